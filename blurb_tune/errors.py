@@ -1,0 +1,53 @@
+"""Errors that a user can act on, and the exit codes of the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller."""
+
+    DONE = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    INTERRUPTED = 130
+
+
+class BlurbTuneError(Exception):
+    """Something went wrong that the user should hear of without a traceback."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with what the user gave.
+
+    `where` names the place (`sweep.yaml:12`, `train.jsonl:3`, `--set seeds=x`), `what` the fault and the remedy.
+    """
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+class InputError(BlurbTuneError):
+    """Everything that is wrong with the user's input, collected, never only the first problem."""
+
+    def __init__(self, problems: Sequence[Problem]):
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """A hint at the nearest valid name, with a leading blank, or the list of valid names when none is near."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(name.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
+    if near:
+        match = next(n for n in names if n.lower() == near[0])
+        return f"; did you mean {match!r}?"
+    return f"; expected one of: {', '.join(names)}" if names else ""

@@ -1,0 +1,254 @@
+"""The event log: every fact of a sweep, one JSON object a line, in the order in which it became true.
+
+The driver appends an event before anything else hears of it. The Optuna studies, the MLflow runs, the terminal view and the
+tables are derived from the log and can be made anew from it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, ClassVar, Self
+
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.trial import Measurement
+
+_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A fact. `time` is in seconds since the epoch."""
+
+    kind: ClassVar[str]
+    time: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepStarted(Event):
+    """`trivial_score` is the trivial predictor's dev score: what a run that failed without a score of its own counts with."""
+
+    kind = "sweep_started"
+    sweep_id: str
+    name: str
+    spec_digest: str
+    task: str
+    metric: str
+    model: str
+    blocks: int
+    objective: str
+    score: str
+    seeds: list[int]
+    configurations: int | None
+    trivial_score: float
+    slots: int
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepResumed(Event):
+    """A new driver took over; trials that had no end in the log are started again."""
+
+    kind = "sweep_resumed"
+    slots: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationSuggested(Event):
+    """`parameters` is what the sampler drew (the study's view), `values` the hyperparameters that follow from it."""
+
+    kind = "configuration_suggested"
+    configuration: str
+    parameters: dict[str, Any]
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialStarted(Event):
+    kind = "trial_started"
+    trial: str
+    configuration: str
+    seed: int
+    attempt: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured(Event):
+    kind = "measured"
+    trial: str
+    measurement: Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneDecided(Event):
+    """A pruner wants the trial stopped. `spared` trials run on as the control group by which the pruner is judged."""
+
+    kind = "prune_decided"
+    trial: str
+    step: int
+    rule: str
+    reason: str
+    outcome: str
+    spared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialEnded(Event):
+    """`retry` says that this errored attempt is followed by another."""
+
+    kind = "trial_ended"
+    trial: str
+    attempt: int
+    outcome: str
+    reason: str = ""
+    error: str = ""
+    setup_seconds: float = 0.0
+    retry: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationEnded(Event):
+    """`state` is COMPLETE, PRUNED or FAIL, as told to the study; `value` the aggregate over the seeds."""
+
+    kind = "configuration_ended"
+    configuration: str
+    state: str
+    value: float
+    failed_share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepEnded(Event):
+    """`status` is `finished` or `interrupted`; `wall_seconds` the time since this driver's start or resumption."""
+
+    kind = "sweep_ended"
+    status: str
+    wall_seconds: float
+
+
+EVENT_TYPES: Mapping[str, type[Event]] = {
+    cls.kind: cls
+    for cls in (
+        SweepStarted,
+        SweepResumed,
+        ConfigurationSuggested,
+        TrialStarted,
+        Measured,
+        PruneDecided,
+        TrialEnded,
+        ConfigurationEnded,
+        SweepEnded,
+    )
+}
+
+
+def to_line(event: Event) -> str:
+    """One line of strict JSON; NaN and infinities become strings."""
+    return json.dumps({"kind": event.kind, **_encode(asdict(event))}, allow_nan=False, ensure_ascii=False)
+
+
+def from_line(line: str) -> Event:
+    """The inverse of `to_line`. Raises ValueError on anything that is not a known event."""
+    data = _decode(json.loads(line))
+    if not isinstance(data, dict) or data.get("kind") not in EVENT_TYPES:
+        raise ValueError("not an event of this version")
+    cls = EVENT_TYPES[data.pop("kind")]
+    known = {f.name for f in fields(cls)}
+    if "measurement" in data:
+        data["measurement"] = Measurement(**data["measurement"])
+    try:
+        return cls(**{name: value for name, value in data.items() if name in known})
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _encode(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _decode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if isinstance(value, str):
+        return _NON_FINITE.get(value, value)
+    return value
+
+
+def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
+    """Events from byte `start` on, each with the offset behind it. A torn last line is left out.
+
+    Raises BlurbTuneError, with file and line, when a line that is not the last cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        number = 0
+        while raw := file.readline():
+            number += 1
+            if not raw.endswith(b"\n"):
+                return
+            try:
+                event = from_line(raw.decode("utf-8"))
+            except ValueError as error:
+                if not file.read(1):
+                    return
+                place = f"{path}:{number}" if start == 0 else f"{path} (line {number} after byte {start})"
+                raise BlurbTuneError(f"{place}: this line of the event log cannot be read: {error}") from None
+            yield event, file.tell()
+
+
+class EventLog:
+    """The one writer of a sweep's `events.jsonl`. Opening it drops a torn last line; a second writer is refused."""
+
+    def __init__(self, path: Path, lock: Path):
+        self._path = path
+        self._listeners: list[Callable[[Event], None]] = []
+        self._lock: IO[bytes] = lock.open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise BlurbTuneError(f"{path.parent}: another process is running this sweep") from None
+        path.touch()
+        try:
+            end = max((offset for _, offset in read_events(path)), default=0)
+        except BlurbTuneError:
+            self._lock.close()
+            raise
+        self._file: IO[bytes] = path.open("r+b")
+        self._file.truncate(end)
+        self._file.seek(end)
+
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
+        """Have `listener` called with each event once it is in the log."""
+        self._listeners.append(listener)
+
+    def append(self, event: Event) -> None:
+        """Write the event through to the file, then tell the listeners."""
+        self._file.write(to_line(event).encode("utf-8") + b"\n")
+        self._file.flush()
+        for listener in self._listeners:
+            listener(event)
+
+    def close(self) -> None:
+        self._file.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,72 @@
+"""Every path inside a sweep's folder, built in one place."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class SweepPaths:
+    """The files of one sweep. Everything but `events` and `spec` can be made anew from the event log."""
+
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        """The resolved spec, every default written out."""
+        return self.root / "spec.yaml"
+
+    @property
+    def events(self) -> Path:
+        """The event log, the single source of truth."""
+        return self.root / "events.jsonl"
+
+    @property
+    def trials(self) -> Path:
+        return self.root / "trials.csv"
+
+    @property
+    def configurations(self) -> Path:
+        return self.root / "configurations.csv"
+
+    @property
+    def summary(self) -> Path:
+        return self.root / "summary.json"
+
+    @property
+    def plot(self) -> Path:
+        return self.root / "scores.png"
+
+    @property
+    def mlflow_store(self) -> Path:
+        """MLflow's SQLite database when the spec names no tracking server."""
+        return self.root / "mlflow.db"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        return self.root / "mlflow-artifacts"
+
+    @property
+    def delivered(self) -> Path:
+        """How far the event log has been delivered to MLflow."""
+        return self.root / "tracking.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `text` beside `path` and rename it into place, so that a reader never sees half a file."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

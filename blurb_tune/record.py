@@ -1,0 +1,249 @@
+"""What a sweep's event log says so far: trials and configurations, folded from the events.
+
+The driver resumes from this, the reports and the terminal view are drawn from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blurb_tune import events as ev
+from blurb_tune.stability import Spread, aggregate, spread
+from blurb_tune.trial import Configuration, Measurement, Outcome
+
+
+@dataclass
+class TrialRecord:
+    """One trial, of its latest attempt."""
+
+    trial_id: str
+    configuration_id: str
+    seed: int
+    attempt: int
+    started: float
+    measurements: list[Measurement] = field(default_factory=list)
+    prunes: list[ev.PruneDecided] = field(default_factory=list)
+    outcome: Outcome | None = None
+    reason: str = ""
+    error: str = ""
+    setup_seconds: float = 0.0
+    ended: float | None = None
+    will_retry: bool = False
+
+    @property
+    def last(self) -> Measurement | None:
+        return self.measurements[-1] if self.measurements else None
+
+    @property
+    def best(self) -> Measurement | None:
+        """The measurement with the highest defined dev score, the earliest of equals."""
+        defined = [m for m in self.measurements if not math.isnan(m.dev_score)]
+        return max(defined, key=lambda m: m.dev_score) if defined else None
+
+    @property
+    def final_score(self) -> float:
+        return self.last.dev_score if self.last else math.nan
+
+    @property
+    def epochs(self) -> float:
+        return self.last.epoch if self.last else 0.0
+
+    @property
+    def steps(self) -> int:
+        return self.last.step if self.last else 0
+
+    @property
+    def train_seconds(self) -> float:
+        """Training and dev evaluation, without starting up."""
+        return self.last.train_seconds + self.last.eval_seconds if self.last else 0.0
+
+    @property
+    def is_running(self) -> bool:
+        return self.outcome is None
+
+    @property
+    def is_final(self) -> bool:
+        """Ended, and not about to be tried again."""
+        return self.outcome is not None and not self.will_retry
+
+    @property
+    def is_control(self) -> bool:
+        """A pruner wanted it stopped, and it was let run on to measure the pruner."""
+        return any(prune.spared for prune in self.prunes)
+
+
+@dataclass
+class ConfigurationRecord:
+    """One configuration. `state` is None until its seeds are through."""
+
+    configuration_id: str
+    parameters: dict[str, object]
+    configuration: Configuration
+    state: str | None = None
+    value: float = math.nan
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """The seeds of a configuration, or of all configurations of one family, taken together.
+
+    n counts the results: every ended trial but errored and dominated ones. failed is among n, dominated (censored) and
+    errored are beside it.
+    """
+
+    name: str
+    spread: Spread
+    objective: float
+    n: int
+    completed: int
+    failed: int
+    pruned_unstable: int
+    dominated: int
+    errored: int
+
+    @property
+    def failed_share(self) -> float:
+        return self.failed / self.n if self.n else math.nan
+
+
+class SweepRecord:
+    """The state of one sweep, by `apply`-ing its events in order."""
+
+    def __init__(self) -> None:
+        self.started: ev.SweepStarted | None = None
+        self.trials: dict[str, TrialRecord] = {}
+        self.configurations: dict[str, ConfigurationRecord] = {}
+        self.status = "running"
+        self.slots = 1
+        self.wall_seconds = 0.0
+        self.lost_seconds = 0.0
+        self._session_started = 0.0
+        self._last_time = 0.0
+
+    @classmethod
+    def of(cls, events: Iterable[ev.Event]) -> SweepRecord:
+        record = cls()
+        for event in events:
+            record.apply(event)
+        return record
+
+    @classmethod
+    def read(cls, path: Path) -> SweepRecord:
+        """The record of the log at `path`. Raises BlurbTuneError when the log is damaged before its last line."""
+        return cls.of(event for event, _ in ev.read_events(path))
+
+    def apply(self, event: ev.Event) -> None:
+        match event:
+            case ev.SweepStarted():
+                self.started = event
+                self.slots = event.slots
+                self._session_started = event.time
+            case ev.SweepResumed():
+                if self.status == "running":
+                    self.wall_seconds += self._last_time - self._session_started
+                self.status = "running"
+                self.slots = event.slots
+                self._session_started = event.time
+            case ev.ConfigurationSuggested():
+                self.configurations[event.configuration] = ConfigurationRecord(
+                    event.configuration, event.parameters, Configuration(**event.values)
+                )
+            case ev.TrialStarted():
+                before = self.trials.get(event.trial)
+                self.lost_seconds += before.train_seconds if before else 0.0
+                self.trials[event.trial] = TrialRecord(event.trial, event.configuration, event.seed, event.attempt, event.time)
+            case ev.Measured():
+                self.trials[event.trial].measurements.append(event.measurement)
+            case ev.PruneDecided():
+                self.trials[event.trial].prunes.append(event)
+            case ev.TrialEnded():
+                trial = self.trials[event.trial]
+                trial.outcome = Outcome(event.outcome)
+                trial.reason, trial.error = event.reason, event.error
+                trial.setup_seconds, trial.ended, trial.will_retry = event.setup_seconds, event.time, event.retry
+            case ev.ConfigurationEnded():
+                ended = self.configurations[event.configuration]
+                ended.state, ended.value = event.state, event.value
+            case ev.SweepEnded():
+                self.status = event.status
+                self.wall_seconds += event.wall_seconds
+        self._last_time = event.time
+
+    @property
+    def header(self) -> ev.SweepStarted:
+        """The sweep's first event. Raises LookupError while the log is empty."""
+        if self.started is None:
+            raise LookupError("the event log does not start with sweep_started")
+        return self.started
+
+    @property
+    def train_seconds(self) -> float:
+        """Training and evaluation of all trials, lost attempts included."""
+        return self.lost_seconds + sum(trial.train_seconds for trial in self.trials.values())
+
+    def trials_of(self, configuration_id: str) -> list[TrialRecord]:
+        return [t for t in self.trials.values() if t.configuration_id == configuration_id]
+
+    def score(self, trial: TrialRecord) -> float | None:
+        """The number with which a trial enters mean and spread; None for one that is no result.
+
+        Completed and collapsed runs count with their dev score (final or best, as the spec says). A run that diverged or was
+        pruned as unstable, or whose score is undefined, counts with the trivial predictor's score: it is known to be no
+        better. Errored, dominated (censored) and unfinished runs are no result.
+        """
+        if trial.outcome in (Outcome.DIVERGED, Outcome.PRUNED_UNSTABLE):
+            return self.header.trivial_score
+        if trial.outcome not in (Outcome.COMPLETED, Outcome.COLLAPSED):
+            return None
+        chosen = trial.best if self.header.score == "best" else trial.last
+        if chosen is None or math.isnan(chosen.dev_score):
+            return self.header.trivial_score
+        return chosen.dev_score
+
+    def group(self, name: str, trials: Iterable[TrialRecord]) -> GroupResult:
+        """The seeds' scores of `trials` taken together."""
+        ended = [t for t in trials if t.is_final]
+        scores = [score for t in ended if (score := self.score(t)) is not None]
+        outcomes = [t.outcome for t in ended]
+        return GroupResult(
+            name=name,
+            spread=spread(scores),
+            objective=aggregate(self.header.objective, scores),
+            n=len(scores),
+            completed=outcomes.count(Outcome.COMPLETED),
+            failed=sum(o is not None and o.is_failed for o in outcomes),
+            pruned_unstable=outcomes.count(Outcome.PRUNED_UNSTABLE),
+            dominated=outcomes.count(Outcome.PRUNED_DOMINATED),
+            errored=outcomes.count(Outcome.ERRORED),
+        )
+
+    def by_configuration(self) -> list[GroupResult]:
+        """One result per configuration, in the order of suggestion."""
+        return [self.group(c, self.trials_of(c)) for c in self.configurations]
+
+    def by_family(self) -> list[GroupResult]:
+        """One result per strategy family, vanilla first, the others by objective."""
+        families: dict[str, list[TrialRecord]] = {}
+        for trial in self.trials.values():
+            family = self.configurations[trial.configuration_id].configuration.strategy.family
+            families.setdefault(family, []).append(trial)
+        results = [self.group(name, trials) for name, trials in families.items()]
+        return sorted(results, key=lambda r: (r.name != "vanilla", -r.objective if r.n else math.inf))
+
+    def best_configuration(self) -> GroupResult | None:
+        """The highest objective among configurations whose every seed gave a result.
+
+        A configuration with dominated seeds has lost its worst runs to censoring and cannot be compared; it is passed over
+        while any other has a full set of seeds, and so is one with errored or missing seeds.
+        """
+        results = [r for r in self.by_configuration() if r.n]
+        full = [r for r in results if r.n == len(self.header.seeds)]
+        return max(full or results, key=lambda r: r.objective, default=None)
+
+    def outcome_counts(self) -> dict[str, int]:
+        """How many final trials ended in each way, every outcome named."""
+        finals = [t.outcome for t in self.trials.values() if t.is_final]
+        return {str(outcome): finals.count(outcome) for outcome in Outcome}

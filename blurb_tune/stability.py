@@ -1,0 +1,72 @@
+"""Statistics over the seeds of a configuration: how good, and how sure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Location and spread of scores over seeds; NaN where there are too few of them.
+
+    std has n - 1 in its denominator (stability in the sense of Mosbach et al. 2021, arXiv 2006.04884, section 4).
+    """
+
+    n: int
+    mean: float
+    std: float
+    min: float
+    max: float
+
+
+def spread(scores: Sequence[float]) -> Spread:
+    """The spread of finite `scores`, shape (n,). Raises ValueError when one is not finite."""
+    values = np.asarray(scores, dtype=float)
+    if not np.isfinite(values).all():
+        raise ValueError(f"scores must be finite, but got {list(scores)}")
+    if values.size == 0:
+        return Spread(0, math.nan, math.nan, math.nan, math.nan)
+    std = float(values.std(ddof=1)) if values.size > 1 else math.nan
+    return Spread(values.size, float(values.mean()), std, float(values.min()), float(values.max()))
+
+
+def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """The Wilson score interval of a share (Wilson 1927, JASA 22:209), at 95 % by default; (0, 1) when n is 0.
+
+    Raises ValueError unless 0 <= successes <= n.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"0 <= successes <= n must hold, but got (successes={successes}, n={n})")
+    if n == 0:
+        return 0.0, 1.0
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _mean_minus_std(scores: np.ndarray) -> float:
+    return float(scores.mean() - (scores.std(ddof=1) if scores.size > 1 else 0.0))
+
+
+_OBJECTIVES: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType(
+    {
+        "mean_minus_std": _mean_minus_std,
+        "mean": lambda scores: float(scores.mean()),
+        "median": lambda scores: float(np.median(scores)),
+        "worst": lambda scores: float(scores.min()),
+    }
+)
+OBJECTIVES = tuple(_OBJECTIVES)
+
+
+def aggregate(objective: str, scores: Sequence[float]) -> float:
+    """One number for a configuration from its seeds' scores, shape (n,); higher is better, NaN when there are none."""
+    if not len(scores):
+        return math.nan
+    return _OBJECTIVES[objective](np.asarray(scores, dtype=float))

@@ -1,0 +1,176 @@
+"""The plain, frozen data that describes one trial: what it tries, what it measures, how it ends.
+
+Only these types (and numpy arrays) cross from the driver to an actor and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, order=True)
+class Strategy:
+    """How a run is stabilised: the three techniques of Tinn et al. (arXiv 2112.07869), composable.
+
+    freeze_depth: embeddings and this many lowest blocks get no gradient; 0 freezes nothing.
+    decay_rate: learning rate factor per block from the head downwards, 0 < rate <= 1; 1 is neutral.
+    reinit_count: the pooler and this many top blocks are drawn anew; 0 changes nothing.
+    """
+
+    freeze_depth: int = 0
+    decay_rate: float = 1.0
+    reinit_count: int = 0
+
+    @property
+    def is_vanilla(self) -> bool:
+        return self == Strategy()
+
+    @property
+    def family(self) -> str:
+        """The techniques at work, such as `freeze+decay`, or `vanilla` for none."""
+        techniques = {
+            "freeze": self.freeze_depth > 0,
+            "decay": self.decay_rate < 1,
+            "reinit": self.reinit_count > 0,
+        }
+        return "+".join(name for name, used in techniques.items() if used) or "vanilla"
+
+    @property
+    def label(self) -> str:
+        """A short unique name, such as `freeze 4 + decay 0.8`."""
+        parts = []
+        if self.freeze_depth:
+            parts.append(f"freeze {self.freeze_depth}")
+        if self.decay_rate < 1:
+            parts.append(f"decay {self.decay_rate:.4g}")
+        if self.reinit_count:
+            parts.append(f"reinit {self.reinit_count}")
+        return " + ".join(parts) or "vanilla"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One point of the search space: a strategy and its optimisation settings.
+
+    learning_rate: peak rate of the head. batch_size: examples per optimiser step. epochs: passes over the training set.
+    warmup_share: share of the steps with rising rate. weight_decay: decoupled, none on biases and LayerNorm.
+    bias_correction: Adam's; off reproduces BERTAdam. max_grad_norm: clipping threshold, None for no clipping.
+    """
+
+    freeze_depth: int = 0
+    decay_rate: float = 1.0
+    reinit_count: int = 0
+    learning_rate: float = 5e-5
+    batch_size: int = 16
+    epochs: int = 20
+    warmup_share: float = 0.1
+    weight_decay: float = 0.01
+    bias_correction: bool = True
+    max_grad_norm: float | None = 1.0
+
+    @property
+    def strategy(self) -> Strategy:
+        return Strategy(self.freeze_depth, self.decay_rate, self.reinit_count)
+
+    def values(self) -> dict[str, Any]:
+        """All hyperparameters by name, in the order of the fields."""
+        return asdict(self)
+
+
+STRATEGY_NAMES = tuple(f.name for f in fields(Strategy))
+HYPERPARAMETER_NAMES = tuple(f.name for f in fields(Configuration))
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """One configuration with one seed. `attempt` counts from 1 and grows when an errored or lost trial is run again."""
+
+    trial_id: str
+    configuration_id: str
+    configuration: Configuration
+    seed: int
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a trial reports at one evaluation.
+
+    step: optimiser steps so far. epoch: passes over the training set so far. dev_score: the task's metric on dev, NaN where
+    it is undefined. dev_loss: mean loss on dev. train_loss: mean loss since the last measurement. grad_norm: mean gradient
+    norm before clipping since the last measurement. prediction_spread: standard deviation of the dev predictions over that
+    of the labels (regression), or the share of dev examples outside the most predicted class (classification); 0 means
+    constant predictions. learning_rate: the head's at this step. train_seconds and eval_seconds: since the trial began.
+    extra: further dev metrics by name.
+    """
+
+    step: int
+    epoch: float
+    dev_score: float
+    dev_loss: float
+    train_loss: float
+    grad_norm: float
+    prediction_spread: float
+    learning_rate: float
+    train_seconds: float
+    eval_seconds: float
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+
+class Outcome(StrEnum):
+    """How a trial ended."""
+
+    COMPLETED = "completed"
+    COLLAPSED = "collapsed"
+    DIVERGED = "diverged"
+    PRUNED_UNSTABLE = "pruned_unstable"
+    PRUNED_DOMINATED = "pruned_dominated"
+    ERRORED = "errored"
+
+    @property
+    def is_failed(self) -> bool:
+        """A failed run is a result of its strategy and counts in the statistics (Mosbach 2021, arXiv 2006.04884)."""
+        return self in (Outcome.COLLAPSED, Outcome.DIVERGED, Outcome.PRUNED_UNSTABLE)
+
+    @property
+    def is_pruned(self) -> bool:
+        return self in (Outcome.PRUNED_UNSTABLE, Outcome.PRUNED_DOMINATED)
+
+
+@dataclass(frozen=True)
+class Continue:
+    """Let the trial run on."""
+
+
+@dataclass(frozen=True)
+class Prune:
+    """Stop the trial. `rule` is the pruner's or check's name, `reason` a sentence with the numbers."""
+
+    outcome: Outcome
+    rule: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not self.rule or not self.reason:
+            raise ValueError("a prune decision needs a rule and a reason")
+
+
+Decision = Continue | Prune
+
+
+@dataclass(frozen=True)
+class TrialReport:
+    """What an actor hands to the driver after each piece of work: a measurement, an ending, or both.
+
+    outcome and reason are set on the last report only. setup_seconds is the time from the trial's arrival at the actor to
+    its first training step; error is the remote traceback of an errored trial.
+    """
+
+    measurement: Measurement | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    error: str = ""
+    setup_seconds: float = 0.0

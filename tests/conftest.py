@@ -1,0 +1,25 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def require(found: bool, what: str) -> None:
+    """Skip where `what` is missing on a laptop, fail where it is missing in CI."""
+    if found:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and CI must have it")
+    pytest.skip(f"needs {what}")
+
+
+@pytest.fixture(scope="session")
+def blurb_data() -> Path:
+    """The folder with real BLURB data, one folder per data set."""
+    folder = Path(os.environ.get("BLURB_DATA_DIR", ""))
+    require(bool(os.environ.get("BLURB_DATA_DIR")) and (folder / "BIOSSES").is_dir(), "BLURB data (set BLURB_DATA_DIR)")
+    return folder
