@@ -1,0 +1,160 @@
+"""Reading a spec and turning everything that is wrong with it into problems with a place and a remedy."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from typing_extensions import TypeAliasType
+
+from blurb_tune.errors import InputError, Problem, did_you_mean
+from blurb_tune.spec.dimensions import DIMENSION_TAGS
+from blurb_tune.spec.pruning import PRUNERS
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.spec.source import Key, KeyPath, Source, dotted, read_source
+
+_EXPECTED = {
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "float_type": "expected a number",
+    "bool_type": "expected true or false",
+    "string_type": "expected text",
+    "list_type": "expected a list",
+    "dict_type": "expected a mapping",
+    "model_type": "expected a mapping",
+    "model_attributes_type": "expected a mapping",
+    "finite_number": "expected a finite number",
+}
+UNKNOWN = "unknown"
+_TAGS = DIMENSION_TAGS | PRUNERS.keys()
+
+
+@dataclass(frozen=True)
+class LoadedSpec:
+    """A spec and where its parts stand.
+
+    With problems, `spec` holds what is left when the faulty parts fall back to their defaults, so that the rest can still be
+    checked against data, model and machine. A task or model that is missing is then `UNKNOWN`.
+    """
+
+    spec: SweepSpec
+    source: Source
+    problems: tuple[Problem, ...]
+
+    def valid(self) -> SweepSpec:
+        """The spec. Raises InputError when there are problems."""
+        if self.problems:
+            raise InputError(self.problems)
+        return self.spec
+
+
+def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
+    """Read and validate a spec with `key.path=value` overrides. Raises InputError when the file is no YAML mapping."""
+    source = read_source(file, overrides)
+    data = copy.deepcopy(source.data)
+    data.setdefault("name", file.stem)
+    problems: list[Problem] = []
+    while True:
+        try:
+            spec = SweepSpec.model_validate(data)
+            return LoadedSpec(spec, source, _in_order(source.problems + problems))
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+            problems += [problem for detail in details if (problem := _problem(source, data, detail))]
+            for detail in details:
+                _drop(data, _path(data, detail["loc"]))
+            for name in ("name", "task", "model"):
+                data.setdefault(name, UNKNOWN)
+
+
+def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
+    """Without repetitions, in the order of the file's lines."""
+
+    def line(problem: Problem) -> tuple[str, int]:
+        file, _, number = problem.where.rpartition(":")
+        return (file, int(number)) if number.isdigit() else (problem.where, 0)
+
+    return tuple(sorted(dict.fromkeys(problems), key=line))
+
+
+def _path(data: Any, location: Sequence[Key]) -> KeyPath:
+    """pydantic's location without the tags of unions, which stand for no key of the file."""
+    path: list[Key] = []
+    for index, key in enumerate(location):
+        is_last = index == len(location) - 1
+        if isinstance(data, dict) and key in data:
+            data = data[key]
+        elif isinstance(data, list) and isinstance(key, int) and key < len(data):
+            data = data[key]
+        elif key in _TAGS or not is_last or isinstance(data, list):
+            continue
+        path.append(key)
+    return tuple(path)
+
+
+def _problem(source: Source, data: Any, detail: ErrorDetails) -> Problem | None:
+    path = _path(data, detail["loc"])
+    place = source.where(path)
+    if any(problem.where == place and "as text, not as a number" in problem.what for problem in source.problems):
+        return None
+    kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind == "extra_forbidden":
+        hint = did_you_mean(str(path[-1]), _valid_keys(path[:-1]))
+        return Problem(place, f"unknown key {dotted(path)!r}{hint}")
+    if kind == "missing":
+        return Problem(place, f"the key {dotted(path)!r} is missing")
+    if kind == "literal_error":
+        return source.problem(path, f"unknown value {given!r}{_literal_hint(given, str(context['expected']))}")
+    if kind == "union_tag_invalid":
+        name = str(context["tag"])
+        return source.problem(path, f"unknown pruner {name!r}{did_you_mean(name, PRUNERS)}")
+    if kind == "value_error":
+        return source.problem(path, str(context["error"]))
+    expected = _EXPECTED.get(kind) or detail["msg"].replace("Input should", "must").replace("List should", "the list must")
+    return source.problem(path, f"{expected}, but got {given!r}")
+
+
+def _literal_hint(given: Any, expected: str) -> str:
+    names = [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
+    return did_you_mean(str(given), names)
+
+
+def _valid_keys(path: KeyPath) -> set[str]:
+    """The keys that a section may have, for the nearest valid name."""
+    candidates: list[type[BaseModel]] = [SweepSpec]
+    for key in path:
+        if isinstance(key, int):
+            continue
+        fields = [model.model_fields[key] for model in candidates if key in model.model_fields]
+        candidates = [model for field in fields for model in _models_in(field.annotation)]
+    return {name for model in candidates for name in model.model_fields}
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        return
+    alias = get_origin(annotation)
+    for argument in get_args(alias.__value__ if isinstance(alias, TypeAliasType) else annotation):
+        yield from _models_in(argument)
+
+
+def _drop(data: Any, path: KeyPath) -> None:
+    """Take the faulty part out: one key of a section, or one item of the list of strategies."""
+    depth = 3 if path[:2] == ("space", "strategy") and len(path) > 2 else 2
+    if not path:
+        data.clear()
+        return
+    *above, key = path[:depth]
+    holder = data
+    for step in above:
+        holder = holder[step]
+    if isinstance(holder, list) and isinstance(key, int):
+        holder[key] = "vanilla"
+    else:
+        holder.pop(key, None)

@@ -1,0 +1,182 @@
+"""The sections of a sweep's spec, with the default of every setting."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from blurb_tune.spec.dimensions import Dimension, Options, SpecModel
+from blurb_tune.spec.pruning import PruningSpec
+from blurb_tune.trial import Configuration, Strategy
+
+_DEFAULT = Configuration()
+MAX_NAME = 80
+
+
+def _file_name(name: str) -> str:
+    allowed = "letters, digits, '.', '_' and '-', not '.' or '-' first"
+    plain = all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
+    if not name or len(name) > MAX_NAME or not plain or name[0] in ".-":
+        raise ValueError(f"a name becomes a folder's name: expected 1 to {MAX_NAME} of {allowed}, but got {name!r}")
+    return name
+
+
+def _seed_list(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 1:
+            raise ValueError(f"expected at least one seed, but got {value}")
+        return list(range(value))
+    return value
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    repeated = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if repeated:
+        raise ValueError(f"seeds must differ, but {', '.join(map(str, repeated))} stands more than once")
+    return seeds
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
+Depth = Annotated[int, Field(ge=0)]
+DecayRate = Annotated[float, Field(gt=0, le=1)]
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=1), AfterValidator(_distinct), BeforeValidator(_seed_list)
+]
+
+
+class StrategySpec(SpecModel):
+    """One strategy of an explicit list; what is left out is neutral. The word `vanilla` stands for all neutral."""
+
+    freeze_depth: Depth = 0
+    decay_rate: DecayRate = 1.0
+    reinit_count: Depth = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _vanilla(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            if data != "vanilla":
+                raise ValueError(f"expected `vanilla` or a mapping such as {{freeze_depth: 4}}, but got {data!r}")
+            return {}
+        return data
+
+    @property
+    def strategy(self) -> Strategy:
+        return Strategy(self.freeze_depth, self.decay_rate, self.reinit_count)
+
+
+class SpaceSpec(SpecModel):
+    """What is searched. Each hyperparameter is a fixed value, a choice `[a, b]`, or a range `{low, high, step | log}`."""
+
+    strategy: Annotated[list[StrategySpec], Field(min_length=1)] | None = Field(
+        None, description="an explicit list of strategies, instead of the three dimensions below"
+    )
+    freeze_depth: Dimension[Depth] = Field(0, description="embeddings and this many lowest blocks stay as pretrained")
+    decay_rate: Dimension[DecayRate] = Field(1.0, description="factor on the learning rate per block, from the head down")
+    reinit_count: Dimension[Depth] = Field(0, description="pooler and this many top blocks are drawn anew")
+    learning_rate: Dimension[Annotated[float, Field(gt=0)]] = Field(_DEFAULT.learning_rate, description="peak, at the head")
+    batch_size: Dimension[Annotated[int, Field(ge=1)]] = Field(_DEFAULT.batch_size, description="examples per step")
+    epochs: Dimension[Annotated[int, Field(ge=1)]] = Field(_DEFAULT.epochs, description="passes over the training set")
+    warmup_share: Dimension[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        _DEFAULT.warmup_share, description="share of the steps with rising learning rate, before the linear decay"
+    )
+    weight_decay: Dimension[Annotated[float, Field(ge=0)]] = Field(
+        _DEFAULT.weight_decay, description="decoupled; none on biases and LayerNorm"
+    )
+    bias_correction: Options[bool] = Field(True, description="Adam's bias correction; false reproduces BERTAdam")
+    max_grad_norm: Dimension[Annotated[float, Field(gt=0)] | None] = Field(
+        _DEFAULT.max_grad_norm, description="gradients are clipped to this norm; null: no clipping"
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> SpaceSpec:
+        both = sorted({"freeze_depth", "decay_rate", "reinit_count"} & self.model_fields_set)
+        if self.strategy is not None and both:
+            raise ValueError(f"give `strategy` or {', '.join(both)}, not both")
+        if self.strategy is not None:
+            strategies = [s.strategy for s in self.strategy]
+            repeated = [s for index, s in enumerate(strategies) if s in strategies[:index]]
+            if repeated:
+                raise ValueError(f"the strategies of a list must differ, but {repeated[0].label!r} stands twice")
+        return self
+
+
+class SearchSpec(SpecModel):
+    """How configurations are chosen."""
+
+    sampler: Literal["tpe", "random", "grid"] = Field("tpe", description="Optuna's TPE, random draws, or every combination")
+    configurations: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="how many to try; null: 20 for tpe and random, all for grid"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="of the sampler and of the pruners' control group")
+    startup_configurations: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="random ones before TPE sets in; null: a quarter of all, 3 to 10"
+    )
+    vanilla_first: bool = Field(True, description="begin with vanilla fine-tuning where the space holds it, as the reference")
+
+
+class TrainingSpec(SpecModel):
+    """What all trials have in common."""
+
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 autocast on CUDA and on CPUs with avx512_bf16 or amx, else fp32"
+    )
+    eval_every: Literal["epoch"] | Annotated[int, Field(ge=1)] = Field(
+        "epoch", description="dev is evaluated every epoch, or every so many steps"
+    )
+    max_length: Annotated[int, Field(ge=8)] | None = Field(None, description="tokens per example; null: the task's default")
+    micro_batch_size: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="examples per forward pass, gradients add up to batch_size; null: all at once"
+    )
+    eval_batch_size: Annotated[int, Field(ge=1)] = Field(64, description="examples per forward pass on dev")
+
+
+class ResourcesSpec(SpecModel):
+    """What one trial gets, and how many run at a time."""
+
+    cpus: Annotated[int, Field(ge=1)] = Field(1, description="CPUs per trial; its threads are pinned to that many")
+    gpus: Annotated[float, Field(ge=0)] = Field(0.0, description="GPUs per trial; 0.5 puts two trials on one GPU")
+    concurrency: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="trials at a time; null: as many as the cluster has room for"
+    )
+
+    @model_validator(mode="after")
+    def _whole_gpus(self) -> ResourcesSpec:
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ValueError(f"more than one GPU per trial must be a whole number, but got {self.gpus}")
+        return self
+
+
+class TrackingSpec(SpecModel):
+    """Where the MLflow runs go."""
+
+    uri: str | None = Field(None, description="tracking server, http://host:port; null: an SQLite store in the sweep's folder")
+    experiment: str | None = Field(None, min_length=1, description="MLflow experiment; null: blurb-tune/<task>")
+
+
+class SweepSpec(SpecModel):
+    """A sweep: which task and model, what is searched, how it is judged, and where it runs."""
+
+    name: FileName = Field(description="of the sweep; left out: the spec's file name")
+    task: str = Field(min_length=1, description="see `blurb-tune tasks`")
+    model: str = Field(min_length=1, description="see `blurb-tune models`; or a local folder, or a hub id")
+    data: str | None = Field(None, description="folder with the task's data, relative to the spec; null: BLURB_DATA_DIR")
+    metric: str | None = Field(None, description="what is maximised on dev; null: the task's own metric")
+    score: Literal["final", "best"] = Field("final", description="a trial's dev score: of its last evaluation, or of its best")
+    objective: Literal["mean_minus_std", "mean", "median", "worst"] = Field(
+        "mean_minus_std", description="what makes one number of a configuration's seeds"
+    )
+    max_failed_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="a configuration with more failed seeds is infeasible to the sampler"
+    )
+    seeds: Seeds = Field(default_factory=lambda: list(range(5)), description="a count, or a list of seeds")
+    retries: Annotated[int, Field(ge=0)] = Field(1, description="times an errored trial is tried again")
+    search: SearchSpec = SearchSpec()
+    space: SpaceSpec = SpaceSpec()
+    pruning: PruningSpec = PruningSpec()
+    training: TrainingSpec = TrainingSpec()
+    resources: ResourcesSpec = ResourcesSpec()
+    tracking: TrackingSpec = TrackingSpec()
+    storage: str | None = Field(None, description="Optuna storage URL for its dashboard; null: in memory, remade from the log")
+    cluster: str | None = Field(None, description="address of a Ray cluster, host:port or auto; null: a local one is started")
