@@ -1,0 +1,138 @@
+"""The commands: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import blurb_tune
+from blurb_tune.cli import listings
+from blurb_tune.cli.errors import exit_codes
+from blurb_tune.errors import InputError, Problem
+from blurb_tune.paths import SweepPaths
+
+EXAMPLES = """
+Examples:
+
+  blurb-tune run sweeps/quickstart.yaml                      a small sweep that needs no data and no GPU
+
+  blurb-tune validate my-sweep.yaml                          check everything, print the plan, run nothing
+
+  blurb-tune run my-sweep.yaml --set seeds=10 --set resources.gpus=1
+
+  blurb-tune ui runs/quickstart-1a2b3c4d                     MLflow's dashboard on a sweep's runs
+"""
+
+app = typer.Typer(
+    name="blurb-tune",
+    help="Find the fine-tuning recipe that is good every time.",
+    epilog=EXAMPLES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Spec = Annotated[Path, typer.Argument(help="the sweep, a YAML file", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="override a setting of the spec; may be given many times"),
+]
+SweepDir = Annotated[Path, typer.Argument(help="a sweep's folder, such as runs/quickstart-1a2b3c4d", show_default=False)]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"blurb-tune {blurb_tune.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and leave")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example:\n\n  blurb-tune validate my-sweep.yaml --set space.epochs=5")
+def validate(
+    spec: Spec,
+    overrides: Overrides = None,
+    spec_only: Annotated[
+        bool, typer.Option("--spec-only", help="leave out what depends on this machine: data, weights, GPUs, tracking server")
+    ] = False,
+) -> None:
+    """Check a spec and everything it names, and print the plan. Runs nothing."""
+    from blurb_tune.cli.plan import print_plan
+    from blurb_tune.preflight import make_plan
+    from blurb_tune.spec import load_spec
+
+    with exit_codes():
+        print_plan(make_plan(load_spec(spec, overrides or []), check_machine=not spec_only))
+
+
+@app.command(epilog="Example:\n\n  blurb-tune run sweeps/biosses.yaml --output runs/biosses --set resources.concurrency=1")
+def run(
+    spec: Spec,
+    overrides: Overrides = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="the sweep's folder", show_default="runs/<name>-<id>")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the sweep's folder, nothing else")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the summary as JSON, nothing else")] = False,
+) -> None:
+    """Run a sweep; the same command again goes on where an interrupted one stopped."""
+    from blurb_tune.cli.run import run_command
+
+    with exit_codes():
+        code = run_command(spec, overrides or [], output, quiet=quiet, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command()
+def tasks() -> None:
+    """List the tasks that a spec can name."""
+    listings.print_tasks()
+
+
+@app.command()
+def models() -> None:
+    """List the models that a spec can name, besides local folders and hub ids."""
+    listings.print_models()
+
+
+@app.command(epilog="Example:\n\n  blurb-tune ui runs/quickstart-1a2b3c4d --port 5001")
+def ui(
+    sweep_dir: SweepDir,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 5000,
+) -> None:
+    """Open MLflow's dashboard on a sweep's runs, until Ctrl-C."""
+    from blurb_tune.cli.run import open_dashboard
+
+    with exit_codes():
+        open_dashboard(_sweep(sweep_dir), host, port)
+
+
+@app.command(epilog="Example:\n\n  blurb-tune sync runs/quickstart-1a2b3c4d")
+def sync(sweep_dir: SweepDir) -> None:
+    """Deliver to MLflow what a sweep's event log holds and the server has not got yet."""
+    from blurb_tune.cli.run import sync_command
+
+    with exit_codes():
+        code = sync_command(_sweep(sweep_dir))
+    raise typer.Exit(code)
+
+
+def _sweep(folder: Path) -> SweepPaths:
+    paths = SweepPaths(folder)
+    if not paths.events.is_file() or not paths.spec.is_file():
+        raise InputError([Problem(str(folder), "this is no sweep's folder; expected one with events.jsonl and spec.yaml")])
+    return paths
+
+
+def main() -> None:
+    app()

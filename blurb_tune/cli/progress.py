@@ -1,0 +1,137 @@
+"""How far a running sweep is, folded from its events: what the live view and the plain lines both tell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import fmean
+
+from blurb_tune import events as ev
+from blurb_tune.record import GroupResult, SweepRecord, TrialRecord
+from blurb_tune.report.groups import by_strategy
+from blurb_tune.trial import Outcome
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Trials. `finished` ones have ended and are no errors; pruned and failed are among them, and one trial can be both."""
+
+    running: int
+    finished: int
+    pruned: int
+    failed: int
+    errored: int
+
+    @property
+    def done(self) -> int:
+        return self.finished + self.errored
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Scores so far: the best configuration, and all groups of one `kind`, `strategy` or `family`."""
+
+    best: GroupResult | None
+    kind: str
+    groups: list[GroupResult]
+
+
+class Progress:
+    """A sweep's record, and what only a running sweep has: trials at work, a rest to do, time left.
+
+    record: what earlier drivers left, for a sweep that is resumed. The events of this one are folded into it, so it must be
+    a copy of the view's own.
+    """
+
+    def __init__(self, record: SweepRecord | None = None):
+        self.record = record or SweepRecord()
+        self.running: dict[str, TrialRecord] = {}
+        self.session_started: float | None = None
+        self._last_measured: dict[str, float] = {}
+        self._standing: Standing | None = None
+
+    def apply(self, event: ev.Event) -> None:
+        """Fold the next event."""
+        self.record.apply(event)
+        match event:
+            case ev.SweepStarted() | ev.SweepResumed():
+                self.session_started = event.time
+                self.running.clear()
+            case ev.TrialStarted():
+                # Put behind the others, where a trial that is tried again would keep its place.
+                self.running.pop(event.trial, None)
+                self.running[event.trial] = self.record.trials[event.trial]
+                self._last_measured.pop(event.trial, None)
+            case ev.Measured():
+                self._last_measured[event.trial] = event.time
+            case ev.TrialEnded():
+                self.running.pop(event.trial, None)
+            case ev.SweepEnded():
+                self.running.clear()
+        if not isinstance(event, ev.Measured | ev.PruneDecided):
+            self._standing = None
+
+    def counts(self) -> Counts:
+        outcomes = [t.outcome for t in self.record.trials.values() if t.is_final and t.outcome is not None]
+        errored = outcomes.count(Outcome.ERRORED)
+        return Counts(
+            running=len(self.running),
+            finished=len(outcomes) - errored,
+            pruned=sum(outcome.is_pruned for outcome in outcomes),
+            failed=sum(outcome.is_failed for outcome in outcomes),
+            errored=errored,
+        )
+
+    def total(self) -> int | None:
+        """How many trials the sweep will have had at its end; None while the number of configurations is not known.
+
+        A configuration that has ended counts with the trials it had: it may have been given up before its last seed.
+        """
+        header = self.record.started
+        if header is None or header.configurations is None:
+            return None
+        ended = {name for name, c in self.record.configurations.items() if c.state is not None}
+        had = sum(t.configuration_id in ended for t in self.record.trials.values())
+        return had + max(header.configurations - len(ended), 0) * len(header.seeds)
+
+    def seconds_left(self, now: float) -> float | None:
+        """About how long the sweep will take from `now` (seconds since the epoch); None while there is nothing to go by.
+
+        A trial that has not begun is expected to take the mean over all trials so far: an ended one with what it took, pruned
+        or not, a running one as if it ran to its last epoch. Trials that are pruned end first, so a mean over ended trials
+        alone would promise too much early on; this one errs to the long side and comes right as trials end.
+        """
+        total = self.total()
+        if total is None:
+            return None
+        final = [t for t in self.record.trials.values() if t.is_final]
+        took = [t.ended - t.started for t in final if t.ended is not None and t.outcome is not Outcome.ERRORED]
+        expected = {t.trial_id: self._expected_seconds(t) for t in self.running.values()}
+        known = took + [seconds for seconds in expected.values() if seconds is not None]
+        if not known:
+            return None
+        mean = fmean(known)
+        rests = [max((expected[t.trial_id] or mean) - (now - t.started), 0.0) for t in self.running.values()]
+        waiting = max(total - len(final) - len(self.running), 0)
+        return max((sum(rests) + waiting * mean) / self.record.slots, max(rests, default=0.0))
+
+    def standing(self, most_strategies: int) -> Standing:
+        """The scores by strategy, or by family when there are more than `most_strategies`.
+
+        Computed anew only when a trial or a configuration has begun or ended.
+        """
+        if self._standing is None:
+            best = self.record.best_configuration() if self.record.trials else None
+            groups = by_strategy(self.record) if self.record.trials else []
+            self._standing = Standing(best, "strategy", groups)
+            if len(groups) > most_strategies:
+                self._standing = Standing(best, "family", self.record.by_family())
+        return self._standing
+
+    def _expected_seconds(self, trial: TrialRecord) -> float | None:
+        """A running trial's whole time if it runs to its last epoch: the time before its first step is paid once."""
+        if not trial.epochs > 0 or not math.isfinite(trial.train_seconds):
+            return None
+        planned = self.record.configurations[trial.configuration_id].configuration.epochs
+        until_now = self._last_measured[trial.trial_id] - trial.started
+        return until_now + trial.train_seconds * max(planned / trial.epochs - 1, 0.0)

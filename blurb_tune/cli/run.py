@@ -1,0 +1,219 @@
+"""`run`, `sync` and `ui`: a sweep from the command line, what is seen of it, and where its runs go."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import yaml
+from rich.console import Console
+
+from blurb_tune import events as ev
+from blurb_tune.cli.live import open_view
+from blurb_tune.cli.render import plain_summary, summary_view
+from blurb_tune.errors import BlurbTuneError, ExitCode
+from blurb_tune.paths import SweepPaths
+from blurb_tune.preflight import make_plan
+from blurb_tune.record import SweepRecord
+from blurb_tune.report.summary import summarise
+from blurb_tune.report.tables import write_all
+from blurb_tune.spec import SweepSpec, load_spec
+from blurb_tune.tracking.delivery import Delivery, deliver
+from blurb_tune.tracking.server import dashboard_command, dashboard_url
+from blurb_tune.tracking.writer import TrackingWriter
+
+_SECONDS_BETWEEN_TABLES = 30.0
+_FLUSH_SECONDS = 60.0
+
+
+def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, quiet: bool, as_json: bool) -> ExitCode:
+    """Run a sweep and show it. Returns the exit code."""
+    started = time.monotonic()
+    plan = make_plan(load_spec(file, overrides))
+    # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.
+    from blurb_tune.execution.driver import run_sweep
+    from blurb_tune.execution.folder import check_folder, default_folder
+
+    paths = SweepPaths(output or default_folder(plan))
+    check_folder(plan, paths)
+    console = Console(quiet=quiet or as_json)
+    tables, tracking = _Tables(paths), _Tracking(paths, plan.spec)
+    past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
+    if past.status == "finished":
+        console.print(f"This sweep is finished already; {paths.root} holds what came of it.")
+    else:
+        with _stop_on_signal(console) as interrupted, open_view(console, record=past) as view:
+            run_sweep(
+                plan,
+                paths,
+                listeners=[tables.on_event, view.on_event, tracking.on_event],
+                interrupted=interrupted,
+                started=started,
+            )
+    record = SweepRecord.read(paths.events)
+    write_everything(record, paths)
+    delivery = tracking.finish()
+    _show_result(console, record, paths, quiet=quiet, as_json=as_json)
+    _warn_undelivered(delivery, paths)
+    return _exit_code(record)
+
+
+def sync_command(paths: SweepPaths) -> ExitCode:
+    """Deliver what MLflow has not got yet. Returns the exit code."""
+    uri, experiment = tracking_target(paths, _spec_of(paths))
+    delivery = deliver(paths, uri, experiment)
+    _warn_undelivered(delivery, paths)
+    if delivery.undelivered:
+        return ExitCode.FAILED
+    print(f"{paths.root}: everything is delivered")
+    return ExitCode.DONE
+
+
+def open_dashboard(paths: SweepPaths, host: str, port: int) -> None:
+    """Serve MLflow's dashboard on the sweep's store until Ctrl-C. Raises BlurbTuneError when it cannot be served."""
+    spec = _spec_of(paths)
+    uri, _ = tracking_target(paths, spec)
+    if spec.tracking.uri is not None and spec.tracking.uri.startswith("http"):
+        print(f"The runs are on the tracking server: {dashboard_url(paths, spec.tracking.uri)}")
+        return
+    command = dashboard_command(paths, uri, host, port)
+    print(f"Dashboard: {dashboard_url(paths, f'http://{host}:{port}')}  (Ctrl-C ends it)", flush=True)
+    server = subprocess.Popen(command, start_new_session=True)
+    try:
+        code = server.wait()
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait()
+    raise BlurbTuneError(f"the dashboard ended with exit code {code}; is port {port} in use? Try another --port")
+
+
+def tracking_target(paths: SweepPaths, spec: SweepSpec) -> tuple[str, str]:
+    """The tracking URI and the experiment's name."""
+    uri = spec.tracking.uri or f"sqlite:///{paths.mlflow_store.resolve()}"
+    return uri, spec.tracking.experiment or f"blurb-tune/{spec.task}"
+
+
+def write_everything(record: SweepRecord, paths: SweepPaths) -> None:
+    """The tables and the plot."""
+    from blurb_tune.report.plot import plot_scores
+
+    write_all(record, paths)
+    plot_scores(record, paths.plot)
+
+
+class _Tables:
+    """Keeps the tables in step with the log, now and then: somebody may look at them while the sweep runs."""
+
+    def __init__(self, paths: SweepPaths):
+        self._paths = paths
+        self._written = time.monotonic()
+
+    def on_event(self, event: ev.Event) -> None:
+        is_due = time.monotonic() - self._written > _SECONDS_BETWEEN_TABLES
+        if isinstance(event, ev.ConfigurationEnded) and is_due:
+            write_all(SweepRecord.read(self._paths.events), self._paths)
+            self._written = time.monotonic()
+
+
+class _Tracking:
+    """Has a writer follow the log from the first event on: before it there may be no folder to follow."""
+
+    def __init__(self, paths: SweepPaths, spec: SweepSpec):
+        self._paths = paths
+        self._uri, self._experiment = tracking_target(paths, spec)
+        self._writer: TrackingWriter | None = None
+
+    def on_event(self, event: ev.Event) -> None:
+        if self._writer is None:
+            self._writer = TrackingWriter(self._paths, self._uri, self._experiment)
+            self._writer.start()
+        self._writer.notify()
+
+    def finish(self) -> Delivery:
+        """Deliver what is left, for a minute at most."""
+        if self._writer is None:
+            return deliver(self._paths, self._uri, self._experiment)
+        return self._writer.close(_FLUSH_SECONDS)
+
+
+def _show_result(console: Console, record: SweepRecord, paths: SweepPaths, *, quiet: bool, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summarise(record), indent=2, allow_nan=False))
+        return
+    if quiet:
+        print(paths.root)
+        return
+    console.print()
+    if console.is_terminal:
+        console.print(summary_view(record))
+    else:
+        print(plain_summary(record))
+    print(f"Tables, plot, event log: {paths.root}/")
+    print(f"Dashboard of the runs:   {program()} ui {paths.root}")
+    if record.status == "interrupted":
+        print("Interrupted; everything so far is kept. The same command again goes on from here.")
+
+
+def _warn_undelivered(delivery: Delivery, paths: SweepPaths) -> None:
+    if delivery.undelivered:
+        print(
+            f"MLflow has not got {delivery.undelivered} events yet ({delivery.error}); nothing is lost: "
+            f"`{program()} sync {paths.root}` delivers them",
+            file=sys.stderr,
+        )
+    for warning in delivery.warnings:
+        print(warning, file=sys.stderr)
+
+
+def _exit_code(record: SweepRecord) -> ExitCode:
+    if record.status == "interrupted":
+        return ExitCode.INTERRUPTED
+    errored = record.outcome_counts()["errored"]
+    if errored:
+        first = next(trial for trial in record.trials.values() if trial.error or trial.reason)
+        print(f"{errored} trials errored, {first.trial_id} for one: {first.reason}\n{first.error}", file=sys.stderr)
+    return ExitCode.FAILED if errored else ExitCode.DONE
+
+
+def _spec_of(paths: SweepPaths) -> SweepSpec:
+    try:
+        return SweepSpec.model_validate(yaml.safe_load(paths.spec.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise BlurbTuneError(f"{paths.spec}: this is not the spec of a sweep: {error}") from None
+
+
+def program() -> str:
+    """How the user called this program, for commands to copy."""
+    called = sys.argv[0]
+    return "blurb-tune" if shutil.which("blurb-tune") == called else os.path.relpath(called)
+
+
+@contextmanager
+def _stop_on_signal(console: Console) -> Iterator[threading.Event]:
+    """Ctrl-C or SIGTERM sets the event; a second one ends the process the hard way."""
+    interrupted = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        signal.signal(number, signal.default_int_handler)
+        console.print("stopping: the log is safe, running trials are given up (again to stop at once)")
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

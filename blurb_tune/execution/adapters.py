@@ -1,0 +1,85 @@
+"""The sweep as Ray Tune wants to see it: a searcher that hands out trials, a scheduler that stops them, a stopper.
+
+All three talk to one `Sweep`. (Ray's own OptunaSearch hard-codes Optuna's NopPruner and reports stopped trials as COMPLETE.)
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from blurb_tune.execution.actor import REPORT, TRIAL
+from blurb_tune.execution.sweep import Sweep
+from blurb_tune.trial import Prune, TrialConfig, TrialReport
+
+
+class _NotInSnapshots:
+    """Tune pickles its parts into a snapshot of the experiment; nothing is restored from it, the event log is the state."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
+    """Asks the sweep for the next trial, and tells it of each trial's last report."""
+
+    def __init__(self, sweep: Sweep):
+        super().__init__(metric=REPORT, mode="max")
+        self._sweep = sweep
+        self._trials: dict[str, TrialConfig] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        trial = self._sweep.next_trial()
+        if trial is not None:
+            self._trials[trial_id] = trial
+            return {TRIAL: trial}
+        return Searcher.FINISHED if self._sweep.is_finished else None
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Nothing: the scheduler has reported the measurement."""
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        trial = self._trials.pop(trial_id)
+        report = (result or {}).get(REPORT)
+        if isinstance(report, TrialReport) and report.outcome is not None and not error:
+            self._sweep.report(trial.trial_id, report)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing, for the same reason."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing, for the same reason."""
+
+
+class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
+    """Passes each measurement to the sweep and stops the trial when the sweep says so."""
+
+    def __init__(self, sweep: Sweep):
+        super().__init__()
+        self._sweep = sweep
+
+    def on_trial_result(self, tune_controller: object, trial: Trial, result: dict[str, Any]) -> str:
+        decision = self._sweep.report(trial.config[TRIAL].trial_id, result[REPORT])
+        return str(TrialScheduler.STOP if isinstance(decision, Prune) else TrialScheduler.CONTINUE)
+
+    def on_trial_error(self, tune_controller: object, trial: Trial) -> None:
+        error = trial.get_error()
+        self._sweep.lost(trial.config[TRIAL].trial_id, str(error) if error else "")
+
+
+class InterruptStopper(_NotInSnapshots, tune.Stopper):  # type: ignore[misc]
+    """Ends the experiment once the event is set."""
+
+    def __init__(self, interrupted: threading.Event):
+        self._interrupted = interrupted
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._interrupted.is_set()

@@ -1,0 +1,79 @@
+"""The Ray cluster a sweep runs on, and how many trials it has room for."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.spec.schema import SweepSpec
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # The event log is the record of a sweep; Tune's own loggers and snapshots would only cost time.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "1",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "600",
+}
+
+
+@contextmanager
+def ray_cluster(spec: SweepSpec) -> Iterator[None]:
+    """Connect to the spec's cluster, or start one on this machine and stop it behind us; quiet on the terminal.
+
+    Raises BlurbTuneError when the cluster cannot be reached.
+    """
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update({name: value for name, value in _ENVIRONMENT.items() if before[name] is None})
+    try:
+        ray.init(
+            address=spec.cluster or "local",
+            include_dashboard=False if spec.cluster is None else None,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+            configure_logging=True,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise BlurbTuneError(f"cluster: no Ray cluster answers at {spec.cluster or 'this machine'}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+
+
+def count_slots(spec: SweepSpec) -> int:
+    """How many trials run at a time: what the nodes have room for, at most what the spec allows.
+
+    Raises BlurbTuneError when not one trial fits.
+    """
+    cpus, gpus = spec.resources.cpus, spec.resources.gpus
+    room = 0
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    for resources in nodes:
+        by_cpu = int(resources.get("CPU", 0) // cpus)
+        room += min(by_cpu, _gpu_slots(resources.get("GPU", 0), gpus)) if gpus else by_cpu
+    if room == 0:
+        most = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
+        raise BlurbTuneError(
+            f"resources: a trial asks for {cpus} CPU and {gpus:g} GPU, but the largest of the cluster's nodes has "
+            f"{most['CPU']:g} CPU and {most['GPU']:g} GPU"
+        )
+    return min(room, spec.resources.concurrency or room)
+
+
+def _gpu_slots(available: float, wanted: float) -> int:
+    """Trials cannot be spread over two GPUs: a share of one leaves a rest unused."""
+    return int(available // wanted) if wanted >= 1 else int(available) * int(1 / wanted + 1e-9)

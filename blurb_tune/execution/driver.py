@@ -1,0 +1,99 @@
+"""Runs a sweep on Ray, from the plan to the last event."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import optuna
+from ray import tune
+
+from blurb_tune import events as ev
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.events import EventLog, read_events
+from blurb_tune.execution.actor import TrialActor, TrialEnvironment
+from blurb_tune.execution.adapters import InterruptStopper, SweepScheduler, SweepSearcher
+from blurb_tune.execution.cluster import count_slots, ray_cluster
+from blurb_tune.execution.folder import check_folder, first_event, write_spec
+from blurb_tune.execution.prepare import facts_of, prepare_environment
+from blurb_tune.execution.sweep import Sweep
+from blurb_tune.paths import SweepPaths
+from blurb_tune.preflight import Plan
+from blurb_tune.record import SweepRecord
+from blurb_tune.spec.schema import SweepSpec
+
+Listener = Callable[[ev.Event], None]
+
+
+def run_sweep(
+    plan: Plan,
+    paths: SweepPaths,
+    *,
+    listeners: Sequence[Listener] = (),
+    interrupted: threading.Event | None = None,
+    started: float | None = None,
+) -> SweepRecord:
+    """Run the sweep, or what an earlier driver left of it, until it is finished or `interrupted` is set.
+
+    Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
+    time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep,
+    BlurbTuneError when the cluster cannot run the trials; nothing is written then.
+    """
+    check_folder(plan, paths)
+    started = time.monotonic() if started is None else started
+    interrupted = interrupted or threading.Event()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with ray_cluster(plan.spec):
+        slots = count_slots(plan.spec)
+        environment = prepare_environment(plan)
+        paths.root.mkdir(parents=True, exist_ok=True)
+        with EventLog(paths.events, paths.lock) as log:
+            for listener in listeners:
+                log.subscribe(listener)
+            sweep = _open(plan, paths, log, environment, slots)
+            if not sweep.is_finished and not interrupted.is_set():
+                _run_trials(plan.spec, sweep, environment, slots, interrupted)
+            sweep.close(interrupted=not sweep.is_finished, started=started)
+            if not sweep.is_finished and not interrupted.is_set():
+                raise BlurbTuneError("Ray Tune ended before the sweep did; run the same command again to go on")
+            return sweep.record
+
+
+def _open(plan: Plan, paths: SweepPaths, log: EventLog, environment: TrialEnvironment, slots: int) -> Sweep:
+    facts = facts_of(plan, environment)
+    if check_folder(plan, paths) is None:
+        write_spec(plan, paths)
+        log.append(first_event(plan, facts, slots))
+    else:
+        log.append(ev.SweepResumed(slots=slots))
+    return Sweep(plan.spec, facts, log, [event for event, _ in read_events(paths.events)])
+
+
+def _run_trials(
+    spec: SweepSpec, sweep: Sweep, environment: TrialEnvironment, slots: int, interrupted: threading.Event
+) -> None:
+    resources = {"CPU": spec.resources.cpus, "GPU": spec.resources.gpus}
+    trainable = tune.with_resources(tune.with_parameters(TrialActor, environment=environment), resources)
+    with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch:
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                search_alg=SweepSearcher(sweep),
+                scheduler=SweepScheduler(sweep),
+                num_samples=-1,
+                max_concurrent_trials=slots,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                name=spec.name,
+                storage_path=scratch,
+                verbose=0,
+                stop=InterruptStopper(interrupted),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                failure_config=tune.FailureConfig(max_failures=0),
+            ),
+        )
+        tuner.fit()

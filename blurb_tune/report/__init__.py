@@ -1,0 +1,1 @@
+"""Tables, summary and plot of a sweep, from its record alone."""

@@ -1,0 +1,186 @@
+"""A picture of a sweep: the dev scores of all seeds, a row per configuration or strategy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from blurb_tune.record import GroupResult, SweepRecord, TrialRecord
+from blurb_tune.report.groups import by_strategy, lacks_seeds, rank
+from blurb_tune.trial import Outcome
+
+MAX_ROWS = 40
+# Okabe and Ito's colours, told apart by colour-blind readers too; the marks differ in shape besides.
+_COMPLETED, _FAILED, _GREY, _VANILLA = "#0072B2", "#D55E00", "#777777", "#E69F00"
+_ROW_INCHES, _FRAME_INCHES, _WIDTH_INCHES, _DPI = 0.3, 1.75, 8.0, 150
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How one kind of trial is drawn; size in points squared, width of its lines in points."""
+
+    label: str
+    shape: str
+    color: str
+    size: float
+    width: float
+
+
+_COMPLETED_MARK = Mark("completed", "o", _COMPLETED, 22, 0)
+_FAILED_MARK = Mark("failed", "x", _FAILED, 26, 1.5)
+_DOMINATED_MARK = Mark("dominated (stopped early)", "|", _GREY, 45, 1.3)
+
+
+@dataclass(frozen=True)
+class PlotRow:
+    """One row: its label, the trials whose scores it shows, and what they come to together."""
+
+    label: str
+    is_vanilla: bool
+    trials: tuple[TrialRecord, ...]
+    result: GroupResult
+
+
+def plot_rows(record: SweepRecord, limit: int = MAX_ROWS) -> tuple[list[PlotRow], int]:
+    """At most `limit` rows, vanilla on top and the others by `rank`, and the number of rows left out.
+
+    A row is a configuration, so that its spread is that of the seeds; with more than `limit` of them, a strategy.
+    """
+    rows = _configuration_rows(record) if len(record.configurations) <= limit else _strategy_rows(record)
+    rows = [row for row in rows if row.trials]
+    return rows[:limit], max(0, len(rows) - limit)
+
+
+def plot_scores(record: SweepRecord, path: Path) -> None:
+    """Draw the sweep's dev scores as an image at `path`, in the format of its suffix, replaced atomically.
+
+    Dots are completed seeds, crosses failed ones (at the score they count with), grey ticks dominated ones (censored, at their
+    last score), diamonds with whiskers mean and standard deviation. Raises LookupError while the log is empty.
+    """
+    rows, left_out = plot_rows(record)
+    figure = Figure(figsize=(_WIDTH_INCHES, _FRAME_INCHES + _ROW_INCHES * max(len(rows), 2)), dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    _label(axes, record, rows, left_out)
+    _draw_references(axes, record, rows)
+    _draw_scores(axes, record, rows)
+    _draw_spreads(axes, rows)
+    if rows:
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        figure.savefig(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _configuration_rows(record: SweepRecord) -> list[PlotRow]:
+    strategies = {name: c.configuration.strategy for name, c in record.configurations.items()}
+    labels = [strategy.label for strategy in strategies.values()]
+    rows = []
+    for result in record.by_configuration():
+        strategy = strategies[result.name]
+        label = strategy.label if labels.count(strategy.label) == 1 else f"{strategy.label} ({result.name})"
+        rows.append(PlotRow(label, strategy.is_vanilla, tuple(record.trials_of(result.name)), result))
+    return sorted(rows, key=lambda row: (not row.is_vanilla, rank(record, row.result)))
+
+
+def _strategy_rows(record: SweepRecord) -> list[PlotRow]:
+    trials: dict[str, list[TrialRecord]] = {}
+    for trial in record.trials.values():
+        trials.setdefault(record.configurations[trial.configuration_id].configuration.strategy.label, []).append(trial)
+    return [PlotRow(r.name, r.name == "vanilla", tuple(trials[r.name]), r) for r in by_strategy(record)]
+
+
+def _label(axes: Axes, record: SweepRecord, rows: Sequence[PlotRow], left_out: int) -> None:
+    header = record.header
+    axes.set_title(f"{header.task}, {header.model}: {header.metric} on the dev split", fontsize="medium", parse_math=False)
+    order = f"rows by {header.objective}"
+    if any(lacks_seeds(record, row.result) for row in rows):
+        order += ", grey: without a result for every seed"
+    if left_out:
+        order += f"; {left_out} more not shown"
+    axes.set_xlabel(f"{header.metric} ({order})", fontsize="small", parse_math=False)
+    axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize="small", parse_math=False)
+    for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
+        tick.set_color(_GREY if lacks_seeds(record, row.result) else "black")
+    axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize="small")
+    axes.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    if not rows:
+        axes.set_xticks([])
+        axes.text(0.5, 0.5, "no trial has begun", transform=axes.transAxes, ha="center", va="center", color=_GREY)
+
+
+def _draw_references(axes: Axes, record: SweepRecord, rows: Sequence[PlotRow]) -> None:
+    """The trivial predictor's score, and what vanilla fine-tuning gives, over the height of the plot."""
+    if rows and math.isfinite(record.header.trivial_score):
+        axes.axvline(record.header.trivial_score, color="black", linewidth=1, linestyle="--", label="trivial predictor")
+    for height, row in enumerate(rows):
+        if row.is_vanilla:
+            axes.axhspan(height - 0.5, height + 0.5, color=_VANILLA, alpha=0.12, linewidth=0)
+    vanilla = next((row.result.spread for row in rows if row.is_vanilla and row.result.n > 1), None)
+    if vanilla is not None:
+        low, high = vanilla.mean - vanilla.std, vanilla.mean + vanilla.std
+        axes.axvspan(low, high, color=_VANILLA, alpha=0.12, linewidth=0, label="vanilla's mean ± std")
+
+
+def _draw_scores(axes: Axes, record: SweepRecord, rows: Sequence[PlotRow]) -> None:
+    """A mark per ended trial; the seeds of a row lie a little apart in y so that equal scores can be counted."""
+    points: dict[Mark, list[tuple[float, float]]] = {mark: [] for mark in (_COMPLETED_MARK, _FAILED_MARK, _DOMINATED_MARK)}
+    for height, row in enumerate(rows):
+        ended = [trial for trial in row.trials if trial.is_final and trial.outcome is not Outcome.ERRORED]
+        for index, trial in enumerate(ended):
+            counted = record.score(trial)
+            score = trial.final_score if counted is None else counted
+            points[_mark(trial)].append((score, height + _offset(index, len(ended))))
+    for mark, places in points.items():
+        if places:
+            x, y = zip(*places, strict=True)
+            axes.scatter(x, y, s=mark.size, marker=mark.shape, color=mark.color, lw=mark.width, zorder=3, label=mark.label)
+
+
+def _mark(trial: TrialRecord) -> Mark:
+    if trial.outcome is Outcome.COMPLETED:
+        return _COMPLETED_MARK
+    return _DOMINATED_MARK if trial.outcome is Outcome.PRUNED_DOMINATED else _FAILED_MARK
+
+
+def _draw_spreads(axes: Axes, rows: Sequence[PlotRow]) -> None:
+    drawn = [(row.result, height) for height, row in enumerate(rows) if row.result.n]
+    if not drawn:
+        return
+    axes.errorbar(
+        [result.spread.mean for result, _ in drawn],
+        [height for _, height in drawn],
+        xerr=[result.spread.std if result.n > 1 else 0.0 for result, _ in drawn],
+        fmt="D",
+        color="black",
+        markersize=4,
+        capsize=3,
+        elinewidth=1.2,
+        zorder=4,
+        label="mean ± std",
+    )
+    for result, height in drawn:
+        axes.annotate(
+            f"n = {result.n}" + (f", {result.failed} failed" if result.failed else ""),
+            (1.01, height),
+            xycoords=axes.get_yaxis_transform(),
+            va="center",
+            fontsize="x-small",
+            color=_FAILED if result.failed else "#555555",
+            annotation_clip=False,
+        )
+
+
+def _offset(index: int, count: int, span: float = 0.4) -> float:
+    return 0.0 if count < 2 else span * (index / (count - 1) - 0.5)

@@ -1,0 +1,126 @@
+"""The summary of a sweep as plain data, ready for strict JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from statistics import median
+from typing import Any
+
+from blurb_tune.record import GroupResult, SweepRecord
+from blurb_tune.report.groups import vanilla_mean
+from blurb_tune.report.pruning import judge_pruning
+from blurb_tune.stability import wilson_interval
+from blurb_tune.trial import Outcome
+
+
+def summarise(record: SweepRecord) -> dict[str, Any]:
+    """What the sweep found, and what it cost. Holds neither NaN nor infinities: an undefined number is None.
+
+    Raises LookupError while the log is empty.
+    """
+    header = record.header
+    reference = vanilla_mean(record)
+    summary = {
+        "sweep_id": header.sweep_id,
+        "name": header.name,
+        "status": record.status,
+        "task": header.task,
+        "model": header.model,
+        "metric": header.metric,
+        "split": "dev",
+        "objective": header.objective,
+        "score": header.score,
+        "trivial_score": header.trivial_score,
+        "outcomes": record.outcome_counts(),
+        "unfinished": sum(not trial.is_final for trial in record.trials.values()),
+        "best_configuration": _best(record, reference),
+        "families": [{"family": r.name, **_group(r, reference)} for r in record.by_family()],
+        "configurations": [
+            {**_identity(record, r.name), **_group(r, reference), "state": record.configurations[r.name].state}
+            for r in record.by_configuration()
+        ],
+        "pruning": _pruning(record),
+        **_cost(record),
+        "versions": header.versions,
+        "seeds": header.seeds,
+    }
+    return _strict(summary)  # type: ignore[no-any-return]
+
+
+def _best(record: SweepRecord, reference: float) -> dict[str, Any] | None:
+    best = record.best_configuration()
+    return {**_identity(record, best.name), **_group(best, reference)} if best else None
+
+
+def _identity(record: SweepRecord, configuration_id: str) -> dict[str, Any]:
+    configuration = record.configurations[configuration_id].configuration
+    return {
+        "configuration": configuration_id,
+        "strategy": configuration.strategy.label,
+        "family": configuration.strategy.family,
+        "values": configuration.values(),
+    }
+
+
+def _group(result: GroupResult, reference: float) -> dict[str, Any]:
+    return {
+        **asdict(result.spread),
+        "objective": result.objective,
+        "completed": result.completed,
+        "failed": result.failed,
+        "failed_share": result.failed_share,
+        "failed_share_interval": list(wilson_interval(result.failed, result.n)),
+        "pruned_unstable": result.pruned_unstable,
+        "dominated": result.dominated,
+        "errored": result.errored,
+        "difference_to_vanilla": result.spread.mean - reference,
+    }
+
+
+def _pruning(record: SweepRecord) -> dict[str, Any]:
+    result = judge_pruning(record)
+    return {**asdict(result), "saved_share": result.saved_share}
+
+
+def _cost(record: SweepRecord) -> dict[str, Any]:
+    """Seconds and their use. Wall time is known once the driver has written its end, not while the sweep runs."""
+    known = record.status != "running"
+    overhead = record.wall_seconds * record.slots / record.train_seconds if known and record.train_seconds else math.nan
+    return {
+        "wall_seconds": record.wall_seconds if known else math.nan,
+        "train_seconds": record.train_seconds,
+        "slots": record.slots,
+        "overhead": overhead,
+        "warm_start": _warm_start(record),
+    }
+
+
+def _warm_start(record: SweepRecord) -> dict[str, Any]:
+    """What a trial costs beyond its training on a slot that is at work already.
+
+    Left out are the first `slots` trials in order of start, which pay for each slot's own start. `setup` is the actor's time
+    up to the first step; `beyond_training` the driver's time from a trial's start to its end, less training and evaluation.
+    """
+    in_order = sorted(record.trials.values(), key=lambda trial: trial.started)
+    warm = [t for t in in_order[record.slots :] if t.ended is not None and t.outcome is not Outcome.ERRORED]
+    setup = [t.setup_seconds for t in warm]
+    beyond = [t.ended - t.started - t.train_seconds for t in warm if t.ended is not None]
+    return {
+        "trials": len(warm),
+        "setup_seconds_median": median(setup) if warm else None,
+        "setup_seconds_max": max(setup, default=None),
+        "beyond_training_seconds_median": median(beyond) if warm else None,
+        "beyond_training_seconds_max": max(beyond, default=None),
+    }
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

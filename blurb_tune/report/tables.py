@@ -1,0 +1,126 @@
+"""The files of a sweep's folder that a spreadsheet or a script reads: trials.csv, configurations.csv, summary.json."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from blurb_tune.paths import SweepPaths, write_atomically
+from blurb_tune.record import GroupResult, SweepRecord, TrialRecord
+from blurb_tune.report.summary import summarise
+from blurb_tune.trial import HYPERPARAMETER_NAMES, Outcome
+
+# In trials.csv `epochs` are those that were run, so the hyperparameter of that name is called otherwise there.
+_PLANNED = {"epochs": "planned_epochs"}
+TRIAL_COLUMNS = (
+    *("trial_id", "configuration", "seed", "outcome", "prune_reason", "metric", "dev_score"),
+    *("best_epoch", "epochs", "steps", "train_seconds"),
+    *(_PLANNED.get(name, name) for name in HYPERPARAMETER_NAMES),
+    *("best_dev_score", "attempt", "control", "setup_seconds", "error"),
+)
+CONFIGURATION_COLUMNS = (
+    *("configuration", "strategy", "n", "completed", "failed", "pruned", "mean", "std", "min", "max", "objective"),
+    *("dominated", "errored", "state"),
+    *HYPERPARAMETER_NAMES,
+)
+
+
+def write_all(record: SweepRecord, paths: SweepPaths) -> None:
+    """Write the three files, each atomically. Raises LookupError, and writes nothing, while the log is empty."""
+    texts = {
+        paths.summary: summary_json(record),
+        paths.trials: trials_csv(record),
+        paths.configurations: configurations_csv(record),
+    }
+    for path, text in texts.items():
+        write_atomically(path, text)
+
+
+def trials_csv(record: SweepRecord) -> str:
+    """A row per trial that has ended or begun, in the order of their start; undefined and unknown cells are empty."""
+    return _csv(TRIAL_COLUMNS, (_trial_row(record, trial) for trial in record.trials.values()))
+
+
+def configurations_csv(record: SweepRecord) -> str:
+    """A row per configuration, in the order of suggestion. `pruned` counts unstable and dominated trials alike."""
+    return _csv(CONFIGURATION_COLUMNS, (_configuration_row(record, result) for result in record.by_configuration()))
+
+
+def summary_json(record: SweepRecord) -> str:
+    """`summarise` as strict JSON."""
+    return json.dumps(summarise(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def error_line(error: str) -> str:
+    """The line of a traceback that names the exception; the first line of a text without frames."""
+    lines = [line for line in error.splitlines() if line.strip()]
+    frames = [index for index, line in enumerate(lines) if line.startswith("  ")]
+    behind = lines[frames[-1] + 1 :] if frames else lines
+    return next(iter(behind or lines[-1:]), "").strip()
+
+
+def _trial_row(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
+    best = trial.best
+    chosen = best if record.header.score == "best" else trial.last
+    values = record.configurations[trial.configuration_id].configuration.values()
+    return {
+        "trial_id": trial.trial_id,
+        "configuration": trial.configuration_id,
+        "seed": trial.seed,
+        "outcome": trial.outcome,
+        "prune_reason": trial.reason if trial.outcome is not None and trial.outcome.is_pruned else "",
+        "metric": record.header.metric,
+        "dev_score": chosen.dev_score if chosen else math.nan,
+        "best_epoch": best.epoch if best else math.nan,
+        "epochs": trial.epochs,
+        "steps": trial.steps,
+        "train_seconds": trial.train_seconds,
+        **{_PLANNED.get(name, name): value for name, value in values.items()},
+        "best_dev_score": best.dev_score if best else math.nan,
+        "attempt": trial.attempt,
+        "control": trial.is_control,
+        "setup_seconds": trial.setup_seconds if trial.outcome else math.nan,
+        "error": error_line(trial.error or trial.reason) if trial.outcome is Outcome.ERRORED else "",
+    }
+
+
+def _configuration_row(record: SweepRecord, result: GroupResult) -> dict[str, Any]:
+    suggested = record.configurations[result.name]
+    return {
+        "configuration": result.name,
+        "strategy": suggested.configuration.strategy.label,
+        "n": result.n,
+        "completed": result.completed,
+        "failed": result.failed,
+        "pruned": result.pruned_unstable + result.dominated,
+        "mean": result.spread.mean,
+        "std": result.spread.std,
+        "min": result.spread.min,
+        "max": result.spread.max,
+        "objective": result.objective,
+        "dominated": result.dominated,
+        "errored": result.errored,
+        "state": suggested.state,
+        **suggested.configuration.values(),
+    }
+
+
+def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """A cell's text: empty for None and NaN, `true` and `false` as in the spec, floats with all their digits."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(float(value)) if isinstance(value, float) else str(value)

@@ -1,0 +1,148 @@
+"""The study of configurations: one Optuna study whose trials are configurations, each judged by all its seeds."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.search.combinations import combinations, planned_configurations
+from blurb_tune.search.space import SearchSpace
+from blurb_tune.seeds import derive
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.trial import Configuration
+
+_TRIES = 30
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A configuration to try. `parameters` is what the sampler drew, from which the configuration can be made again."""
+
+    configuration_id: str
+    parameters: dict[str, Any]
+    configuration: Configuration
+
+
+class ConfigurationStudy:
+    """Asks Optuna for configurations and tells it how they did; higher is better.
+
+    Every suggestion is a function of the spec, its number and what was told before: the sampler is made anew for each with a
+    seed of its own, so a study that is replayed from the log goes on as if it had never stopped. No configuration is
+    suggested twice.
+    """
+
+    def __init__(self, spec: SweepSpec, blocks: int, study_name: str):
+        self._search = spec.search
+        self._space = SearchSpace(spec.space, blocks)
+        self._spec_space, self._blocks = spec.space, blocks
+        self._max_failed_share = spec.max_failed_share
+        self.planned = planned_configurations(spec.space, blocks, spec.search.sampler, spec.search.configurations)
+        self._study = _create_study(spec.storage, study_name)
+        self._trials: dict[str, optuna.trial.Trial] = {}
+        self._seen: set[Configuration] = set()
+        self.is_exhausted = False
+        self._grid = self._grid_order() if spec.search.sampler == "grid" else iter(())
+
+    @property
+    def study(self) -> optuna.Study:
+        return self._study
+
+    def knows(self, configuration_id: str) -> bool:
+        return configuration_id in self._trials
+
+    def ask(self) -> Suggestion | None:
+        """The next configuration, or None when all have been suggested."""
+        number = len(self._trials)
+        if number >= self.planned:
+            self.is_exhausted = True
+            return None
+        for attempt in range(_TRIES):
+            self._study.sampler = self._sampler(number, attempt)
+            self._enqueue(number, attempt)
+            trial = self._study.ask()
+            configuration = self._space.suggest(trial)
+            if configuration not in self._seen:
+                return self._accept(trial, configuration)
+            self._study.tell(trial, state=TrialState.FAIL)
+        return self._first_unseen()
+
+    def replay(self, parameters: dict[str, Any]) -> Suggestion:
+        """Take up a suggestion from the log."""
+        self._study.enqueue_trial(parameters)
+        trial = self._study.ask()
+        return self._accept(trial, self._space.suggest(trial))
+
+    def report(self, configuration_id: str, seeds_done: int, value: float) -> None:
+        """Let the sampler know how a configuration stands after some of its seeds."""
+        if math.isfinite(value):
+            self._trials[configuration_id].report(value, seeds_done)
+
+    def tell(self, configuration_id: str, state: str, value: float, failed_share: float) -> None:
+        """End a configuration as COMPLETE with its aggregate, PRUNED, or FAIL (no seed gave a result).
+
+        The share of failed runs is a constraint, because a trial told FAIL teaches the sampler nothing.
+        """
+        trial = self._trials[configuration_id]
+        if not math.isnan(failed_share):
+            trial.set_constraint("failed_share", failed_share - self._max_failed_share)
+        if state == "COMPLETE":
+            self._study.tell(trial, value)
+        else:
+            self._study.tell(trial, state=TrialState[state])
+
+    def _accept(self, trial: optuna.trial.Trial, configuration: Configuration) -> Suggestion:
+        configuration_id = f"c{len(self._trials):03d}"
+        self._trials[configuration_id] = trial
+        self._seen.add(configuration)
+        trial.set_user_attr("configuration", configuration_id)
+        return Suggestion(configuration_id, dict(trial.params), configuration)
+
+    def _enqueue(self, number: int, attempt: int) -> None:
+        if self._search.sampler == "grid":
+            configuration = next(c for c in self._grid if c not in self._seen)
+            self._study.enqueue_trial(self._space.parameters_of(configuration))
+        elif number == 0 and attempt == 0 and self._search.vanilla_first:
+            vanilla = self._space.vanilla_parameters()
+            if vanilla:
+                self._study.enqueue_trial(vanilla)
+
+    def _grid_order(self) -> Iterator[Configuration]:
+        """All combinations as listed; where fewer are asked for, a drawn sample of them."""
+        points = list(combinations(self._spec_space, self._blocks))
+        if self.planned < len(points):
+            points = random.Random(derive(self._search.seed, "grid")).sample(points, self.planned)
+        return iter(points)
+
+    def _first_unseen(self) -> Suggestion | None:
+        """A nearly used-up space: the sampler keeps coming back, so what is left is taken in order."""
+        configuration = next((c for c in combinations(self._spec_space, self._blocks) if c not in self._seen), None)
+        if configuration is None:
+            self.is_exhausted = True
+            return None
+        return self.replay(self._space.parameters_of(configuration))
+
+    def _sampler(self, number: int, attempt: int) -> optuna.samplers.BaseSampler:
+        seed = derive(self._search.seed, "sampler", number, attempt) % 2**32
+        if self._search.sampler != "tpe":
+            return optuna.samplers.RandomSampler(seed=seed)
+        startup = self._search.startup_configurations or min(10, max(3, self.planned // 4))
+        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
+
+
+def _create_study(storage: str | None, name: str) -> optuna.Study:
+    """A study in `storage`, in memory for None; one of the same name is made anew from the log. Raises BlurbTuneError."""
+    if storage is None:
+        return optuna.create_study(direction="maximize", study_name=name)
+    try:
+        if name in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=name, storage=storage)
+        return optuna.create_study(direction="maximize", study_name=name, storage=storage)
+    except Exception as error:  # SQLAlchemy and its drivers raise types of their own
+        raise BlurbTuneError(f"storage: Optuna cannot use this database ({type(error).__name__})") from error

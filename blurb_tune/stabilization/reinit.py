@@ -1,0 +1,35 @@
+"""Drawing the head, the pooler and the top blocks anew."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from blurb_tune.models.drawing import draw_module
+from blurb_tune.models.layers import LayerMap, Part
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def reinitialise(model: PreTrainedModel, layers: LayerMap, count: int, seed: int) -> None:
+    """Draw the pooler (or its counterpart in the head) and the top `count` blocks as the family initialises them.
+
+    count: 0..L; 0 changes nothing. The same seed gives a block the same weights whatever the count. Raises ValueError
+    outside this range. (Zhang et al. 2021, arXiv 2006.05987, section 4.)
+    """
+    if not 0 <= count <= layers.blocks:
+        raise ValueError(f"0 <= count <= {layers.blocks} must hold, but got count={count}")
+    if count == 0:
+        return
+    if layers.names(Part.POOLER):
+        draw_module(model, layers.family.pooler, seed)
+    for block in range(layers.blocks - count + 1, layers.blocks + 1):
+        draw_module(model, layers.block_module(block), seed)
+
+
+def draw_head(model: PreTrainedModel, layers: LayerMap, pretrained: Collection[str], seed: int) -> None:
+    """Draw the head, and the pooler too where it is not among the `pretrained` parameters."""
+    draw_module(model, layers.family.head, seed)
+    if not layers.names(Part.POOLER) <= set(pretrained):
+        draw_module(model, layers.family.pooler, seed)

@@ -1,0 +1,75 @@
+"""Tracking URIs: the default one, and how to speak of one without giving away its secrets."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from blurb_tune.paths import SweepPaths
+
+_USERINFO = re.compile(r"(?<=://)[^\s'\"<>]*@")
+_QUERY_SECRET = re.compile(r"(?i)\b([\w-]*(?:password|passwd|token|secret|api_?key)[\w-]*)=[^&\s'\"<>]+")
+_SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+_HIDDEN = "***"
+_SQLITE = "sqlite:///"
+
+
+def tracking_uri(paths: SweepPaths, configured: str | None) -> str:
+    """The URI that the spec names, or that of the SQLite store in the sweep's folder."""
+    return configured or f"{_SQLITE}{paths.mlflow_store.resolve()}"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database file of an SQLite URI; None for any other URI and for databases in memory."""
+    name = uri.removeprefix(_SQLITE).partition("?")[0]
+    if not uri.startswith(_SQLITE) or name in ("", ":memory:"):
+        return None
+    return Path(name)
+
+
+def redact(uri: str) -> str:
+    """`uri` without user names, passwords and tokens, fit for a log; works on a text with URIs in it as well."""
+    return _QUERY_SECRET.sub(rf"\1={_HIDDEN}", _USERINFO.sub(f"{_HIDDEN}@", uri))
+
+
+def redact_error(error: BaseException, uri: str) -> str:
+    """What `error` says, in one line, without the secrets of `uri` and of MLflow's environment variables.
+
+    A server's answer may repeat the credentials it was sent in any of their forms, so each form is looked for.
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    for secret in sorted(_secrets(uri), key=len, reverse=True):
+        text = text.replace(secret, _HIDDEN)
+    return redact(text)
+
+
+def page_address(uri: str) -> str:
+    """The address of an HTTP server as a browser wants it: without credentials, query and final slash."""
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+
+
+def credentials(uri: str) -> tuple[str, str] | None:
+    """User name and password for an HTTP server: those in the URI win over MLflow's environment variables."""
+    parts = urlsplit(uri)
+    if parts.username is not None:
+        return unquote(parts.username), unquote(parts.password or "")
+    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    return (user, password) if user and password else None
+
+
+def basic_token(user: str, password: str) -> str:
+    """The token of an HTTP `Authorization: Basic` header."""
+    return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def _secrets(uri: str) -> set[str]:
+    parts = urlsplit(uri)
+    found = {os.environ.get(name, "") for name in _SECRET_VARIABLES} | {parts.password or "", unquote(parts.password or "")}
+    login = credentials(uri)
+    if login is not None:
+        found |= {login[1], basic_token(*login)}
+    return found - {""}

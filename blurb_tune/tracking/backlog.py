@@ -1,0 +1,98 @@
+"""What of a sweep's event log MLflow does not have yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blurb_tune import events as ev
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.tracking.updates import RunBuilder, RunUpdate
+
+_PIECE = 2000  # events between two bookmarks: many whole trials, and little to do again after a crash
+
+
+class Backlog:
+    """The log from byte `offset` on, in pieces. A piece stays the next one until `advance` says that it arrived."""
+
+    def __init__(self, log: Path):
+        self._log = log
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Begin with the first event again."""
+        self.offset = 0
+        self._read_to = 0
+        self._builder = RunBuilder()
+        self._piece: list[RunUpdate] | None = None
+
+    def skip_to(self, offset: int) -> bool:
+        """Take the events before byte `offset` for delivered; False, and none skipped, where no event ends there.
+
+        Raises BlurbTuneError when the log is damaged.
+        """
+        self.rewind()
+        for event, end in ev.read_events(self._log):
+            if end > offset:
+                break
+            self._builder.apply(event)
+            self._read_to = end
+        if self._read_to != offset:
+            self.rewind()
+            return False
+        self._builder.take()
+        self.offset = offset
+        return True
+
+    def next_piece(self) -> list[RunUpdate] | None:
+        """The updates that come next, which may be none at all; None when everything has been delivered.
+
+        Raises BlurbTuneError when the log is damaged, once what stands before the damage has been delivered.
+        """
+        if self._piece is None and self.size > self._read_to:
+            try:
+                self._read()
+            except BlurbTuneError:
+                if self._read_to == self.offset:
+                    raise
+        if self._piece is None and self._read_to > self.offset:
+            self._piece = self._builder.take()
+        return self._piece
+
+    def advance(self) -> None:
+        """The piece has arrived."""
+        self.offset, self._piece = self._read_to, None
+
+    def delivered_runs(self) -> dict[str | None, int]:
+        """The runs that MLflow must have by now, with their attempt: the sweep's own (None) and the trials'."""
+        if self.offset == 0:
+            return {}
+        coming = {update.trial for update in self._piece or () if update.is_new}
+        trials = self._builder.record.trials.values()
+        return {None: 1, **{trial.trial_id: trial.attempt for trial in trials if trial.trial_id not in coming}}
+
+    @property
+    def size(self) -> int:
+        """Bytes of the log, of a torn last line too."""
+        return self._log.stat().st_size if self._log.exists() else 0
+
+    def count(self) -> int:
+        """Events not delivered yet."""
+        if self.size == 0:
+            return 0
+        with self._log.open("rb") as log:
+            log.seek(self.offset)
+            return sum(block.count(b"\n") for block in iter(lambda: log.read(1 << 20), b""))
+
+    def sweep_id(self) -> str:
+        """Raises BlurbTuneError when the log does not begin with the start of a sweep."""
+        event, _ = next(ev.read_events(self._log), (None, 0))
+        if not isinstance(event, ev.SweepStarted):
+            raise BlurbTuneError(f"{self._log}: this event log does not begin with the start of a sweep")
+        return event.sweep_id
+
+    def _read(self) -> None:
+        for count, (event, end) in enumerate(ev.read_events(self._log, self._read_to), start=1):
+            self._builder.apply(event)
+            self._read_to = end
+            if count == _PIECE:
+                return

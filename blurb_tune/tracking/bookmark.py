@@ -1,0 +1,39 @@
+"""The mark in a sweep's folder that says how far its log has been delivered to MLflow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Self
+
+from blurb_tune.paths import write_atomically
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Where to, and how far: the log up to byte `offset`, and files by name with their SHA-256. `uri` is without secrets."""
+
+    uri: str
+    experiment: str
+    sweep_id: str = ""
+    experiment_id: str = ""
+    offset: int = 0
+    files: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path) -> Self | None:
+        """The bookmark at `path`, None where there is none that can be read: what it says can be found out again."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            mark = cls(**{f.name: data[f.name] for f in fields(cls)})
+            return mark if isinstance(mark.offset, int) and isinstance(mark.files, dict) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def is_for(self, other: Bookmark, sweep_id: str) -> bool:
+        """Whether it marks the log of the sweep `sweep_id` on its way to where `other` leads."""
+        return (self.uri, self.experiment, self.sweep_id) == (other.uri, other.experiment, sweep_id)
+
+    def save(self, path: Path) -> None:
+        write_atomically(path, json.dumps(asdict(self), indent=1) + "\n")

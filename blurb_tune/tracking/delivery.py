@@ -1,0 +1,202 @@
+"""Carries a sweep's event log over to MLflow, and remembers how far it got."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.paths import SweepPaths
+from blurb_tune.tracking.addresses import redact, redact_error, sqlite_file
+from blurb_tune.tracking.backlog import Backlog
+from blurb_tune.tracking.bookmark import Bookmark
+
+if TYPE_CHECKING:
+    from blurb_tune.tracking.store import Store
+
+_LONGEST_PAUSE = 30.0
+_MLFLOW_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a POST repeated by the HTTP client would create a run twice
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # a failure is told once, by our caller, without secrets
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What has come of a delivery. undelivered counts events; error is the last one's text, without secrets."""
+
+    undelivered: int
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Deliverer:
+    """Delivers one sweep's log to one MLflow, from where the last delivery stopped, or from the start where runs are missing.
+
+    It gives no event up: after a failure `attempt` is called again and repeats what is not certain to have arrived. To be
+    used by one thread. One process at a time can deliver a sweep.
+    """
+
+    def __init__(self, paths: SweepPaths, uri: str, experiment: str):
+        self.error = ""
+        self.pause = 0.0
+        self._paths, self._uri, self._experiment = paths, uri, experiment
+        self._backlog = Backlog(paths.events)
+        self._mark = Bookmark(redact(uri), experiment)
+        self._warnings: tuple[str, ...] = ()
+        self._lock: IO[bytes] | None = None
+        self._store: Store | None = None
+        self._had_failures = False
+
+    @property
+    def offset(self) -> int:
+        """Bytes of the log that MLflow has for certain."""
+        return self._backlog.offset
+
+    def attempt(self, give_up: Callable[[], bool] = lambda: False, is_last: bool = False) -> bool:
+        """Deliver all that the log holds, and the sweep's files as well if this `is_last`. Never raises.
+
+        Returns whether everything arrived. Where it did not, because of a failure or because `give_up` said so, `error`
+        says why and `pause` how many seconds to leave the server alone.
+        """
+        try:
+            self._take_lock()
+            done = self._deliver(give_up)
+            if done and is_last:
+                self._finish()
+        except Exception as error:  # whatever fails between here and the server's disk: the log keeps the events
+            self.error = redact_error(error, self._uri)
+            self.pause = min(_LONGEST_PAUSE, max(1.0, 2 * self.pause))
+            self._store, self._had_failures = None, True
+            return False
+        self.error, self.pause = "", 0.0
+        return done
+
+    def result(self) -> Delivery:
+        """Where the delivery stands."""
+        return Delivery(self._backlog.count(), self.error, self._warnings)
+
+    def close(self) -> None:
+        """Let another process deliver."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        """Become the only one to deliver, and go on from the bookmark if it is of this MLflow and this log."""
+        if self._lock is not None:
+            return
+        lock = (self._paths.root / ".tracking.lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise BlurbTuneError(f"{self._paths.root}: another process is delivering this sweep to MLflow") from None
+        self._lock = lock
+        mark = Bookmark.load(self._paths.delivered)
+        if (
+            mark
+            and self._backlog.size
+            and mark.is_for(self._mark, self._backlog.sweep_id())
+            and self._backlog.skip_to(mark.offset)
+        ):
+            self._mark = mark
+
+    def _deliver(self, give_up: Callable[[], bool]) -> bool:
+        if self._backlog.size == 0:
+            return True
+        if self._store is None:
+            self._store = self._connect()
+        while (piece := self._backlog.next_piece()) is not None:
+            for update in piece:
+                if give_up():
+                    return False
+                self._store.write(update)
+            self._backlog.advance()
+            self._save(replace(self._mark, offset=self._backlog.offset))
+        return True
+
+    def _connect(self) -> Store:
+        """Open the store, and start over when it has not the runs that the bookmark promises."""
+        sweep_id = self._backlog.sweep_id()
+        store = _open_store(self._paths, self._uri, self._experiment, sweep_id)
+        if not all(store.holds(trial, attempt) for trial, attempt in self._backlog.delivered_runs().items()):
+            self._backlog.rewind()
+        if self._backlog.offset == 0:
+            self._mark = Bookmark(self._mark.uri, self._experiment, sweep_id, store.experiment_id)
+        return store
+
+    def _finish(self) -> None:
+        """Remove what a request left behind that was given up as lost and arrived late; then keep files as artifacts."""
+        if self._store is None or not self._store.run_id:
+            return
+        if self._had_failures:
+            self._store.find_runs()
+            self._had_failures = False
+        warnings = []
+        for file in _files(self._paths):
+            try:
+                digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                if self._mark.files.get(file.name) != digest:
+                    self._upload(self._store, file)
+                    self._save(replace(self._mark, files=self._mark.files | {file.name: digest}))
+            except Exception as error:  # artifacts may lie on another service than the runs, with faults of its own
+                warnings.append(f"{file.name} could not be stored as an MLflow artifact: {redact_error(error, self._uri)}")
+        self._warnings = tuple(warnings)
+
+    def _upload(self, store: Store, file: Path) -> None:
+        if file == self._paths.spec:  # it may name the tracking server with a password, which not all who see the runs know
+            store.upload_text(redact(file.read_text(encoding="utf-8")), file.name)
+        else:
+            store.upload(file)
+
+    def _save(self, mark: Bookmark) -> None:
+        mark.save(self._paths.delivered)
+        self._mark = mark
+
+
+def deliver(paths: SweepPaths, uri: str, experiment: str, patience: float = 15.0) -> Delivery:
+    """Deliver the sweep's log to MLflow now; gives up when nothing has gone through for `patience` seconds.
+
+    Raises BlurbTuneError when there is no event log.
+    """
+    if not paths.events.is_file():
+        raise BlurbTuneError(f"{paths.root}: no event log here; expected the folder of a sweep")
+    deliverer = Deliverer(paths, uri, experiment)
+    offset, since = 0, time.monotonic()
+    try:
+        while not deliverer.attempt(is_last=True):
+            if deliverer.offset > offset:
+                offset, since = deliverer.offset, time.monotonic()
+            if time.monotonic() - since + deliverer.pause > patience:
+                break
+            time.sleep(deliverer.pause)
+        return deliverer.result()
+    finally:
+        deliverer.close()
+
+
+def _open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> Store:
+    """Import MLflow, with settings that fit a background thread where the user has set none, and look the runs up."""
+    for name, value in _MLFLOW_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    from blurb_tune.tracking.store import Store
+
+    file = sqlite_file(uri)
+    home = SweepPaths(file.parent) if file else paths
+    artifacts = None if uri.startswith("http") else home.mlflow_artifacts.resolve().as_uri()
+    return Store(uri, experiment, artifacts, sweep_id)
+
+
+def _files(paths: SweepPaths) -> list[Path]:
+    files = (paths.spec, paths.trials, paths.configurations, paths.summary, paths.plot)
+    return [file for file in files if file.is_file()]

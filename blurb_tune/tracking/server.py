@@ -1,0 +1,169 @@
+"""Is the tracking server there, and how is its dashboard opened? Answered without importing MLflow."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.paths import SweepPaths
+from blurb_tune.tracking.addresses import basic_token, credentials, page_address, redact, redact_error, sqlite_file
+
+_TIMEOUT = 3.0
+_PROBE = "/api/2.0/mlflow/experiments/search?max_results=1"
+_DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306}
+_DASHBOARD_SETTINGS = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes of 200 MB that serve nothing a sweep has
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def check_server(uri: str) -> None:
+    """Make sure, within seconds, that MLflow can be reached at `uri`.
+
+    HTTP servers are asked for an experiment, which `GET /health` would not tell: it answers callers with wrong credentials
+    and unwelcome host names as well. Databases must accept a connection, SQLite files must be writable.
+
+    Raises BlurbTuneError, with what to do and without secrets, when that fails or MLflow has no use for such a URI.
+    """
+    scheme = uri.partition(":")[0].lower()
+    kind = scheme.partition("+")[0]
+    if kind in ("http", "https"):
+        _check_http(uri)
+    elif kind == "sqlite":
+        _check_sqlite(uri)
+    elif kind in _DATABASE_PORTS:
+        _check_database(uri, _DATABASE_PORTS[kind])
+    elif "://" not in uri or kind == "file":
+        raise BlurbTuneError(
+            f"tracking URI {redact(uri)!r}: MLflow 3 keeps no runs in plain folders; "
+            "expected sqlite:///FILE for a local store, or http://HOST:PORT for a server"
+        )
+    else:
+        raise BlurbTuneError(
+            f"tracking URI {redact(uri)!r}: unknown scheme {scheme!r}; expected one of: http, https, mysql, postgresql, sqlite"
+        )
+
+
+def dashboard_command(paths: SweepPaths, uri: str, host: str, port: int) -> list[str]:
+    """The command line that serves MLflow's own dashboard on the SQLite store at `uri`, with http://host:port/ as its page.
+
+    Raises BlurbTuneError when `uri` is a server, which has a dashboard already, or a store that does not exist.
+    """
+    store = sqlite_file(uri)
+    if store is None:
+        raise BlurbTuneError(f"{redact(uri)} is no SQLite store: open the dashboard of the MLflow server that serves it")
+    if not store.is_file():
+        raise BlurbTuneError(f"{store}: no MLflow store here yet; `blurb-tune sync {paths.root}` makes it from the event log")
+    settings = [f"{name}={value}" for name, value in _DASHBOARD_SETTINGS.items() if name not in os.environ]
+    server = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    artifacts = ["--artifacts-destination", paths.mlflow_artifacts.resolve().as_uri()]
+    return ["env", *settings, *server, *artifacts, "--workers", "1"]
+
+
+def dashboard_url(paths: SweepPaths, base: str) -> str:
+    """The address of the sweep's runs in the dashboard at `base`; that of all experiments while nothing was delivered."""
+    page = page_address(base)
+    try:
+        experiment = str(json.loads(paths.delivered.read_text(encoding="utf-8"))["experiment_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"{page}/#/experiments"
+    return f"{page}/#/experiments/{experiment}/runs"
+
+
+def _check_http(uri: str) -> None:
+    if not urlsplit(uri).hostname:
+        raise BlurbTuneError(f"tracking URI {redact(uri)!r}: no host; expected http://HOST:PORT")
+    try:
+        fault = "" if isinstance(_ask(uri), dict) else "no JSON object"
+    except urllib.error.HTTPError as error:
+        if error.code in (401, 403):
+            if _authenticates_by_other_means():
+                return
+            raise BlurbTuneError(_refusal(uri, error)) from None
+        fault = f"HTTP {error.code}"
+    except (ValueError, http.client.HTTPException) as error:
+        fault = redact_error(error, uri)
+    except OSError as error:
+        raise BlurbTuneError(
+            f"the MLflow server at {redact(uri)} does not answer ({redact_error(error, uri)}): start it with `mlflow server`, "
+            "correct `tracking.uri`, or leave `tracking.uri` out to keep the runs in the sweep's folder"
+        ) from None
+    if fault:
+        raise BlurbTuneError(f"{redact(uri)} does not answer as an MLflow tracking server does ({fault})")
+
+
+def _ask(uri: str) -> object:
+    """What the server answers to a small question, as JSON. Credentials do not follow a redirect."""
+    request = urllib.request.Request(page_address(uri) + _PROBE)
+    for name, value in _authorization(uri).items():
+        request.add_unredirected_header(name, value)
+    with urllib.request.urlopen(request, timeout=_TIMEOUT, context=_tls()) as answer:
+        return json.load(answer)
+
+
+def _authorization(uri: str) -> dict[str, str]:
+    login, token = credentials(uri), os.environ.get("MLFLOW_TRACKING_TOKEN")
+    if login is not None:
+        return {"Authorization": f"Basic {basic_token(*login)}"}
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _authenticates_by_other_means() -> bool:
+    """MLflow may be set up with credentials that only MLflow itself can use; a refusal then says nothing."""
+    plugins = os.environ.get("MLFLOW_TRACKING_AUTH") or os.environ.get("MLFLOW_TRACKING_AWS_SIGV4")
+    return bool(plugins) or (Path.home() / ".mlflow" / "credentials").exists()
+
+
+def _refusal(uri: str, error: urllib.error.HTTPError) -> str:
+    said = redact_error(Exception(error.read(200).decode("utf-8", "replace")), uri)
+    return (
+        f"the MLflow server at {redact(uri)} refuses access (HTTP {error.code}: {said}): set MLFLOW_TRACKING_USERNAME and "
+        "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; a server that complains of its host name wants --allowed-hosts"
+    )
+
+
+def _tls() -> ssl.SSLContext:
+    """Certificates are judged as MLflow's own variables say."""
+    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    return ssl.create_default_context(cafile=os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"))
+
+
+def _check_sqlite(uri: str) -> None:
+    store = sqlite_file(uri)
+    if store is None:
+        raise BlurbTuneError(f"tracking URI {uri!r}: expected sqlite:///FILE; a database in memory would lose the runs")
+    rules: list[tuple[Callable[[], bool], str]] = [
+        (store.parent.is_dir, f"the folder {store.parent} does not exist"),
+        (lambda: os.access(store.parent, os.W_OK | os.X_OK), f"the folder {store.parent} is not writable"),
+        (lambda: not store.exists() or store.is_file(), f"{store} is no file"),
+        (lambda: not store.exists() or os.access(store, os.W_OK), f"{store} is not writable"),
+    ]
+    for holds, fault in rules:
+        if not holds():
+            raise BlurbTuneError(f"tracking URI {uri!r}: {fault}")
+
+
+def _check_database(uri: str, default_port: int) -> None:
+    parts = urlsplit(uri)
+    if parts.hostname is None:  # a Unix socket
+        return
+    try:
+        socket.create_connection((parts.hostname, parts.port or default_port), timeout=_TIMEOUT).close()
+    except OSError as error:
+        raise BlurbTuneError(
+            f"the database at {redact(uri)} does not answer ({redact_error(error, uri)}): start it, or correct `tracking.uri`"
+        ) from None

@@ -1,0 +1,234 @@
+"""From events to what MLflow shall hold: the runs of a sweep, as plain data, without MLflow."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from blurb_tune import events as ev
+from blurb_tune.record import GroupResult, SweepRecord
+from blurb_tune.trial import Measurement, Outcome
+
+PREFIX = "blurb_tune."
+SWEEP_ID, TRIAL_ID, ATTEMPT, ROLE = (PREFIX + name for name in ("sweep_id", "trial_id", "attempt", "role"))
+_MAX_REASON = 2000
+_STATUS = {
+    Outcome.COMPLETED: "FINISHED",
+    Outcome.COLLAPSED: "FINISHED",
+    Outcome.DIVERGED: "FAILED",
+    Outcome.ERRORED: "FAILED",
+    Outcome.PRUNED_UNSTABLE: "KILLED",
+    Outcome.PRUNED_DOMINATED: "KILLED",
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric. `timestamp` is in milliseconds since the epoch; it is the event's, so a replay repeats it."""
+
+    name: str
+    value: float
+    timestamp: int
+    step: int
+
+
+@dataclass
+class RunUpdate:
+    """What the events say about one run: the sweep's own (`trial` is None) or one attempt of a trial.
+
+    started and ended are in milliseconds since the epoch. is_new: these events begin the run; otherwise it exists already.
+    status is None while nothing changes it.
+    """
+
+    trial: str | None
+    attempt: int
+    name: str
+    started: int
+    is_new: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    points: list[Point] = field(default_factory=list)
+    status: str | None = None
+    ended: int | None = None
+
+
+class RunBuilder:
+    """Folds events, in order, into updates of runs; `take` hands over those since the last call."""
+
+    def __init__(self) -> None:
+        self.record = SweepRecord()
+        self._updates: dict[str | None, RunUpdate] = {}
+        self._non_finite: dict[str, set[str]] = {}
+        self._results: dict[str, GroupResult] = {}
+
+    def apply(self, event: ev.Event) -> None:
+        """Take one event in. Raises LookupError when the log does not begin with the start of a sweep."""
+        self.record.apply(event)
+        match event:
+            case ev.SweepStarted():
+                self._start_sweep(event)
+            case ev.SweepResumed():
+                update = self._update(None)
+                update.status, update.ended = "RUNNING", None
+            case ev.TrialStarted():
+                self._start_trial(event)
+            case ev.Measured():
+                self._measure(event)
+            case ev.TrialEnded():
+                self._end_trial(event)
+            case ev.ConfigurationEnded():
+                self._end_configuration(event)
+            case ev.SweepEnded():
+                self._end_sweep(event)
+
+    def take(self) -> list[RunUpdate]:
+        """The updates since the last call, the sweep's own run first."""
+        updates = sorted(self._updates.values(), key=lambda update: update.trial is not None)
+        self._updates = {}
+        return updates
+
+    def _update(self, trial_id: str | None) -> RunUpdate:
+        if trial_id not in self._updates:
+            self._updates[trial_id] = self._blank(trial_id)
+        return self._updates[trial_id]
+
+    def _blank(self, trial_id: str | None) -> RunUpdate:
+        header = self.record.header
+        if trial_id is None:
+            return RunUpdate(None, 1, f"{header.name}-{header.sweep_id}", _milliseconds(header.time))
+        trial = self.record.trials[trial_id]
+        strategy = self.record.configurations[trial.configuration_id].configuration.strategy
+        name = f"{trial.configuration_id} {strategy.label} seed {trial.seed}"
+        return RunUpdate(trial_id, trial.attempt, name, _milliseconds(trial.started))
+
+    def _start_sweep(self, event: ev.SweepStarted) -> None:
+        update = self._update(None)
+        update.is_new = True
+        update.tags |= _tags(sweep_id=event.sweep_id, role="sweep")
+        names = ("task", "metric", "model", "blocks", "objective", "score", "configurations", "trivial_score", "spec_digest")
+        update.params |= {name: _text(getattr(event, name)) for name in names}
+        update.params["seeds"] = ", ".join(str(seed) for seed in event.seeds)
+        update.params |= {f"version/{_safe(name)}": version for name, version in event.versions.items()}
+
+    def _start_trial(self, event: ev.TrialStarted) -> None:
+        self._updates.pop(event.trial, None)
+        self._non_finite[event.trial] = set()
+        update = self._update(event.trial)
+        update.is_new = True
+        configuration = self.record.configurations[event.configuration].configuration
+        strategy = configuration.strategy
+        update.tags |= _tags(
+            sweep_id=self.record.header.sweep_id,
+            role="trial",
+            trial_id=event.trial,
+            attempt=event.attempt,
+            configuration=event.configuration,
+            seed=event.seed,
+            strategy=strategy.label,
+            family=strategy.family,
+        )
+        update.params |= {name: _text(value) for name, value in configuration.values().items()}
+        update.params |= {"configuration": event.configuration, "seed": str(event.seed)}
+
+    def _measure(self, event: ev.Measured) -> None:
+        update = self._update(event.trial)
+        values = _metrics(event.measurement, self.record.header.metric)
+        broken = {name for name, value in values.items() if not math.isfinite(value)}
+        if broken:
+            self._non_finite[event.trial] |= broken
+            update.tags |= _tags(non_finite=", ".join(sorted(self._non_finite[event.trial])))
+        _add(update, values, event.time, event.measurement.step)
+
+    def _end_trial(self, event: ev.TrialEnded) -> None:
+        update = self._update(event.trial)
+        outcome = Outcome(event.outcome)
+        update.tags |= _tags(outcome=outcome)
+        if event.reason:
+            update.tags |= _tags(**{"prune_reason" if outcome.is_pruned else "reason": event.reason[:_MAX_REASON]})
+        update.status, update.ended = _STATUS[outcome], _milliseconds(event.time)
+
+    def _end_configuration(self, event: ev.ConfigurationEnded) -> None:
+        name = event.configuration
+        result = self.record.group(name, self.record.trials_of(name))
+        self._results[name] = result
+        spread = result.spread
+        values = {
+            "mean": spread.mean,
+            "std": spread.std,
+            "min": spread.min,
+            "max": spread.max,
+            "objective": result.objective,
+            "failed": float(result.failed),
+        }
+        defined = {f"configuration/{_safe(name)}/{key}": value for key, value in values.items() if not math.isnan(value)}
+        update = self._update(None)
+        _add(update, defined, event.time, len(self._results))
+        best = self._best()
+        if best is not None:
+            _add(update, {"best/objective": best.objective}, event.time, len(self._results))
+            update.tags |= self._tags_of_best(best)
+
+    def _best(self) -> GroupResult | None:
+        """The best of the ended configurations by the record's rule: one with a result of every seed goes before any other."""
+        seeds = len(self.record.header.seeds)
+        results = [result for result in self._results.values() if result.n]
+        return max(results, key=lambda result: (result.n == seeds, result.objective), default=None)
+
+    def _tags_of_best(self, best: GroupResult) -> dict[str, str]:
+        configuration = self.record.configurations[best.name].configuration
+        facts = {"configuration": best.name, "strategy": configuration.strategy.label, "objective": best.objective}
+        return {f"{PREFIX}best.{name}": _text(value) for name, value in (facts | configuration.values()).items()}
+
+    def _end_sweep(self, event: ev.SweepEnded) -> None:
+        update = self._update(None)
+        counts = {f"outcome/{name}": float(count) for name, count in self.record.outcome_counts().items()}
+        seconds = {"wall_seconds": self.record.wall_seconds, "train_seconds": self.record.train_seconds}
+        _add(update, counts | seconds, event.time, len(self._results))
+        update.tags |= _tags(outcome=event.status)
+        update.status = "FINISHED" if event.status == "finished" else "KILLED"
+        update.ended = _milliseconds(event.time)
+        for trial in self.record.trials.values():
+            if trial.is_running:
+                stopped = self._update(trial.trial_id)
+                stopped.status, stopped.ended = "KILLED", _milliseconds(event.time)
+
+
+def _metrics(measurement: Measurement, metric: str) -> dict[str, float]:
+    """A measurement's values under their names in MLflow; the fixed names win over further metrics of the same name."""
+    extra = {f"dev/{_safe(name)}": float(value) for name, value in measurement.extra.items()}
+    return extra | {
+        f"dev/{_safe(metric)}": measurement.dev_score,
+        "dev/loss": measurement.dev_loss,
+        "dev/prediction_spread": measurement.prediction_spread,
+        "train/loss": measurement.train_loss,
+        "train/grad_norm": measurement.grad_norm,
+        "train/learning_rate": measurement.learning_rate,
+        "epoch": measurement.epoch,
+    }
+
+
+def _add(update: RunUpdate, values: Mapping[str, float], time: float, step: int) -> None:
+    """MLflow's SQL stores keep NaN but turn an infinity into the largest float, which ruins a chart: it becomes NaN here."""
+    for name, value in values.items():
+        known = value if math.isfinite(value) else math.nan
+        update.points.append(Point(name, known, _milliseconds(time), step))
+
+
+def _tags(**values: object) -> dict[str, str]:
+    return {PREFIX + name: str(value) for name, value in values.items()}
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else str(value)
+
+
+def _safe(name: str) -> str:
+    """`name` as one part of a metric's name in MLflow: what is forbidden there, and the separator, become underscores."""
+    part = re.sub(r"[^\w.\- ]", "_", name)
+    return part if part.strip(".") else "_"
+
+
+def _milliseconds(time: float) -> int:
+    return round(time * 1000)

@@ -1,0 +1,95 @@
+"""The background thread that brings a running sweep to MLflow."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+
+from blurb_tune.events import Event
+from blurb_tune.paths import SweepPaths
+from blurb_tune.tracking.addresses import redact
+from blurb_tune.tracking.delivery import Deliverer, Delivery
+
+_POLL = 1.0
+_log = logging.getLogger(__name__)
+
+
+class TrackingWriter:
+    """Follows the event log on disk and delivers it to MLflow, whatever the state of the server.
+
+    The thread learns nothing from the driver but that there is news; what it cannot deliver stays in the log, and is
+    delivered when the server is back, or by the next run of `deliver`. `interval`: seconds from one delivery to the next, in
+    which news gathers.
+    """
+
+    def __init__(self, paths: SweepPaths, uri: str, experiment: str, interval: float = 2.0):
+        self._uri = uri
+        self._interval = interval
+        self._deliverer = Deliverer(paths, uri, experiment)
+        self._news = threading.Event()
+        self._closing = threading.Event()
+        self._deadline = math.inf
+        self._thread = threading.Thread(target=self._run, name="mlflow-tracking", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def notify(self, event: Event | None = None) -> None:
+        """Say that the log has grown. Only sets a flag; fit to be subscribed to the log."""
+        self._news.set()
+
+    @property
+    def error(self) -> str:
+        """Why MLflow takes nothing at present, without secrets; empty while it does."""
+        return self._deliverer.error
+
+    def close(self, timeout: float) -> Delivery:
+        """Deliver the rest, with the sweep's tables and plot, which must be written by now; wait at most `timeout` seconds.
+
+        The thread ends; what it did not deliver remains in the log, and the answer counts it.
+        """
+        self._deadline = time.monotonic() + timeout
+        self._closing.set()
+        self._news.set()
+        self._thread.join(timeout)
+        result = self._deliverer.result()
+        if self._thread.is_alive() and not result.error:
+            return Delivery(result.undelivered, f"{redact(self._uri)} took too long to answer", result.warnings)
+        return result
+
+    def _run(self) -> None:
+        try:
+            while not self._work():
+                self._rest()
+        finally:
+            self._deliverer.close()
+
+    def _work(self) -> bool:
+        """Deliver what there is; True when that was the last time."""
+        closing = self._closing.is_set()
+        before = self._deliverer.error
+        self._news.clear()
+        done = self._deliverer.attempt(self._is_late, is_last=closing)
+        after = self._deliverer.error
+        if after and not before:
+            _log.warning(
+                "MLflow at %s takes nothing at present, the event log keeps it for later: %s", redact(self._uri), after
+            )
+        elif before and not after:
+            _log.info("MLflow at %s is back", redact(self._uri))
+        return closing and (done or self._is_late())
+
+    def _rest(self) -> None:
+        """Wait for news and for the next time to deliver; while closing, only as long as there is time left."""
+        if self._closing.is_set():
+            time.sleep(max(0.0, min(_POLL, self._deliverer.pause, self._deadline - time.monotonic())))
+        elif self._deliverer.error:
+            self._closing.wait(self._deliverer.pause)
+        else:
+            self._closing.wait(self._interval)
+            self._news.wait(_POLL)
+
+    def _is_late(self) -> bool:
+        return time.monotonic() >= self._deadline

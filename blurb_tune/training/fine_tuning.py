@@ -1,0 +1,231 @@
+"""One trial's fine-tuning, from one dev evaluation to the next."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from blurb_tune.models.encoder import Pretrained, restore_weights
+from blurb_tune.models.layers import layer_map
+from blurb_tune.seeds import derive
+from blurb_tune.stabilization.decay import parameter_groups
+from blurb_tune.stabilization.strategy import apply_strategy
+from blurb_tune.tasks.features import Encoded, collate
+from blurb_tune.tasks.metrics import Evaluation, TrivialPredictor, evaluate, is_collapsed
+from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.training.batching import epoch_batches, sorted_batches
+from blurb_tune.training.optimizer import ScheduledAdamW
+from blurb_tune.training.precision import autocast_dtype
+from blurb_tune.training.steps import total_steps
+from blurb_tune.trial import Configuration, Measurement, Outcome, TrialReport
+
+# A loss is looked at in every step on a CPU; on a GPU each look would wait for the kernels in flight.
+_GPU_STEPS_PER_LOOK = 16
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What all trials of a sweep learn from and are judged by: encoded train and dev examples, never test."""
+
+    task: Task
+    train: Encoded
+    dev: Encoded
+    trivial: TrivialPredictor
+    pad_token_id: int
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What all trials of a sweep have in common.
+
+    metric: the dev metric that makes `dev_score`. eval_every: steps between two evaluations, None for once an epoch.
+    micro_batch_size: examples per forward pass in training, None for whole batches.
+    """
+
+    metric: str
+    precision: str = "auto"
+    eval_every: int | None = None
+    micro_batch_size: int | None = None
+    eval_batch_size: int = 64
+
+
+class FineTuning:
+    """Trains a model under one configuration and seed; `advance` goes on to the next evaluation.
+
+    The model is borrowed: its weights are set to the pretrained ones first, so nothing of an earlier trial remains. Head and
+    re-initialisation, data order and dropout each draw from a generator of their own, derived from the seed, so the numbers
+    depend on configuration, seed and machine alone, not on what ran before or runs beside it in the process.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        pretrained: Pretrained,
+        data: TrainingData,
+        settings: TrainingSettings,
+        configuration: Configuration,
+        seed: int,
+    ):
+        self._model, self._data, self._settings = model, data, settings
+        self._configuration, self._seed = configuration, seed
+        self._device = next(model.parameters()).device
+        self._autocast_dtype = autocast_dtype(settings.precision, self._device)
+        self._total_steps = total_steps(len(data.train.labels), configuration)
+        self._steps_per_epoch = self._total_steps // configuration.epochs
+        self._train_seconds = self._eval_seconds = 0.0
+
+        restore_weights(model, pretrained)
+        layers = layer_map(model)
+        apply_strategy(model, layers, configuration.strategy, seed, pretrained)
+        groups = parameter_groups(
+            model,
+            layers,
+            learning_rate=configuration.learning_rate,
+            decay_rate=configuration.decay_rate,
+            weight_decay=configuration.weight_decay,
+        )
+        self._optimizer = ScheduledAdamW(
+            groups,
+            total_steps=self._total_steps,
+            warmup_share=configuration.warmup_share,
+            bias_correction=configuration.bias_correction,
+        )
+        self._parameters = self._optimizer.parameters
+        self._batches = self._all_batches()
+        self._window: list[torch.Tensor] = []
+        self._norms: list[torch.Tensor] = []
+        self._dropout_state = self._first_dropout_state()
+
+    def advance(self) -> TrialReport:
+        """Train to the next evaluation and evaluate on dev; the report of the last one says how the trial ended."""
+        with self._own_dropout():
+            started = time.perf_counter()
+            is_finite = self._train_to_evaluation()
+            trained = time.perf_counter()
+            self._train_seconds += trained - started
+            evaluation = self._evaluate() if is_finite else None
+            self._eval_seconds += time.perf_counter() - trained
+        measurement = self._measurement(evaluation)
+        if evaluation is None:
+            return TrialReport(measurement, Outcome.DIVERGED, f"the train loss is not finite at step {measurement.step}")
+        if self._optimizer.steps < self._total_steps:
+            return TrialReport(measurement)
+        if is_collapsed(self._data.task, evaluation, self._data.trivial):
+            score = f"{self._data.task.metric} {evaluation.score:.4f}"
+            return TrialReport(measurement, Outcome.COLLAPSED, f"ended no better than the trivial predictor: dev {score}")
+        return TrialReport(measurement, Outcome.COMPLETED)
+
+    def _train_to_evaluation(self) -> bool:
+        """Whether the loss stayed finite up to the next evaluation, which the last step always has."""
+        self._model.train()
+        self._window, self._norms = [], []
+        every = self._settings.eval_every or self._steps_per_epoch
+        steps_per_look = 1 if self._device.type == "cpu" else _GPU_STEPS_PER_LOOK
+        for rows in self._batches:
+            self._step(rows)
+            step = self._optimizer.steps
+            is_due = step % every == 0 or step == self._total_steps
+            if (step % steps_per_look == 0 or is_due) and not torch.isfinite(torch.stack(self._window)).all():
+                return False
+            if is_due:
+                break
+        return True
+
+    def _step(self, rows: np.ndarray) -> None:
+        size = self._settings.micro_batch_size or len(rows)
+        losses = []
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            loss = self._loss(self._forward(self._data.train, part), self._data.train.labels[part])
+            share = loss * (len(part) / len(rows))
+            share.backward()
+            losses.append(share.detach())
+        limit = self._configuration.max_grad_norm
+        self._norms.append(torch.nn.utils.clip_grad_norm_(self._parameters, math.inf if limit is None else limit).detach())
+        self._window.append(torch.stack(losses).sum())
+        self._optimizer.step()
+
+    def _forward(self, data: Encoded, rows: np.ndarray) -> torch.Tensor:
+        """Outputs in fp32, shape (rows, task outputs)."""
+        batch = collate(data, rows, self._data.pad_token_id)
+        inputs = {name: torch.from_numpy(values).to(self._device, non_blocking=True) for name, values in batch.items()}
+        with self._autocast():
+            outputs: torch.Tensor = self._model(**inputs).logits
+        return outputs.float()
+
+    def _loss(self, outputs: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
+        targets = torch.from_numpy(labels).to(self._device, non_blocking=True)
+        if self._data.task.kind is Kind.REGRESSION:
+            return torch.nn.functional.mse_loss(outputs.squeeze(-1), targets)
+        return torch.nn.functional.cross_entropy(outputs, targets)
+
+    @torch.inference_mode()
+    def _evaluate(self) -> Evaluation:
+        self._model.eval()
+        dev = self._data.dev
+        outputs = np.empty((len(dev.labels), self._data.task.outputs), dtype=np.float32)
+        for rows in sorted_batches(dev.lengths, self._settings.eval_batch_size):
+            outputs[rows] = self._forward(dev, rows).cpu().numpy()
+        return evaluate(self._data.task, outputs, dev.labels)
+
+    def _measurement(self, evaluation: Evaluation | None) -> Measurement:
+        step = self._optimizer.steps
+        score, extra = math.nan, {}
+        if evaluation is not None:
+            metrics = {self._data.task.metric: evaluation.score, **evaluation.extra}
+            score = metrics.pop(self._settings.metric)
+            extra = metrics
+        return Measurement(
+            step=step,
+            epoch=step / self._steps_per_epoch,
+            dev_score=score,
+            dev_loss=evaluation.loss if evaluation else math.nan,
+            train_loss=float(torch.stack(self._window).mean()),
+            grad_norm=float(torch.stack(self._norms).mean()),
+            prediction_spread=evaluation.prediction_spread if evaluation else math.nan,
+            learning_rate=self._optimizer.peak_rate,
+            train_seconds=self._train_seconds,
+            eval_seconds=self._eval_seconds,
+            extra=extra,
+        )
+
+    def _all_batches(self) -> Iterator[np.ndarray]:
+        for epoch in range(self._configuration.epochs):
+            yield from epoch_batches(
+                self._data.train.lengths, self._configuration.batch_size, seed=self._seed, epoch=epoch
+            )
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self._autocast_dtype is None:
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=self._autocast_dtype)
+
+    @contextmanager
+    def _own_dropout(self) -> Iterator[None]:
+        """Dropout draws from torch's global generator, which is lent the trial's state for as long as it trains."""
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            self._set_dropout_state(self._dropout_state)
+            yield
+            self._dropout_state = self._get_dropout_state()
+
+    def _first_dropout_state(self) -> torch.Tensor:
+        generator = torch.Generator(device=self._device)
+        generator.manual_seed(derive(self._seed, "dropout"))
+        return generator.get_state()
+
+    def _get_dropout_state(self) -> torch.Tensor:
+        return torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else torch.get_rng_state()
+
+    def _set_dropout_state(self, state: torch.Tensor) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(state, self._device)
+        else:
+            torch.set_rng_state(state)

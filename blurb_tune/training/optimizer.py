@@ -1,0 +1,65 @@
+"""AdamW with warm-up, linear decay, and bias correction that can be switched off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+def rate_factor(step: int, *, total_steps: int, warmup_share: float) -> float:
+    """What the peak learning rate is multiplied with at optimiser step `step`, counted from 1.
+
+    It rises linearly over the first `warmup_share` of the steps, then falls linearly towards 0 behind the last step
+    (Gu et al. 2021, arXiv 2007.15779, section 3).
+    """
+    warmup_steps = round(total_steps * warmup_share)
+    if step <= warmup_steps:
+        return step / max(1, warmup_steps)
+    return (total_steps - step + 1) / max(1, total_steps - warmup_steps)
+
+
+class ScheduledAdamW:
+    """torch's fused AdamW whose rates follow the schedule.
+
+    Without bias correction it does the steps of BERTAdam (Zhang et al. 2021, arXiv 2006.05987, section 3), p -= lr * (m /
+    (sqrt(v) + eps) + wd * p): AdamW divides m by 1 - b1^t and v by 1 - b2^t, so lr, eps and weight decay are scaled in each
+    step by what cancels the division.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], *, total_steps: int, warmup_share: float, bias_correction: bool):
+        self._base = [(float(group["lr"]), float(group["weight_decay"])) for group in groups]
+        self._total_steps = total_steps
+        self._warmup_share = warmup_share
+        self._bias_correction = bias_correction
+        self._adamw = torch.optim.AdamW(groups, betas=BETAS, eps=EPSILON, fused=True)
+        self.steps = 0
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        return [parameter for group in self._adamw.param_groups for parameter in group["params"]]
+
+    @property
+    def peak_rate(self) -> float:
+        """The largest learning rate of the last step, which is the head's."""
+        factor = rate_factor(max(1, self.steps), total_steps=self._total_steps, warmup_share=self._warmup_share)
+        return max(rate for rate, _ in self._base) * factor
+
+    def step(self) -> None:
+        """One update from the gradients at hand, which are dropped."""
+        self.steps += 1
+        factor = rate_factor(self.steps, total_steps=self._total_steps, warmup_share=self._warmup_share)
+        scale, root = (1.0, 1.0) if self._bias_correction else self._uncorrected()
+        for group, (rate, decay) in zip(self._adamw.param_groups, self._base, strict=True):
+            group["lr"] = rate * factor * scale
+            group["weight_decay"] = decay / scale
+            group["eps"] = EPSILON / root
+        self._adamw.step()
+        self._adamw.zero_grad(set_to_none=True)
+
+    def _uncorrected(self) -> tuple[float, float]:
+        first, second = 1 - BETAS[0] ** self.steps, 1 - BETAS[1] ** self.steps
+        return first / second**0.5, second**0.5

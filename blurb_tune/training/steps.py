@@ -1,0 +1,12 @@
+"""How long a trial is."""
+
+from __future__ import annotations
+
+import math
+
+from blurb_tune.trial import Configuration
+
+
+def total_steps(examples: int, configuration: Configuration) -> int:
+    """Optimiser steps of a whole trial on a training set of so many examples."""
+    return math.ceil(examples / configuration.batch_size) * configuration.epochs

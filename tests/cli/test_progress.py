@@ -1,0 +1,144 @@
+"""How far a sweep is, and how long it may take."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+
+from blurb_tune.cli.progress import Counts, Progress
+from blurb_tune.trial import Outcome
+from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
+
+
+def progress_of(sweep: SweepWriter) -> Progress:
+    progress = Progress()
+    for event in sweep.events:
+        progress.apply(event)
+    return progress
+
+
+def test_counts_of_the_small_sweep() -> None:
+    progress = progress_of(small_sweep())
+    assert progress.counts() == Counts(running=1, finished=10, pruned=2, failed=4, errored=1)
+    assert progress.counts().done == 11
+    assert list(progress.running) == ["c2-s3"]
+
+
+def test_the_total_is_unknown_without_a_plan() -> None:
+    assert Progress().total() is None
+    assert progress_of(SweepWriter(configurations=None)).total() is None
+    assert progress_of(SweepWriter(seeds=(0, 1, 2), configurations=4)).total() == 12
+
+
+def test_a_configuration_given_up_early_shortens_the_total() -> None:
+    sweep = SweepWriter(seeds=(0, 1, 2), configurations=4)
+    sweep.configuration("c0")
+    sweep.trial("c0", 0, [0.1])
+    assert progress_of(sweep).total() == 12
+    sweep.end_configuration("c0", "PRUNED")
+    assert progress_of(sweep).total() == 10
+
+
+def test_nothing_to_go_by_gives_no_estimate() -> None:
+    sweep = SweepWriter()
+    assert progress_of(sweep).seconds_left(sweep.now) is None
+    sweep.configuration("c0")
+    sweep.start("c0", 0)
+    assert progress_of(sweep).seconds_left(sweep.now) is None
+
+
+def test_a_running_trial_is_expected_to_run_to_its_last_epoch_and_to_start_up_once() -> None:
+    sweep = SweepWriter(seeds=(0, 1, 2), configurations=1, slots=1)
+    sweep.configuration("c0", epochs=10)
+    trial = sweep.start("c0", 0)
+    sweep.now += 30.0
+    sweep.measure(trial, 1, 0.1)
+    # Until now: 30 s of start-up, and 2.75 s with 2.5 s of training in them; 9 epochs are left, and two trials like this one.
+    whole = 32.75 + 9 * 2.5
+    progress = progress_of(sweep)
+    assert progress.seconds_left(sweep.now) == pytest.approx(whole - 32.75 + 2 * whole)
+    assert progress.seconds_left(sweep.now + 5) == pytest.approx(whole - 37.75 + 2 * whole)
+
+
+def test_pruned_trials_that_end_first_do_not_make_the_rest_look_short() -> None:
+    """Two trials, each of 20 epochs; one is pruned after an epoch, the other is half through."""
+    sweep = SweepWriter(seeds=(0, 1, 2, 3), configurations=1, slots=2)
+    sweep.configuration("c0", epochs=20)
+    half = sweep.start("c0", 0)
+    for epoch in range(1, 11):
+        sweep.measure(half, epoch, 0.1)
+    began = sweep.now
+    sweep.trial("c0", 1, [0.0], Outcome.PRUNED_UNSTABLE, rule="stuck")
+    pruned = sweep.now - began - 0.25
+    running = 10 * 2.75 + 10 * 2.5
+    rest = running - (10 * 2.75 + sweep.now - began)
+    expected = (rest + 2 * (pruned + running) / 2) / 2
+    assert progress_of(sweep).seconds_left(sweep.now) == pytest.approx(expected)
+
+
+def test_the_last_trials_cannot_be_shared_among_slots() -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=1, slots=2)
+    sweep.configuration("c0", epochs=4)
+    sweep.trial("c0", 0, [0.1, 0.1, 0.1, 0.1])
+    trial = sweep.start("c0", 1)
+    sweep.measure(trial, 1, 0.1)
+    assert progress_of(sweep).seconds_left(sweep.now) == pytest.approx(3 * 2.5)
+
+
+def test_a_trial_that_overran_its_estimate_has_no_time_left_rather_than_less() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=1)
+    sweep.configuration("c0", epochs=2)
+    sweep.measure(sweep.start("c0", 0), 1, 0.1)
+    assert progress_of(sweep).seconds_left(sweep.now + 1000) == 0.0
+
+
+def test_errored_trials_say_nothing_about_the_time_of_others() -> None:
+    sweep = SweepWriter(seeds=(0, 1, 2), configurations=1, slots=1)
+    sweep.configuration("c0", epochs=2)
+    sweep.trial("c0", 0, [0.1, 0.1])
+    sweep.trial("c0", 1, [], Outcome.ERRORED)
+    assert progress_of(sweep).seconds_left(sweep.now) == pytest.approx(2 * 2.75 + 0.25)
+
+
+def test_trials_of_a_dead_driver_do_not_run() -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=1)
+    sweep.configuration("c0", epochs=2)
+    sweep.trial("c0", 0, [0.1, 0.1])
+    sweep.measure(sweep.start("c0", 1), 1, 0.1)
+    before = sweep.record
+    seen = len(sweep.events)
+    sweep.resume(slots=3)
+    progress = Progress(before)
+    progress.apply(sweep.events[seen])
+    assert progress.counts() == Counts(running=0, finished=1, pruned=0, failed=0, errored=0)
+    assert progress.session_started == sweep.now
+    assert progress.seconds_left(sweep.now) == pytest.approx((2 * 2.75 + 0.25) / 3)
+
+
+def test_many_strategies_are_shown_by_family() -> None:
+    sweep = large_sweep(30, 2, epochs=1)
+    few, many = progress_of(sweep).standing(100), progress_of(sweep).standing(8)
+    assert (few.kind, many.kind) == ("strategy", "family")
+    assert len(few.groups) > 8 >= len(many.groups)
+    assert few.best == many.best == sweep.record.best_configuration()
+
+
+@settings(max_examples=40, deadline=None)
+@given(sweeps())
+def test_at_every_event_the_numbers_agree_with_a_fresh_fold(sweep: SweepWriter) -> None:
+    progress = Progress()
+    for index, event in enumerate(sweep.events):
+        progress.apply(event)
+        fresh = progress_of_events(sweep, index + 1)
+        assert progress.standing(8) == fresh.standing(8)
+        counts, total, left = progress.counts(), progress.total(), progress.seconds_left(event.time)
+        assert counts.running <= progress.record.slots
+        assert total is None or counts.done + counts.running <= total
+        assert left is None or left >= 0
+
+
+def progress_of_events(sweep: SweepWriter, count: int) -> Progress:
+    progress = Progress()
+    for event in sweep.events[:count]:
+        progress.apply(event)
+    return progress

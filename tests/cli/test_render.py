@@ -1,0 +1,136 @@
+"""The summary at the end of a run."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from rich.cells import cell_len
+from rich.console import Console
+
+from blurb_tune.cli.render import plain_summary, summary_view
+from blurb_tune.record import SweepRecord
+from blurb_tune.trial import Configuration, Outcome
+from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
+
+
+def cells(text: str, first: str) -> list[str]:
+    """The cells of the table row that begins with `first`; cells are separated by blanks, and rows may be indented."""
+    (row,) = [line.split() for line in text.splitlines() if re.match(rf" *{re.escape(first)} +\S", line)]
+    return row
+
+
+def shown(record: SweepRecord, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system="truecolor")
+    with console.capture() as capture:
+        console.print(summary_view(record))
+    return re.sub(r"\x1b\[[0-9;]*m", "", capture.get())
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return plain_summary(small_sweep().finish(wall_seconds=200.0))
+
+
+def test_the_family_table(text: str) -> None:
+    # n, mean, std, min, max, failed, dominated, objective, against vanilla
+    assert cells(text, "freeze+reinit")[1:] == "3 0.467 0.451 0.000 0.900 1/3 1 0.016 +0.417".split()
+    assert cells(text, "decay")[1:] == "2 0.200 0.283 0.000 0.400 1/2 0 -0.083 +0.150".split()
+    assert cells(text, "vanilla")[1:] == "4 0.050 0.208 -0.200 0.300 2/4 0 -0.158 +0.000".split()
+
+
+def test_the_configuration_table_has_the_best_first(text: str) -> None:
+    assert cells(text, "c1")[1:] == "freeze 2 + reinit 1 3 0.467 0.451 0.000 0.900 1/3 1 0.016 +0.417".split()
+    assert text.index("\nc0 ") < text.index("\nc1 ") < text.index("\nc2 "), "c1 lacks a seed, so the best is c0"
+
+
+def test_the_best_configuration_can_be_pasted_into_a_spec(text: str) -> None:
+    assert (
+        "Best configuration by mean_minus_std: c0, vanilla\npearson 0.050 on dev, std 0.208 over 4 seeds; failed 2/4" in text
+    )
+    block = re.search(r"^space:\n(  .*\n)+", text, re.MULTILINE)
+    assert block
+    assert Configuration(**yaml.safe_load(block.group())["space"]) == Configuration(epochs=4)
+
+
+def test_what_it_cost_and_how_trials_ended(text: str) -> None:
+    assert "Sweep toy (ab12cd): finished after 3 min 20 s, 12 trials on 2 slots." in text
+    assert "Task biosses, model minilm.\nAll scores: pearson on the dev split, at the last evaluation of a run." in text
+    flowing = " ".join(text.split())
+    outcomes = "5 completed, 2 collapsed, 1 diverged, 1 pruned_unstable, 1 pruned_dominated, 1 errored, 1 unfinished."
+    assert f"Outcomes: {outcomes}" in flowing
+    assert "Pruning stopped 2 trials and saved 3 of 36 epochs (8%)." in flowing
+    assert "Control group: 2 trials that a pruner wanted stopped ran on; 1 ended well." in flowing
+
+
+def test_the_best_is_compared_with_vanilla() -> None:
+    sweep = SweepWriter(seeds=(0, 1))
+    for name, depth, scores in (("c0", 0, (0.1, 0.3)), ("c1", 3, (0.6, 0.8))):
+        sweep.configuration(name, freeze_depth=depth)
+        for seed, score in enumerate(scores):
+            sweep.trial(name, seed, [score])
+    text = plain_summary(sweep.finish())
+    assert "pearson 0.700 on dev, std 0.141 over 2 seeds; failed 0/2; +0.500 against vanilla" in text
+    assert "Pruning" not in text
+    assert "Control" not in text
+    assert "may look better" not in text
+
+
+def test_a_best_configuration_without_all_its_seeds_is_marked() -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=1)
+    sweep.configuration("c0")
+    sweep.trial("c0", 0, [0.5])
+    sweep.trial("c0", 1, [0.1], Outcome.PRUNED_DOMINATED, rule="median")
+    text = plain_summary(sweep.finish("interrupted"))
+    assert "No configuration has a result for every seed: this one may look better than it is." in text
+    assert "pearson 0.500 on dev, one seed; failed 0/1" in text
+    assert "Control group: empty, so how often the pruners are wrong is not known." in text
+    assert "interrupted after" in text
+
+
+def test_the_rest_of_many_configurations_is_counted() -> None:
+    text = plain_summary(large_sweep(20, 3).finish())
+    assert sum(bool(re.match(r"c\d{4} ", line)) for line in text.splitlines()) == 15
+    assert "5 more in configurations.csv" in text
+
+
+def test_a_sweep_without_trials_or_results() -> None:
+    sweep = SweepWriter()
+    assert plain_summary(sweep.record).startswith("Sweep toy (ab12cd): running, 0 trials on 2 slots.")
+    sweep.configuration("c0")
+    sweep.trial("c0", 0, [], Outcome.ERRORED)
+    assert "No configuration has a result yet." in plain_summary(sweep.record)
+
+
+def test_an_empty_log_has_no_summary() -> None:
+    with pytest.raises(LookupError):
+        summary_view(SweepRecord())
+
+
+def test_plain_text_is_ascii_of_at_most_100_columns() -> None:
+    text = plain_summary(large_sweep(30, 3).finish())
+    assert text.isascii()
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_names_are_no_markup() -> None:
+    text = plain_summary(SweepWriter(model="[red]a[/]:smile:").record)
+    assert "model [red]a[/]:smile:." in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_view_fits_the_terminal_and_loses_no_number(width: int) -> None:
+    view = shown(large_sweep(20, 3).finish(), width)
+    assert max(cell_len(line) for line in view.splitlines()) <= width
+    assert "…" not in view
+
+
+@settings(max_examples=40, deadline=None)
+@given(sweeps())
+def test_any_sweep_has_a_summary_at_any_point(sweep: SweepWriter) -> None:
+    record = sweep.record
+    assert all(cell_len(line) <= 80 for line in shown(record, 80).split("\n"))
+    assert plain_summary(record).endswith("\n")

@@ -1,0 +1,138 @@
+"""Weights drawn from a seed: the family's distribution, the same everywhere, and nothing else touched."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+
+from blurb_tune.models.drawing import draw_module
+
+BLOCK = {"bert": "bert.encoder.layer.1", "roberta": "roberta.encoder.layer.1", "xlm-roberta": "roberta.encoder.layer.1"}
+BLOCK["electra"] = "electra.encoder.layer.1"
+
+
+def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: p.detach().cpu().clone() for name, p in model.named_parameters()}
+
+
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def test_only_the_module_is_drawn_and_all_of_it(family, random_model):
+    model = random_model(family)
+    before = weights(model)
+    draw_module(model, BLOCK[family], 1)
+    changed = {name for name, value in weights(model).items() if not torch.equal(value, before[name])}
+    assert changed == {name for name in before if name.startswith(BLOCK[family] + ".")}
+
+
+def test_weights_follow_the_distribution_of_the_family(family, random_model):
+    """Linear ~ N(0, initializer_range), bias 0, LayerNorm 1 and 0."""
+    model = random_model(family, hidden_size=64, intermediate_size=128)
+    draw_module(model, BLOCK[family], 3)
+    drawn = []
+    for name, value in model.get_submodule(BLOCK[family]).named_parameters():
+        if name.endswith("bias"):
+            assert torch.equal(value, torch.zeros_like(value)), name
+        elif "LayerNorm" in name:
+            assert torch.equal(value, torch.ones_like(value)), name
+        else:
+            drawn.append(value.detach().numpy().ravel())
+    values = np.concatenate(drawn)
+    assert len(values) == 4 * 64 * 64 + 2 * 64 * 128
+    assert model.config.initializer_range == 0.05
+    assert scipy.stats.kstest(values / 0.05, "norm").pvalue > 0.01
+    assert abs(np.corrcoef(drawn[0], drawn[1])[0, 1]) < 0.05
+
+
+def test_embeddings_of_the_padding_token_are_zero(random_model):
+    model = random_model("bert")
+    draw_module(model, "bert.embeddings", 0)
+    table = model.bert.embeddings.word_embeddings.weight
+    assert torch.equal(table[0], torch.zeros(16))
+    assert (table[1:] != 0).all()
+    assert model.bert.embeddings.position_ids.tolist() == [list(range(40))]
+
+
+def test_same_seed_same_weights_other_seed_other_weights(random_model):
+    drawn = []
+    for seed in (5, 5, 6):
+        model = random_model("bert")
+        draw_module(model, BLOCK["bert"], seed)
+        drawn.append(weights(model.get_submodule(BLOCK["bert"])))
+    assert_same(drawn[0], drawn[1])
+    for name, value in drawn[0].items():
+        if value.ndim > 1:
+            assert not (value == drawn[2][name]).any(), name
+
+
+def test_a_module_drawn_alone_equals_the_module_drawn_with_others(random_model):
+    alone, together = random_model("bert"), random_model("bert")
+    draw_module(alone, "bert.encoder.layer.2.output.dense", 4)
+    draw_module(together, "", 4)
+    name = "bert.encoder.layer.2.output.dense.weight"
+    assert torch.equal(alone.get_parameter(name), together.get_parameter(name))
+
+
+def test_the_numbers_are_those_of_every_machine(random_model):
+    """float32 draws differ between AVX2 and none; these do not, so their digest can be written down."""
+    model = random_model("bert")
+    draw_module(model, "", 0)
+    digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.parameters())).hexdigest()
+    assert digest == "e36d9e2777abc5ba43640655de3fb1d3e5a679704597d9b0bcca2f669ed7d7b6"
+
+
+def test_global_generators_neither_matter_nor_move(random_model):
+    drawn = []
+    for global_seed in (1, 2):
+        model = random_model("bert")
+        torch.manual_seed(global_seed)
+        before = torch.get_rng_state()
+        draw_module(model, "classifier", 7)
+        assert torch.equal(torch.get_rng_state(), before)
+        drawn.append(weights(model))
+    assert_same(*drawn)
+
+
+def test_tensors_that_transformers_counts_as_initialised_are_drawn(random_model, save):
+    """from_pretrained marks what it read, and transformers' own initialisation passes marked tensors over."""
+    info = save(random_model("bert"))
+    model = type(random_model("bert")).from_pretrained(info.path)
+    parameter = model.bert.pooler.dense.weight
+    assert parameter._is_hf_initialized
+    before = parameter.detach().clone()
+    with torch.no_grad():
+        model._init_weights(model.bert.pooler.dense)
+    assert torch.equal(parameter, before), "the flag no longer protects: this test has lost its point"
+    draw_module(model, "bert.pooler", 0)
+    assert not (parameter == before).any()
+
+
+def test_parameters_stay_the_same_objects(random_model):
+    """An optimiser that holds them goes on training them."""
+    model = random_model("bert")
+    before = list(model.parameters())
+    dtype_and_grad = [(p.dtype, p.requires_grad, p.device) for p in before]
+    draw_module(model, "", 0)
+    assert all(one is other for one, other in zip(model.parameters(), before, strict=True))
+    assert [(p.dtype, p.requires_grad, p.device) for p in model.parameters()] == dtype_and_grad
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_gets_the_numbers_of_the_cpu(random_model):
+    on_cpu = random_model("bert")
+    on_gpu = copy.deepcopy(on_cpu).to("cuda")
+    before = torch.cuda.get_rng_state()
+    for model in (on_cpu, on_gpu):
+        draw_module(model, BLOCK["bert"], 9)
+    assert_same(weights(on_cpu), weights(on_gpu))
+    assert all(p.device.type == "cuda" for p in on_gpu.parameters())
+    assert torch.equal(torch.cuda.get_rng_state(), before)

@@ -1,0 +1,112 @@
+"""The plot: which rows, and that the picture shows what it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import image
+from matplotlib.colors import to_rgb
+
+from blurb_tune.record import SweepRecord
+from blurb_tune.report.plot import plot_rows, plot_scores
+from blurb_tune.trial import Outcome
+from tests.report.sweeps import SweepWriter, large_sweep, small_sweep
+
+BLUE, ORANGE = "#0072B2", "#D55E00"
+
+
+def pixels_of(picture: np.ndarray, color: str) -> int:
+    return int((np.abs(picture[:, :, :3] - to_rgb(color)).max(axis=2) < 0.02).sum())
+
+
+def draw(record: SweepRecord, folder: Path) -> np.ndarray:
+    path = folder / "scores.png"
+    plot_scores(record, path)
+    assert [p.name for p in folder.iterdir()] == ["scores.png"]
+    return image.imread(path)
+
+
+def test_rows_are_configurations_with_vanilla_on_top() -> None:
+    rows, left_out = plot_rows(small_sweep().record)
+    assert [row.label for row in rows] == ["vanilla", "freeze 2 + reinit 1", "decay 0.8"]
+    assert [row.is_vanilla for row in rows] == [True, False, False]
+    assert [len(row.trials) for row in rows] == [4, 4, 4]
+    assert left_out == 0
+
+
+def test_configurations_of_one_strategy_are_told_apart_by_name() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=3)
+    for index, rate in enumerate([1e-5, 5e-5]):
+        sweep.configuration(f"c{index}", learning_rate=rate)
+        sweep.trial(f"c{index}", 0, [0.1 * index])
+    sweep.configuration("c2", freeze_depth=1)
+    sweep.trial("c2", 0, [0.5])
+    sweep.configuration("c3", freeze_depth=2)
+    assert [row.label for row in plot_rows(sweep.record)[0]] == ["vanilla (c1)", "vanilla (c0)", "freeze 1"]
+
+
+def test_too_many_configurations_are_pooled_by_strategy_and_the_last_left_out() -> None:
+    record = large_sweep(60, 2, epochs=1).record
+    rows, left_out = plot_rows(record, limit=40)
+    strategies = {c.configuration.strategy.label for c in record.configurations.values()}
+    assert len(strategies) > 40
+    assert (len(rows), left_out, rows[0].label) == (40, len(strategies) - 40, "vanilla")
+    assert len({row.label for row in rows}) == 40
+
+
+def test_failed_runs_are_drawn_in_another_colour(tmp_path: Path) -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=1)
+    sweep.configuration("c0")
+    sweep.trial("c0", 0, [0.3])
+    sweep.trial("c0", 1, [0.5])
+    good = draw(sweep.record, tmp_path)
+    assert pixels_of(good, ORANGE) == 0
+    assert pixels_of(good, BLUE) > 20
+    sweep.configuration("c1", freeze_depth=1)
+    sweep.trial("c1", 0, [-0.1], Outcome.COLLAPSED)
+    assert pixels_of(draw(sweep.record, tmp_path), ORANGE) > 20
+
+
+@pytest.mark.parametrize("configurations", [1, 2, 40])
+def test_the_picture_grows_with_its_rows(tmp_path: Path, configurations: int) -> None:
+    height, width, _ = draw(large_sweep(configurations, 3, epochs=1).record, tmp_path).shape
+    assert width == 1200
+    assert height == pytest.approx(150 * (1.75 + 0.3 * max(configurations, 2)), abs=1)
+
+
+def test_a_sweep_without_trials_or_results_is_drawn(tmp_path: Path) -> None:
+    sweep = SweepWriter()
+    draw(sweep.record, tmp_path)
+    sweep.configuration("c0")
+    draw(sweep.record, tmp_path)
+    sweep.start("c0", 0)
+    draw(sweep.record, tmp_path)
+
+
+def test_names_are_no_formulas(tmp_path: Path) -> None:
+    sweep = SweepWriter(model="a$b_{c$", task="$x", metric="y$_")
+    sweep.configuration("$c_")
+    sweep.configuration("$c^")
+    sweep.trial("$c_", 0, [0.1])
+    sweep.trial("$c^", 0, [0.1])
+    draw(sweep.record, tmp_path)
+
+
+def test_the_old_picture_stays_when_the_new_one_cannot_be_drawn(tmp_path: Path) -> None:
+    before = draw(small_sweep().record, tmp_path)
+    with pytest.raises(LookupError):
+        plot_scores(SweepRecord(), tmp_path / "scores.png")
+    with pytest.raises(ValueError, match="nonsense"):
+        plot_scores(small_sweep().record, tmp_path / "scores.nonsense")
+    assert [p.name for p in tmp_path.iterdir()] == ["scores.png"]
+    assert (image.imread(tmp_path / "scores.png") == before).all()
+
+
+def test_a_reader_of_the_old_picture_never_sees_the_new_one(tmp_path: Path) -> None:
+    draw(SweepWriter().record, tmp_path)
+    before = (tmp_path / "scores.png").read_bytes()
+    with (tmp_path / "scores.png").open("rb") as reader:
+        plot_scores(small_sweep().record, tmp_path / "scores.png")
+        assert reader.read() == before != (tmp_path / "scores.png").read_bytes()

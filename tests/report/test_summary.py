@@ -1,0 +1,148 @@
+"""The summary's numbers, each checked against a sum done by hand on the small sweep."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from blurb_tune.record import SweepRecord
+from blurb_tune.report.summary import summarise
+from blurb_tune.trial import Outcome
+from tests.report.sweeps import SweepWriter, small_sweep, sweeps
+
+
+@pytest.fixture(scope="module")
+def summary() -> dict[str, Any]:
+    return summarise(small_sweep().finish(wall_seconds=60.0))
+
+
+def test_what_was_run(summary: dict[str, Any]) -> None:
+    expected = {
+        **{"sweep_id": "ab12cd", "name": "toy", "status": "finished", "task": "biosses", "model": "minilm"},
+        **{"metric": "pearson", "split": "dev", "objective": "mean_minus_std", "score": "final"},
+        **{"seeds": [0, 1, 2, 3], "versions": {"torch": "2.13.0"}, "slots": 2, "unfinished": 1},
+    }
+    assert {name: summary[name] for name in expected} == expected
+
+
+def test_every_outcome_is_counted_and_a_lost_attempt_is_none(summary: dict[str, Any]) -> None:
+    assert summary["outcomes"] == {
+        **{"completed": 5, "collapsed": 2, "diverged": 1, "pruned_unstable": 1, "pruned_dominated": 1, "errored": 1}
+    }
+
+
+def test_families(summary: dict[str, Any]) -> None:
+    vanilla, mixed, decay = summary["families"]
+    assert [f["family"] for f in summary["families"]] == ["vanilla", "freeze+reinit", "decay"]
+    assert (vanilla["n"], vanilla["completed"], vanilla["failed"], vanilla["failed_share"]) == (4, 2, 2, 0.5)
+    # Wilson 1927 with z = 1.96: centre (2 + z^2 / 2) / (4 + z^2), and 1/2 is its own centre.
+    half = 1.959964 * math.sqrt(0.25 / 4 + 1.959964**2 / 64) / (1 + 1.959964**2 / 4)
+    assert vanilla["failed_share_interval"] == pytest.approx([0.5 - half, 0.5 + half], abs=1e-6)
+    assert (mixed["n"], mixed["failed"], mixed["dominated"]) == (3, 1, 1)
+    assert (decay["n"], decay["errored"], decay["min"], decay["max"]) == (2, 1, 0.0, 0.4)
+    differences = [f["difference_to_vanilla"] for f in summary["families"]]
+    assert differences == pytest.approx([0.0, 1.4 / 3 - 0.05, 0.15])
+
+
+def test_configurations_in_the_order_of_suggestion(summary: dict[str, Any]) -> None:
+    assert [c["configuration"] for c in summary["configurations"]] == ["c0", "c1", "c2"]
+    last = summary["configurations"][2]
+    assert (last["strategy"], last["family"], last["state"]) == ("decay 0.8", "decay", None)
+    assert last["values"]["learning_rate"] == 3e-5
+    assert last["values"]["max_grad_norm"] is None
+    assert last["mean"] == pytest.approx(0.2)
+    assert last["std"] == pytest.approx(math.sqrt(0.08))
+
+
+def test_the_best_configuration_has_all_its_seeds(summary: dict[str, Any]) -> None:
+    """c1 has the higher objective, but one of its seeds was cut short as dominated."""
+    assert summary["configurations"][1]["objective"] > summary["configurations"][0]["objective"]
+    best = summary["best_configuration"]
+    assert (best["configuration"], best["strategy"], best["n"], best["failed"]) == ("c0", "vanilla", 4, 2)
+    assert best["mean"] == pytest.approx(0.05)
+
+
+def test_the_best_evaluation_counts_where_the_spec_says_so() -> None:
+    families = summarise(small_sweep(score="best").record)["families"]
+    # c0: 0.2, 0.3, collapsed with best 0.0, unstable as trivial; c2: 0.6, collapsed with best 0.1.
+    assert {f["family"]: f["mean"] for f in families} == pytest.approx(
+        {"vanilla": 0.5 / 4, "freeze+reinit": 1.4 / 3, "decay": 0.7 / 2}
+    )
+
+
+def test_cost(summary: dict[str, Any]) -> None:
+    # 31 epochs of ended trials, one of a lost attempt and one of a running trial, at 2.5 s.
+    assert summary["train_seconds"] == pytest.approx(33 * 2.5)
+    assert summary["wall_seconds"] == 60.0
+    assert summary["overhead"] == pytest.approx(60 * 2 / 82.5)
+
+
+def test_the_warm_start_leaves_out_the_first_trial_of_each_slot(summary: dict[str, Any]) -> None:
+    """The writer takes 0.25 s per event: that is what its trials cost beyond training."""
+    assert summary["warm_start"] == {
+        **{"trials": 8, "setup_seconds_median": pytest.approx(0.3), "setup_seconds_max": 0.6},
+        **{"beyond_training_seconds_median": pytest.approx(1.125), "beyond_training_seconds_max": pytest.approx(1.5)},
+    }
+
+
+def test_cost_is_unknown_while_the_sweep_runs() -> None:
+    running = summarise(small_sweep().record)
+    assert (running["status"], running["wall_seconds"], running["overhead"]) == ("running", None, None)
+
+
+def test_an_interrupted_sweep_that_went_on_has_the_time_of_both_drivers() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=2, slots=1)
+    sweep.configuration("c0", epochs=2)
+    sweep.trial("c0", 0, [0.1, 0.2])
+    sweep.configuration("c1", epochs=2)
+    sweep.measure(sweep.start("c1", 0), 1, 0.3)
+    interrupted = summarise(sweep.finish("interrupted", wall_seconds=20.0))
+    assert (interrupted["status"], interrupted["unfinished"], interrupted["wall_seconds"]) == ("interrupted", 1, 20.0)
+    sweep.resume(slots=1)
+    again = sweep.start("c1", 0, attempt=2)
+    sweep.measure(again, 1, 0.3)
+    sweep.measure(again, 2, 0.5)
+    sweep.end(again, Outcome.COMPLETED, attempt=2)
+    finished = summarise(sweep.finish(wall_seconds=12.0))
+    assert (finished["status"], finished["unfinished"], finished["wall_seconds"]) == ("finished", 0, 32.0)
+    # Two trials of two epochs, and the epoch of the attempt that was lost.
+    assert finished["train_seconds"] == pytest.approx(5 * 2.5)
+    assert finished["best_configuration"]["configuration"] == "c1"
+
+
+def test_without_vanilla_there_is_nothing_to_compare_with() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=1)
+    sweep.configuration("c0", freeze_depth=1)
+    sweep.trial("c0", 0, [0.1])
+    summary = summarise(sweep.record)
+    assert summary["families"][0]["difference_to_vanilla"] is None
+    assert summary["families"][0]["std"] is None
+
+
+@settings(max_examples=40, deadline=None)
+@given(sweeps())
+def test_counts_add_up_and_no_number_is_undefined(sweep: SweepWriter) -> None:
+    record = sweep.record
+    summary = summarise(record)
+    assert sum(summary["outcomes"].values()) + summary["unfinished"] == len(record.trials)
+    for groups in (summary["families"], summary["configurations"]):
+        results = sum(g["n"] + g["dominated"] + g["errored"] for g in groups)
+        assert results == sum(summary["outcomes"].values())
+    assert all(not isinstance(v, float) or math.isfinite(v) for v in leaves(summary))
+
+
+def leaves(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [leaf for item in value.values() for leaf in leaves(item)]
+    if isinstance(value, list):
+        return [leaf for item in value for leaf in leaves(item)]
+    assert not isinstance(value, tuple | set)
+    return [value]
+
+
+def test_an_empty_log_has_no_summary() -> None:
+    with pytest.raises(LookupError):
+        summarise(SweepRecord())

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blurb_tune import events as ev
+from blurb_tune.tracking.updates import Point, RunBuilder, RunUpdate
+from blurb_tune.trial import Configuration, Measurement, Outcome
+
+HEADER = ev.SweepStarted(
+    time=1.0,
+    sweep_id="s1",
+    name="quick",
+    spec_digest="d",
+    task="biosses",
+    metric="pearson",
+    model="tiny",
+    blocks=4,
+    objective="mean",
+    score="final",
+    seeds=[0, 1],
+    configurations=None,
+    trivial_score=0.0,
+    slots=1,
+    versions={},
+)
+
+
+def measured(trial: str, step: int, score: float, time: float, **extra: float) -> ev.Measured:
+    return ev.Measured(
+        time=time, trial=trial, measurement=Measurement(step, 1.0, score, 0.1, 0.2, 0.3, 0.4, 0.5, 6.0, 7.0, extra)
+    )
+
+
+def suggested(name: str, **values: float) -> ev.ConfigurationSuggested:
+    point = Configuration(**values)  # type: ignore[arg-type]
+    return ev.ConfigurationSuggested(time=1.0, configuration=name, parameters={}, values=point.values())
+
+
+def trial_started(trial: str, configuration: str, seed: int, time: float, attempt: int = 1) -> ev.TrialStarted:
+    return ev.TrialStarted(time=time, trial=trial, configuration=configuration, seed=seed, attempt=attempt)
+
+
+def trial_ended(
+    trial: str, outcome: Outcome, time: float, reason: str = "", attempt: int = 1, retry: bool = False
+) -> ev.TrialEnded:
+    return ev.TrialEnded(time=time, trial=trial, attempt=attempt, outcome=str(outcome), reason=reason, retry=retry)
+
+
+def configuration_ended(name: str, time: float) -> ev.ConfigurationEnded:
+    return ev.ConfigurationEnded(time=time, configuration=name, state="COMPLETE", value=0.0, failed_share=0.0)
+
+
+def updates_of(events: Iterable[ev.Event]) -> dict[str | None, RunUpdate]:
+    builder = RunBuilder()
+    for event in events:
+        builder.apply(event)
+    return {update.trial: update for update in builder.take()}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "reason_tag"),
+    [
+        (Outcome.COMPLETED, "FINISHED", None),
+        (Outcome.COLLAPSED, "FINISHED", "blurb_tune.reason"),
+        (Outcome.PRUNED_UNSTABLE, "KILLED", "blurb_tune.prune_reason"),
+        (Outcome.PRUNED_DOMINATED, "KILLED", "blurb_tune.prune_reason"),
+        (Outcome.DIVERGED, "FAILED", "blurb_tune.reason"),
+        (Outcome.ERRORED, "FAILED", "blurb_tune.reason"),
+    ],
+)
+def test_an_outcome_decides_status_and_where_the_reason_stands(outcome: Outcome, status: str, reason_tag: str | None) -> None:
+    reason = "because" if reason_tag else ""
+    run = updates_of([HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), trial_ended("t", outcome, 3.5, reason)])["t"]
+    assert (run.status, run.ended, run.tags["blurb_tune.outcome"]) == (status, 3500, str(outcome))
+    reasons = {name: value for name, value in run.tags.items() if name.endswith("reason")}
+    assert reasons == ({reason_tag: "because"} if reason_tag else {})
+
+
+def test_a_measurement_becomes_metrics_at_its_step_and_time() -> None:
+    events = [HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 40, 0.9, 2.0625, spearman=0.8)]
+    run = updates_of(events)["t"]
+    assert {(point.timestamp, point.step) for point in run.points} == {(2062, 40)}
+    assert {point.name: point.value for point in run.points} == {
+        "dev/pearson": 0.9,
+        "dev/loss": 0.1,
+        "train/loss": 0.2,
+        "train/grad_norm": 0.3,
+        "dev/prediction_spread": 0.4,
+        "train/learning_rate": 0.5,
+        "epoch": 1.0,
+        "dev/spearman": 0.8,
+    }
+
+
+def test_names_that_mlflow_refuses_are_changed_and_fixed_names_win() -> None:
+    extra = {"f1@0.5/x": 0.1, "..": 0.2, "loss": 9.0}
+    events = [HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 1, 0.9, 3.0, **extra)]
+    values = {point.name: point.value for point in updates_of(events)["t"].points}
+    assert (values["dev/f1_0.5_x"], values["dev/_"], values["dev/loss"]) == (0.1, 0.2, 0.1)
+
+
+def test_values_that_are_not_finite_are_nan_and_named_once_and_for_all() -> None:
+    builder = RunBuilder()
+    for event in (HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 1, math.inf, 3.0, b=math.nan)):
+        builder.apply(event)
+    first = builder.take()[-1]
+    assert first.tags["blurb_tune.non_finite"] == "dev/b, dev/pearson"
+    assert all(math.isnan(p.value) for p in first.points if p.name in ("dev/b", "dev/pearson"))
+    builder.apply(measured("t", 2, 0.5, 4.0, a=-math.inf))
+    assert builder.take()[-1].tags["blurb_tune.non_finite"] == "dev/a, dev/b, dev/pearson"
+
+
+def test_a_new_attempt_leaves_nothing_of_the_one_before() -> None:
+    events = [
+        HEADER,
+        suggested("c0"),
+        trial_started("t", "c0", 0, 2.0),
+        measured("t", 1, math.nan, 3.0),
+        trial_ended("t", Outcome.ERRORED, 4.0, "worker died", retry=True),
+        trial_started("t", "c0", 0, 5.0, attempt=2),
+    ]
+    run = updates_of(events)["t"]
+    assert (run.attempt, run.started, run.points, run.status) == (2, 5000, [], None)
+    assert not {"blurb_tune.non_finite", "blurb_tune.outcome", "blurb_tune.reason"} & set(run.tags)
+
+
+def two_configurations() -> list[ev.Event]:
+    """c0 scores 0.2 and 0.4; c1 scores 0.9 with one of its two seeds censored; c2 scores 0.5 and 0.5."""
+    scores = {("c0", 0): 0.2, ("c0", 1): 0.4, ("c1", 0): 0.9, ("c1", 1): None, ("c2", 0): 0.5, ("c2", 1): 0.5}
+    events: list[ev.Event] = [HEADER, *(suggested(name, freeze_depth=int(name[1])) for name in ("c0", "c1", "c2"))]
+    for time, ((name, seed), score) in enumerate(scores.items(), start=10):
+        trial = f"{name}-{seed}"
+        events.append(trial_started(trial, name, seed, time))
+        events.append(measured(trial, 5, 0.1 if score is None else score, time + 0.25))
+        events.append(trial_ended(trial, Outcome.PRUNED_DOMINATED if score is None else Outcome.COMPLETED, time + 0.5, "r"))
+        if seed == 1:
+            events.append(configuration_ended(name, time + 0.75))
+    return [*events, ev.SweepEnded(time=30.0, status="finished", wall_seconds=20.0)]
+
+
+def test_the_parent_follows_the_best_configuration_with_a_step_per_configuration() -> None:
+    parent = updates_of(two_configurations())[None]
+    best = [(p.step, round(p.value, 9), p.timestamp) for p in parent.points if p.name == "best/objective"]
+    # 0.9 comes from half the seeds, the others were stopped: it must not beat a configuration that ran all of them
+    assert best == [(1, 0.3, 11750), (2, 0.3, 13750), (3, 0.5, 15750)]
+    assert parent.tags["blurb_tune.best.configuration"] == "c2"
+    assert parent.tags["blurb_tune.best.freeze_depth"] == "2"
+    of_c0 = {p.name.split("/")[2]: p.value for p in parent.points if p.name.startswith("configuration/c0/")}
+    assert of_c0 == pytest.approx({"mean": 0.3, "std": 0.02**0.5, "min": 0.2, "max": 0.4, "objective": 0.3, "failed": 0.0})
+    counts = {p.name: p.value for p in parent.points if p.name.startswith("outcome/")}
+    assert (counts["outcome/completed"], counts["outcome/pruned_dominated"], sum(counts.values())) == (5.0, 1.0, 6.0)
+
+
+def test_a_single_seed_has_no_standard_deviation() -> None:
+    events = two_configurations()[:8]
+    parent = updates_of([*events, configuration_ended("c0", 20.0)])[None]
+    assert "configuration/c0/std" not in {point.name for point in parent.points}
+
+
+def test_an_interruption_kills_what_runs_and_a_resumption_revives_the_parent_alone() -> None:
+    events = [
+        HEADER,
+        suggested("c0"),
+        trial_started("t", "c0", 0, 2.0),
+        ev.SweepEnded(time=3.0, status="interrupted", wall_seconds=2),
+    ]
+    stopped = updates_of(events)
+    assert [(stopped[key].status, stopped[key].ended) for key in (None, "t")] == [("KILLED", 3000)] * 2
+    revived = updates_of([*events, ev.SweepResumed(time=4.0, slots=1)])
+    assert (revived[None].status, revived[None].ended, revived["t"].status) == ("RUNNING", None, "KILLED")
+
+
+def merged(parts: Iterable[list[RunUpdate]]) -> dict[str | None, RunUpdate]:
+    """What a store holds after writing the parts one after the other."""
+    runs: dict[str | None, RunUpdate] = {}
+    for update in (update for part in parts for update in part):
+        run = runs.get(update.trial)
+        if run is None or update.attempt > run.attempt:
+            assert update.is_new, "an update of a run that nothing created"
+            runs[update.trial] = update
+            continue
+        run.tags |= update.tags
+        run.params |= update.params
+        run.points += update.points
+        if update.status:
+            run.status, run.ended = update.status, update.ended
+    return runs
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_however_the_log_is_cut_into_pieces_the_runs_are_the_same(data: st.DataObject) -> None:
+    events = two_configurations()
+    retried = trial_started("c2-1", "c2", 1, 40.0, attempt=2)
+    events += [
+        ev.SweepResumed(time=39.0, slots=1),
+        retried,
+        measured("c2-1", 5, math.nan, 41.0),
+        measured("c2-1", 9, 1.0, 42.0),
+    ]
+    cuts = data.draw(st.sets(st.integers(1, len(events) - 1)))
+    builder, parts = RunBuilder(), []
+    for index, event in enumerate(events):
+        if index in cuts:
+            parts.append(builder.take())
+        builder.apply(event)
+    parts.append(builder.take())
+    in_pieces, at_once = merged(parts), updates_of(events)
+    assert _comparable(in_pieces) == _comparable(at_once)
+
+
+def _comparable(runs: dict[str | None, RunUpdate]) -> dict[str | None, object]:
+    def plain(point: Point) -> tuple[str, str, int, int]:
+        return point.name, repr(point.value), point.timestamp, point.step
+
+    return {
+        key: (run.attempt, run.name, run.started, run.tags, run.params, list(map(plain, run.points)), run.status, run.ended)
+        for key, run in runs.items()
+    }
