@@ -23,3 +23,10 @@ def blurb_data() -> Path:
     folder = Path(os.environ.get("BLURB_DATA_DIR", ""))
     require(bool(os.environ.get("BLURB_DATA_DIR")) and (folder / "BIOSSES").is_dir(), "BLURB data (set BLURB_DATA_DIR)")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_optuna() -> None:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)

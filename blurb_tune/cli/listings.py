@@ -8,27 +8,19 @@ from rich.table import Table
 from rich.text import Text
 
 from blurb_tune.errors import BlurbTuneError
-from blurb_tune.models.catalogue import KNOWN_MODELS, check_weights, describe_model
+from blurb_tune.models.catalogue import KNOWN_MODELS, KnownModel, check_weights, describe_model
 from blurb_tune.tasks.data import DATA_VARIABLE, data_folder
 from blurb_tune.tasks.task import TASKS, Task
 
 
-def _table(*names: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table
-
-
 def print_tasks() -> None:
-    table = _table("task", "kind", "metrics", "train/dev/test", "data", "what it is")
+    table = _table("task", "metric", "train/dev/test", "data")
     for task in TASKS.values():
         counts = "/".join(str(count) for count in task.counts.values())
-        cells = (task.name, task.kind, ", ".join(task.metrics), counts, _data(task), task.description)
-        table.add_row(*map(Text, cells))
-    console = Console()
+        table.add_row(task.name, task.metric, counts, _data(task), Text(f"{task.kind}: {task.description}"))
+    console = Console(highlight=False)
     console.print(table)
-    console.print(f"Data folders are looked for in `data:` of the spec, else in ${DATA_VARIABLE}.", highlight=False)
+    console.print(f"\nData folders are looked for in `data:` of the spec, else in ${DATA_VARIABLE}.")
 
 
 def _data(task: Task) -> str:
@@ -39,22 +31,29 @@ def _data(task: Task) -> str:
 
 
 def print_models() -> None:
-    table = _table("model", "family", "blocks", "hidden", "here", "from", "what it is")
+    table = _table("model", "blocks", "from")
     for known in KNOWN_MODELS.values():
-        cells = (known.name, known.family, str(known.blocks), str(known.hidden_size), _here(known.name), known.source)
-        table.add_row(*map(Text, cells), Text(known.description))
-    console = Console()
+        table.add_row(known.name, str(known.blocks), _origin(known), known.description)
+    console = Console(highlight=False)
     console.print(table)
-    console.print("Also: a local folder with config.json and *.safetensors, or any hub id (owner/name).", highlight=False)
+    console.print("\nAlso: a local folder with config.json and *.safetensors, or any hub id (owner/name).")
 
 
-def _here(name: str) -> str:
+def _origin(known: KnownModel) -> str:
     """Whether the weights are on this machine; the hub is not asked."""
+    if known.hub_id is not None:
+        return "the hub"
     try:
-        model = describe_model(name)
-        if model.hub_id is None:
-            check_weights(model)
-            return "yes"
+        check_weights(describe_model(known.name))
     except BlurbTuneError:
-        return "no"
-    return "hub"
+        return "not installed"
+    return "this machine"
+
+
+def _table(*names: str) -> Table:
+    """A table whose last column, the description, takes what room is left."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name in names:
+        table.add_column(name, no_wrap=True)
+    table.add_column("what it is", overflow="fold")
+    return table

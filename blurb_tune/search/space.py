@@ -84,7 +84,7 @@ class SearchSpace:
             offered = sorted(value for value in dimension.choice if value <= room)
             return int(offered[trial.suggest_int(RANK, 0, len(offered) - 1)])
         if isinstance(dimension, Range):
-            return trial.suggest_int("reinit_count", dimension.low, min(dimension.high, room), step=dimension.step or 1)
+            return int(_suggest(trial, "reinit_count", _at_most(dimension, room, keep_range=True)))
         return int(_suggest(trial, "reinit_count", dimension))
 
 
@@ -92,10 +92,10 @@ def _suggest(trial: optuna.trial.Trial, name: str, dimension: Any) -> Any:
     match dimension:
         case Choice():
             return trial.suggest_categorical(name, dimension.choice)
-        case Range(low=int(), high=int()) if name in INTEGER_NAMES:
-            return trial.suggest_int(name, dimension.low, dimension.high, step=dimension.step or 1, log=dimension.log)
-        case Range():
-            return trial.suggest_float(name, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+        case Range(low=int(low), step=step, log=log) if name in INTEGER_NAMES:
+            return trial.suggest_int(name, low, _last(dimension), step=step or 1, log=log)
+        case Range(low=low, step=step, log=log):
+            return trial.suggest_float(name, low, _last(dimension), step=step, log=log)
         case _:
             return dimension
 
@@ -109,13 +109,17 @@ def _holds(dimension: Any, value: float) -> bool:
     return value in (values_of(dimension) or [])
 
 
-def _at_most(dimension: Any, limit: int) -> Any:
+def _last(dimension: Range[Any]) -> Any:
+    """The largest value on the grid of a range, which need not be its bound."""
+    grid = dimension.grid()
+    return grid[-1] if grid else dimension.high
+
+
+def _at_most(dimension: Any, limit: int, *, keep_range: bool = False) -> Any:
     """The part of an integer dimension that is not above `limit`; a single value that is left becomes fixed."""
     left = [value for value in values_of(dimension) or [] if value <= limit]
     if not left:
         raise ValueError(f"no value of {dimension} is at most {limit}")
-    if len(left) == 1:
-        return left[0]
-    if isinstance(dimension, Range):
+    if isinstance(dimension, Range) and (keep_range or len(left) > 1):
         return dimension.model_copy(update={"high": left[-1]})
-    return Choice(choice=left)
+    return left[0] if len(left) == 1 else Choice(choice=left)

@@ -29,6 +29,7 @@ _EXPECTED = {
     "model_type": "expected a mapping",
     "model_attributes_type": "expected a mapping",
     "finite_number": "expected a finite number",
+    "too_short": "expected at least one item",
 }
 UNKNOWN = "unknown"
 _TAGS = DIMENSION_TAGS | PRUNERS.keys()
@@ -87,7 +88,9 @@ def _path(data: Any, location: Sequence[Key]) -> KeyPath:
     path: list[Key] = []
     for index, key in enumerate(location):
         is_last = index == len(location) - 1
-        if (isinstance(data, dict) and key in data) or (isinstance(data, list) and isinstance(key, int) and key < len(data)):
+        if isinstance(data, dict) and key in data:
+            data = data[key]
+        elif isinstance(data, list) and isinstance(key, int) and key < len(data):  # noqa: SIM114 (for mypy)
             data = data[key]
         elif key in _TAGS or not is_last or isinstance(data, list):
             continue
@@ -143,16 +146,12 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _drop(data: Any, path: KeyPath) -> None:
-    """Take the faulty part out: one key of a section, or one item of the list of strategies."""
-    depth = 3 if path[:2] == ("space", "strategy") and len(path) > 2 else 2
+    """Take the faulty part out: a whole setting, so that what is left of it is not a fault of its own."""
     if not path:
         data.clear()
         return
-    *above, key = path[:depth]
+    *above, key = path[:2]
     holder = data
     for step in above:
         holder = holder[step]
-    if isinstance(holder, list) and isinstance(key, int):
-        holder[key] = "vanilla"
-    else:
-        holder.pop(key, None)
+    holder.pop(key, None)

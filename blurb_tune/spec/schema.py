@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from blurb_tune.spec.dimensions import Dimension, Options, SpecModel
 from blurb_tune.spec.pruning import PruningSpec
-from blurb_tune.trial import Configuration, Strategy
+from blurb_tune.trial import STRATEGY_NAMES, Configuration, Strategy
 
 _DEFAULT = Configuration()
 MAX_NAME = 80
@@ -91,7 +91,8 @@ class SpaceSpec(SpecModel):
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> SpaceSpec:
-        both = sorted({"freeze_depth", "decay_rate", "reinit_count"} & self.model_fields_set)
+        neutral = Strategy()
+        both = [name for name in STRATEGY_NAMES if getattr(self, name) != getattr(neutral, name)]
         if self.strategy is not None and both:
             raise ValueError(f"give `strategy` or {', '.join(both)}, not both")
         if self.strategy is not None:

@@ -173,10 +173,3 @@ def jsonl(split: str) -> str:
         json.dumps({"id": f"{split}-{i:03d}", "sentence1": pair.first, "sentence2": pair.second, "label": pair.score}) + "\n"
         for i, pair in enumerate(_splits()[split])
     )
-
-
-def generate(seed=_SEED):
-    pairs = _pairs(_Draw(derive(seed, "demo")))
-    return {
-        s: [(i, p.first, p.second, p.score) for i, p in enumerate(next(pairs) for _ in range(n))] for s, n in _SIZES.items()
-    }

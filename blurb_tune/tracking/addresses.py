@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from blurb_tune.errors import BlurbTuneError
 from blurb_tune.paths import SweepPaths
 
 _USERINFO = re.compile(r"(?<=://)[^\s'\"<>]*@")
@@ -18,8 +19,14 @@ _SQLITE = "sqlite:///"
 
 
 def tracking_uri(paths: SweepPaths, configured: str | None) -> str:
-    """The URI that the spec names, or that of the SQLite store in the sweep's folder."""
-    return configured or f"{_SQLITE}{paths.mlflow_store.resolve()}"
+    """The URI that the spec names, or that of the SQLite store in the sweep's folder.
+
+    Raises BlurbTuneError when that folder's name cannot stand in a URI: SQLAlchemy and MLflow disagree on how to escape it.
+    """
+    store = paths.mlflow_store.resolve()
+    if configured is None and {"%", "?"} & set(str(store)):
+        raise BlurbTuneError(f"{store}: MLflow opens no store in a folder with '%' or '?' in its name; use another folder")
+    return configured or f"{_SQLITE}{store}"
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -54,10 +61,11 @@ def page_address(uri: str) -> str:
 
 def credentials(uri: str) -> tuple[str, str] | None:
     """User name and password for an HTTP server: those in the URI win over MLflow's environment variables."""
-    parts = urlsplit(uri)
-    if parts.username is not None:
-        return unquote(parts.username), unquote(parts.password or "")
-    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    login = _userinfo(uri)
+    if login:
+        user, _, password = login.partition(":")
+        return unquote(user), unquote(password)
+    user, password = os.environ.get("MLFLOW_TRACKING_USERNAME", ""), os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
     return (user, password) if user and password else None
 
 
@@ -66,9 +74,14 @@ def basic_token(user: str, password: str) -> str:
     return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
+def _userinfo(uri: str) -> str:
+    """What stands before the host, still encoded; the password of a database may hold what would end a host in a URL."""
+    rest = uri.partition("://")[2]
+    return (re.split(r"[/?#]", rest)[0] if uri.startswith("http") else rest).rpartition("@")[0]
+
+
 def _secrets(uri: str) -> set[str]:
-    parts = urlsplit(uri)
-    found = {os.environ.get(name, "") for name in _SECRET_VARIABLES} | {parts.password or "", unquote(parts.password or "")}
+    found = {os.environ.get(name, "") for name in _SECRET_VARIABLES} | {_userinfo(uri).partition(":")[2]}
     login = credentials(uri)
     if login is not None:
         found |= {login[1], basic_token(*login)}

@@ -81,8 +81,11 @@ def dashboard_url(paths: SweepPaths, base: str) -> str:
 
 
 def _check_http(uri: str) -> None:
-    if not urlsplit(uri).hostname:
-        raise BlurbTuneError(f"tracking URI {redact(uri)!r}: no host; expected http://HOST:PORT")
+    try:
+        if not urlsplit(uri).hostname or urlsplit(uri).port == 0:
+            raise ValueError("no host")
+    except ValueError as error:
+        raise BlurbTuneError(f"tracking URI {redact(uri)!r}: {error}; expected http://HOST:PORT") from None
     try:
         fault = "" if isinstance(_ask(uri), dict) else "no JSON object"
     except urllib.error.HTTPError as error:
@@ -158,12 +161,13 @@ def _check_sqlite(uri: str) -> None:
 
 
 def _check_database(uri: str, default_port: int) -> None:
-    parts = urlsplit(uri)
-    if parts.hostname is None:  # a Unix socket
-        return
+    server = uri.partition("://")[2].rpartition("@")[2]  # SQLAlchemy lets a password hold what would end a URL's host
     try:
+        parts = urlsplit(f"//{server}")
+        if parts.hostname is None:  # a Unix socket
+            return
         socket.create_connection((parts.hostname, parts.port or default_port), timeout=_TIMEOUT).close()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise BlurbTuneError(
             f"the database at {redact(uri)} does not answer ({redact_error(error, uri)}): start it, or correct `tracking.uri`"
         ) from None

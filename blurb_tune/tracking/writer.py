@@ -53,7 +53,8 @@ class TrackingWriter:
         self._deadline = time.monotonic() + timeout
         self._closing.set()
         self._news.set()
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
         result = self._deliverer.result()
         if self._thread.is_alive() and not result.error:
             return Delivery(result.undelivered, f"{redact(self._uri)} took too long to answer", result.warnings)

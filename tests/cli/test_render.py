@@ -17,10 +17,10 @@ from blurb_tune.trial import Configuration, Outcome
 from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
 
 
-def cells(text: str, first: str) -> list[str]:
-    """The cells of the table row that begins with `first`; cells are separated by blanks, and rows may be indented."""
-    (row,) = [line.split() for line in text.splitlines() if re.match(rf" *{re.escape(first)} +\S", line)]
-    return row
+def cells(text: str, first: str) -> str:
+    """What stands behind `first` in the one table row that begins with it, single-spaced."""
+    (row,) = [line.split() for line in text.splitlines() if re.match(rf"{re.escape(first)} +\S", line)]
+    return " ".join(row[1:])
 
 
 def shown(record: SweepRecord, width: int) -> str:
@@ -37,13 +37,13 @@ def text() -> str:
 
 def test_the_family_table(text: str) -> None:
     # n, mean, std, min, max, failed, dominated, objective, against vanilla
-    assert cells(text, "freeze+reinit")[1:] == "3 0.467 0.451 0.000 0.900 1/3 1 0.016 +0.417".split()
-    assert cells(text, "decay")[1:] == "2 0.200 0.283 0.000 0.400 1/2 0 -0.083 +0.150".split()
-    assert cells(text, "vanilla")[1:] == "4 0.050 0.208 -0.200 0.300 2/4 0 -0.158 +0.000".split()
+    assert cells(text, "freeze+reinit") == "3 0.467 0.451 0.000 0.900 1/3 1 0.016 +0.417"
+    assert cells(text, "decay") == "2 0.200 0.283 0.000 0.400 1/2 0 -0.083 +0.150"
+    assert cells(text, "vanilla") == "4 0.050 0.208 -0.200 0.300 2/4 0 -0.158 +0.000"
 
 
 def test_the_configuration_table_has_the_best_first(text: str) -> None:
-    assert cells(text, "c1")[1:] == "freeze 2 + reinit 1 3 0.467 0.451 0.000 0.900 1/3 1 0.016 +0.417".split()
+    assert cells(text, "c1") == "freeze 2 + reinit 1 3 0.467 0.451 0.000 0.900 1/3 1 0.016 +0.417"
     assert text.index("\nc0 ") < text.index("\nc1 ") < text.index("\nc2 "), "c1 lacks a seed, so the best is c0"
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from blurb_tune import events as ev
 from blurb_tune.errors import BlurbTuneError
+from blurb_tune.paths import SweepPaths
 from blurb_tune.tracking import deliver, tracking_uri
 from blurb_tune.tracking.delivery import Deliverer
 from blurb_tune.trial import Outcome
@@ -114,7 +116,7 @@ def test_delivering_again_with_and_without_the_bookmark_changes_nothing(sweep: S
     assert all_runs(uri) == len(before) == 5
 
 
-def test_a_crash_after_any_number_of_writes_leaves_no_trace(sweep: Sweep, uri: str) -> None:
+def test_a_crash_after_any_number_of_writes_leaves_no_trace(sweep: Sweep, uri: str, blank_store: Path) -> None:
     """Each round a new process delivers one update more than the one before it could, and dies before its bookmark."""
     sweep.small()
     for allowed in itertools.count():
@@ -128,11 +130,10 @@ def test_a_crash_after_any_number_of_writes_leaves_no_trace(sweep: Sweep, uri: s
         assert not sweep.paths.delivered.exists()
         assert len(look(uri)) == allowed
     assert allowed == 5
-    replayed = look(uri)
     assert all_runs(uri) == 5
-    other = f"sqlite:///{sweep.paths.root / 'other.db'}"
-    (sweep.paths.root / "other.db").write_bytes(Path(uri.removeprefix("sqlite:///")).read_bytes())
-    assert look(other) == replayed
+    at_once = f"sqlite:///{shutil.copy(blank_store, sweep.paths.root / 'at-once.db')}"
+    deliver_all(sweep, at_once)
+    assert look(uri) == look(at_once)
 
 
 def test_delivered_piecemeal_or_at_once_the_runs_are_the_same(sweep: Sweep, uri: str, blank_store: Path) -> None:
@@ -142,10 +143,9 @@ def test_delivered_piecemeal_or_at_once_the_runs_are_the_same(sweep: Sweep, uri:
     sweep.log.subscribe(sweep.listener)
     sweep.small()
     live.close()
-    at_once = sweep.paths.root / "at-once.db"
-    at_once.write_bytes(blank_store.read_bytes())
-    deliver_all(sweep, f"sqlite:///{at_once}")
-    assert look(uri) == look(f"sqlite:///{at_once}")
+    at_once = f"sqlite:///{shutil.copy(blank_store, sweep.paths.root / 'at-once.db')}"
+    deliver_all(sweep, at_once)
+    assert look(uri) == look(at_once)
     assert all_runs(uri) == 5
 
 
@@ -283,36 +283,32 @@ def test_runs_that_vanish_while_the_sweep_runs_are_made_anew(sweep: Sweep, uri: 
 def test_another_store_gets_everything(sweep: Sweep, uri: str, blank_store: Path) -> None:
     sweep.small()
     deliver_all(sweep, uri)
-    other = sweep.paths.root / "other.db"
-    other.write_bytes(blank_store.read_bytes())
-    deliver_all(sweep, f"sqlite:///{other}")
-    assert look(f"sqlite:///{other}") == look(uri)
+    other = f"sqlite:///{shutil.copy(blank_store, sweep.paths.root / 'other.db')}"
+    deliver_all(sweep, other)
+    assert look(other) == look(uri)
 
 
 def test_a_deleted_store_is_made_anew_in_a_folder_of_any_name(tmp_path: Path) -> None:
-    from blurb_tune.paths import SweepPaths
-
-    sweep = Sweep(SweepPaths(tmp_path / "é a%20b #1"))
+    sweep = Sweep(SweepPaths(tmp_path / "é a 'b' #1"))
     sweep.small()
     sweep.log.close()
     sweep.paths.summary.write_text("{}")
     uri = tracking_uri(sweep.paths, None)
+    deliver_all(sweep, uri)
+    assert len(list(sweep.paths.mlflow_artifacts.rglob("summary.json"))) == 1
+    sweep.paths.mlflow_store.rename(tmp_path / "first.db")
     script = f"""
 from pathlib import Path
 from blurb_tune.paths import SweepPaths
 from blurb_tune.tracking import deliver
 print(deliver(SweepPaths(Path({str(sweep.paths.root)!r})), {uri!r}, {EXPERIMENT!r}))
 """
-    for _ in range(2):
-        said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
-        assert said.stdout == "Delivery(undelivered=0, error='', warnings=())\n"
-        assert said.stderr == ""
-        assert sweep.paths.mlflow_store.is_file()
-        stored = list(sweep.paths.mlflow_artifacts.rglob("summary.json"))
-        sweep.paths.mlflow_store.rename(tmp_path / "seen.db")
-    assert look(f"sqlite:///{tmp_path / 'seen.db'}").keys() == {"sweep", "c000-s0", "c000-s1", "c001-s0", "c001-s1"}
-    assert len(stored) == 2  # of the run in the deleted store, and of the new one
-    assert {path.name for path in tmp_path.iterdir()} == {"é a%20b #1", "seen.db"}
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert (said.stdout, said.stderr) == ("Delivery(undelivered=0, error='', warnings=())\n", "")
+    shutil.copy(sweep.paths.mlflow_store, tmp_path / "second.db")
+    assert look(f"sqlite:///{tmp_path / 'second.db'}") == look(f"sqlite:///{tmp_path / 'first.db'}")
+    assert len(list(sweep.paths.mlflow_artifacts.rglob("summary.json"))) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"é a 'b' #1", "first.db", "second.db"}
 
 
 def test_of_runs_that_a_late_request_doubled_the_full_one_stays(sweep: Sweep, uri: str) -> None:
@@ -327,6 +323,24 @@ def test_of_runs_that_a_late_request_doubled_the_full_one_stays(sweep: Sweep, ur
         tags = before[trial].tags | {"mlflow.parentRunId": "x"}
         client.create_run(experiment, before[trial].start, tags, before[trial].name)
     deliver_all(sweep, uri)
+    assert look(uri) == before
+
+
+def test_a_double_that_appears_after_the_recovery_is_gone_in_the_end(sweep: Sweep, uri: str) -> None:
+    from mlflow.tracking import MlflowClient
+
+    sweep.small()
+    live = Deliverer(sweep.paths, uri, EXPERIMENT)
+    sweep.paths.delivered.mkdir()  # the bookmark cannot be written
+    assert not live.attempt()
+    sweep.paths.delivered.rmdir()
+    assert live.attempt()
+    before = look(uri)
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    client.create_run(experiment, 1, before["c000-s0"].tags, "late")
+    assert live.attempt(is_last=True)
+    live.close()
     assert look(uri) == before
 
 
@@ -393,15 +407,11 @@ def test_what_stands_before_a_damaged_line_is_delivered_and_the_damage_is_told(s
 
 
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
-    from blurb_tune.paths import SweepPaths
-
     with pytest.raises(BlurbTuneError, match="no event log"):
         deliver(SweepPaths(tmp_path), "sqlite:///x.db", EXPERIMENT)
 
 
 def test_two_sweeps_share_an_experiment(tmp_path: Path, sweep: Sweep, uri: str) -> None:
-    from blurb_tune.paths import SweepPaths
-
     sweep.small()
     other = Sweep(SweepPaths(tmp_path / "other"), sweep_id="20260102-ef01")
     other.start()

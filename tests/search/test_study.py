@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.search.study import ConfigurationStudy, Suggestion
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.trial import Configuration
+
+BLOCKS = 6
+SPACES: dict[str, dict[str, Any]] = {
+    "ranges": {"freeze_depth": {"low": 0, "high": 6}, "reinit_count": {"low": 0, "high": 6}, "decay_rate": [0.8, 1.0]},
+    "choices": {"freeze_depth": [0, 2, 4, 6], "reinit_count": [0, 1, 2, 4], "learning_rate": {"low": 1e-5, "high": 1e-4}},
+    "list": {"strategy": ["vanilla", {"freeze_depth": 4}, {"reinit_count": 2}], "epochs": {"low": 3, "high": 9}},
+}
+
+
+def make_spec(space: dict[str, Any], storage: str | None = None, **search: Any) -> SweepSpec:
+    data = {"name": "s", "task": "demo", "model": "tiny", "space": space, "search": search, "storage": storage}
+    return SweepSpec.model_validate(data)
+
+
+def make_study(space: dict[str, Any], **search: Any) -> ConfigurationStudy:
+    return ConfigurationStudy(make_spec(space, **search), BLOCKS, "sweep")
+
+
+def value_of(configuration: Configuration) -> float:
+    return -abs(configuration.reinit_count - 2) - 0.3 * abs(configuration.freeze_depth - 1) - configuration.decay_rate
+
+
+def finish(study: ConfigurationStudy, suggestion: Suggestion) -> None:
+    study.report(suggestion.configuration_id, 1, value_of(suggestion.configuration))
+    state = "PRUNED" if suggestion.configuration.freeze_depth == 6 else "COMPLETE"
+    study.tell(suggestion.configuration_id, state, value_of(suggestion.configuration), 0.0)
+
+
+def run(study: ConfigurationStudy, past: list[Suggestion]) -> list[Suggestion]:
+    """All suggestions of a sequential sweep, the first of them taken from an earlier one's log."""
+    for suggestion in past:
+        assert study.replay(suggestion.parameters) == suggestion
+        finish(study, suggestion)
+    found = list(past)
+    while suggestion := study.ask():
+        finish(study, suggestion)
+        found.append(suggestion)
+    return found
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_the_same_spec_suggests_the_same_also_after_any_interruption(space: dict[str, Any], sampler: str) -> None:
+    def fresh() -> ConfigurationStudy:
+        return make_study(space, sampler=sampler, configurations=14, seed=3)
+
+    whole = run(fresh(), [])
+    assert len(whole) == 14
+    assert whole == run(fresh(), [])
+    for cut in (1, 6, 13):
+        assert run(fresh(), whole[:cut]) == whole
+    other = run(make_study(space, sampler=sampler, configurations=14, seed=4), [])
+    assert [s.configuration for s in other] != [s.configuration for s in whole]
+
+
+def test_no_configuration_is_suggested_twice_and_a_small_space_is_used_up() -> None:
+    found = run(make_study({"reinit_count": {"low": 0, "high": 6}}, configurations=100), [])
+    assert sorted(s.configuration.reinit_count for s in found) == list(range(7))
+
+
+def test_a_study_is_exhausted_once_it_has_nothing_more_to_suggest() -> None:
+    study = make_study({"epochs": [1, 2]})
+    assert study.ask()
+    assert study.ask()
+    assert not study.is_exhausted
+    assert study.ask() is None
+    assert study.is_exhausted
+
+
+def test_a_grid_comes_in_the_order_of_the_spec() -> None:
+    found = run(make_study({"strategy": ["vanilla", {"freeze_depth": 4}], "epochs": [5, 3]}, sampler="grid"), [])
+    assert [(s.configuration.freeze_depth, s.configuration.epochs) for s in found] == [(0, 5), (0, 3), (4, 5), (4, 3)]
+
+
+@pytest.mark.parametrize(("vanilla_first", "expected"), [(True, True), (False, False)])
+def test_vanilla_comes_first_when_asked(vanilla_first: bool, expected: bool) -> None:
+    space = {"freeze_depth": {"low": 0, "high": 6}, "learning_rate": {"low": 1e-5, "high": 1e-4}}
+    firsts = [make_study(space, seed=seed, vanilla_first=vanilla_first).ask() for seed in range(4)]
+    assert all(s is not None and s.configuration.strategy.is_vanilla for s in firsts) is expected
+
+
+def test_tpe_learns_what_random_search_cannot() -> None:
+    """The later half of its suggestions lies nearer to the optimum, on the average of several sweeps."""
+    space = {"decay_rate": {"low": 0.1, "high": 1.0}, "weight_decay": {"low": 0.0, "high": 1.0}}
+
+    def late_distance(sampler: str) -> float:
+        distances = []
+        for seed in range(4):
+            study = make_study(space, sampler=sampler, configurations=24, seed=seed, vanilla_first=False)
+            while suggestion := study.ask():
+                point = suggestion.configuration
+                distances.append(abs(point.decay_rate - 0.8) + abs(point.weight_decay - 0.3))
+                study.tell(suggestion.configuration_id, "COMPLETE", -distances[-1], 0.0)
+        return sum(sum(distances[start + 12 : start + 24]) for start in range(0, 96, 24)) / 48
+
+    assert late_distance("tpe") < 0.8 * late_distance("random")
+
+
+def trial_of(study: ConfigurationStudy, number: int) -> optuna.trial.FrozenTrial:
+    return study.study.trials[number]
+
+
+def test_optuna_is_told_what_came_of_a_configuration() -> None:
+    study = make_study({"epochs": [1, 2, 3]}, sampler="grid")
+    for state in ("COMPLETE", "PRUNED", "FAIL"):
+        suggestion = study.ask()
+        assert suggestion is not None
+        study.report(suggestion.configuration_id, 2, 0.25)
+        study.tell(suggestion.configuration_id, state, 0.5, 0.4)
+    states = [trial.state for trial in study.study.trials]
+    assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    assert trial_of(study, 0).value == 0.5
+    # A pruned trial has no value of its own to tell: the sampler goes by the last one reported.
+    assert trial_of(study, 1).intermediate_values == {2: 0.25}
+    assert [trial.constraints["failed_share"] for trial in study.study.trials] == [0.4, 0.4, 0.4]
+
+
+def test_the_share_of_failed_runs_makes_a_configuration_infeasible() -> None:
+    """TPE turns away from the better half of the space when its seeds fail."""
+
+    def share_of_failing_half(constrained: bool) -> float:
+        low = 0
+        for seed in range(5):
+            study = make_study({"decay_rate": {"low": 0.5, "high": 1.0}}, configurations=25, seed=seed, vanilla_first=False)
+            while suggestion := study.ask():
+                rate = suggestion.configuration.decay_rate
+                study.tell(suggestion.configuration_id, "COMPLETE", -rate, 0.6 if constrained and rate < 0.75 else 0.0)
+                low += rate < 0.75
+        return low / 125
+
+    assert share_of_failing_half(constrained=True) < share_of_failing_half(constrained=False) - 0.2
+
+
+def in_storage(url: str) -> Callable[[], ConfigurationStudy]:
+    return lambda: ConfigurationStudy(make_spec({"epochs": [1, 2]}, storage=url), BLOCKS, "sweep")
+
+
+def test_a_study_in_a_database_is_made_anew_from_the_log(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/optuna.db"
+    for _ in range(2):
+        study = in_storage(url)()
+        suggestion = study.ask()
+        assert suggestion is not None
+        finish(study, suggestion)
+    assert len(optuna.load_study(study_name="sweep", storage=url).trials) == 1
+
+
+def test_a_database_that_cannot_be_used_is_told_without_its_password() -> None:
+    with pytest.raises(BlurbTuneError) as error:
+        in_storage("postgresql://user:secret@127.0.0.1:1/none")()
+    assert "storage" in str(error.value)
+    assert "secret" not in str(error.value)

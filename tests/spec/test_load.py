@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+import yaml
+
+from blurb_tune.errors import InputError
+from blurb_tune.spec import load_spec
+from blurb_tune.trial import Strategy
+
+MINIMAL = "task: demo\nmodel: tiny\n"
+
+
+def write(tmp_path: Path, text: str, name: str = "sweep.yaml") -> Path:
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def problems(tmp_path: Path, text: str, overrides: list[str] | None = None) -> list[str]:
+    """The problems of a spec, as `line: what`; an override's place stands for its line."""
+    found = load_spec(write(tmp_path, text), overrides or []).problems
+    return [f"{p.where.removeprefix(f'{tmp_path}/sweep.yaml:')}: {p.what}" for p in found]
+
+
+def test_a_minimal_spec_is_filled_with_defaults(tmp_path: Path) -> None:
+    spec = load_spec(write(tmp_path, MINIMAL, "my-sweep.yaml")).valid()
+    assert (spec.name, spec.seeds, spec.search.sampler) == ("my-sweep", [0, 1, 2, 3, 4], "tpe")
+
+
+def test_a_resolved_spec_reads_back_as_itself(tmp_path: Path) -> None:
+    text = MINIMAL + "space: {strategy: [vanilla, {freeze_depth: 2}], learning_rate: {low: 1.0e-5, high: 1.0e-4, log: true}}\n"
+    spec = load_spec(write(tmp_path, text)).valid()
+    dumped = yaml.safe_dump(spec.model_dump(mode="json"))
+    assert load_spec(write(tmp_path, dumped, "again.yaml")).valid() == spec
+
+
+def test_short_forms(tmp_path: Path) -> None:
+    text = MINIMAL + "seeds: 2\nspace: {batch_size: [8, 16], strategy: [vanilla]}\npruning: {pruner: hyperband, instability: false}\n"
+    spec = load_spec(write(tmp_path, text)).valid()
+    assert spec.seeds == [0, 1]
+    assert spec.space.batch_size.choice == [8, 16]
+    assert [s.strategy for s in spec.space.strategy or []] == [Strategy()]
+    assert (spec.pruning.pruner.kind, spec.pruning.instability.enabled) == ("hyperband", False)
+
+
+FAULTS = {
+    "learing_rate: 0.1": "3: unknown key 'learing_rate'",
+    "space: {learing_rate: 0.1}": "3: unknown key 'space.learing_rate'; did you mean 'learning_rate'?",
+    "space: {learning_rate: {low: 0.1, high: 0.2, lg: true}}": "3: unknown key 'space.learning_rate.lg'; did you mean 'log'?",
+    "space: {strategy: [vanilla, {freze_depth: 1}]}": "unknown key 'space.strategy[1].freze_depth'; did you mean 'freeze_depth'?",
+    "seeds: 3\nseeds: 4": "4: duplicate key 'seeds'; it stands on line 3 already",
+    "space: {learning_rate: 1e-5}": "YAML reads '1e-5' as text, not as a number; write 1.0e-5",
+    "space: {learning_rate: [3.0e-5, 5e-05]}": "space.learning_rate[1]: YAML reads '5e-05' as text",
+    "seeds: many": "3: seeds: expected a list, but got 'many'",
+    "seeds: [1, 2, 1]": "seeds must differ, but 1 stands more than once",
+    "seeds: 0": "expected at least one seed, but got 0",
+    "name: a/b": "3: name: a name becomes a folder's name",
+    "name: .hidden": "3: name: a name becomes a folder's name",
+    "space: {epochs: {low: 5, high: 5}}": "`low < high` must hold, but got (low=5, high=5)",
+    "space: {epochs: 2.5}": "space.epochs: expected a whole number, but got 2.5",
+    "space: {epochs: true}": "space.epochs: expected a whole number, but got True",
+    "space: {decay_rate: 1.5}": "space.decay_rate: must be less than or equal to 1, but got 1.5",
+    "space: {decay_rate: [0.9, 0.9]}": "the values of a choice must differ, but 0.9 stands twice",
+    "space: {batch_size: []}": "space.batch_size: expected at least one item",
+    "space: {learning_rate: {low: 0.1, high: 0.2, log: true, step: 0.1}}": "a range has `log` or `step`, not both",
+    "space: {strategy: [vanilla], freeze_depth: 2}": "give `strategy` or freeze_depth, not both",
+    "space: {strategy: [vanilla, {}]}": "the strategies of a list must differ, but 'vanilla' stands twice",
+    "space: {bias_correction: yes please}": "expected true or false, but got 'yes please'",
+    "objective: mean_minus_sd": "objective: unknown value 'mean_minus_sd'; did you mean 'mean_minus_std'?",
+    "pruning: {pruner: medan}": "unknown pruner 'medan'; did you mean 'median'?",
+    "pruning: {pruner: {kind: median, patience: 2}}": "unknown key 'pruning.pruner.patience'",
+    "resources: {gpus: 1.5}": "more than one GPU per trial must be a whole number",
+    "resources: {gpus: .inf}": "expected a finite number, but got inf",
+    "training: 5": "3: training: expected a mapping, but got 5",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), FAULTS.items(), ids=list(FAULTS))
+def test_each_fault_is_told_with_place_and_remedy(tmp_path: Path, text: str, expected: str) -> None:
+    found = problems(tmp_path, MINIMAL + text)
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    """Every fault that touches a section of its own stands in one answer."""
+    texts = ["search: {smpler: tpe}", "name: a/b", "objective: best", "seeds: [1, 1]", "score: last", "resources: {cpus: 0}"]
+    for count in range(2, len(texts) + 1):
+        for chosen in itertools.combinations(texts, count):
+            assert len(problems(tmp_path, MINIMAL + "\n".join(chosen))) == count
+
+
+def test_missing_task_and_model_are_told_beside_other_faults(tmp_path: Path) -> None:
+    assert [p.split(": ", 1)[1] for p in problems(tmp_path, "modl: tiny\nseeds: 0\n")] == [
+        "the key 'task' is missing",
+        "the key 'model' is missing",
+        "unknown key 'modl'; did you mean 'model'?",
+        "seeds: expected at least one seed, but got 0",
+    ]
+
+
+def test_overrides_replace_what_the_file_says(tmp_path: Path) -> None:
+    text = MINIMAL + "space: {epochs: ten, strategy: [vanilla, {freeze_depth: 2}]}\n"
+    overrides = ["space.epochs=3", "seeds=[4, 5]", "space.strategy.1={reinit_count: 1}", "pruning.instability.grace=0.5"]
+    spec = load_spec(write(tmp_path, text), overrides).valid()
+    assert (spec.space.epochs, spec.seeds, spec.pruning.instability.grace) == (3, [4, 5], 0.5)
+    assert [s.reinit_count for s in spec.space.strategy or []] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("seeds", "--set seeds: expected path.to.key=value"),
+        ("space.epoch=3", "--set space.epoch=3: unknown key 'space.epoch'; did you mean 'epochs'?"),
+        ("space.epochs=many", "--set space.epochs=many: space.epochs: expected a whole number, but got 'many'"),
+        ("space.learning_rate=1e-5", "YAML reads '1e-5' as text"),
+        ("space.strategy.7=vanilla", "there is no place 'space.strategy[7]' to set"),
+        ("space=[", "is not valid YAML"),
+    ],
+)
+def test_a_faulty_override_is_told_as_such(tmp_path: Path, override: str, expected: str) -> None:
+    found = problems(tmp_path, MINIMAL + "space: {strategy: [vanilla]}\n", [override])
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "expected a mapping"),
+        ("- a\n- b\n", "expected a mapping"),
+        ("task: [unclosed\n", "not valid YAML"),
+        ("task: &a [*a]\n", "levels deep"),
+        ("a: " * 5000, "not valid YAML"),
+        ("task: !!python/object/apply:os.system ['false']\n", "not valid YAML"),
+    ],
+)
+def test_what_is_no_spec_at_all_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        load_spec(write(tmp_path, text)).valid()
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        load_spec(tmp_path / "nowhere.yaml")

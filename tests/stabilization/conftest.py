@@ -1,0 +1,127 @@
+"""Small random classifiers of every family as a trial finds them: encoder weights from a checkpoint, a head still to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+
+from blurb_tune.models.encoder import Pretrained, build_classifier
+from blurb_tune.models.layers import LayerMap, layer_map
+from blurb_tune.stabilization.decay import parameter_groups
+
+FAMILIES = ("bert", "roberta", "xlm-roberta", "electra")
+BLOCKS = 4
+OUTPUTS = 3
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A restored model on which a strategy is to be proved."""
+
+    model: PreTrainedModel
+    layers: LayerMap
+    pretrained: Pretrained
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        return {name: p.detach().cpu().clone() for name, p in self.model.named_parameters()}
+
+    def changed(self, before: dict[str, torch.Tensor]) -> set[str]:
+        """Parameters of which any bit differs from `before`; NaN, a head that nobody has drawn, equals itself."""
+        return {name for name, now in self.weights().items() if now.numpy().tobytes() != before[name].numpy().tobytes()}
+
+    def train(self, steps: int = 3, *, decay_rate: float = 1.0, seed: int = 0, gradients_only: bool = False) -> list[float]:
+        """Losses of real AdamW steps, dropout included."""
+        groups = parameter_groups(self.model, self.layers, learning_rate=1e-2, decay_rate=decay_rate, weight_decay=0.01)
+        return train(self.model, torch.optim.AdamW(groups), steps, seed, gradients_only)
+
+
+def train(
+    model: PreTrainedModel, optimizer: torch.optim.Optimizer, steps: int, seed: int, gradients_only: bool
+) -> list[float]:
+    device = next(model.parameters()).device
+    model.train()
+    losses = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for _ in range(steps):
+            tokens = torch.randint(5, model.config.vocab_size, (8, 12)).to(device)
+            labels = torch.randint(OUTPUTS, (8,)).to(device)
+            loss = model(tokens, labels=labels).loss
+            loss.backward()
+            losses.append(loss.item())
+            if not gradients_only:
+                optimizer.step()
+                optimizer.zero_grad()
+    return losses
+
+
+def make_pretrained(family: str) -> Pretrained:
+    """Biases and LayerNorm are random too, as after pretraining, so that drawing them anew shows."""
+    values = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": BLOCKS, "num_attention_heads": 2}
+    values |= {"intermediate_size": 48, "max_position_embeddings": 40, "initializer_range": 0.05}
+    if family == "electra":
+        values["embedding_size"] = 12
+    config = AutoConfig.for_model(family, **values)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        model = AutoModelForSequenceClassification.from_config(config)
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    encoder = f"{model.base_model_prefix}."
+    weights = {n: p.detach().numpy().copy() for n, p in model.named_parameters() if n.startswith(encoder)}
+    return Pretrained(family, config.to_dict(), weights)
+
+
+def make_subject(family: str) -> Subject:
+    pretrained = make_pretrained(family)
+    model = build_classifier(pretrained, OUTPUTS)
+    return Subject(model, layer_map(model), pretrained)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Models this small only lose by threads, and by far on a machine that does other work."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def subject(family: str) -> Subject:
+    return make_subject(family)
+
+
+@pytest.fixture
+def new_subject() -> Callable[[str], Subject]:
+    return make_subject
+
+
+@pytest.fixture(scope="session")
+def shared_subjects() -> dict[str, Subject]:
+    """One of each family for tests that only look at settings, whatever the weights are."""
+    return {family: make_subject(family) for family in FAMILIES}
+
+
+@pytest.fixture
+def plain_train() -> Callable[..., list[float]]:
+    return train
+
+
+@pytest.fixture
+def level() -> Callable[[str], int]:
+    return level_by_name
+
+
+def level_by_name(parameter: str) -> int:
+    """0 embeddings, 1..L blocks, L + 1 the rest, read off the name independently of the layer map."""
+    pieces = parameter.split(".")
+    if "layer" in pieces:
+        return int(pieces[pieces.index("layer") + 1]) + 1
+    return 0 if any(piece.startswith("embeddings") for piece in pieces) else BLOCKS + 1

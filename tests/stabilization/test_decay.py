@@ -1,0 +1,113 @@
+"""The learning rate of each parameter, by name, and each trainable parameter in exactly one group."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.stabilization.decay import parameter_groups
+from blurb_tune.stabilization.strategy import apply_strategy
+from blurb_tune.trial import Strategy
+
+BLOCKS = 4
+
+
+def groups_of(subject, **changes):
+    settings_ = {"learning_rate": 5e-5, "decay_rate": 0.8, "weight_decay": 0.01, **changes}
+    return parameter_groups(subject.model, subject.layers, **settings_)
+
+
+def by_name(subject, groups) -> dict[str, dict]:
+    """The group of each parameter; fails when one is in two groups or twice in one."""
+    names = {id(p): name for name, p in subject.model.named_parameters()}
+    pairs = [(names[id(parameter)], group) for group in groups for parameter in group["params"]]
+    assert len({name for name, _ in pairs}) == len(pairs)
+    return dict(pairs)
+
+
+def test_each_rate_is_the_base_rate_times_the_decay_to_the_distance_from_the_head(subject, level):
+    rates = {name: group["lr"] for name, group in by_name(subject, groups_of(subject)).items()}
+    assert rates == {name: 5e-5 * 0.8 ** (BLOCKS + 1 - level(name)) for name, _ in subject.model.named_parameters()}
+
+
+def test_a_few_rates_spelled_out(new_subject):
+    subject = new_subject("electra")
+    rates = {name: group["lr"] for name, group in by_name(subject, groups_of(subject, decay_rate=0.5)).items()}
+    expected = {
+        "classifier.out_proj.weight": 5e-5,
+        "classifier.dense.weight": 5e-5,
+        "electra.encoder.layer.3.output.dense.weight": 2.5e-5,
+        "electra.encoder.layer.0.attention.self.query.bias": 5e-5 / 16,
+        "electra.embeddings_project.weight": 5e-5 / 32,
+        "electra.embeddings.word_embeddings.weight": 5e-5 / 32,
+    }
+    assert {name: rates[name] for name in expected} == expected
+
+
+def test_a_rate_of_one_is_neutral(subject):
+    groups = groups_of(subject, decay_rate=1.0)
+    assert {group["lr"] for group in groups} == {5e-5}
+    assert len(groups) == 2, "two groups for all parameters keep the optimiser fast"
+
+
+def test_no_weight_decay_on_biases_and_layernorm_alone(subject):
+    for name, group in by_name(subject, groups_of(subject)).items():
+        spared = name.endswith(".bias") or ".LayerNorm." in name
+        assert group["weight_decay"] == (0.0 if spared else 0.01), name
+
+
+def test_groups_have_names_of_the_field(new_subject):
+    subject = new_subject("bert")
+    names = [group["name"] for group in groups_of(subject)]
+    assert len(set(names)) == len(names) == 2 * (BLOCKS + 2)
+    assert {"embeddings", "block 1", "block 4, no weight decay", "pooler to head"} <= set(names)
+    assert {group["name"] for group in groups_of(subject, decay_rate=1.0)} == {
+        "embeddings to head",
+        "embeddings to head, no weight decay",
+    }
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_every_trainable_parameter_is_in_exactly_one_group(shared_subjects, level, data):
+    """For every strategy there is: frozen ones are left out, all others are in with their own rate and class."""
+    subject = shared_subjects[data.draw(st.sampled_from(sorted(shared_subjects)))]
+    depth = data.draw(st.integers(0, BLOCKS))
+    strategy = Strategy(depth, data.draw(st.floats(0.3, 1.0)), data.draw(st.integers(0, BLOCKS - depth)))
+    weight_decay = data.draw(st.sampled_from([0.0, 0.01, 0.1]))
+    apply_strategy(subject.model, subject.layers, strategy, 0, subject.pretrained)
+    found = by_name(subject, groups_of(subject, decay_rate=strategy.decay_rate, weight_decay=weight_decay))
+    trainable = {name for name, p in subject.model.named_parameters() if not (depth > 0 and level(name) <= depth)}
+    assert found.keys() == trainable
+    for name, group in found.items():
+        assert group["lr"] == 5e-5 * strategy.decay_rate ** (BLOCKS + 1 - level(name))
+        assert group["weight_decay"] == (0.0 if name.endswith(".bias") or ".LayerNorm." in name else weight_decay)
+
+
+def test_the_groups_drive_adamw(subject, level):
+    """AdamW's first step moves every weight by its rate, so a tensor's step tells the rate that it had."""
+    apply_strategy(subject.model, subject.layers, Strategy(decay_rate=0.5), 0, subject.pretrained)
+    before = subject.weights()
+    groups = groups_of(subject, learning_rate=1e-2, decay_rate=0.5, weight_decay=0.0)
+    subject.train(1, gradients_only=True)
+    optimizer = torch.optim.AdamW(groups, eps=1e-30)
+    optimizer.step()
+    for name, now in subject.weights().items():
+        largest = (now - before[name]).abs().max().item()
+        assert largest == pytest.approx(1e-2 * 0.5 ** (BLOCKS + 1 - level(name)), rel=1e-2), name
+
+
+@pytest.mark.parametrize("rate", [0.0, -0.5, 1.01, float("nan")])
+def test_decay_rates_out_of_range(subject, rate):
+    with pytest.raises(ValueError, match=r"0 < decay_rate <= 1 must hold, but got decay_rate="):
+        groups_of(subject, decay_rate=rate)
+
+
+@pytest.mark.parametrize("requires_grad", [True, False])
+def test_an_unknown_parameter_raises_even_when_frozen(subject, requires_grad):
+    subject.model.base_model.adapter = torch.nn.Linear(2, 2).requires_grad_(requires_grad)
+    with pytest.raises(BlurbTuneError, match="adapter"):
+        groups_of(subject)

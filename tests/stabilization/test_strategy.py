@@ -1,0 +1,104 @@
+"""The techniques together: composable, reproducible, and without effect when they are neutral."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from blurb_tune.models.encoder import build_classifier, restore_weights
+from blurb_tune.models.layers import layer_map
+from blurb_tune.stabilization.strategy import apply_strategy
+from blurb_tune.trial import Strategy
+
+BLOCKS = 4
+
+
+def apply(subject, strategy: Strategy, seed: int = 0) -> None:
+    restore_weights(subject.model, subject.pretrained)
+    apply_strategy(subject.model, subject.layers, strategy, seed, subject.pretrained)
+
+
+def test_neutral_strategy_has_the_losses_of_plain_fine_tuning(subject, family, plain_train, tmp_path):
+    """The reference knows nothing of blurb_tune but the numbers in the head: transformers' own loading, plain AdamW."""
+    apply(subject, Strategy(), seed=3)
+    subject.model.save_pretrained(tmp_path)
+    reference = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    spared = {n for n, _ in reference.named_parameters() if n.endswith("bias") or "LayerNorm" in n}
+    groups = [
+        {"params": [p for n, p in reference.named_parameters() if n not in spared], "weight_decay": 0.01},
+        {"params": [p for n, p in reference.named_parameters() if n in spared], "weight_decay": 0.0},
+    ]
+    expected = plain_train(reference, torch.optim.AdamW(groups, lr=1e-2), 6, 11, False)
+    assert subject.train(6, seed=11) == expected
+    assert len(set(expected)) == 6
+    weights = subject.weights()
+    assert all(torch.equal(p, weights[name]) for name, p in reference.named_parameters())
+
+
+def test_every_technique_changes_the_losses(subject):
+    losses = []
+    for strategy in (Strategy(), Strategy(freeze_depth=2), Strategy(decay_rate=0.8), Strategy(reinit_count=1)):
+        apply(subject, strategy)
+        losses.append(tuple(subject.train(4, decay_rate=strategy.decay_rate)))
+    assert len(set(losses)) == 4
+
+
+def test_a_trial_does_not_depend_on_what_ran_before_in_its_slot(new_subject, family):
+    """The same strategy and seed on a fresh slot and on one that has just trained another trial."""
+    strategy = Strategy(freeze_depth=1, decay_rate=0.9, reinit_count=2)
+    fresh, used = new_subject(family), new_subject(family)
+    apply(used, Strategy(freeze_depth=3, reinit_count=1), seed=9)
+    used.train(3)
+    results = []
+    for subject in (fresh, used):
+        apply(subject, strategy, seed=5)
+        results.append((subject.train(4, decay_rate=0.9), subject.weights()))
+    assert results[0][0] == results[1][0]
+    assert all(torch.equal(results[0][1][name], value) for name, value in results[1][1].items())
+
+
+def test_all_admissible_pairs_freeze_and_draw_what_they_say(subject, family, level):
+    pooler = "bert.pooler" if family == "bert" else "classifier.dense"
+    for depth, count in product(range(BLOCKS + 1), repeat=2):
+        if depth + count > BLOCKS:
+            continue
+        restore_weights(subject.model, subject.pretrained)
+        before = subject.weights()
+        apply_strategy(subject.model, subject.layers, Strategy(depth, 1.0, count), 1, subject.pretrained)
+        drawn = {name for name in before if name not in subject.pretrained.weights}
+        if count:
+            drawn |= {name for name in before if BLOCKS - count < level(name) <= BLOCKS or name.startswith(pooler)}
+        frozen = {name for name, p in subject.model.named_parameters() if not p.requires_grad}
+        assert subject.changed(before) == drawn
+        assert frozen == {name for name in before if depth > 0 and level(name) <= depth}
+        assert not frozen & drawn
+
+
+@pytest.mark.parametrize(("depth", "count"), [(3, 2), (5, 0), (0, 5), (-1, 2), (2, -1), (4, 1)])
+def test_strategies_that_make_no_sense_change_nothing(subject, depth, count):
+    before = subject.weights()
+    with pytest.raises(ValueError, match=rf"<= 4 must hold, but got freeze_depth={depth}, reinit_count={count}"):
+        apply_strategy(subject.model, subject.layers, Strategy(depth, 1.0, count), 0, subject.pretrained)
+    assert subject.changed(before) == set()
+    assert all(p.requires_grad for p in subject.model.parameters())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_trial_on_a_gpu_starts_from_the_same_weights_each_time(subject):
+    strategy = Strategy(freeze_depth=1, reinit_count=2)
+    apply(subject, strategy, seed=5)
+    expected = subject.weights()
+    model = build_classifier(subject.pretrained, 3).to("cuda")
+    for _ in range(2):
+        restore_weights(model, subject.pretrained)
+        state = torch.cuda.get_rng_state()
+        apply_strategy(model, layer_map(model), strategy, 5, subject.pretrained)
+        assert torch.equal(torch.cuda.get_rng_state(), state)
+        assert all(torch.equal(p.detach().cpu(), expected[name]) for name, p in model.named_parameters())
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1)

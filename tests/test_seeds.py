@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from blurb_tune.seeds import derive, derive_share
+
+
+def test_derived_seeds_are_the_same_on_every_machine() -> None:
+    assert derive(0, "dropout") == 3649701898025879767
+    assert derive(3, "order", 7) == derive(3, "order", 7)
+
+
+def test_every_name_and_seed_gives_another_stream() -> None:
+    found = {derive(seed, name, index) for seed in range(20) for name in ("order", "init") for index in range(20)}
+    assert len(found) == 800
+    assert all(0 <= seed < 2**63 for seed in found)
+
+
+def test_shares_are_uniform() -> None:
+    shares = [derive_share(0, "control", f"c{index:03d}-s0") for index in range(2000)]
+    assert all(0 <= share < 1 for share in shares)
+    assert 0.07 < sum(share < 0.1 for share in shares) / 2000 < 0.13

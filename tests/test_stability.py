@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from blurb_tune.stability import OBJECTIVES, aggregate, spread, wilson_interval
+
+SCORES = st.lists(st.floats(-1, 1), min_size=1, max_size=12)
+
+
+def test_spread_of_known_numbers() -> None:
+    result = spread([0.2, 0.4, 0.9])
+    assert (result.n, result.min, result.max) == (3, 0.2, 0.9)
+    assert result.mean == pytest.approx(0.5)
+    assert result.std == pytest.approx(0.360555, abs=1e-6)
+
+
+def test_one_seed_has_no_spread_and_none_has_nothing() -> None:
+    assert spread([0.5]).mean == 0.5
+    assert math.isnan(spread([0.5]).std)
+    assert spread([]).n == 0
+    assert math.isnan(spread([]).mean)
+
+
+def test_an_undefined_score_is_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        spread([0.1, math.nan])
+
+
+@given(SCORES)
+def test_objectives_lie_between_the_extremes_or_below(scores: list[float]) -> None:
+    for objective in ("mean", "median", "worst"):
+        assert min(scores) - 1e-12 <= aggregate(objective, scores) <= max(scores) + 1e-12
+    assert aggregate("mean_minus_std", scores) <= aggregate("mean", scores) + 1e-12
+    assert aggregate("worst", scores) == min(scores)
+
+
+def test_objectives_of_known_numbers() -> None:
+    scores = [0.2, 0.4, 0.9]
+    known = {"mean_minus_std": 0.5 - np.std(scores, ddof=1), "mean": 0.5, "median": 0.4, "worst": 0.2}
+    assert {name: pytest.approx(aggregate(name, scores)) for name in OBJECTIVES} == known
+    assert math.isnan(aggregate("mean", []))
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_wilson_interval_is_scipys(successes: int, others: int) -> None:
+    n = successes + others
+    if n == 0:
+        assert wilson_interval(0, 0) == (0.0, 1.0)
+        return
+    reference = binomtest(successes, n).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(successes, n) == pytest.approx((reference.low, reference.high), abs=1e-9)
+
+
+def test_wilson_interval_refuses_impossible_counts() -> None:
+    with pytest.raises(ValueError, match="successes"):
+        wilson_interval(3, 2)
