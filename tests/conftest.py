@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Tiny models are fastest on one thread; more would spin against each other and against the servers that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def require(found: bool, what: str) -> None:
     """Skip where `what` is missing on a laptop, fail where it is missing in CI."""

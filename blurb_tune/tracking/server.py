@@ -77,7 +77,7 @@ def dashboard_url(paths: SweepPaths, base: str) -> str:
         experiment = str(json.loads(paths.delivered.read_text(encoding="utf-8"))["experiment_id"])
     except (OSError, ValueError, KeyError, TypeError):
         return f"{page}/#/experiments"
-    return f"{page}/#/experiments/{experiment}/runs"
+    return f"{page}/#/experiments/{experiment}/runs?workflowType=machine_learning"
 
 
 def _check_http(uri: str) -> None:

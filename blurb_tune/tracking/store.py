@@ -14,6 +14,7 @@ from blurb_tune.tracking.updates import ATTEMPT, SWEEP_ID, TRIAL_ID, RunUpdate
 
 _PAGE = 200
 _PARENT = "mlflow.parentRunId"
+_TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # the dashboard shows training runs, not chat traces
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Store:
     def _find_experiment(self, name: str, artifacts: str | None) -> str:
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            return str(self._client.create_experiment(name, artifact_location=artifacts))
+            return str(self._client.create_experiment(name, artifacts, _TRAINING))
         if found.lifecycle_stage != "active":
             raise BlurbTuneError(
                 f"the MLflow experiment {name!r} was deleted: restore it with "

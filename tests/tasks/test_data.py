@@ -10,7 +10,7 @@ from blurb_tune.errors import InputError
 from blurb_tune.tasks.data import DATA_VARIABLE, check_data, data_folder, fingerprint, load_data, load_split
 from blurb_tune.tasks.task import TASKS
 
-BIOSSES, DEMO = TASKS["biosses"], TASKS["demo"]
+BIOSSES, PUBMEDQA, DEMO = TASKS["biosses"], TASKS["pubmedqa"], TASKS["demo"]
 UNREADABLE = b"\xff\xfe garbage {"
 
 
@@ -34,11 +34,11 @@ def _no_data_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
 
 
-def test_the_folder_is_found_below_data_in_any_case(tmp_path: Path) -> None:
-    (tmp_path / "bioSSes").mkdir()
-    assert data_folder(BIOSSES, tmp_path) == tmp_path / "bioSSes"
-    (tmp_path / "BIOSSES").mkdir()
-    assert data_folder(BIOSSES, tmp_path) == tmp_path / "BIOSSES"
+def test_the_folder_is_found_below_data_in_any_case_and_exactly_first(tmp_path: Path) -> None:
+    (tmp_path / "PubMedQA").mkdir()
+    assert data_folder(PUBMEDQA, tmp_path) == tmp_path / "PubMedQA"
+    (tmp_path / "pubmedqa").mkdir()
+    assert data_folder(PUBMEDQA, tmp_path) == tmp_path / "pubmedqa"
 
 
 def test_data_may_be_the_folder_itself(folder: Path) -> None:
@@ -153,7 +153,7 @@ def test_the_demo_needs_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert len(bytes.fromhex(fingerprint(DEMO, None))) == hashlib.sha256().digest_size
 
 
-@pytest.mark.parametrize("task", [TASKS["biosses"], TASKS["pubmedqa"]], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [BIOSSES, PUBMEDQA], ids=lambda task: task.name)
 def test_real_data_is_sound_and_complete(task, blurb_data: Path) -> None:
     folder = data_folder(task, blurb_data)
     assert check_data(task, folder) == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import logging
 import signal
@@ -76,49 +77,51 @@ def test_a_closed_writer_lets_the_next_one_in(sweep: Sweep, uri: str) -> None:
     assert follow(sweep, uri).close(30.0).undelivered == 0
 
 
-@pytest.fixture
-def mute_server() -> Iterator[tuple[str, threading.Event]]:
-    """A server that takes connections and never answers, and the event that it has taken one."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    taken, kept = threading.Event(), []
+class MuteServer:
+    """Takes connections and never answers, until it hangs up."""
 
-    def take() -> None:
-        while True:
-            try:
-                kept.append(listener.accept()[0])
-            except OSError:
-                return
-            taken.set()
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._connections: list[socket.socket] = []
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.has_taken_one = threading.Event()
+        self._thread = threading.Thread(target=self._take, daemon=True)
+        self._thread.start()
 
-    thread = threading.Thread(target=take, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}", taken
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(10)
-    for connection in kept:
-        connection.close()
+    def _take(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._connections.append(self._listener.accept()[0])
+                self.has_taken_one.set()
+
+    def hang_up(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        for open_socket in (self._listener, *self._connections):
+            open_socket.close()
 
 
 def test_a_server_that_does_not_answer_holds_up_neither_the_log_nor_the_end(
-    sweep: Sweep, mute_server: tuple[str, threading.Event], monkeypatch: pytest.MonkeyPatch
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server never answers the request that the thread waits on: whatever waited for the thread would wait for ever."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-    uri, taken = mute_server
-    writer = follow(sweep, uri)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "600")
+    server = MuteServer()
+    writer = follow(sweep, server.url)
     sweep.start()
     sweep.suggest("c000")
-    assert taken.wait(60)
+    assert server.has_taken_one.wait(60)
     trial = sweep.begin("c000", 0)
     for step in range(1, 1001):
         sweep.measure(trial, step)
-    assert writer._thread.is_alive()
     delivery = writer.close(0.2)
     assert writer._thread.is_alive()
     assert delivery.undelivered == len(sweep.written) == 1003
     assert "took too long" in delivery.error
     assert sweep.paths.events.read_bytes().count(b"\n") == 1003
+    server.hang_up()
+    writer._thread.join(30)
+    assert not writer._thread.is_alive()
 
 
 def test_secrets_stay_out_of_errors_logs_and_files(

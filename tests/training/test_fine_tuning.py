@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import dataclasses
+import gc
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+
+from blurb_tune.models.encoder import Pretrained, build_classifier
+from blurb_tune.tasks.features import collate
+from blurb_tune.training.batching import epoch_batches
+from blurb_tune.training.fine_tuning import FineTuning, TrainingData, TrainingSettings
+from blurb_tune.training.optimizer import rate_factor
+from blurb_tune.training.steps import total_steps
+from blurb_tune.trial import Configuration, Measurement, Outcome, TrialReport
+
+SETTINGS = TrainingSettings(metric="pearson", precision="fp32")
+CONFIGURATION = Configuration(epochs=3, learning_rate=1e-3)
+MIXED = Configuration(freeze_depth=1, decay_rate=0.9, reinit_count=2, epochs=3, learning_rate=1e-3)
+
+
+def numbers(report: TrialReport) -> dict[str, Any]:
+    """Everything that was measured but for the seconds."""
+    assert report.measurement is not None
+    values = dataclasses.asdict(report.measurement)
+    return {name: value for name, value in values.items() if not name.endswith("seconds")}
+
+
+class Runner:
+    """Runs trials on one model, as a slot does."""
+
+    def __init__(self, pretrained: Pretrained, data: TrainingData):
+        self.pretrained, self.data = pretrained, data
+        self.model: PreTrainedModel = build_classifier(pretrained, data.task.outputs)
+
+    def start(self, configuration: Configuration, seed: int = 0, settings: TrainingSettings = SETTINGS) -> FineTuning:
+        return FineTuning(self.model, self.pretrained, self.data, settings, configuration, seed)
+
+    def run(self, configuration: Configuration, seed: int = 0, settings: TrainingSettings = SETTINGS) -> list[TrialReport]:
+        trial, reports = self.start(configuration, seed, settings), []
+        while not reports or reports[-1].outcome is None:
+            reports.append(trial.advance())
+        return reports
+
+
+@pytest.fixture
+def runner(pretrained: Pretrained, data: TrainingData) -> Runner:
+    return Runner(pretrained, data)
+
+
+def test_a_trial_measures_once_an_epoch_and_ends_with_an_outcome(runner: Runner) -> None:
+    reports = runner.run(CONFIGURATION)
+    assert [r.measurement.epoch for r in reports if r.measurement] == [1.0, 2.0, 3.0]
+    assert [r.measurement.step for r in reports if r.measurement] == [6, 12, 18]
+    assert total_steps(len(runner.data.train.labels), CONFIGURATION) == 18
+    assert [r.outcome is None for r in reports] == [True, True, False]
+    assert reports[-1].outcome in (Outcome.COMPLETED, Outcome.COLLAPSED)
+
+
+def test_evaluation_every_n_steps_includes_the_last(runner: Runner) -> None:
+    reports = runner.run(CONFIGURATION, settings=dataclasses.replace(SETTINGS, eval_every=4))
+    assert [r.measurement.step for r in reports if r.measurement] == [4, 8, 12, 16, 18]
+
+
+def test_how_often_dev_is_evaluated_does_not_change_training(runner: Runner) -> None:
+    often = runner.run(MIXED, settings=dataclasses.replace(SETTINGS, eval_every=1))
+    seldom = runner.run(MIXED)
+    assert numbers(often[-1])["dev_score"] == numbers(seldom[-1])["dev_score"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_same_seed_same_numbers_whatever_ran_before_or_runs_beside_it(runner: Runner, data: TrainingData, precision: str) -> None:
+    settings = dataclasses.replace(SETTINGS, precision=precision)
+    alone = [numbers(r) for r in Runner(runner.pretrained, data).run(MIXED, 7, settings)]
+    torch.manual_seed(123)
+    runner.run(CONFIGURATION, 3, settings)
+    after_another = [numbers(r) for r in runner.run(MIXED, 7, settings)]
+    ours, beside = runner.start(MIXED, 7, settings), Runner(runner.pretrained, data).start(CONFIGURATION, 1, settings)
+    interleaved = []
+    for _ in range(3):
+        interleaved.append(numbers(ours.advance()))
+        beside.advance()
+        torch.rand(5)
+    assert alone == after_another == interleaved
+    assert [numbers(r) for r in runner.run(MIXED, 8, settings)] != alone
+
+
+def test_training_leaves_the_process_s_own_generator_alone(runner: Runner) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    runner.run(CONFIGURATION)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_neutral_strategy_is_plain_fine_tuning(runner: Runner, data: TrainingData) -> None:
+    """Losses equal those of a loop written out with transformers' own model and torch's own AdamW, to the last bit."""
+    configuration = dataclasses.replace(CONFIGURATION, epochs=2)
+    head_drawn = runner.start(configuration, seed=1)
+    start = {name: tensor.clone() for name, tensor in runner.model.state_dict().items()}
+    ours = [numbers(head_drawn.advance())["train_loss"] for _ in range(2)]
+
+    config = AutoConfig.for_model(**runner.pretrained.config)
+    config.num_labels = 1
+    model = AutoModelForSequenceClassification.from_config(config)
+    model.load_state_dict(start)
+    model.train()
+    no_decay = ("bias", "LayerNorm.weight", "LayerNorm.bias")
+    grouped: dict[bool, list[torch.nn.Parameter]] = {True: [], False: []}
+    for name, parameter in model.named_parameters():
+        grouped[not name.endswith(no_decay)].append(parameter)
+    optimizer = torch.optim.AdamW(
+        [{"params": grouped[True], "weight_decay": 0.01}, {"params": grouped[False], "weight_decay": 0.0}], lr=1e-3, fused=True
+    )
+    torch.set_rng_state(runner.start(configuration, seed=1)._dropout_state)
+    theirs, step = [], 0
+    for epoch in range(2):
+        losses = []
+        for rows in epoch_batches(data.train.lengths, 16, seed=1, epoch=epoch):
+            step += 1
+            for group in optimizer.param_groups:
+                group["lr"] = 1e-3 * rate_factor(step, total_steps=12, warmup_share=0.1)
+            batch = {name: torch.from_numpy(v) for name, v in collate(data.train, rows, data.pad_token_id).items()}
+            loss = torch.nn.functional.mse_loss(model(**batch).logits.squeeze(-1), torch.from_numpy(data.train.labels[rows]))
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.detach())
+        theirs.append(float(torch.stack(losses).mean()))
+    assert ours == theirs
+
+
+def test_accumulated_micro_batches_equal_whole_batches(runner: Runner) -> None:
+    """Without dropout, whose draws depend on the batch's shape, the gradients are the same."""
+    runner.model.config.hidden_dropout_prob = 0.0
+    for module in runner.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    whole = numbers(runner.run(CONFIGURATION)[-1])
+    for size in (1, 5, 16, 99):
+        parts = numbers(runner.run(CONFIGURATION, settings=dataclasses.replace(SETTINGS, micro_batch_size=size))[-1])
+        assert parts["train_loss"] == pytest.approx(whole["train_loss"], rel=1e-3)
+        assert parts["dev_score"] == pytest.approx(whole["dev_score"], abs=1e-2)
+
+
+def test_a_loss_that_is_not_finite_ends_the_trial_at_once(runner: Runner) -> None:
+    reports = runner.run(dataclasses.replace(CONFIGURATION, learning_rate=1e30, max_grad_norm=None, warmup_share=0.0))
+    last = reports[-1]
+    assert last.outcome is Outcome.DIVERGED
+    assert last.measurement is not None
+    assert last.measurement.step < 18
+    assert "not finite" in last.reason
+    assert not math.isfinite(last.measurement.train_loss)
+    assert math.isnan(last.measurement.dev_score)
+
+
+def test_a_run_that_learns_nothing_has_collapsed(runner: Runner) -> None:
+    last = runner.run(dataclasses.replace(CONFIGURATION, freeze_depth=4, epochs=1, learning_rate=1e-9))[-1]
+    measured = last.measurement
+    assert measured is not None
+    is_lost = (math.isnan(measured.dev_score) or measured.dev_score <= 0) and (
+        measured.dev_loss >= runner.data.trivial.dev_variance
+    )
+    assert (last.outcome is Outcome.COLLAPSED) == is_lost
+
+
+def test_training_lowers_the_loss(runner: Runner) -> None:
+    losses = [r.measurement.train_loss for r in runner.run(dataclasses.replace(CONFIGURATION, epochs=15)) if r.measurement]
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_gradient_norms_are_measured_before_clipping(runner: Runner) -> None:
+    free = runner.run(dataclasses.replace(CONFIGURATION, epochs=1, max_grad_norm=None))[0].measurement
+    clipped = runner.run(dataclasses.replace(CONFIGURATION, epochs=1, max_grad_norm=1e-3))[0].measurement
+    assert free is not None
+    assert clipped is not None
+    assert clipped.grad_norm > 0.1
+
+
+def test_another_metric_of_the_task_can_be_the_score(runner: Runner) -> None:
+    by_pearson = runner.run(CONFIGURATION)[-1].measurement
+    by_spearman = runner.run(CONFIGURATION, settings=dataclasses.replace(SETTINGS, metric="spearman"))[-1].measurement
+    assert isinstance(by_pearson, Measurement)
+    assert isinstance(by_spearman, Measurement)
+    assert by_spearman.dev_score == by_pearson.extra["spearman"]
+    assert by_spearman.extra["pearson"] == by_pearson.dev_score
+
+
+def test_trials_one_after_another_leave_no_tensors_behind(runner: Runner) -> None:
+    def tensors() -> int:
+        gc.collect()
+        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+
+    runner.run(MIXED)
+    before = tensors()
+    for seed in range(3):
+        runner.run(MIXED, seed)
+    assert tensors() <= before
+    assert all(parameter.grad is None for parameter in runner.model.parameters())
+
+
+def test_reading_weights_from_shared_memory_changes_nothing_in_it(runner: Runner) -> None:
+    before = {name: array.copy() for name, array in runner.pretrained.weights.items()}
+    runner.run(CONFIGURATION)
+    assert all(np.array_equal(before[name], array) for name, array in runner.pretrained.weights.items())

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blurb_tune.training.optimizer import BETAS, EPSILON, ScheduledAdamW, rate_factor
+
+
+def test_the_schedule_rises_then_falls() -> None:
+    factors = [rate_factor(step, total_steps=10, warmup_share=0.2) for step in range(1, 11)]
+    assert factors == pytest.approx([0.5, 1.0, 1.0, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8])
+
+
+@given(st.integers(1, 500), st.floats(0, 0.99))
+def test_every_step_has_a_rate_between_nothing_and_the_peak(total: int, warmup: float) -> None:
+    factors = [rate_factor(step, total_steps=total, warmup_share=warmup) for step in range(1, total + 1)]
+    assert all(0 < factor <= 1 for factor in factors)
+    assert max(factors) == 1
+
+
+def groups(parameters: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
+    return [
+        {"params": parameters[:1], "lr": 0.01, "weight_decay": 0.1},
+        {"params": parameters[1:], "lr": 0.002, "weight_decay": 0.0},
+    ]
+
+
+def draw(seed: int) -> tuple[list[torch.nn.Parameter], list[list[torch.Tensor]]]:
+    """Two parameters, and their gradients in eight steps."""
+    generator = torch.Generator().manual_seed(seed)
+    parameters = [torch.nn.Parameter(torch.randn(4, 3, generator=generator)) for _ in range(2)]
+    gradients = [[torch.randn(4, 3, generator=generator) for _ in range(2)] for _ in range(8)]
+    return parameters, gradients
+
+
+def run(bias_correction: bool) -> list[torch.Tensor]:
+    parameters, gradients = draw(0)
+    optimizer = ScheduledAdamW(groups(parameters), total_steps=8, warmup_share=0.25, bias_correction=bias_correction)
+    for step in gradients:
+        for parameter, gradient in zip(parameters, step, strict=True):
+            parameter.grad = gradient.clone()
+        optimizer.step()
+        assert all(parameter.grad is None for parameter in parameters)
+    return [parameter.detach() for parameter in parameters]
+
+
+def reference(bias_correction: bool) -> list[torch.Tensor]:
+    """AdamW and BERTAdam spelled out in double precision."""
+    parameters, gradients = draw(0)
+    values = [p.detach().double() for p in parameters]
+    first, second = [torch.zeros_like(v) for v in values], [torch.zeros_like(v) for v in values]
+    settings = [(group["lr"], group["weight_decay"]) for group in groups(parameters)]
+    for t, step in enumerate(gradients, start=1):
+        factor = rate_factor(t, total_steps=8, warmup_share=0.25)
+        for index, (rate, decay) in enumerate(settings):
+            gradient = step[index].double()
+            first[index] = BETAS[0] * first[index] + (1 - BETAS[0]) * gradient
+            second[index] = BETAS[1] * second[index] + (1 - BETAS[1]) * gradient**2
+            m, v = first[index], second[index]
+            if bias_correction:
+                m, v = m / (1 - BETAS[0] ** t), v / (1 - BETAS[1] ** t)
+            values[index] = values[index] - rate * factor * (m / (v.sqrt() + EPSILON) + decay * values[index])
+    return [value.float() for value in values]
+
+
+@pytest.mark.parametrize("bias_correction", [True, False])
+def test_steps_equal_the_formulas(bias_correction: bool) -> None:
+    for found, expected in zip(run(bias_correction), reference(bias_correction), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+    assert not torch.allclose(run(True)[0], run(False)[0], atol=1e-4)
