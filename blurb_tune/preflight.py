@@ -162,7 +162,9 @@ def _check_depths(loaded: LoadedSpec, model: ModelInfo) -> Iterator[Problem]:
     space, blocks, has = loaded.spec.space, model.blocks, f"{model.name} has {model.blocks} blocks"
     for index, item in enumerate(space.strategy or []):
         if not is_feasible(item.strategy, blocks):
-            yield loaded.source.problem(("space", "strategy", index), f"`freeze_depth + reinit_count <= {blocks}` must hold ({has})")
+            yield loaded.source.problem(
+                ("space", "strategy", index), f"`freeze_depth + reinit_count <= {blocks}` must hold ({has})"
+            )
     if space.strategy is not None:
         return
     names = ("freeze_depth", "reinit_count")
@@ -189,7 +191,9 @@ def _check_grid(loaded: LoadedSpec) -> Iterator[Problem]:
     space = loaded.spec.space
     for name in type(space).model_fields:
         if name != "strategy" and values_of(getattr(space, name)) is None:
-            yield loaded.source.problem(("space", name), "a grid needs values that can be counted out; give the range a `step`")
+            yield loaded.source.problem(
+                ("space", name), "a grid needs values that can be counted out; give the range a `step`"
+            )
 
 
 def _check_gpus(loaded: LoadedSpec) -> Iterator[Problem]:

@@ -72,9 +72,7 @@ class Sweep:
             return None
         trial = self._queue.popleft()
         self._log.append(
-            ev.TrialStarted(
-                trial=trial.trial_id, configuration=trial.configuration_id, seed=trial.seed, attempt=trial.attempt
-            )
+            ev.TrialStarted(trial=trial.trial_id, configuration=trial.configuration_id, seed=trial.seed, attempt=trial.attempt)
         )
         return trial
 
@@ -122,7 +120,8 @@ class Sweep:
                 self._running.discard(event.trial)
                 self._decisions.pop(event.trial, None)
                 self._pruning.end(event.trial, Outcome(event.outcome))
-                self._report_standing(self.record.trials[event.trial].configuration_id)
+                if not event.retry:
+                    self._report_standing(self.record.trials[event.trial].configuration_id)
             case ev.ConfigurationEnded():
                 self._study.tell(event.configuration, event.state, event.value, event.failed_share)
 

@@ -102,7 +102,7 @@ KNOWN_MODELS: Mapping[str, KnownModel] = {
             "bioelectra-base",
             "electra",
             *_BASE,
-            "ELECTRA pretrained on PubMed abstracts by another group",
+            "BioELECTRA, an ELECTRA pretrained on PubMed abstracts",
             "kamalkraj/bioelectra-base-discriminator-pubmed",
         ),
         KnownModel("bert-base", "bert", *_BASE, "BERT for general English, uncased", "google-bert/bert-base-uncased"),

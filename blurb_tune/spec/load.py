@@ -88,9 +88,7 @@ def _path(data: Any, location: Sequence[Key]) -> KeyPath:
     path: list[Key] = []
     for index, key in enumerate(location):
         is_last = index == len(location) - 1
-        if isinstance(data, dict) and key in data:
-            data = data[key]
-        elif isinstance(data, list) and isinstance(key, int) and key < len(data):  # noqa: SIM114 (for mypy)
+        if (isinstance(data, dict) and key in data) or (isinstance(data, list) and isinstance(key, int) and key < len(data)):
             data = data[key]
         elif key in _TAGS or not is_last or isinstance(data, list):
             continue

@@ -15,7 +15,7 @@ def parameter_groups(
     """The trainable parameters as groups for torch's AdamW, each with its `lr`, `weight_decay` and a `name`.
 
     Head and pooler learn at `learning_rate`, block i of L at `learning_rate * decay_rate ** (L + 1 - i)`, the embeddings at
-    `learning_rate * decay_rate ** (L + 1)` (Zhang et al. 2021, arXiv 2006.05987, section 3). Biases and LayerNorm have no
+    `learning_rate * decay_rate ** (L + 1)` (Zhang et al. 2021, arXiv 2006.05987). Biases and LayerNorm have no
     weight decay. Parameters of equal settings share a group, so that the optimiser has few and large ones.
 
     Raises ValueError when decay_rate is not in (0, 1], BlurbTuneError for a parameter that the layer map does not know.

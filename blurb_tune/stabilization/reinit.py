@@ -16,7 +16,7 @@ def reinitialise(model: PreTrainedModel, layers: LayerMap, count: int, seed: int
     """Draw the pooler (or its counterpart in the head) and the top `count` blocks as the family initialises them.
 
     count: 0..L; 0 changes nothing. The same seed gives a block the same weights whatever the count. Raises ValueError
-    outside this range. (Zhang et al. 2021, arXiv 2006.05987, section 4.)
+    outside this range. (Zhang et al. 2021, arXiv 2006.05987.)
     """
     if not 0 <= count <= layers.blocks:
         raise ValueError(f"0 <= count <= {layers.blocks} must hold, but got count={count}")

@@ -15,11 +15,12 @@ from typing import TypeVar
 
 from blurb_tune.seeds import derive
 from blurb_tune.tasks.demo_text import FAMILIES, HEDGES, Entity, Family
+from blurb_tune.tasks.task import TASKS
 
 T = TypeVar("T")
+_Meaning = tuple[str, Entity, Entity, Entity, bool]
 
 _SEED = 0
-_SIZES = {"train": 96, "dev": 48, "test": 48}
 
 
 class _Draw:
@@ -49,7 +50,7 @@ class _Statement:
     hedge: str = ""
 
     @property
-    def meaning(self) -> tuple[str, Entity, Entity, Entity, bool]:
+    def meaning(self) -> _Meaning:
         return self.family.name, self.agent, self.target, self.setting, self.raises
 
     def sentence(self) -> str:
@@ -72,9 +73,10 @@ def _statement(draw: _Draw, family: Family) -> _Statement:
 
 
 def _reworded(draw: _Draw, said: _Statement) -> _Statement:
+    """The same in another form, where each entity may go by its synonym."""
     form = draw.other(range(len(said.family.forms)), said.form)
-    a, t, s = (draw.one(range(len(entity))) for entity in (said.agent, said.target, said.setting))
-    return replace(said, form=form, names=(a, t, s))
+    agent, target, setting = (draw.one(range(len(entity))) for entity in (said.agent, said.target, said.setting))
+    return replace(said, form=form, names=(agent, target, setting))
 
 
 def _hedged(draw: _Draw, said: _Statement) -> _Statement:
@@ -86,6 +88,7 @@ def _elsewhere(draw: _Draw, said: _Statement) -> _Statement:
 
 
 def _reversed(draw: _Draw, said: _Statement) -> _Statement:
+    """The contrary in nearly the same words."""
     return replace(said, raises=not said.raises)
 
 
@@ -94,17 +97,9 @@ def _other_agent(draw: _Draw, said: _Statement) -> _Statement:
 
 
 def _same_agent(draw: _Draw, said: _Statement) -> _Statement:
+    """A statement of another family about the same agent."""
     families = [family for family in FAMILIES if family.agents is said.family.agents]
-    other = _statement(draw, draw.other(families, said.family))
-    return replace(other, agent=said.agent)
-
-
-def _unrelated(draw: _Draw, said: _Statement) -> _Statement:
-    """Another family, where no entity recurs."""
-    while True:
-        other = _statement(draw, draw.other(FAMILIES, said.family))
-        if not {*said.meaning[1:4]} & {*other.meaning[1:4]}:
-            return other
+    return replace(_statement(draw, draw.other(families, said.family)), agent=said.agent)
 
 
 def _alike(draw: _Draw, said: _Statement) -> _Statement:
@@ -119,8 +114,17 @@ def _alike(draw: _Draw, said: _Statement) -> _Statement:
     )
 
 
+def _unrelated(draw: _Draw, said: _Statement) -> _Statement:
+    """A statement of another family about other entities."""
+    while True:
+        other = _statement(draw, draw.other(FAMILIES, said.family))
+        if not {said.agent, said.target, said.setting} & {other.agent, other.target, other.setting}:
+            return other
+
+
 _Edit = Callable[[_Draw, _Statement], _Statement]
 
+# What is done to the first statement to make the second, and how alike the two then are.
 _GRADES: tuple[tuple[float, tuple[_Edit, ...]], ...] = (
     (4.0, (_reworded,)),
     (4.0, (_reworded,)),
@@ -145,26 +149,29 @@ class _Pair:
 
 
 def _pairs(draw: _Draw) -> Iterator[_Pair]:
-    """Pairs without end, the grades in turn. Nothing is stated in two of them, however worded."""
-    stated: set[tuple[object, ...]] = set()
+    """Pairs without end, the grades in turn. What one pair states, in whatever words, no other states again."""
+    stated: set[_Meaning] = set()
     while True:
         for score, edits in _GRADES:
-            while True:
-                first = second = _statement(draw, draw.one(FAMILIES))
-                for edit in edits:
-                    second = edit(draw, second)
-                meanings = {first.meaning, second.meaning}
-                if not meanings & stated:
-                    break
-            stated |= meanings
-            a, b = draw.one(((first, second), (second, first)))
-            yield _Pair(a.sentence(), b.sentence(), score)
+            first, second = _new_statements(draw, edits, stated)
+            stated |= {first.meaning, second.meaning}
+            first, second = draw.one(((first, second), (second, first)))
+            yield _Pair(first.sentence(), second.sentence(), score)
+
+
+def _new_statements(draw: _Draw, edits: tuple[_Edit, ...], stated: set[_Meaning]) -> tuple[_Statement, _Statement]:
+    while True:
+        first = second = _statement(draw, draw.one(FAMILIES))
+        for edit in edits:
+            second = edit(draw, second)
+        if not {first.meaning, second.meaning} & stated:
+            return first, second
 
 
 @cache
 def _splits() -> dict[str, list[_Pair]]:
     pairs = _pairs(_Draw(derive(_SEED, "demo")))
-    return {split: [next(pairs) for _ in range(size)] for split, size in _SIZES.items()}
+    return {split: [next(pairs) for _ in range(size)] for split, size in TASKS["demo"].counts.items()}
 
 
 def jsonl(split: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -43,7 +43,7 @@ class Task:
     labels: tuple[str, ...] = ()
     label_range: tuple[float, float] | None = None
     fields: tuple[str, ...] = ("sentence1", "sentence2")
-    aliases: tuple[str, ...] = field(default=())
+    aliases: tuple[str, ...] = ()
 
     @property
     def metric(self) -> str:

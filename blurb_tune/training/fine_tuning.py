@@ -198,9 +198,7 @@ class FineTuning:
 
     def _all_batches(self) -> Iterator[np.ndarray]:
         for epoch in range(self._configuration.epochs):
-            yield from epoch_batches(
-                self._data.train.lengths, self._configuration.batch_size, seed=self._seed, epoch=epoch
-            )
+            yield from epoch_batches(self._data.train.lengths, self._configuration.batch_size, seed=self._seed, epoch=epoch)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self._autocast_dtype is None:

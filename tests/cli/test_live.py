@@ -83,7 +83,7 @@ def test_an_unknown_plan_has_no_bar_and_no_estimate() -> None:
 
 
 def test_rows_that_do_not_fit_are_counted() -> None:
-    sweep = SweepWriter(seeds=range(30), configurations=1, slots=30)
+    sweep = SweepWriter(seeds=range(30), configurations=1, slots=30, name="x" * 80, model="y" * 80)
     sweep.configuration("c0")
     for seed in range(30):
         sweep.start("c0", seed)

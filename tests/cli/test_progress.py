@@ -115,6 +115,16 @@ def test_trials_of_a_dead_driver_do_not_run() -> None:
     assert progress.seconds_left(sweep.now) == pytest.approx((2 * 2.75 + 0.25) / 3)
 
 
+def test_a_whole_log_can_be_folded_over_the_death_of_a_driver() -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=1)
+    sweep.configuration("c0")
+    sweep.start("c0", 0)
+    sweep.resume()
+    assert progress_of(sweep).counts().running == 0
+    sweep.start("c0", 1)
+    assert list(progress_of(sweep).running) == ["c0-s1"]
+
+
 def test_many_strategies_are_shown_by_family() -> None:
     sweep = large_sweep(30, 2, epochs=1)
     few, many = progress_of(sweep).standing(100), progress_of(sweep).standing(8)

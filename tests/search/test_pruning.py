@@ -74,7 +74,9 @@ def test_an_undefined_score_counts_as_the_trivial_predictor_s() -> None:
 
 
 def test_a_second_attempt_starts_from_nothing() -> None:
-    pruning = TrialPruning(PruningSpec.model_validate({"pruner": {"kind": "median", **EARLY}}), trivial_loss=2.0, trivial_score=0)
+    pruning = TrialPruning(
+        PruningSpec.model_validate({"pruner": {"kind": "median", **EARLY}}), trivial_loss=2.0, trivial_score=0
+    )
     for name in ("a", "b"):
         pruning.start(name, is_vanilla=False)
         for index, score in enumerate(GOOD, start=1):

@@ -38,7 +38,10 @@ def test_a_resolved_spec_reads_back_as_itself(tmp_path: Path) -> None:
 
 
 def test_short_forms(tmp_path: Path) -> None:
-    text = MINIMAL + "seeds: 2\nspace: {batch_size: [8, 16], strategy: [vanilla]}\npruning: {pruner: hyperband, instability: false}\n"
+    text = (
+        MINIMAL
+        + "seeds: 2\nspace: {batch_size: [8, 16], strategy: [vanilla]}\npruning: {pruner: hyperband, instability: false}\n"
+    )
     spec = load_spec(write(tmp_path, text)).valid()
     assert spec.seeds == [0, 1]
     assert spec.space.batch_size.choice == [8, 16]
@@ -50,7 +53,7 @@ FAULTS = {
     "learing_rate: 0.1": "3: unknown key 'learing_rate'",
     "space: {learing_rate: 0.1}": "3: unknown key 'space.learing_rate'; did you mean 'learning_rate'?",
     "space: {learning_rate: {low: 0.1, high: 0.2, lg: true}}": "3: unknown key 'space.learning_rate.lg'; did you mean 'log'?",
-    "space: {strategy: [vanilla, {freze_depth: 1}]}": "unknown key 'space.strategy[1].freze_depth'; did you mean 'freeze_depth'?",
+    "space: {strategy: [{freze_depth: 1}]}": "unknown key 'space.strategy[0].freze_depth'; did you mean 'freeze_depth'?",
     "seeds: 3\nseeds: 4": "4: duplicate key 'seeds'; it stands on line 3 already",
     "space: {learning_rate: 1e-5}": "YAML reads '1e-5' as text, not as a number; write 1.0e-5",
     "space: {learning_rate: [3.0e-5, 5e-05]}": "space.learning_rate[1]: YAML reads '5e-05' as text",

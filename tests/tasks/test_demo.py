@@ -45,7 +45,7 @@ def test_the_text_is_pinned(split: str) -> None:
 def test_another_process_with_other_hashing_makes_the_same_text() -> None:
     code = "from blurb_tune.tasks import demo; print(demo.jsonl('dev'), end='')"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"}
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": "7"}
     )
     assert done.stdout == demo.jsonl("dev")
 

@@ -227,4 +227,7 @@ def test_the_dashboard_url_leads_to_the_experiment(tmp_path: Path) -> None:
     paths = SweepPaths(tmp_path)
     assert dashboard_url(paths, "http://me:pw@host:5000/") == "http://host:5000/#/experiments"
     paths.delivered.write_text(json.dumps({"experiment_id": "7"}))
-    assert dashboard_url(paths, "http://me:pw@host:5000/") == "http://host:5000/#/experiments/7/runs?workflowType=machine_learning"
+    assert (
+        dashboard_url(paths, "http://me:pw@host:5000/")
+        == "http://host:5000/#/experiments/7/runs?workflowType=machine_learning"
+    )

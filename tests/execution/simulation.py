@@ -1,0 +1,95 @@
+"""A sweep on simulated time: what trials measure is computed, and everything else is the real thing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from blurb_tune import events as ev
+from blurb_tune.events import EventLog, read_events
+from blurb_tune.execution.sweep import Sweep, SweepFacts
+from blurb_tune.paths import SweepPaths
+from blurb_tune.record import SweepRecord
+from blurb_tune.seeds import derive_share
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.trial import Measurement, Outcome, Prune, TrialConfig, TrialReport
+
+FACTS = SweepFacts(blocks=6, train_examples=64, trivial_loss=2.0, trivial_score=0.0)
+Behaviour = Callable[[TrialConfig], list[TrialReport]]
+
+
+def make_spec(**settings: Any) -> SweepSpec:
+    space = {"strategy": ["vanilla", {"freeze_depth": 4}, {"reinit_count": 2}, {"decay_rate": 0.8}], "epochs": 5}
+    data = {"name": "s", "task": "demo", "model": "tiny", "seeds": 3, "space": space, "search": {"sampler": "grid"}}
+    return SweepSpec.model_validate(data | settings)
+
+
+def report(index: int, score: float, loss: float = 1.0, outcome: Outcome | None = None) -> TrialReport:
+    measurement = Measurement(4 * index, float(index), score, 1.0, loss, 1.0, 0.9, 1e-5, float(index), 0.1)
+    return TrialReport(measurement, outcome, "why" if outcome else "")
+
+
+def usual(trial: TrialConfig) -> list[TrialReport]:
+    """Five evaluations whose scores follow from configuration and seed; freezing does badly, some runs end in other ways."""
+    luck = derive_share(trial.seed, trial.configuration_id, "luck")
+    level = 0.2 if trial.configuration.freeze_depth else 0.6
+    scores = [level + 0.2 * derive_share(trial.seed, trial.configuration_id, index) for index in range(5)]
+    if luck < 0.15:
+        return [report(1, scores[0]), report(2, math.nan, math.nan, Outcome.DIVERGED)]
+    if luck < 0.3:
+        return [report(index, -0.1, 1.99) for index in range(1, 5)] + [report(5, -0.1, 1.99, Outcome.COLLAPSED)]
+    if luck < 0.4 and trial.attempt == 1:
+        return [report(1, scores[0]), TrialReport(outcome=Outcome.ERRORED, reason="RuntimeError: x", error="trace")]
+    ends = [report(index, score) for index, score in enumerate(scores[:-1], start=1)]
+    return [*ends, report(5, scores[-1], outcome=Outcome.COMPLETED)]
+
+
+def open_log(paths: SweepPaths, spec: SweepSpec) -> EventLog:
+    log = EventLog(paths.events, paths.lock)
+    if paths.events.stat().st_size:
+        log.append(ev.SweepResumed(slots=1))
+        return log
+    log.append(
+        ev.SweepStarted(
+            sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", model="tiny", blocks=6,
+            objective=spec.objective, score=spec.score, seeds=spec.seeds, configurations=4,
+            trivial_score=FACTS.trivial_score, slots=1, versions={},
+        )
+    )  # fmt: skip
+    return log
+
+
+def simulate(
+    folder: Path, spec: SweepSpec, behave: Behaviour = usual, *, slots: int = 1, dies_after: int | None = None
+) -> Sweep:
+    """Run a sweep, or go on with the one in the folder. The driver dies, without a word, after so many turns."""
+    paths = SweepPaths(folder)
+    with open_log(paths, spec) as log:
+        sweep = Sweep(spec, FACTS, log, [event for event, _ in read_events(paths.events)])
+        running: dict[str, list[TrialReport]] = {}
+        turns = 0
+        while True:
+            while len(running) < slots and (trial := sweep.next_trial()):
+                assert trial.trial_id not in running
+                running[trial.trial_id] = list(behave(trial))
+            if not running:
+                break
+            for trial_id in list(running):
+                turns += 1
+                if dies_after is not None and turns > dies_after:
+                    return sweep
+                next_report = running[trial_id].pop(0)
+                decision = sweep.report(trial_id, next_report)
+                if isinstance(decision, Prune) or next_report.outcome is not None:
+                    del running[trial_id]
+        assert sweep.is_finished
+        sweep.close(interrupted=False, started=0.0)
+    return sweep
+
+
+def results(folder: Path) -> dict[str, tuple[str, str, float | None, int]]:
+    """What a sweep's log says came of each trial: outcome, reason, score, steps."""
+    record = SweepRecord.read(SweepPaths(folder).events)
+    return {t.trial_id: (str(t.outcome), t.reason, record.score(t), t.steps) for t in record.trials.values()}

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blurb_tune import events as ev
+from blurb_tune.events import read_events
+from blurb_tune.paths import SweepPaths
+from blurb_tune.record import SweepRecord
+from blurb_tune.trial import Continue, Outcome, TrialConfig, TrialReport
+from tests.execution.simulation import make_spec, report, results, simulate, usual
+
+MEDIAN = {"pruner": {"kind": "median", "n_startup_trials": 3, "n_warmup_steps": 2}, "control_share": 0.0}
+
+
+def events_of(folder: Path) -> list[ev.Event]:
+    return [event for event, _ in read_events(SweepPaths(folder).events)]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5, 50])
+def test_every_trial_and_configuration_is_run_to_one_end(tmp_path: Path, slots: int) -> None:
+    sweep = simulate(tmp_path, make_spec(pruning=MEDIAN), slots=slots)
+    record = SweepRecord.read(SweepPaths(tmp_path).events)
+    expected = {f"c{c:03d}-s{s}" for c in range(4) for s in range(3)}
+    assert set(record.trials) == expected
+    assert all(trial.is_final for trial in record.trials.values())
+    events = events_of(tmp_path)
+    finals = Counter(e.trial for e in events if isinstance(e, ev.TrialEnded) and not e.retry)
+    assert finals == Counter(expected)
+    assert Counter(e.configuration for e in events if isinstance(e, ev.ConfigurationEnded)) == Counter(
+        list(record.configurations)
+    )
+    assert sweep.next_trial() is None
+    assert sum(record.outcome_counts().values()) == 12
+    assert len({o for o, n in record.outcome_counts().items() if n}) >= 4, "the simulation should show most outcomes"
+
+
+def test_a_sweep_goes_on_as_if_its_driver_had_never_died(tmp_path: Path) -> None:
+    """Wherever a driver dies, its successor arrives at the very same results, and runs no finished trial again."""
+    spec = make_spec(pruning=MEDIAN)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    simulate(whole, spec)
+    turns = sum(isinstance(e, ev.Measured) or (isinstance(e, ev.TrialEnded) and bool(e.error)) for e in events_of(whole))
+    assert turns > 20
+    for dies_after in range(0, turns, 3):
+        folder = tmp_path / f"dies-{dies_after}"
+        folder.mkdir()
+        simulate(folder, spec, dies_after=dies_after)
+        finished = {t.trial_id for t in SweepRecord.read(SweepPaths(folder).events).trials.values() if t.is_final}
+        begun: list[str] = []
+
+        def behave(trial: TrialConfig, begun: list[str] = begun) -> list[TrialReport]:
+            begun.append(trial.trial_id)
+            return usual(trial)
+
+        simulate(folder, spec, behave)
+        assert finished.isdisjoint(begun)
+        changed = {k: v for k, v in results(folder).items() if v != results(whole)[k]}
+        # A trial that errors only in its first attempt may have been lost in that attempt: it then has no error to show.
+        assert changed == {}
+        assert len(results(folder)) == 12
+
+
+def test_a_log_cut_off_anywhere_can_be_taken_up(tmp_path: Path) -> None:
+    spec = make_spec(pruning=MEDIAN)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    simulate(whole, spec)
+    log = SweepPaths(whole).events.read_bytes()
+    for cut in range(len(log) // 40, len(log), len(log) // 40):
+        folder = tmp_path / f"cut-{cut}"
+        folder.mkdir()
+        SweepPaths(folder).events.write_bytes(log[:cut])
+        simulate(folder, spec)
+        assert results(folder) == results(whole)
+
+
+def test_an_errored_trial_is_tried_again_and_reported_apart(tmp_path: Path) -> None:
+    def faulty(trial: TrialConfig) -> list[TrialReport]:
+        error = TrialReport(outcome=Outcome.ERRORED, reason="RuntimeError: no", error="trace")
+        return [report(1, 0.5), error] if trial.seed == 1 else usual_end()
+
+    simulate(tmp_path, make_spec(retries=2), faulty)
+    record = SweepRecord.read(SweepPaths(tmp_path).events)
+    errored = [t for t in record.trials.values() if t.outcome is Outcome.ERRORED]
+    assert [(t.seed, t.attempt, t.error) for t in errored] == [(1, 3, "trace")] * 4
+    assert all(result.n == 2 and result.errored == 1 for result in record.by_configuration())
+
+
+def usual_end() -> list[TrialReport]:
+    return [report(1, 0.5), report(5, 0.7, outcome=Outcome.COMPLETED)]
+
+
+def test_a_lost_actor_counts_as_errored_attempt(tmp_path: Path) -> None:
+    sweep = simulate(tmp_path, make_spec(), dies_after=0)
+    trial = next(iter(sweep.record.trials))
+    # The log was closed with the driver: take the sweep up again and lose the trial's process.
+    again = simulate(tmp_path, make_spec(), lambda t: usual_end())
+    assert again.record.trials[trial].attempt == 2
+    assert again.record.trials[trial].outcome is Outcome.COMPLETED
+
+
+def states(folder: Path) -> dict[str, str]:
+    return {e.configuration: e.state for e in events_of(folder) if isinstance(e, ev.ConfigurationEnded)}
+
+
+@pytest.mark.parametrize(
+    ("reports", "state"),
+    [
+        ([report(1, 0.5), report(5, 0.7, outcome=Outcome.COMPLETED)], "COMPLETE"),
+        ([report(1, 0.5), report(5, -0.1, outcome=Outcome.COLLAPSED)], "COMPLETE"),
+        ([report(i, 0.1, loss=1.99) for i in (1, 2, 3, 4)], "PRUNED"),
+        ([TrialReport(outcome=Outcome.ERRORED, reason="x", error="y")], "FAIL"),
+    ],
+)
+def test_a_configuration_is_told_as_its_seeds_ended(tmp_path: Path, reports: list[TrialReport], state: str) -> None:
+    simulate(tmp_path, make_spec(retries=0, pruning={"pruner": "none", "control_share": 0.0}), lambda trial: list(reports))
+    assert set(states(tmp_path).values()) == {state}
+
+
+def test_pruned_trials_say_why_and_the_spared_ones_run_to_the_end(tmp_path: Path) -> None:
+    stuck = [*(report(i, 0.1, loss=1.99) for i in (1, 2, 3, 4)), report(5, 0.9, outcome=Outcome.COMPLETED)]
+    settings: dict[str, Any] = {"pruner": "none", "control_share": 0.4}
+    simulate(tmp_path, make_spec(seeds=10, pruning=settings), lambda trial: list(stuck))
+    record = SweepRecord.read(SweepPaths(tmp_path).events)
+    spared = [t for t in record.trials.values() if t.is_control]
+    stopped = [t for t in record.trials.values() if not t.is_control]
+    assert 0.2 < len(spared) / 40 < 0.6
+    assert {t.outcome for t in spared} == {Outcome.COMPLETED}
+    assert {t.steps for t in spared} == {20}
+    assert {t.outcome for t in stopped} == {Outcome.PRUNED_UNSTABLE}
+    assert all("train loss 1.99" in t.reason and t.steps == 12 for t in stopped)
+    assert all(len(t.prunes) == 1 for t in record.trials.values()), "a spared trial is judged once"
+
+
+def test_what_an_actor_says_after_its_trial_has_ended_is_not_heard(tmp_path: Path) -> None:
+    sweep = simulate(tmp_path, make_spec())
+    before = len(events_of(tmp_path))
+    assert sweep.report("c000-s0", report(9, 0.9)) == Continue()
+    sweep.lost("c000-s0", "late")
+    assert len(events_of(tmp_path)) == before

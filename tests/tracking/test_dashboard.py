@@ -1,0 +1,141 @@
+"""What a person sees in MLflow's own dashboard, opened by the command that `blurb-tune ui` runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable
+from selenium.webdriver.support.wait import WebDriverWait
+
+from blurb_tune.tracking import dashboard_command, dashboard_url, deliver
+from blurb_tune.trial import Outcome
+from tests.conftest import require
+from tests.tracking.conftest import EXPERIMENT, ServerProcess, Sweep, free_port
+
+pytestmark = [pytest.mark.service, pytest.mark.slow]
+
+T = TypeVar("T")
+_FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1600,1000",
+)
+
+
+class Browser:
+    """Waits for what it is told to look for, and keeps screenshots."""
+
+    def __init__(self, driver: webdriver.Chrome, pictures: Path):
+        self.driver, self.pictures = driver, pictures
+
+    def find(self, xpath: str) -> WebElement:
+        """The element, once it can be seen and clicked."""
+        return self.wait(element_to_be_clickable((By.XPATH, xpath)), f"there is {xpath}")
+
+    def wait(self, condition: Callable[[webdriver.Chrome], T], what: str) -> T:
+        try:
+            return WebDriverWait(self.driver, 30, ignored_exceptions=[StaleElementReferenceException]).until(condition)
+        except TimeoutException:
+            self.picture("in-vain")
+            pytest.fail(f"waited in vain until {what}; the page at {self.driver.current_url} says:\n{self.text()}")
+
+    def shown(self, xpath: str) -> list[str]:
+        return [element.text for element in self.driver.find_elements(By.XPATH, xpath) if element.is_displayed()]
+
+    def text(self) -> str:
+        return self.driver.find_element(By.TAG_NAME, "body").text
+
+    def picture(self, name: str) -> None:
+        self.driver.save_screenshot(str(self.pictures / f"{name}.png"))
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    require(bool(chromium and chromedriver), "Chromium and chromedriver (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(chromium)
+    for flag in (*_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    yield Browser(driver, pictures)
+    driver.quit()
+
+
+@pytest.fixture
+def dashboard(sweep: Sweep, uri: str, tmp_path: Path) -> Iterator[str]:
+    """The address of the sweep's runs, two of them stopped by pruners."""
+    sweep.start()
+    sweep.suggest("c000")
+    sweep.suggest("c001", freeze_depth=2)
+    sweep.trial("c000", 0, Outcome.COMPLETED, [0.1, 0.3, 0.5, 0.6])
+    sweep.trial("c000", 1, Outcome.COMPLETED, [0.2, 0.4, 0.5, 0.7])
+    sweep.end_configuration("c000")
+    sweep.trial("c001", 0, Outcome.PRUNED_UNSTABLE, [0.1, 0.05, 0.02], reason="train loss stuck at the trivial level")
+    sweep.trial("c001", 1, Outcome.PRUNED_DOMINATED, [0.1, 0.2], reason="below the median at step 20")
+    sweep.end_configuration("c001")
+    sweep.finish()
+    assert deliver(sweep.paths, uri, EXPERIMENT).undelivered == 0
+    port = free_port()
+    command = dashboard_command(sweep.paths, uri, "127.0.0.1", port)
+    server = ServerProcess(command, f"http://127.0.0.1:{port}", tmp_path / "dashboard.log")
+    server.start()
+    yield dashboard_url(sweep.paths, server.url)
+    server.stop()
+
+
+def run_link(name: str) -> str:
+    return f"//*[@role='gridcell']//a[normalize-space()='{name}']"
+
+
+RUN_LINKS = "//*[@role='gridcell']//a[contains(@href, '/runs/')]"
+PARENT = "quick-20260101-abcd"
+CHILDREN = {"c000 vanilla seed 0", "c000 vanilla seed 1", "c001 freeze 2 seed 0", "c001 freeze 2 seed 1"}
+KILLED = {"c001 freeze 2 seed 0", "c001 freeze 2 seed 1"}
+
+
+def test_a_person_finds_the_sweep_its_trials_the_killed_ones_and_a_chart(dashboard: str, browser: Browser) -> None:
+    browser.driver.get(dashboard)
+    browser.find(run_link(PARENT))
+    assert set(browser.shown(RUN_LINKS)) == {PARENT}
+    browser.find(f"//*[@role='gridcell'][.//a[normalize-space()='{PARENT}']]//button").click()
+    browser.wait(lambda _: set(browser.shown(RUN_LINKS)) == {PARENT} | CHILDREN, "the sweep's trials are unfolded")
+    browser.picture("runs")
+
+    search = browser.find("//input[contains(@placeholder, 'metrics.')]")
+    search.send_keys("attributes.status = 'KILLED'", Keys.ENTER)
+    browser.wait(lambda _: set(browser.shown(RUN_LINKS)) == KILLED, "only the killed trials are listed")
+    browser.picture("killed")
+
+    browser.find(run_link("c001 freeze 2 seed 0")).click()
+    browser.find("//h1[contains(., 'c001 freeze 2 seed 0')] | //h2[contains(., 'c001 freeze 2 seed 0')]")
+    browser.wait(lambda _: "Killed" in browser.text(), "the run's page says that it was killed")
+    assert "train loss stuck at the trivial level" in browser.text()
+    assert "blurb_tune.prune_reason" in browser.text()
+    browser.picture("run")
+
+    browser.find("//*[@role='tab'][normalize-space()='Model metrics'] | //a[normalize-space()='Model metrics']").click()
+    browser.find("//*[normalize-space()='dev/pearson']")
+    line = "//*[contains(@class, 'js-plotly-plot')]//*[name()='path' and contains(@class, 'js-line')]"
+    browser.wait(lambda driver: driver.find_elements(By.XPATH, line), "a chart is drawn")
+    browser.picture("chart")
+    drawn = [element.get_attribute("d") for element in browser.driver.find_elements(By.XPATH, line)]
+    assert any(path and path.count("L") + path.count("C") >= 1 for path in drawn), drawn
