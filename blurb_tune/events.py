@@ -100,7 +100,10 @@ class PruneDecided(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialEnded(Event):
-    """`retry` says that this errored attempt is followed by another."""
+    """`retry` says that this errored attempt is followed by another.
+
+    setup_seconds: from the trial's start to its first training step. worker: the `host:pid` that ran it, where that is known.
+    """
 
     kind = "trial_ended"
     trial: str
@@ -109,6 +112,7 @@ class TrialEnded(Event):
     reason: str = ""
     error: str = ""
     setup_seconds: float = 0.0
+    worker: str = ""
     retry: bool = False
 
 

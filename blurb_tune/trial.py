@@ -165,12 +165,12 @@ Decision = Continue | Prune
 class TrialReport:
     """What an actor hands to the driver after each piece of work: a measurement, an ending, or both.
 
-    outcome and reason are set on the last report only. setup_seconds is the time from the trial's arrival at the actor to
-    its first training step; error is the remote traceback of an errored trial.
+    outcome and reason are set on the last report only. error is the remote traceback of an errored trial, worker the
+    `host:pid` that ran it.
     """
 
     measurement: Measurement | None = None
     outcome: Outcome | None = None
     reason: str = ""
     error: str = ""
-    setup_seconds: float = 0.0
+    worker: str = ""

@@ -64,8 +64,8 @@ def _pruning(plan: Plan) -> Iterator[str]:
         yield f"dominated runs: {pruning.pruner.kind}"
     elif first:
         evaluations = _evaluations(plan)
-        saved = f"{max(0.0, 1 - first / evaluations):.0%}"
-        yield f"dominated runs: {pruning.pruner.kind}, from evaluation {first} of {evaluations}: up to {saved} of each is saved"
+        when, saved = f"from evaluation {first} of {evaluations}", f"{max(0.0, 1 - first / evaluations):.0%}"
+        yield f"dominated runs: {pruning.pruner.kind}, {when}: up to {saved} of each is saved"
     if not isinstance(pruning.pruner, NoPruner) or pruning.instability.enabled:
         yield f"{pruning.control_share:.0%} of the stopped trials run on, to measure the pruners by"
 

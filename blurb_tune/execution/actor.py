@@ -5,7 +5,9 @@ The one place where exceptions become outcomes.
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import socket
 import traceback
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +62,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             )
         if report.outcome is not None:
             self._let_go()
-        return {REPORT: report, "done": report.outcome is not None}
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        return {REPORT: dataclasses.replace(report, worker=worker), "done": report.outcome is not None}
 
     def cleanup(self) -> None:
         self._let_go()

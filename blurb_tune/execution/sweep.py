@@ -49,6 +49,7 @@ class Sweep:
         self._queue: deque[TrialConfig] = deque()
         self._running: set[str] = set()
         self._decisions: dict[str, Decision] = {}
+        self._setup_seconds: dict[str, float] = {}
         for event in past[1:]:
             self._follow(event)
         self._running.clear()
@@ -87,16 +88,16 @@ class Sweep:
             if report.outcome is None:
                 decision = self._decide(trial)
         if report.outcome is not None:
-            self._end(trial, report.outcome, report.reason, report.error, report.setup_seconds)
+            self._end(trial, report.outcome, report.reason, report.error, report.worker)
         elif isinstance(decision, Prune):
-            self._end(trial, decision.outcome, decision.reason, "", report.setup_seconds)
+            self._end(trial, decision.outcome, decision.reason, worker=report.worker)
         return decision
 
     def lost(self, trial_id: str, error: str) -> None:
         """A trial's actor died or could not be reached."""
         trial = self.record.trials[trial_id]
         if trial.is_running:
-            self._end(trial, Outcome.ERRORED, "the trial's process was lost", error, 0.0)
+            self._end(trial, Outcome.ERRORED, "the trial's process was lost", error)
 
     def close(self, *, interrupted: bool, started: float) -> None:
         """Write down how this driver's work ended; `started` is its time.monotonic() at the beginning."""
@@ -114,11 +115,15 @@ class Sweep:
                 strategy = self.record.configurations[event.configuration].configuration.strategy
                 self._pruning.start(event.trial, is_vanilla=strategy.is_vanilla)
             case ev.Measured():
+                trial = self.record.trials[event.trial]
+                if len(trial.measurements) == 1:
+                    self._setup_seconds[event.trial] = event.time - trial.started - trial.train_seconds
                 progress = event.measurement.step / self._steps_of(event.trial)
                 self._decisions[event.trial] = self._pruning.judge(event.trial, event.measurement, progress)
             case ev.TrialEnded():
                 self._running.discard(event.trial)
                 self._decisions.pop(event.trial, None)
+                self._setup_seconds.pop(event.trial, None)
                 self._pruning.end(event.trial, Outcome(event.outcome))
                 if not event.retry:
                     self._report_standing(self.record.trials[event.trial].configuration_id)
@@ -173,7 +178,7 @@ class Sweep:
     def _is_control(self, trial_id: str) -> bool:
         return derive_share(self._spec.search.seed, "control", trial_id) < self._spec.pruning.control_share
 
-    def _end(self, trial: TrialRecord, outcome: Outcome, reason: str, error: str, setup_seconds: float) -> None:
+    def _end(self, trial: TrialRecord, outcome: Outcome, reason: str, error: str = "", worker: str = "") -> None:
         retry = outcome is Outcome.ERRORED and trial.attempt <= self._spec.retries
         self._log.append(
             ev.TrialEnded(
@@ -182,7 +187,8 @@ class Sweep:
                 outcome=outcome,
                 reason=reason,
                 error=error,
-                setup_seconds=setup_seconds,
+                setup_seconds=self._setup_seconds.get(trial.trial_id, 0.0),
+                worker=worker,
                 retry=retry,
             )
         )

@@ -32,6 +32,7 @@ _EXPECTED = {
     "too_short": "expected at least one item",
 }
 UNKNOWN = "unknown"
+_NOTHING = object()
 _TAGS = DIMENSION_TAGS | PRUNERS.keys()
 
 
@@ -87,13 +88,23 @@ def _path(data: Any, location: Sequence[Key]) -> KeyPath:
     """pydantic's location without the tags of unions, which stand for no key of the file."""
     path: list[Key] = []
     for index, key in enumerate(location):
-        is_last = index == len(location) - 1
-        if (isinstance(data, dict) and key in data) or (isinstance(data, list) and isinstance(key, int) and key < len(data)):
-            data = data[key]
-        elif key in _TAGS or not is_last or isinstance(data, list):
-            continue
+        inner = _child(data, key)
+        if inner is _NOTHING:
+            is_last = index == len(location) - 1
+            if key in _TAGS or not is_last or isinstance(data, list):
+                continue
+        else:
+            data = inner
         path.append(key)
     return tuple(path)
+
+
+def _child(data: Any, key: Key) -> Any:
+    if isinstance(data, dict):
+        return data.get(key, _NOTHING)
+    if isinstance(data, list) and isinstance(key, int) and key < len(data):
+        return data[key]
+    return _NOTHING
 
 
 def _problem(source: Source, data: Any, detail: ErrorDetails) -> Problem | None:

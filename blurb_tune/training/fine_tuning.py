@@ -145,7 +145,7 @@ class FineTuning:
             part = rows[start : start + size]
             loss = self._loss(self._forward(self._data.train, part), self._data.train.labels[part])
             share = loss * (len(part) / len(rows))
-            share.backward()
+            share.backward()  # type: ignore[no-untyped-call]
             losses.append(share.detach())
         limit = self._configuration.max_grad_norm
         self._norms.append(torch.nn.utils.clip_grad_norm_(self._parameters, math.inf if limit is None else limit).detach())

@@ -1,0 +1,165 @@
+"""Sweeps on a real Ray cluster, with the tiny model on the demo task."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from blurb_tune import events as ev
+from blurb_tune.errors import BlurbTuneError, InputError
+from blurb_tune.events import read_events
+from blurb_tune.execution.driver import run_sweep
+from blurb_tune.execution.prepare import prepare_environment
+from blurb_tune.models.encoder import build_classifier
+from blurb_tune.paths import SweepPaths
+from blurb_tune.preflight import Plan, make_plan
+from blurb_tune.record import SweepRecord
+from blurb_tune.spec import load_spec
+from blurb_tune.training.fine_tuning import FineTuning
+from blurb_tune.trial import Outcome
+
+pytestmark = pytest.mark.ray
+
+SPEC: dict[str, Any] = {
+    "task": "demo",
+    "model": "tiny",
+    "seeds": 2,
+    "space": {"strategy": ["vanilla", {"freeze_depth": 1, "reinit_count": 2}], "epochs": 3, "learning_rate": 0.001},
+    "search": {"sampler": "grid"},
+    "pruning": {"pruner": "none", "instability": False},
+    "training": {"precision": "fp32"},
+}
+
+
+def plan_of(folder: Path, **settings: Any) -> Plan:
+    file = folder / "spec.yaml"
+    file.write_text(yaml.safe_dump(SPEC | settings))
+    return make_plan(load_spec(file))
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, SweepPaths]:
+    """One sweep of four trials on two slots, run through."""
+    folder = tmp_path_factory.mktemp("sweep")
+    plan, paths = plan_of(folder), SweepPaths(folder / "out")
+    run_sweep(plan, paths)
+    return plan, paths
+
+
+def ends(paths: SweepPaths) -> dict[str, ev.TrialEnded]:
+    return {event.trial: event for event, _ in read_events(paths.events) if isinstance(event, ev.TrialEnded)}
+
+
+def test_a_sweep_measures_on_ray_what_one_process_measures(sweep: tuple[Plan, SweepPaths]) -> None:
+    """Score for score, whichever slot ran a trial and whatever ran there before."""
+    plan, paths = sweep
+    record = SweepRecord.read(paths.events)
+    environment = prepare_environment(plan)
+    model = build_classifier(environment.pretrained, environment.data.task.outputs)
+    assert len(record.trials) == 4
+    for trial in record.trials.values():
+        configuration = record.configurations[trial.configuration_id].configuration
+        alone = FineTuning(model, environment.pretrained, environment.data, environment.settings, configuration, trial.seed)
+        for measured in trial.measurements:
+            expected = alone.advance().measurement
+            assert expected is not None
+            assert (measured.train_loss, measured.dev_loss) == (expected.train_loss, expected.dev_loss)
+
+
+def test_slots_are_warm_after_their_first_trial(sweep: tuple[Plan, SweepPaths]) -> None:
+    workers = [end.worker for end in ends(sweep[1]).values()]
+    assert len(workers) == 4
+    assert all(workers)
+    assert len(set(workers)) <= 2
+
+
+def test_a_finished_folder_is_not_run_again_and_another_spec_is_refused(
+    sweep: tuple[Plan, SweepPaths], tmp_path: Path
+) -> None:
+    plan, paths = sweep
+    before = [event for event, _ in read_events(paths.events) if isinstance(event, ev.TrialStarted)]
+    run_sweep(plan, paths)
+    assert [event for event, _ in read_events(paths.events) if isinstance(event, ev.TrialStarted)] == before
+    other = plan_of(tmp_path, seeds=3)
+    with pytest.raises(InputError, match="other values of seeds"):
+        run_sweep(other, paths)
+
+
+def test_an_interrupted_sweep_goes_on_where_it_stopped(sweep: tuple[Plan, SweepPaths], tmp_path: Path) -> None:
+    plan, paths = plan_of(tmp_path), SweepPaths(tmp_path / "out")
+    interrupted = threading.Event()
+
+    def stop_after_first(event: ev.Event) -> None:
+        if isinstance(event, ev.TrialEnded):
+            interrupted.set()
+
+    record = run_sweep(plan, paths, listeners=[stop_after_first], interrupted=interrupted)
+    assert record.status == "interrupted"
+    finished = set(ends(paths))
+    assert 1 <= len(finished) < 4
+    record = run_sweep(plan, paths)
+    assert record.status == "finished"
+    started = [e.trial for e, _ in read_events(paths.events) if isinstance(e, ev.TrialStarted)]
+    assert all(started.count(trial) == 1 for trial in finished)
+    whole = SweepRecord.read(sweep[1].events)
+    assert {t.trial_id: t.final_score for t in record.trials.values()} == pytest.approx(
+        {t.trial_id: t.final_score for t in whole.trials.values()}, nan_ok=True, abs=0
+    )
+
+
+def test_pruned_and_killed_trials(tmp_path: Path) -> None:
+    """A trial that a pruner stops, one whose process is killed, and a full set of ends in spite of it."""
+    always_stuck = {"instability": {"grace": 0.0, "patience": 1, "stuck_margin": 0.99}, "pruner": "none", "control_share": 0.0}
+    space = SPEC["space"] | {"strategy": ["vanilla"], "epochs": 40}
+    plan, paths = (
+        plan_of(tmp_path, pruning=always_stuck | {"instability": {"grace": 0.9}}, space=space),
+        SweepPaths(tmp_path / "o"),
+    )
+    killed: list[int] = []
+
+    def kill_first_worker(event: ev.Event) -> None:
+        if isinstance(event, ev.Measured) and not killed and event.measurement.step > 6:
+            import ray
+            from ray.util.state import list_actors
+
+            assert ray.is_initialized()
+            pids = [actor.pid for actor in list_actors(filters=[("state", "=", "ALIVE")]) if actor.class_name == "TrialActor"]
+            killed.append(pids[0])
+            os.kill(pids[0], signal.SIGKILL)
+
+    record = run_sweep(plan, paths, listeners=[kill_first_worker])
+    assert killed
+    attempts = sorted(trial.attempt for trial in record.trials.values())
+    assert attempts == [1, 2]
+    lost = [e for e, _ in read_events(paths.events) if isinstance(e, ev.TrialEnded) and e.retry]
+    assert [(e.outcome, e.reason) for e in lost] == [(Outcome.ERRORED, "the trial's process was lost")]
+    assert all(trial.outcome is not Outcome.ERRORED for trial in record.trials.values())
+
+
+def test_a_fault_in_a_trial_is_an_outcome_with_the_remote_trace(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, retries=0, training={"precision": "fp32", "eval_batch_size": 64})
+    paths = SweepPaths(tmp_path / "out")
+    broken = make_broken(plan)
+    record = run_sweep(broken, paths)
+    assert {trial.outcome for trial in record.trials.values()} == {Outcome.ERRORED}
+    assert all("Traceback" in trial.error and "KeyError" in trial.reason for trial in record.trials.values())
+
+
+def make_broken(plan: Plan) -> Plan:
+    """A plan whose trials look for a metric that the task does not report."""
+    import dataclasses
+
+    return dataclasses.replace(plan, metric="spearman ")
+
+
+def test_a_cluster_that_has_no_room_is_told(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, resources={"cpus": 4096})
+    with pytest.raises(BlurbTuneError, match="asks for 4096 CPU"):
+        run_sweep(plan, SweepPaths(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
