@@ -19,8 +19,6 @@ from typing import IO, Any, ClassVar, Self
 from blurb_tune.errors import BlurbTuneError
 from blurb_tune.trial import Measurement
 
-_NON_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -153,7 +151,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
 
 
 def to_line(event: Event) -> str:
-    """One line of strict JSON; NaN and infinities become strings."""
+    """One line of strict JSON; a NaN or infinity becomes `{"float": "nan"}`."""
     return json.dumps({"kind": event.kind, **_encode(asdict(event))}, allow_nan=False, ensure_ascii=False)
 
 
@@ -178,17 +176,17 @@ def _encode(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_encode(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return {"float": str(value)}
     return value
 
 
 def _decode(value: Any) -> Any:
     if isinstance(value, dict):
+        if value.keys() == {"float"} and isinstance(value["float"], str):
+            return float(value["float"])
         return {key: _decode(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_decode(item) for item in value]
-    if isinstance(value, str):
-        return _NON_FINITE.get(value, value)
     return value
 
 

@@ -30,6 +30,7 @@ class TrialRecord:
     reason: str = ""
     error: str = ""
     setup_seconds: float = 0.0
+    worker: str = ""
     ended: float | None = None
     will_retry: bool = False
 
@@ -162,7 +163,7 @@ class SweepRecord:
             case ev.TrialEnded():
                 trial = self.trials[event.trial]
                 trial.outcome = Outcome(event.outcome)
-                trial.reason, trial.error = event.reason, event.error
+                trial.reason, trial.error, trial.worker = event.reason, event.error, event.worker
                 trial.setup_seconds, trial.ended, trial.will_retry = event.setup_seconds, event.time, event.retry
             case ev.ConfigurationEnded():
                 ended = self.configurations[event.configuration]
@@ -222,7 +223,10 @@ class SweepRecord:
 
     def by_configuration(self) -> list[GroupResult]:
         """One result per configuration, in the order of suggestion."""
-        return [self.group(c, self.trials_of(c)) for c in self.configurations]
+        trials: dict[str, list[TrialRecord]] = {name: [] for name in self.configurations}
+        for trial in self.trials.values():
+            trials[trial.configuration_id].append(trial)
+        return [self.group(name, of) for name, of in trials.items()]
 
     def by_family(self) -> list[GroupResult]:
         """One result per strategy family, vanilla first, the others by objective."""

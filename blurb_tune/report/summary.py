@@ -100,11 +100,15 @@ def _cost(record: SweepRecord) -> dict[str, Any]:
 def _warm_start(record: SweepRecord) -> dict[str, Any]:
     """What a trial costs beyond its training on a slot that is at work already.
 
-    Left out are the first `slots` trials in order of start, which pay for each slot's own start. `setup` is the actor's time
-    up to the first step; `beyond_training` the driver's time from a trial's start to its end, less training and evaluation.
+    Left out is the first trial of each worker process, which pays for the process's own start. `setup` is the time from a
+    trial's start to its first step, `beyond_training` all of its time but training and evaluation.
     """
-    in_order = sorted(record.trials.values(), key=lambda trial: trial.started)
-    warm = [t for t in in_order[record.slots :] if t.ended is not None and t.outcome is not Outcome.ERRORED]
+    seen: set[str] = set()
+    warm = []
+    for trial in sorted(record.trials.values(), key=lambda trial: trial.started):
+        if trial.worker in seen and trial.ended is not None and trial.outcome is not Outcome.ERRORED:
+            warm.append(trial)
+        seen.add(trial.worker)
     setup = [t.setup_seconds for t in warm]
     beyond = [t.ended - t.started - t.train_seconds for t in warm if t.ended is not None]
     return {

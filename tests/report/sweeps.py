@@ -57,7 +57,8 @@ class SweepWriter:
         self._add(ev.PruneDecided, trial=trial, step=10, rule=rule, reason=reason, outcome=str(outcome), spared=spared)
 
     def end(self, trial: str, outcome: Outcome, *, attempt: int = 1, **details: Any) -> None:
-        self._add(ev.TrialEnded, trial=trial, attempt=attempt, outcome=str(outcome), **details)
+        slot = int(trial.rpartition("-s")[2]) % 2
+        self._add(ev.TrialEnded, trial=trial, attempt=attempt, outcome=str(outcome), worker=f"node:{slot}", **details)
 
     def trial(
         self,

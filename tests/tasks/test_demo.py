@@ -17,9 +17,9 @@ from blurb_tune.tasks.demo_text import FAMILIES
 
 SPLITS = ("train", "dev", "test")
 SHA256 = {
-    "train": "8c4552501ebc1b61cf8331c1911b8f3a1d893f464a53e402b9ebc7afa58c4125",
-    "dev": "c253dd33af959196b5435b7d92931ffd4f3380f3b9d976bebd2d96ed0fe6068f",
-    "test": "ec8064efae95852b17ac9911e35732a72b9c73cae4b9196262f95745fe0a4629",
+    "train": "9bf73d768177d9e7ae20a13ffcaa96cb2a7e5080e7b2ad34162b9176b1cc78a2",
+    "dev": "996d82fe6bc43646d78bbff6ffab5eb4138b0fe8088ae2a30b2ac4388851c1fd",
+    "test": "96b3dcf4f3127a0d946c90ac03e2a52303eaa0d4d9c7fc1a329a7cb074bdf052",
 }
 
 
