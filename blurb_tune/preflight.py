@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
 from blurb_tune.search.combinations import count, is_feasible, planned_configurations
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of
-from blurb_tune.spec.load import UNKNOWN
+from blurb_tune.spec.load import UNKNOWN, in_order
 from blurb_tune.tasks.data import check_data, data_folder, fingerprint, load_split
 from blurb_tune.tasks.task import Task, find_task
 from blurb_tune.tracking.server import check_server
@@ -75,12 +75,12 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         problems.append(source.problem(("storage",), f"expected a URL that starts with one of {', '.join(_STORAGES)}"))
     folder = data_folder(task, _data_root(loaded)) if task else None
     if check_machine:
-        problems += check_data(task, folder) if task else []
+        problems += _check_data(loaded, task, folder) if task else []
         problems += _check_gpus(loaded)
         if spec.tracking.uri is not None:
             problems += _complaint(loaded, "tracking.uri", lambda: check_server(spec.tracking.uri or ""))
     if problems or task is None or model is None:
-        raise InputError(problems)
+        raise InputError(in_order(problems))
     return _plan(spec, task, model, folder, has_data=check_machine)
 
 
@@ -120,9 +120,15 @@ def _data_root(loaded: LoadedSpec) -> Path | None:
     return loaded.source.file.parent / Path(loaded.spec.data).expanduser()
 
 
-def _complaint(loaded: LoadedSpec, name: str, check: object) -> Iterator[Problem]:
+def _check_data(loaded: LoadedSpec, task: Task, folder: Path | None) -> Iterator[Problem]:
+    """What is wrong with the data; a folder that is not there is the fault of the line that names it."""
+    for problem in check_data(task, folder):
+        is_named = loaded.spec.data is not None and problem.where == str(folder)
+        yield loaded.source.problem(("data",), f"{folder}: {problem.what}") if is_named else problem
+
+
+def _complaint(loaded: LoadedSpec, name: str, check: Callable[[], None]) -> Iterator[Problem]:
     """The error of a check as a problem at the setting that `name` spells out."""
-    assert callable(check)
     try:
         check()
     except BlurbTuneError as error:

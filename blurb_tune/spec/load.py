@@ -64,7 +64,7 @@ def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
     while True:
         try:
             spec = SweepSpec.model_validate(data)
-            return LoadedSpec(spec, source, _in_order(source.problems + problems))
+            return LoadedSpec(spec, source, in_order(source.problems + problems))
         except ValidationError as error:
             details = error.errors(include_url=False)
             problems += [problem for detail in details if (problem := _problem(source, data, detail))]
@@ -74,7 +74,7 @@ def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
                 data.setdefault(name, UNKNOWN)
 
 
-def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
+def in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     """Without repetitions, in the order of the file's lines."""
 
     def line(problem: Problem) -> tuple[str, int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blurb_tune.tasks.examples import MAX_PROBLEMS, Example, parse
@@ -135,6 +135,7 @@ _RECORDS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_RECORDS, min_size=1, max_size=8, unique_by=lambda record: record["id"]), st.booleans())
 def test_valid_records_come_back_whole_and_in_order(records: list[dict[str, Any]], ascii_only: bool) -> None:
     content = "\n".join(json.dumps(record, ensure_ascii=ascii_only) for record in records).encode()
@@ -146,6 +147,7 @@ def test_valid_records_come_back_whole_and_in_order(records: list[dict[str, Any]
     assert back == records
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_no_content_raises(content: bytes) -> None:
     examples, problems = parse(BIOSSES, content, "t")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from scipy import special, stats
@@ -57,6 +57,7 @@ def test_macro_f1_leaves_out_classes_that_occur_nowhere() -> None:
     assert result.extra["macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 2)
 
 
+@settings(deadline=None)
 @given(_outputs, _scores)
 def test_correlations_are_those_of_the_definition(outputs: np.ndarray, labels: np.ndarray) -> None:
     result = evaluate(BIOSSES, outputs, labels)
@@ -71,6 +72,7 @@ def test_correlations_are_those_of_the_definition(outputs: np.ndarray, labels: n
     assert result.prediction_spread == pytest.approx(x.std() / y.std())
 
 
+@settings(deadline=None)
 @given(_logits, _classes)
 def test_classification_is_that_of_the_definition(logits: np.ndarray, labels: np.ndarray) -> None:
     result = evaluate(PUBMEDQA, logits, labels)
@@ -82,6 +84,7 @@ def test_classification_is_that_of_the_definition(logits: np.ndarray, labels: np
     assert result.prediction_spread == pytest.approx(min(1 - predicted.count(c) / 12 for c in range(3)))
 
 
+@settings(deadline=None)
 @given(_outputs, _scores, st.floats(0.5, 2, width=32), st.floats(-8, 8, width=32))
 def test_the_score_ignores_scale_and_shift(outputs: np.ndarray, labels: np.ndarray, scale: float, shift: float) -> None:
     outputs = np.clip(outputs, -4, 4).round(2)
@@ -138,6 +141,7 @@ def test_shapes_that_do_not_fit_are_refused(shape: tuple[int, ...]) -> None:
         evaluate(BIOSSES, np.zeros(shape, dtype=np.float32), np.zeros(0 if shape[0] == 0 else 3, dtype=np.float32))
 
 
+@settings(deadline=None)
 @given(_scores, _scores)
 def test_the_mean_predictor_is_what_regression_must_beat(train: np.ndarray, dev: np.ndarray) -> None:
     trivial = TrivialPredictor.of(BIOSSES, train, dev)
@@ -147,6 +151,7 @@ def test_the_mean_predictor_is_what_regression_must_beat(train: np.ndarray, dev:
     assert trivial.dev_variance == pytest.approx(evaluate(BIOSSES, means[1], dev).loss)
 
 
+@settings(deadline=None)
 @given(_classes, _classes)
 def test_the_majority_class_is_what_classification_must_beat(train: np.ndarray, dev: np.ndarray) -> None:
     trivial = TrivialPredictor.of(PUBMEDQA, train, dev)

@@ -1,0 +1,191 @@
+"""The command line as a user meets it: real processes, exit codes, output."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from blurb_tune import events as ev
+from blurb_tune.errors import ExitCode
+from blurb_tune.events import read_events
+from blurb_tune.paths import SweepPaths
+from blurb_tune.trial import HYPERPARAMETER_NAMES
+
+ROOT = Path(__file__).parent.parent.parent
+HEAVY = {"torch", "ray", "mlflow", "transformers", "optuna"}
+SPEC = """\
+task: demo
+model: tiny
+seeds: 2
+space:
+  strategy: [vanilla, {freeze_depth: 1}, {reinit_count: 2}]
+  epochs: 3
+  learning_rate: 0.001
+search: {sampler: grid}
+pruning: {control_share: 0.0}
+"""
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "blurb_tune.cli", *arguments]
+
+
+def call(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"COLUMNS": "100", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command(*arguments), cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["tasks"], ["models"], ["validate", "sweeps/quickstart.yaml"]]
+)
+def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from blurb_tune.cli import main; sys.argv[1:] = sys.argv[2:]\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
+        f"print('HEAVY', sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "-", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "HEAVY []", done.stdout + done.stderr
+
+
+def test_help_shows_every_command_and_examples() -> None:
+    done = call("--help")
+    assert done.returncode == 0
+    for word in ("validate", "run", "tasks", "models", "ui", "sync", "--version", "--install-completion", "Examples"):
+        assert word in done.stdout
+    assert call("--version").stdout.startswith("blurb-tune 0.")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(shell: str) -> None:
+    environment = os.environ | {"_BLURB_TUNE_COMPLETE": f"source_{shell}", "PYTHONPATH": str(ROOT)}
+    code = "import sys; sys.argv[0] = 'blurb-tune'; from blurb_tune.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert "blurb" in done.stdout
+
+
+def test_bad_input_is_told_without_a_traceback(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text("task: demo\nmodel: tiny\nlearing_rate: 1\nseeds: [1, 1]\n")
+    for name in ("validate", "run"):
+        done = call(name, str(file), folder=tmp_path)
+        assert done.returncode == ExitCode.BAD_INPUT
+        assert f"{file}:3: unknown key 'learing_rate'" in done.stderr
+        assert f"{file}:4: seeds: seeds must differ" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["run", "nowhere.yaml"], ["fly"], ["ui", "nowhere"], ["sync", "."], ["ui", ".", "--port", "x"]]
+)
+def test_every_mistake_on_the_command_line_exits_with_2(arguments: list[str], tmp_path: Path) -> None:
+    done = call(*arguments, folder=tmp_path)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A sweep run to its end from the command line: its working directory and what was printed."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "small.yaml").write_text(SPEC)
+    return folder, call("run", "small.yaml", "--json", folder=folder)
+
+
+def only_run(folder: Path) -> SweepPaths:
+    (root,) = (folder / "runs").iterdir()
+    return SweepPaths(root)
+
+
+@pytest.mark.ray
+def test_a_run_leaves_the_promised_files(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, done = finished
+    assert done.returncode == ExitCode.DONE, done.stderr
+    paths = only_run(folder)
+    assert paths.root.name.startswith("small-")
+    for path in (paths.spec, paths.events, paths.trials, paths.configurations, paths.summary, paths.plot, paths.mlflow_store):
+        assert path.stat().st_size > 0
+    summary = json.loads(done.stdout)
+    assert summary == json.loads(paths.summary.read_text())
+    assert sum(summary["outcomes"].values()) == 6
+    with paths.trials.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    wanted = [
+        "trial_id",
+        "configuration",
+        "seed",
+        "outcome",
+        "prune_reason",
+        "metric",
+        "dev_score",
+        "best_epoch",
+        "epochs",
+        "steps",
+        "train_seconds",
+    ]
+    assert list(rows[0])[: len(wanted)] == wanted
+    assert {name.removeprefix("planned_") for name in rows[0]} >= set(HYPERPARAMETER_NAMES)
+
+
+@pytest.mark.ray
+def test_a_finished_sweep_is_shown_not_run_again(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = finished
+    before = only_run(folder).events.read_bytes()
+    done = call("run", "small.yaml", folder=folder)
+    assert done.returncode == ExitCode.DONE
+    assert "finished already" in done.stdout
+    assert "Strategy families" in done.stdout
+    assert only_run(folder).events.read_bytes() == before
+    assert call("sync", str(only_run(folder).root), folder=folder).returncode == ExitCode.DONE
+
+
+@pytest.mark.ray
+def test_another_spec_does_not_get_the_folder(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = finished
+    done = call("run", "small.yaml", "--set", "seeds=3", "--output", str(only_run(folder).root), folder=folder)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "other values of seeds" in done.stderr
+
+
+@pytest.mark.ray
+def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SPEC)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    arguments = command("run", "small.yaml", "--set", "space.epochs=60", "--output", "out")
+    process = subprocess.Popen(
+        arguments,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    paths = SweepPaths(tmp_path / "out")
+    deadline = time.monotonic() + 120
+    while not (paths.events.exists() and b"measured" in paths.events.read_bytes()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == ExitCode.INTERRUPTED, output
+    assert "The same command again goes on from here" in output
+    assert psutil.wait_procs(children, timeout=30)[1] == [], "no process is left behind"
+    events = [event for event, _ in read_events(paths.events)]
+    assert isinstance(events[-1], ev.SweepEnded)
+    assert events[-1].status == "interrupted"
+    assert json.loads(paths.summary.read_text())["status"] == "interrupted"
+    assert call("validate", "small.yaml", folder=tmp_path).returncode == ExitCode.DONE

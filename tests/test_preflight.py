@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from blurb_tune.errors import InputError
+from blurb_tune.preflight import Plan, make_plan
+from blurb_tune.spec import load_spec
+
+MINIMAL = {"task": "demo", "model": "tiny"}
+
+
+def plan_of(tmp_path: Path, *, check_machine: bool = True, **settings: Any) -> Plan:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(yaml.safe_dump(MINIMAL | settings))
+    return make_plan(load_spec(file), check_machine=check_machine)
+
+
+def problems_of(tmp_path: Path, **settings: Any) -> list[str]:
+    with pytest.raises(InputError) as error:
+        plan_of(tmp_path, **settings)
+    return [str(problem) for problem in error.value.problems]
+
+
+def test_the_plan_counts_what_would_run(tmp_path: Path) -> None:
+    space = {"strategy": ["vanilla", {"freeze_depth": 2}], "epochs": [3, 7], "batch_size": [16, 32]}
+    plan = plan_of(tmp_path, seeds=5, search={"sampler": "grid"}, space=space)
+    assert (plan.configurations, plan.combinations, plan.trials) == (8, 8, 40)
+    assert plan.max_epochs == 40 * 7
+    assert plan.max_steps == 40 * 7 * 6
+    assert (plan.metric, plan.model.blocks, plan.train_examples) == ("pearson", 4, 96)
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown task": ({"task": "bioses"}, "task: unknown task 'bioses'; did you mean 'biosses'?"),
+    "unknown model": ({"model": "minlm"}, "did you mean 'minilm'?"),
+    "metric of another task": ({"metric": "accuracy"}, "task 'demo' has no metric 'accuracy'"),
+    "misspelled metric": ({"metric": "pearsn"}, "did you mean 'pearson'?"),
+    "metric to minimise": ({"metric": "mse"}, "'mse' cannot be maximised"),
+    "freeze depth beyond the blocks": ({"space": {"freeze_depth": 5}}, "space.freeze_depth: 5 is beyond the model's blocks"),
+    "reinit count beyond the blocks": ({"space": {"reinit_count": [0, 9]}}, "space.reinit_count: 9 is beyond"),
+    "a frozen block drawn anew": (
+        {"space": {"strategy": ["vanilla", {"freeze_depth": 3, "reinit_count": 2}]}},
+        "space.strategy[1]: `freeze_depth + reinit_count <= 4` must hold",
+    ),
+    "no feasible configuration": ({"space": {"freeze_depth": [3, 4], "reinit_count": 2}}, "no configuration has"),
+    "endless grid": (
+        {"search": {"sampler": "grid"}, "space": {"decay_rate": {"low": 0.5, "high": 1.0}}},
+        "space.decay_rate: a grid needs values that can be counted out",
+    ),
+    "text longer than the model reads": (
+        {"training": {"max_length": 100000}},
+        "training.max_length: 100000 tokens are more than",
+    ),
+    "unknown storage": ({"storage": "redis://x"}, "storage: expected a URL that starts with"),
+    "no GPU here": ({"resources": {"gpus": 64}}, "resources.gpus: a trial asks for 64 GPU, but this machine has"),
+    "silent tracking server": ({"tracking": {"uri": "http://127.0.0.1:9"}}, "tracking.uri: the MLflow server at"),
+    "data folder not there": ({"task": "biosses", "data": "nowhere"}, "nowhere/BIOSSES: no such folder"),
+}
+
+
+@pytest.mark.parametrize(("settings", "expected"), FAULTS.values(), ids=list(FAULTS))
+def test_what_the_spec_names_is_checked(tmp_path: Path, settings: dict[str, Any], expected: str) -> None:
+    found = problems_of(tmp_path, **settings)
+    assert len(found) == 1
+    assert found[0].startswith(f"{tmp_path}/sweep.yaml:")
+    assert expected in found[0]
+
+
+def test_everything_wrong_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    lines = ["task: demo", "model: tiny", "metric: acc", "seeds: [1, 1]", "space: {freeze_depth: 9}", "resources: {gpus: 99}"]
+    file.write_text("\n".join([*lines, "tracking: {uri: 'http://127.0.0.1:9'}"]))
+    with pytest.raises(InputError) as error:
+        make_plan(load_spec(file))
+    assert [problem.where.rpartition(":")[2] for problem in error.value.problems] == ["3", "4", "5", "6", "7"]
+
+
+def write_data(folder: Path, bad: str = "") -> Path:
+    row = {"id": "1", "sentence1": "a", "sentence2": "b", "label": 1.0}
+    (folder / "BIOSSES").mkdir(parents=True)
+    for split in ("train", "dev", "test"):
+        rows = [json.dumps(row | {"id": str(i), "label": i % 5}) for i in range(10)]
+        (folder / "BIOSSES" / f"{split}.jsonl").write_text("\n".join(rows) + "\n" + (bad if split == "dev" else ""))
+    return folder
+
+
+def test_data_is_checked_to_the_line(tmp_path: Path) -> None:
+    write_data(tmp_path / "data", bad='{"id": "x", "sentence1": "a", "sentence2": "b", "label": 7}\nnot json\n')
+    found = problems_of(tmp_path, task="biosses", data="data")
+    assert [problem.split(": ")[0].rpartition("/")[2] for problem in found] == ["dev.jsonl:11", "dev.jsonl:12"]
+
+
+def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
+    write_data(tmp_path / "data")
+    base: dict[str, Any] = {"task": "biosses", "data": "data"}
+    digest = plan_of(tmp_path, **base).digest
+    assert plan_of(tmp_path, **base).digest == digest
+    for setting in ({"resources": {"concurrency": 1}}, {"retries": 3}, {"tracking": {"experiment": "x"}}):
+        assert plan_of(tmp_path, **base, **setting).digest == digest
+    for setting in ({"seeds": 2}, {"objective": "mean"}, {"space": {"epochs": 3}}, {"search": {"seed": 1}}):
+        assert plan_of(tmp_path, **base, **setting).digest != digest
+    train = tmp_path / "data" / "BIOSSES" / "train.jsonl"
+    train.write_text(train.read_text().replace('"a"', '"c"', 1))
+    assert plan_of(tmp_path, **base).digest != digest
+
+
+def test_the_same_data_elsewhere_is_the_same_sweep(tmp_path: Path) -> None:
+    write_data(tmp_path / "here")
+    write_data(tmp_path / "there")
+    first, second = (plan_of(tmp_path, task="biosses", data=name).digest for name in ("here", "there"))
+    assert first == second
+
+
+def test_without_the_machine_only_the_spec_is_checked(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, check_machine=False, task="biosses", model="pubmedbert-large", resources={"gpus": 8})
+    assert (plan.model.blocks, plan.train_examples) == (24, 64)
