@@ -63,7 +63,8 @@ def judge(settings: InstabilitySpec, trivial_loss: float, history: Sequence[tupl
 
     - non_finite_loss: train or dev loss is NaN or infinite (the run diverged);
     - exploding_gradient: mean gradient norm before clipping above `exploding_gradient`;
-    - stuck_loss, after the grace period: train loss not at least `stuck_margin` below the trivial predictor's;
+    - stuck_loss, after the grace period: train loss not at least `stuck_margin` below the trivial predictor's, nor falling by
+      at least that share over these measurements;
     - constant_predictions, after the grace period: predictions hardly vary over dev.
 
     Failed runs look like this: train loss stays at the trivial level (Mosbach et al. 2021, arXiv 2006.04884, section 4).
@@ -95,9 +96,10 @@ def _rules(settings: InstabilitySpec, trivial_loss: float, recent: list[Measurem
         limit = settings.exploding_gradient
         return unstable("exploding_gradient", f"mean gradient norm {last.grad_norm:.4g} is above {limit:.4g}")
     level = (1 - settings.stuck_margin) * trivial_loss
-    if ready and all(m.train_loss > level for m in recent):
-        trivial = f"the trivial predictor's {trivial_loss:.4g}"
-        return unstable("stuck_loss", f"train loss {last.train_loss:.4g} is not below {level:.4g}, near {trivial}")
+    is_falling = last.train_loss <= (1 - settings.stuck_margin) * recent[0].train_loss
+    if ready and not is_falling and all(m.train_loss > level for m in recent):
+        loss = f"train loss {last.train_loss:.4g} does not fall, and is above {level:.4g}"
+        return unstable("stuck_loss", f"{loss}; the trivial predictor has {trivial_loss:.4g}")
     if ready and all(m.prediction_spread <= settings.constant_spread for m in recent):
         spread = f"{last.prediction_spread:.4g}, at most {settings.constant_spread:.4g}"
         return unstable("constant_predictions", f"the spread of the predictions over dev is {spread}")

@@ -89,7 +89,7 @@ class InstabilitySpec(SpecModel):
     )
     patience: Positive = Field(2, description="evaluations in a row at which a rule must hold")
     stuck_margin: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.05, description="train loss must be this share below the trivial predictor's, or it is stuck"
+        0.05, description="train loss must be this share below the trivial predictor's, or fall by it, or it is stuck"
     )
     constant_spread: Annotated[float, Field(ge=0)] = Field(
         0.01, description="predictions vary less than this share of what the labels do: constant"

@@ -94,8 +94,10 @@ def test_a_checkpoint_of_another_size_than_its_config_is_refused(random_model, s
 
 
 def test_loading_is_silent_and_leaves_no_trace(random_model, save, capfd):
-    info = save(random_model("electra"))
+    """Not even of the head that transformers misses in the checkpoint, draws and would report."""
+    info = save(random_model("bert", AutoModel))
     capfd.readouterr()
+    hf_logging.set_verbosity_warning()
     before = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled(), torch.get_rng_state().tolist()
     build_classifier(load_pretrained(info), 2)
     load_tokenizer(info)
@@ -141,14 +143,14 @@ def test_restoring_brings_back_every_pretrained_bit(pretrained):
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
     model(TOKENS, labels=torch.tensor([0, 2])).loss.backward()
     optimizer.step()
-    objects = list(model.parameters())
+    tensors = [(p, p.data_ptr()) for p in model.parameters()]
 
     restore_weights(model, pretrained)
 
     now = {name: p.detach().numpy() for name, p in model.named_parameters()}
     assert_same({name: now[name] for name in pretrained.weights}, dict(pretrained.weights))
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
-    assert all(one is other for one, other in zip(model.parameters(), objects, strict=True))
+    assert all(p is old and p.data_ptr() == at for p, (old, at) in zip(model.parameters(), tensors, strict=True))
     assert all(np.isnan(now[name]).all() for name in now.keys() - pretrained.weights.keys())
     assert now.keys() - pretrained.weights.keys()
 

@@ -41,6 +41,14 @@ TABLE = {
     "one bad look among good ones": ([GOOD] * 4 + [STUCK, GOOD, STUCK, GOOD], "- - - - - - - -"),
     "stuck late": ([GOOD] * 5 + [STUCK] * 2, "- - - - - - stuck_loss"),
     "just below the trivial level's margin": ([{"train_loss": 1.89}] * 6, "- - - - - -"),
+    "above the trivial level but falling": (
+        [{"train_loss": 8.0 * 0.9**index} for index in range(10)],
+        "- - - - - - - - - -",
+    ),
+    "above the trivial level and falling too slowly": (
+        [{"train_loss": 8.0 * 0.97**index} for index in range(6)],
+        "- - - - stuck_loss stuck_loss",
+    ),
     "constant predictions": ([CONSTANT] * 5, "- - - - constant_predictions"),
     "undefined spread is not constant": ([{"prediction_spread": math.nan}] * 6, "- - - - - -"),
     "exploding gradients need no grace period": ([EXPLODING] * 3, "- exploding_gradient exploding_gradient"),
