@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 
 import numpy as np
@@ -93,17 +94,18 @@ def test_a_checkpoint_of_another_size_than_its_config_is_refused(random_model, s
         load_pretrained(info)
 
 
-def test_loading_is_silent_and_leaves_no_trace(random_model, save, capfd):
+def test_loading_is_silent_and_leaves_no_trace(random_model, save, capfd, caplog, monkeypatch):
     """Not even of the head that transformers misses in the checkpoint, draws and would report."""
     info = save(random_model("bert", AutoModel))
     capfd.readouterr()
     hf_logging.set_verbosity_warning()
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
     before = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled(), torch.get_rng_state().tolist()
     build_classifier(load_pretrained(info), 2)
     load_tokenizer(info)
     assert (hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled(), torch.get_rng_state().tolist()) == before
     printed = capfd.readouterr()
-    assert (printed.out, printed.err) == ("", "")
+    assert (printed.out, printed.err, caplog.text) == ("", "", "")
 
 
 def test_pretrained_is_plain_data(pretrained):

@@ -1,0 +1,103 @@
+"""The page on all settings, written from the schema: `python -m blurb_tune.spec.reference > docs/spec.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from blurb_tune.spec.pruning import PRUNERS, InstabilitySpec, PruningSpec
+from blurb_tune.spec.schema import (
+    ResourcesSpec,
+    SearchSpec,
+    SpaceSpec,
+    SweepSpec,
+    TrackingSpec,
+    TrainingSpec,
+)
+
+_INTRODUCTION = """\
+# All settings of a spec
+
+Written from the schema in `blurb_tune/spec/`. Only `task` and `model` have no default. `--set path.to.key=value` overrides any setting,
+`--set space.strategy.1.freeze_depth=3` an item of a list. YAML reads `1e-5` as text: write `1.0e-5`.
+
+Ways to write a dimension of the space:
+
+```yaml
+epochs: 20                                            # fixed
+batch_size: [16, 32]                                  # a choice; the long form is {choice: [16, 32]}
+freeze_depth: {low: 0, high: 6, step: 2}              # a range of whole numbers
+learning_rate: {low: 1.0e-5, high: 1.0e-4, log: true} # a range, uniform in the logarithm
+strategy: [vanilla, {freeze_depth: 4}, {decay_rate: 0.9, reinit_count: 2}]   # a list, instead of the three dimensions
+```
+
+No sample ever has `freeze_depth + reinit_count` above the model's number of blocks. `sampler: grid` runs every combination.
+"""
+
+_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("search", SearchSpec),
+    ("space", SpaceSpec),
+    ("pruning", PruningSpec),
+    ("pruning.instability", InstabilitySpec),
+    ("training", TrainingSpec),
+    ("resources", ResourcesSpec),
+    ("tracking", TrackingSpec),
+)
+
+
+def reference() -> str:
+    """The page, in Markdown."""
+    parts = [_INTRODUCTION, "## The sweep\n", _table(SweepSpec)]
+    for name, model in _SECTIONS:
+        parts += [f"## {name}\n", f"{model.__doc__}\n", _table(model)]
+    parts.append("## pruning.pruner\n\nA name, or a mapping with `kind` and the settings of that pruner.\n")
+    for name, model in PRUNERS.items():
+        parts += [f"### {name}\n", f"{model.__doc__}\n", _table(model)]
+    return "\n".join(part for part in parts if part)
+
+
+def _table(model: type[BaseModel]) -> str:
+    rows = list(_rows(model))
+    return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows, ""]) if rows else ""
+
+
+def _rows(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if name != "kind" and not _is_section(field):
+            meaning = field.description or ""
+            options = _options(field.annotation)
+            yield f"| `{name}` | {_default(field)} | {meaning}{f' ({options})' if options else ''} |"
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "5"
+    match field.default:
+        case value if value is PydanticUndefined:
+            return ""
+        case None:
+            return "`null`"
+        case bool(value):
+            return f"`{str(value).lower()}`"
+        case BaseModel() as model:
+            return f"`{getattr(model, 'kind', '')}`"
+        case value:
+            return f"`{value}`"
+
+
+def _options(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{option}`" for option in get_args(annotation))
+    return ""
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
