@@ -95,7 +95,8 @@ def load_tokenizer(info: ModelInfo) -> PreTrainedTokenizerBase:
 
 
 def build_classifier(pretrained: Pretrained, outputs: int) -> PreTrainedModel:
-    """A classifier with `outputs` outputs, in fp32 on the CPU, restored to the pretrained weights.
+    """A classifier with `outputs` outputs, in fp32 on the CPU, restored to the pretrained weights; its head stays in fp32
+    under autocast.
 
     Costs seconds for a large model: build one per slot and restore it for every trial.
     """
@@ -103,8 +104,22 @@ def build_classifier(pretrained: Pretrained, outputs: int) -> PreTrainedModel:
     config.num_labels = outputs
     with no_init_weights():
         model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    _keep_in_fp32(model.get_submodule(layer_map(model).family.head))
     restore_weights(model, pretrained)
     return model
+
+
+def _keep_in_fp32(head: torch.nn.Module) -> None:
+    """Have the head compute in fp32 under autocast too: it costs nothing, and in bf16 scores near 2 would come in steps of
+    1/64, which makes ties of predictions that differ.
+    """
+    forward = head.forward
+
+    def run(features: torch.Tensor, *arguments: Any, **options: Any) -> Any:
+        with torch.autocast(features.device.type, enabled=False):
+            return forward(features.float(), *arguments, **options)
+
+    head.forward = run  # type: ignore[method-assign]
 
 
 @torch.no_grad()

@@ -22,8 +22,8 @@ from blurb_tune.spec.schema import (
 _INTRODUCTION = """\
 # All settings of a spec
 
-Written from the schema in `blurb_tune/spec/`. Only `task` and `model` have no default. `--set path.to.key=value` overrides any setting,
-`--set space.strategy.1.freeze_depth=3` an item of a list. YAML reads `1e-5` as text: write `1.0e-5`.
+Written from the schema in `blurb_tune/spec/`. Only `task` and `model` have no default. `--set path.to.key=value` overrides any
+setting, `--set space.strategy.1.freeze_depth=3` an item of a list. YAML reads `1e-5` as text: write `1.0e-5`.
 
 Ways to write a dimension of the space:
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -41,7 +42,8 @@ def data_folder(task: Task, data: Path | None) -> Path | None:
     root = data or (Path(named) if named else None)
     if task.folder is None or root is None:
         return None
-    root = root.expanduser()
+    with suppress(RuntimeError):  # a `~name` that is no user's stays as it is
+        root = root.expanduser()
     inside = sorted(root.iterdir()) if root.is_dir() else []
     matches = [f for f in inside if f.name.casefold() == task.folder.casefold() and f.is_dir()]
     exact = root / task.folder

@@ -36,12 +36,6 @@ def make_model(family: str, architecture: type = AutoModelForSequenceClassificat
     return model
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Models this small only lose by threads, and by far on a machine that does other work."""
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(params=FAMILIES)
 def family(request: pytest.FixtureRequest) -> str:
     return request.param

@@ -82,12 +82,6 @@ def make_subject(family: str) -> Subject:
     return Subject(model, layer_map(model), pretrained)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Models this small only lose by threads, and by far on a machine that does other work."""
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(params=FAMILIES)
 def family(request: pytest.FixtureRequest) -> str:
     return request.param

@@ -65,6 +65,7 @@ def test_without_data_and_variable_there_is_no_folder(value: str | None, monkeyp
 def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert data_folder(BIOSSES, Path("~/blurb")) == tmp_path / "blurb" / "BIOSSES"
+    assert data_folder(BIOSSES, Path("~no-such-user/blurb")) == Path("~no-such-user/blurb/BIOSSES")
 
 
 def test_a_missing_folder_is_one_problem_that_says_what_to_set(tmp_path: Path) -> None:

@@ -91,6 +91,14 @@ def test_same_seed_same_numbers_whatever_ran_before_or_runs_beside_it(
     assert [numbers(r) for r in runner.run(MIXED, 8, settings)] != alone
 
 
+def test_predictions_are_not_rounded_to_bf16(runner: Runner) -> None:
+    trial = runner.start(CONFIGURATION, settings=dataclasses.replace(SETTINGS, precision="bf16"))
+    trial.advance()
+    outputs = trial._forward(runner.data.dev, np.arange(40))
+    assert outputs.dtype == torch.float32
+    assert (outputs != outputs.bfloat16().float()).sum() > 30
+
+
 def test_training_leaves_the_process_s_own_generator_alone(runner: Runner) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
