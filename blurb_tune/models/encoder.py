@@ -119,7 +119,7 @@ def _keep_in_fp32(head: torch.nn.Module) -> None:
         with torch.autocast(features.device.type, enabled=False):
             return forward(features.float(), *arguments, **options)
 
-    head.forward = run  # type: ignore[method-assign]
+    head.forward = run
 
 
 @torch.no_grad()

@@ -85,9 +85,9 @@ class InstabilitySpec(SpecModel):
 
     enabled: bool = Field(True, description="false: only a loss that is not finite ends a run")
     grace: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.4, description="share of a trial's steps before its loss or predictions can be held against it"
+        0.5, description="share of a trial's steps before its loss or predictions can be held against it"
     )
-    patience: Positive = Field(2, description="evaluations in a row at which a rule must hold")
+    patience: Positive = Field(3, description="evaluations in a row at which a rule must hold")
     stuck_margin: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.05, description="train loss must be this share below the trivial predictor's, or fall by it, or it is stuck"
     )
