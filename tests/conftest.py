@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine must not fail a property: examples are bounded in number, not in time.
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
 
 # Tiny models are fastest on one thread; more would spin against each other and against the servers that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -28,6 +28,7 @@ from blurb_tune.record import SweepRecord
 from blurb_tune.report.summary import summarise
 from blurb_tune.report.tables import write_all
 from blurb_tune.spec import SweepSpec, load_spec
+from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command, dashboard_url
 from blurb_tune.tracking.writer import TrackingWriter
@@ -100,8 +101,7 @@ def open_dashboard(paths: SweepPaths, host: str, port: int) -> None:
 
 def tracking_target(paths: SweepPaths, spec: SweepSpec) -> tuple[str, str]:
     """The tracking URI and the experiment's name."""
-    uri = spec.tracking.uri or f"sqlite:///{paths.mlflow_store.resolve()}"
-    return uri, spec.tracking.experiment or f"blurb-tune/{spec.task}"
+    return tracking_uri(paths, spec.tracking.uri), spec.tracking.experiment or f"blurb-tune/{spec.task}"
 
 
 def write_everything(record: SweepRecord, paths: SweepPaths) -> None:

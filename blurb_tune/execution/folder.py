@@ -16,6 +16,7 @@ from blurb_tune.execution.sweep import SweepFacts
 from blurb_tune.paths import SweepPaths, write_atomically
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.tracking.addresses import redact
 
 _PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "optuna", "mlflow-skinny", "numpy")
 
@@ -64,8 +65,12 @@ def resolved(spec: SweepSpec) -> dict[str, Any]:
 
 
 def write_spec(plan: Plan, paths: SweepPaths) -> None:
+    """Keep the spec beside the log, for its owner's eyes alone where it holds the password of a server."""
     header = f"# {plan.spec.name}: every setting of this sweep, defaults written out\n"
-    write_atomically(paths.spec, header + yaml.safe_dump(resolved(plan.spec), sort_keys=False, allow_unicode=True))
+    text = header + yaml.safe_dump(resolved(plan.spec), sort_keys=False, allow_unicode=True)
+    write_atomically(paths.spec, text)
+    if redact(text) != text:
+        paths.spec.chmod(0o600)
 
 
 def first_event(plan: Plan, facts: SweepFacts, slots: int) -> ev.SweepStarted:

@@ -42,7 +42,7 @@ def spaces(draw: st.DrawFn) -> tuple[SpaceSpec, int]:
     return spec, blocks
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(spaces(), st.integers(0, 2**31))
 def test_a_sample_is_a_feasible_point_of_the_space(space: tuple[SpaceSpec, int], seed: int) -> None:
     spec, blocks = space
@@ -57,7 +57,7 @@ def test_a_sample_is_a_feasible_point_of_the_space(space: tuple[SpaceSpec, int],
         assert search.parameters_of(configuration) == trial.params
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(spaces())
 def test_every_feasible_point_can_be_sampled(space: tuple[SpaceSpec, int]) -> None:
     """Given a point's parameters, the search space arrives at the point."""
@@ -71,7 +71,7 @@ def test_every_feasible_point_can_be_sampled(space: tuple[SpaceSpec, int]) -> No
         assert search.suggest(study.ask()) == point
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(spaces())
 def test_vanilla_is_offered_exactly_where_the_space_holds_it(space: tuple[SpaceSpec, int]) -> None:
     spec, blocks = space

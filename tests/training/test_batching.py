@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.training.batching import epoch_batches, sorted_batches
@@ -9,7 +9,6 @@ from blurb_tune.training.batching import epoch_batches, sorted_batches
 LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=600).map(np.array)
 
 
-@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 40), st.integers(0, 100), st.integers(0, 5))
 def test_an_epoch_holds_every_example_once_in_full_batches(lengths: np.ndarray, size: int, seed: int, epoch: int) -> None:
     batches = epoch_batches(lengths, size, seed=seed, epoch=epoch)
@@ -17,7 +16,6 @@ def test_an_epoch_holds_every_example_once_in_full_batches(lengths: np.ndarray, 
     assert sorted(map(len, batches), reverse=True)[:-1] == [size] * (len(batches) - 1)
 
 
-@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 40))
 def test_evaluation_batches_hold_every_example_once(lengths: np.ndarray, size: int) -> None:
     batches = sorted_batches(lengths, size)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from blurb_tune import events as ev
+from blurb_tune.record import SweepRecord
+from blurb_tune.trial import Configuration, Measurement, Outcome
+
+TRIVIAL = 0.05
+
+
+def started(score: str = "final", objective: str = "mean") -> ev.SweepStarted:
+    return ev.SweepStarted(
+        sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", model="tiny", blocks=4, objective=objective,
+        score=score, seeds=[0, 1], configurations=2, trivial_score=TRIVIAL, slots=2, versions={}, time=100.0,
+    )  # fmt: skip
+
+
+def suggested(name: str, **values: Any) -> ev.ConfigurationSuggested:
+    return ev.ConfigurationSuggested(configuration=name, parameters={}, values=asdict(Configuration(**values)), time=100.0)
+
+
+def trial(
+    name: str, seed: int, scores: list[float], outcome: Outcome | None, *, attempt: int = 1, retry: bool = False
+) -> list[ev.Event]:
+    trial_id = f"{name}-s{seed}"
+    events: list[ev.Event] = [ev.TrialStarted(trial=trial_id, configuration=name, seed=seed, attempt=attempt, time=101.0)]
+    for index, score in enumerate(scores, start=1):
+        measurement = Measurement(index, float(index), score, 1.0, 1.0, 1.0, 0.5, 1e-5, 2.0 * index, 0.5 * index)
+        events.append(ev.Measured(trial=trial_id, measurement=measurement, time=101.0 + index))
+    if outcome is not None:
+        events.append(ev.TrialEnded(trial=trial_id, attempt=attempt, outcome=outcome, retry=retry, time=110.0))
+    return events
+
+
+@pytest.mark.parametrize(
+    ("outcome", "scores", "score", "expected"),
+    [
+        (Outcome.COMPLETED, [0.2, 0.6, 0.4], "final", 0.4),
+        (Outcome.COMPLETED, [0.2, 0.6, 0.4], "best", 0.6),
+        (Outcome.COLLAPSED, [0.3, -0.2], "final", -0.2),
+        (Outcome.COLLAPSED, [0.3, math.nan], "final", TRIVIAL),
+        (Outcome.COLLAPSED, [math.nan, math.nan], "best", TRIVIAL),
+        (Outcome.DIVERGED, [0.8, math.nan], "best", TRIVIAL),
+        (Outcome.PRUNED_UNSTABLE, [0.8], "final", TRIVIAL),
+        (Outcome.PRUNED_DOMINATED, [0.8], "final", None),
+        (Outcome.ERRORED, [0.8], "final", None),
+        (None, [0.8], "final", None),
+    ],
+)
+def test_the_number_a_trial_counts_with(
+    outcome: Outcome | None, scores: list[float], score: str, expected: float | None
+) -> None:
+    record = SweepRecord.of([started(score), suggested("c000"), *trial("c000", 0, scores, outcome)])
+    assert record.score(record.trials["c000-s0"]) == expected
+
+
+def test_dominated_and_errored_runs_enter_no_mean_and_failed_ones_do() -> None:
+    outcomes = [
+        (0, [0.6], Outcome.COMPLETED),
+        (1, [0.9], Outcome.PRUNED_DOMINATED),
+        (2, [0.9], Outcome.ERRORED),
+        (3, [0.9], Outcome.PRUNED_UNSTABLE),
+        (4, [-0.1], Outcome.COLLAPSED),
+        (5, [0.9], None),
+    ]
+    record = SweepRecord.of([started(), suggested("c000"), *(e for seed, s, o in outcomes for e in trial("c000", seed, s, o))])
+    (result,) = record.by_configuration()
+    assert result.spread.mean == pytest.approx((0.6 + TRIVIAL - 0.1) / 3)
+    assert (result.n, result.completed, result.failed, result.pruned_unstable) == (3, 1, 2, 1)
+    assert (result.dominated, result.errored) == (1, 1)
+    assert result.failed_share == pytest.approx(2 / 3)
+    assert record.outcome_counts() == {
+        "completed": 1, "collapsed": 1, "diverged": 0, "pruned_unstable": 1, "pruned_dominated": 1, "errored": 1,
+    }  # fmt: skip
+
+
+def test_the_best_configuration_has_a_result_for_every_seed() -> None:
+    events = [started(), suggested("c000"), suggested("c001", freeze_depth=2)]
+    events += trial("c000", 0, [0.5], Outcome.COMPLETED) + trial("c000", 1, [0.5], Outcome.COMPLETED)
+    censored = trial("c001", 0, [0.9], Outcome.COMPLETED) + trial("c001", 1, [0.1], Outcome.PRUNED_DOMINATED)
+    best = SweepRecord.of([*events, *censored]).best_configuration()
+    assert best is not None
+    assert best.name == "c000"
+    only = SweepRecord.of([events[0], events[2], *censored]).best_configuration()
+    assert only is not None
+    assert only.name == "c001"
+    assert SweepRecord.of(events[:1]).best_configuration() is None
+
+
+def test_families_pool_their_configurations_vanilla_first() -> None:
+    events = [started(), suggested("c000", reinit_count=1), suggested("c001", reinit_count=2), suggested("c002")]
+    for name, score in (("c000", 0.8), ("c001", 0.6), ("c002", 0.1)):
+        events += trial(name, 0, [score], Outcome.COMPLETED)
+    found = [(r.name, r.n, pytest.approx(r.spread.mean)) for r in SweepRecord.of(events).by_family()]
+    assert found == [("vanilla", 1, 0.1), ("reinit", 2, 0.7)]
+
+
+def test_a_new_attempt_starts_from_nothing_and_its_lost_seconds_are_kept() -> None:
+    first = trial("c000", 0, [0.1, 0.2], Outcome.ERRORED, retry=True)
+    record = SweepRecord.of([started(), suggested("c000"), *first])
+    assert record.trials["c000-s0"].is_final is False
+    for event in trial("c000", 0, [0.7], Outcome.COMPLETED, attempt=2):
+        record.apply(event)
+    again = record.trials["c000-s0"]
+    assert (again.attempt, again.final_score, len(again.measurements)) == (2, 0.7, 1)
+    assert record.train_seconds == pytest.approx(5.0 + 2.5)
+
+
+def test_wall_seconds_add_up_over_drivers_also_over_one_that_died() -> None:
+    record = SweepRecord.of([started(), ev.SweepEnded(status="interrupted", wall_seconds=7.0, time=107.0)])
+    assert (record.status, record.wall_seconds) == ("interrupted", 7.0)
+    record.apply(ev.SweepResumed(slots=2, time=500.0))
+    record.apply(ev.TrialStarted(trial="t", configuration="c", seed=0, attempt=1, time=503.0))
+    record.apply(ev.SweepResumed(slots=2, time=900.0))
+    assert (record.status, record.wall_seconds) == ("running", 10.0)
+    record.apply(ev.SweepEnded(status="finished", wall_seconds=2.0, time=902.0))
+    assert (record.status, record.wall_seconds) == ("finished", 12.0)
+
+
+def test_an_empty_log_has_no_header() -> None:
+    with pytest.raises(LookupError):
+        _ = SweepRecord().header
