@@ -30,7 +30,9 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepStarted(Event):
-    """`trivial_score` is the trivial predictor's dev score: what a run that failed without a score of its own counts with."""
+    """sweep_id: name and a random part, unique. trivial_score: the trivial predictor's dev score, with which a run counts that
+    failed without a score of its own.
+    """
 
     kind = "sweep_started"
     sweep_id: str

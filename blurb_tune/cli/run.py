@@ -32,6 +32,7 @@ from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command, dashboard_url
 from blurb_tune.tracking.writer import TrackingWriter
+from blurb_tune.trial import Outcome
 
 _SECONDS_BETWEEN_TABLES = 30.0
 _FLUSH_SECONDS = 60.0
@@ -89,6 +90,7 @@ def open_dashboard(paths: SweepPaths, host: str, port: int) -> None:
         return
     command = dashboard_command(paths, uri, host, port)
     print(f"Dashboard: {dashboard_url(paths, f'http://{host}:{port}')}  (Ctrl-C ends it)", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     server = subprocess.Popen(command, start_new_session=True)
     try:
         code = server.wait()
@@ -179,11 +181,12 @@ def _warn_undelivered(delivery: Delivery, paths: SweepPaths) -> None:
 def _exit_code(record: SweepRecord) -> ExitCode:
     if record.status == "interrupted":
         return ExitCode.INTERRUPTED
-    errored = record.outcome_counts()["errored"]
-    if errored:
-        first = next(trial for trial in record.trials.values() if trial.error or trial.reason)
-        print(f"{errored} trials errored, {first.trial_id} for one: {first.reason}\n{first.error}", file=sys.stderr)
-    return ExitCode.FAILED if errored else ExitCode.DONE
+    errored = [trial for trial in record.trials.values() if trial.is_final and trial.outcome is Outcome.ERRORED]
+    if not errored:
+        return ExitCode.DONE
+    first = errored[0]
+    print(f"{len(errored)} trials errored, the first was {first.trial_id}: {first.reason}\n{first.error}", file=sys.stderr)
+    return ExitCode.FAILED
 
 
 def _spec_of(paths: SweepPaths) -> SweepSpec:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import ray
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.errors import InputError, Problem
 from blurb_tune.spec.schema import SweepSpec
 
 _ENVIRONMENT = {
@@ -31,7 +31,7 @@ _ENVIRONMENT = {
 def ray_cluster(spec: SweepSpec) -> Iterator[None]:
     """Connect to the spec's cluster, or start one on this machine and stop it behind us; quiet on the terminal.
 
-    Raises BlurbTuneError when the cluster cannot be reached.
+    Raises InputError when the cluster cannot be reached.
     """
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update({name: value for name, value in _ENVIRONMENT.items() if before[name] is None})
@@ -44,7 +44,8 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
             configure_logging=True,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise BlurbTuneError(f"cluster: no Ray cluster answers at {spec.cluster or 'this machine'}: {error}") from error
+        where = spec.cluster or "this machine"
+        raise InputError([Problem("cluster", f"no Ray cluster answers at {where}: {error}")]) from error
     try:
         yield
     finally:
@@ -57,7 +58,7 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
 def count_slots(spec: SweepSpec) -> int:
     """How many trials run at a time: what the nodes have room for, at most what the spec allows.
 
-    Raises BlurbTuneError when not one trial fits.
+    Raises InputError when not one trial fits.
     """
     cpus, gpus = spec.resources.cpus, spec.resources.gpus
     room = 0
@@ -67,9 +68,14 @@ def count_slots(spec: SweepSpec) -> int:
         room += min(by_cpu, _gpu_slots(resources.get("GPU", 0), gpus)) if gpus else by_cpu
     if room == 0:
         most = {kind: max((node.get(kind, 0) for node in nodes), default=0) for kind in ("CPU", "GPU")}
-        raise BlurbTuneError(
-            f"resources: a trial asks for {cpus} CPU and {gpus:g} GPU, but the largest of the cluster's nodes has "
-            f"{most['CPU']:g} CPU and {most['GPU']:g} GPU"
+        raise InputError(
+            [
+                Problem(
+                    "resources",
+                    f"a trial asks for {cpus} CPU and {gpus:g} GPU, but the cluster's nodes have at most {most['CPU']:g} CPU "
+                    f"and {most['GPU']:g} GPU",
+                )
+            ]
         )
     return min(room, spec.resources.concurrency or room)
 

@@ -38,8 +38,8 @@ def run_sweep(
     """Run the sweep, or what an earlier driver left of it, until it is finished or `interrupted` is set.
 
     Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
-    time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep,
-    BlurbTuneError when the cluster cannot run the trials; nothing is written then.
+    time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep or the cluster cannot run
+    the trials; nothing is written then.
     """
     check_folder(plan, paths)
     started = time.monotonic() if started is None else started

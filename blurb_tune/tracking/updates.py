@@ -97,7 +97,7 @@ class RunBuilder:
     def _blank(self, trial_id: str | None) -> RunUpdate:
         header = self.record.header
         if trial_id is None:
-            return RunUpdate(None, 1, f"{header.name}-{header.sweep_id}", _milliseconds(header.time))
+            return RunUpdate(None, 1, header.sweep_id, _milliseconds(header.time))
         trial = self.record.trials[trial_id]
         strategy = self.record.configurations[trial.configuration_id].configuration.strategy
         name = f"{trial.configuration_id} {strategy.label} seed {trial.seed}"

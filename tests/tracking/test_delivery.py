@@ -288,6 +288,21 @@ def test_another_store_gets_everything(sweep: Sweep, uri: str, blank_store: Path
     assert look(other) == look(uri)
 
 
+def test_a_store_left_for_another_and_returned_to_gets_what_it_missed(sweep: Sweep, uri: str, blank_store: Path) -> None:
+    """The bookmark of the other store says more than the first one has, though all its runs are there."""
+    other = f"sqlite:///{shutil.copy(blank_store, sweep.paths.root / 'other.db')}"
+    sweep.start()
+    sweep.suggest("c000")
+    trial = sweep.begin("c000", 0)
+    deliver_all(sweep, uri)
+    sweep.measure(trial, 10)
+    sweep.end(trial, Outcome.COMPLETED)
+    deliver_all(sweep, other)
+    deliver_all(sweep, uri)
+    assert look(uri) == look(other)
+    assert look(uri)[trial].status == "FINISHED"
+
+
 def test_a_deleted_store_is_made_anew_in_a_folder_of_any_name(tmp_path: Path) -> None:
     sweep = Sweep(SweepPaths(tmp_path / "é a 'b' #1"))
     sweep.small()
