@@ -98,7 +98,7 @@ class FineTuning:
             bias_correction=configuration.bias_correction,
         )
         self._parameters = self._optimizer.parameters
-        self._batches = self._all_batches()
+        self._batches = _all_batches(data.train.lengths, configuration, seed)
         self._window: list[torch.Tensor] = []
         self._norms: list[torch.Tensor] = []
         self._dropout_state = self._first_dropout_state()
@@ -196,10 +196,6 @@ class FineTuning:
             extra=extra,
         )
 
-    def _all_batches(self) -> Iterator[np.ndarray]:
-        for epoch in range(self._configuration.epochs):
-            yield from epoch_batches(self._data.train.lengths, self._configuration.batch_size, seed=self._seed, epoch=epoch)
-
     def _autocast(self) -> AbstractContextManager[object]:
         if self._autocast_dtype is None:
             return nullcontext()
@@ -227,3 +223,9 @@ class FineTuning:
             torch.cuda.set_rng_state(state, self._device)
         else:
             torch.set_rng_state(state)
+
+
+def _all_batches(lengths: np.ndarray, configuration: Configuration, seed: int) -> Iterator[np.ndarray]:
+    """The batches of all epochs. (A generator that knew its `FineTuning` would keep it, and its memory, alive in a cycle.)"""
+    for epoch in range(configuration.epochs):
+        yield from epoch_batches(lengths, configuration.batch_size, seed=seed, epoch=epoch)

@@ -37,7 +37,7 @@ class Sweep:
     """Writes a sweep's log through `EventLog`, one second between events."""
 
     paths: SweepPaths
-    sweep_id: str = "20260101-abcd"
+    sweep_id: str = "quick-abcd"
     now: float = START
     listener: Callable[[ev.Event], None] | None = None
     written: list[ev.Event] = field(default_factory=list)

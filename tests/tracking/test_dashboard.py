@@ -108,7 +108,7 @@ def run_link(name: str) -> str:
 
 
 RUN_LINKS = "//*[@role='gridcell']//a[contains(@href, '/runs/')]"
-PARENT = "quick-20260101-abcd"
+PARENT = "quick-abcd"
 CHILDREN = {"c000 vanilla seed 0", "c000 vanilla seed 1", "c001 freeze 2 seed 0", "c001 freeze 2 seed 1"}
 KILLED = {"c001 freeze 2 seed 0", "c001 freeze 2 seed 1"}
 

@@ -59,7 +59,7 @@ def test_a_sweep_in_mlflow(sweep: Sweep, uri: str) -> None:
         runs.keys() - {"sweep"}, "sweep"
     )
     parent, child = runs["sweep"], runs["c001-s0"]
-    assert (parent.name, parent.start, parent.end) == ("quick-20260101-abcd", 1_700_000_001_000, 1_700_000_020_000)
+    assert (parent.name, parent.start, parent.end) == ("quick-abcd", 1_700_000_001_000, 1_700_000_020_000)
     assert (parent.params["task"], parent.params["model"], parent.params["seeds"]) == ("demo", "tiny", "0, 1")
     assert parent.history["best/objective"] == [(1, 1_700_000_012_000, "0.3"), (2, 1_700_000_019_000, "0.3")]
     assert parent.history["outcome/collapsed"] == [(2, 1_700_000_020_000, "1.0")]
@@ -80,7 +80,7 @@ def test_a_sweep_in_mlflow(sweep: Sweep, uri: str) -> None:
         "seed": "0",
     }
     assert child.tags == {
-        "blurb_tune.sweep_id": "20260101-abcd",
+        "blurb_tune.sweep_id": "quick-abcd",
         "blurb_tune.role": "trial",
         "blurb_tune.trial_id": "c001-s0",
         "blurb_tune.attempt": "1",
@@ -428,7 +428,7 @@ def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
 
 def test_two_sweeps_share_an_experiment(tmp_path: Path, sweep: Sweep, uri: str) -> None:
     sweep.small()
-    other = Sweep(SweepPaths(tmp_path / "other"), sweep_id="20260102-ef01")
+    other = Sweep(SweepPaths(tmp_path / "other"), sweep_id="quick-ef01")
     other.start()
     other.suggest("c000")
     other.trial("c000", 0, Outcome.COMPLETED, [0.3, math.nan])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import math
+import weakref
 from typing import Any
 
 import numpy as np
@@ -212,6 +213,19 @@ def test_trials_one_after_another_leave_no_tensors_behind(runner: Runner) -> Non
         runner.run(MIXED, seed)
     assert tensors() <= before
     assert all(parameter.grad is None for parameter in runner.model.parameters())
+
+
+def test_a_trial_s_memory_is_free_the_moment_it_is_let_go(runner: Runner) -> None:
+    """Without waiting for the garbage collector, which tensors do not wake."""
+    gc.disable()
+    try:
+        trial = runner.start(MIXED)
+        trial.advance()
+        alive = weakref.ref(trial), weakref.ref(trial._optimizer), weakref.ref(trial._optimizer._adamw)
+        del trial
+        assert [reference() for reference in alive] == [None, None, None]
+    finally:
+        gc.enable()
 
 
 def test_reading_weights_from_shared_memory_changes_nothing_in_it(runner: Runner) -> None:
