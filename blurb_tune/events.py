@@ -164,9 +164,9 @@ def from_line(line: str) -> Event:
         raise ValueError("not an event of this version")
     cls = EVENT_TYPES[data.pop("kind")]
     known = {f.name for f in fields(cls)}
-    if "measurement" in data:
-        data["measurement"] = Measurement(**data["measurement"])
     try:
+        if "measurement" in data:
+            data["measurement"] = Measurement(**data["measurement"])
         return cls(**{name: value for name, value in data.items() if name in known})
     except TypeError as error:
         raise ValueError(str(error)) from None

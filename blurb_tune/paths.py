@@ -56,7 +56,13 @@ class SweepPaths:
 
     @property
     def lock(self) -> Path:
+        """Held by the driver, the one writer of the log."""
         return self.root / ".lock"
+
+    @property
+    def tracking_lock(self) -> Path:
+        """Held by whoever delivers the log to MLflow."""
+        return self.root / ".tracking.lock"
 
 
 def write_atomically(path: Path, text: str) -> None:

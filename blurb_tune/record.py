@@ -110,6 +110,11 @@ class GroupResult:
         return self.failed / self.n if self.n else math.nan
 
 
+def best_of(results: Iterable[GroupResult], seeds: int) -> GroupResult | None:
+    """The highest objective among configurations with a result of every seed; of any number of seeds where none has all."""
+    return max((r for r in results if r.n), key=lambda r: (r.n == seeds, r.objective), default=None)
+
+
 class SweepRecord:
     """The state of one sweep, by `apply`-ing its events in order."""
 
@@ -243,9 +248,7 @@ class SweepRecord:
         A configuration with dominated seeds has lost its worst runs to censoring and cannot be compared; it is passed over
         while any other has a full set of seeds, and so is one with errored or missing seeds.
         """
-        results = [r for r in self.by_configuration() if r.n]
-        full = [r for r in results if r.n == len(self.header.seeds)]
-        return max(full or results, key=lambda r: r.objective, default=None)
+        return best_of(self.by_configuration(), len(self.header.seeds))
 
     def outcome_counts(self) -> dict[str, int]:
         """How many final trials ended in each way, every outcome named."""

@@ -14,7 +14,7 @@ import numpy as np
 class Spread:
     """Location and spread of scores over seeds; NaN where there are too few of them.
 
-    std has n - 1 in its denominator (stability in the sense of Mosbach et al. 2021, arXiv 2006.04884, section 4).
+    std has n - 1 in its denominator (stability in the sense of Mosbach et al. 2021, arXiv 2006.04884).
     """
 
     n: int

@@ -122,6 +122,8 @@ def _best(record: SweepRecord) -> list[RenderableType]:
         lines[0] += f"; {difference(best.spread.mean - reference)} against vanilla"
     if lacks_seeds(record, best):
         lines.append("No configuration has a result for every seed: this one may look better than it is.")
+    if best.failed == best.n:
+        lines.append("Every run of it failed: nothing in this sweep has learned the task. Try more epochs or other rates.")
     lines += ["space:", *(f"  {name}: {spelled(value)}" for name, value in configuration.values().items())]
     title = f"Best configuration by {record.header.objective}: {best.name}, {configuration.strategy.label}"
     return [Text(title, style="bold"), Text("\n".join(lines))]

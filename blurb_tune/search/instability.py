@@ -67,7 +67,7 @@ def judge(settings: InstabilitySpec, trivial_loss: float, history: Sequence[tupl
       at least that share over these measurements;
     - constant_predictions, after the grace period: predictions hardly vary over dev.
 
-    Failed runs look like this: train loss stays at the trivial level (Mosbach et al. 2021, arXiv 2006.04884, section 4).
+    Failed runs look like this: train loss stays at the trivial level (Mosbach et al. 2021, arXiv 2006.04884).
     The thresholds are ours.
     """
     if not history:

@@ -108,7 +108,7 @@ class TrivialPredictor:
 def is_collapsed(task: Task, evaluation: Evaluation, trivial: TrivialPredictor) -> bool:
     """Whether a run that ended with `evaluation` on dev is no better than the trivial predictor.
 
-    Classification: its score is at most the majority class's (Mosbach et al. 2021, arXiv 2006.04884, section 4). Regression:
+    Classification: its score is at most the majority class's (Mosbach et al. 2021, arXiv 2006.04884). Regression:
     the correlation is undefined or not positive, and the squared error at least the labels' variance.
     """
     if task.kind is Kind.CLASSIFICATION:

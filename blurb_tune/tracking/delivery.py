@@ -95,7 +95,7 @@ class Deliverer:
         """Become the only one to deliver, and go on from the bookmark if it is of this MLflow and this log."""
         if self._lock is not None:
             return
-        lock = (self._paths.root / ".tracking.lock").open("ab")
+        lock = self._paths.tracking_lock.open("ab")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from blurb_tune import events as ev
-from blurb_tune.record import GroupResult, SweepRecord
+from blurb_tune.record import GroupResult, SweepRecord, best_of
 from blurb_tune.trial import Measurement, Outcome
 
 PREFIX = "blurb_tune."
@@ -165,16 +165,10 @@ class RunBuilder:
         defined = {f"configuration/{_safe(name)}/{key}": value for key, value in values.items() if not math.isnan(value)}
         update = self._update(None)
         _add(update, defined, event.time, len(self._results))
-        best = self._best()
+        best = best_of(self._results.values(), len(self.record.header.seeds))
         if best is not None:
             _add(update, {"best/objective": best.objective}, event.time, len(self._results))
             update.tags |= self._tags_of_best(best)
-
-    def _best(self) -> GroupResult | None:
-        """The best of the ended configurations by the record's rule: one with a result of every seed goes before any other."""
-        seeds = len(self.record.header.seeds)
-        results = [result for result in self._results.values() if result.n]
-        return max(results, key=lambda result: (result.n == seeds, result.objective), default=None)
 
     def _tags_of_best(self, best: GroupResult) -> dict[str, str]:
         configuration = self.record.configurations[best.name].configuration

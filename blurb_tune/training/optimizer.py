@@ -14,7 +14,7 @@ def rate_factor(step: int, *, total_steps: int, warmup_share: float) -> float:
     """What the peak learning rate is multiplied with at optimiser step `step`, counted from 1.
 
     It rises linearly over the first `warmup_share` of the steps, then falls linearly towards 0 behind the last step
-    (Gu et al. 2021, arXiv 2007.15779, section 3).
+    (Gu et al. 2021, arXiv 2007.15779).
     """
     warmup_steps = round(total_steps * warmup_share)
     if step <= warmup_steps:
@@ -25,7 +25,7 @@ def rate_factor(step: int, *, total_steps: int, warmup_share: float) -> float:
 class ScheduledAdamW:
     """torch's fused AdamW whose rates follow the schedule.
 
-    Without bias correction it does the steps of BERTAdam (Zhang et al. 2021, arXiv 2006.05987, section 3), p -= lr * (m /
+    Without bias correction it does the steps of BERTAdam (Zhang et al. 2021, arXiv 2006.05987), p -= lr * (m /
     (sqrt(v) + eps) + wd * p): AdamW divides m by 1 - b1^t and v by 1 - b2^t, so lr, eps and weight decay are scaled in each
     step by what cancels the division.
     """

@@ -42,6 +42,15 @@ def test_the_family_table(text: str) -> None:
     assert cells(text, "vanilla") == "4 0.050 0.208 -0.200 0.300 2/4 0 -0.158 +0.000"
 
 
+def test_a_sweep_in_which_every_run_failed_says_so(text: str) -> None:
+    assert "nothing in this sweep has learned the task" not in text
+    sweep = SweepWriter()
+    sweep.configuration("c0")
+    for seed in (0, 1):
+        sweep.trial("c0", seed, [0.1, -0.1], Outcome.COLLAPSED)
+    assert "nothing in this sweep has learned the task" in plain_summary(sweep.finish())
+
+
 def test_the_configuration_table_has_the_best_first(text: str) -> None:
     assert cells(text, "c1") == "freeze 2 + reinit 1 3 0.467 0.451 0.000 0.900 1/3 1 0.016 +0.417"
     assert text.index("\nc0 ") < text.index("\nc1 ") < text.index("\nc2 "), "c1 lacks a seed, so the best is c0"
