@@ -196,13 +196,13 @@ class SweepRecord:
     def score(self, trial: TrialRecord) -> float | None:
         """The number with which a trial enters mean and spread; None for one that is no result.
 
-        Completed and collapsed runs count with their dev score (final or best, as the spec says). A run that diverged or was
-        pruned as unstable, or whose score is undefined, counts with the trivial predictor's score: it is known to be no
-        better. Errored, dominated (censored) and unfinished runs are no result.
+        Completed and collapsed runs count with their dev score (final or best, as the spec says), runs pruned as unstable with
+        the score they had when they were stopped. A run that diverged, or whose score is undefined, counts with the trivial
+        predictor's score. Errored, dominated (censored) and unfinished runs are no result.
         """
-        if trial.outcome in (Outcome.DIVERGED, Outcome.PRUNED_UNSTABLE):
+        if trial.outcome is Outcome.DIVERGED:
             return self.header.trivial_score
-        if trial.outcome not in (Outcome.COMPLETED, Outcome.COLLAPSED):
+        if trial.outcome not in (Outcome.COMPLETED, Outcome.COLLAPSED, Outcome.PRUNED_UNSTABLE):
             return None
         chosen = trial.best if self.header.score == "best" else trial.last
         if chosen is None or math.isnan(chosen.dev_score):

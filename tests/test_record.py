@@ -46,7 +46,9 @@ def trial(
         (Outcome.COLLAPSED, [0.3, math.nan], "final", TRIVIAL),
         (Outcome.COLLAPSED, [math.nan, math.nan], "best", TRIVIAL),
         (Outcome.DIVERGED, [0.8, math.nan], "best", TRIVIAL),
-        (Outcome.PRUNED_UNSTABLE, [0.8], "final", TRIVIAL),
+        (Outcome.PRUNED_UNSTABLE, [0.3, 0.1], "final", 0.1),
+        (Outcome.PRUNED_UNSTABLE, [0.3, 0.1], "best", 0.3),
+        (Outcome.PRUNED_UNSTABLE, [0.3, math.nan], "final", TRIVIAL),
         (Outcome.PRUNED_DOMINATED, [0.8], "final", None),
         (Outcome.ERRORED, [0.8], "final", None),
         (None, [0.8], "final", None),
@@ -64,13 +66,13 @@ def test_dominated_and_errored_runs_enter_no_mean_and_failed_ones_do() -> None:
         (0, [0.6], Outcome.COMPLETED),
         (1, [0.9], Outcome.PRUNED_DOMINATED),
         (2, [0.9], Outcome.ERRORED),
-        (3, [0.9], Outcome.PRUNED_UNSTABLE),
+        (3, [0.2], Outcome.PRUNED_UNSTABLE),
         (4, [-0.1], Outcome.COLLAPSED),
         (5, [0.9], None),
     ]
     record = SweepRecord.of([started(), suggested("c000"), *(e for seed, s, o in outcomes for e in trial("c000", seed, s, o))])
     (result,) = record.by_configuration()
-    assert result.spread.mean == pytest.approx((0.6 + TRIVIAL - 0.1) / 3)
+    assert result.spread.mean == pytest.approx((0.6 + 0.2 - 0.1) / 3)
     assert (result.n, result.completed, result.failed, result.pruned_unstable) == (3, 1, 2, 1)
     assert (result.dominated, result.errored) == (1, 1)
     assert result.failed_share == pytest.approx(2 / 3)

@@ -193,7 +193,7 @@ class Sweep:
             )
         )
         if retry:
-            self._queue.append(self._trial(trial.configuration_id, trial.seed, trial.attempt + 1))
+            self._queue.appendleft(self._trial(trial.configuration_id, trial.seed, trial.attempt + 1))
         else:
             self._end_configuration(trial.configuration_id)
 

@@ -68,7 +68,7 @@ def test_a_frame_in_full() -> None:
         "",
         "strategy    mean ± std n failed objective vs vanilla",
         "vanilla  0.300 ± 0.141 2    0/2     0.159     +0.000",
-        "freeze 4         0.000 1    1/1     0.000     -0.300",
+        "freeze 4        -0.100 1    1/1    -0.100     -0.400",
         "",
         "running      seed step epoch last score",
         "c1, freeze 4    1   10   1/2      0.500",
@@ -140,7 +140,7 @@ def test_plain_lines() -> None:
     texts = [line[9:] for line in lines]
     assert texts[0] == "sweep toy started: biosses, minilm, 12 trials, 2 slots"
     assert texts[1] == "[1/12] c0 seed 0 (vanilla): completed, pearson 0.100 at epoch 4 of 4"
-    assert "[4/12] c0 seed 3 (vanilla): pruned_unstable, pearson 0.200 at epoch 2 of 4: stuck says so" in texts
+    assert "[4/12] c0 seed 3 (vanilla): pruned_unstable, pearson - at epoch 2 of 4: stuck says so" in texts
     assert "[5/12] c1 seed 1 (freeze 2 + reinit 1): errored, to be tried again: OSError: gone" in texts
     assert '[10/12] c2 seed 1 (decay 0.8): errored, pearson - at epoch 0 of 2: ValueError: a, "b"' in texts
     numbers = "mean 0.050, std 0.208, n 4, failed 2/4, dominated 0, mean_minus_std -0.158"

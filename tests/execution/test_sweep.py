@@ -13,7 +13,8 @@ from blurb_tune.record import SweepRecord
 from blurb_tune.trial import Continue, Outcome, TrialConfig, TrialReport
 from tests.execution.simulation import make_spec, report, results, simulate, usual
 
-MEDIAN = {"pruner": {"kind": "median", "n_startup_trials": 3, "n_warmup_steps": 2}, "control_share": 0.0}
+EARLY = {"grace": 0.4, "patience": 2}
+MEDIAN = {"instability": EARLY, "pruner": {"kind": "median", "n_startup_trials": 3, "n_warmup_steps": 2}, "control_share": 0.0}
 
 
 def events_of(folder: Path) -> list[ev.Event]:
@@ -118,13 +119,17 @@ def states(folder: Path) -> dict[str, str]:
     ],
 )
 def test_a_configuration_is_told_as_its_seeds_ended(tmp_path: Path, reports: list[TrialReport], state: str) -> None:
-    simulate(tmp_path, make_spec(retries=0, pruning={"pruner": "none", "control_share": 0.0}), lambda trial: list(reports))
+    simulate(
+        tmp_path,
+        make_spec(retries=0, pruning={"pruner": "none", "control_share": 0.0, "instability": EARLY}),
+        lambda trial: list(reports),
+    )
     assert set(states(tmp_path).values()) == {state}
 
 
 def test_pruned_trials_say_why_and_the_spared_ones_run_to_the_end(tmp_path: Path) -> None:
     stuck = [*(report(i, 0.1, loss=1.99) for i in (1, 2, 3, 4)), report(5, 0.9, outcome=Outcome.COMPLETED)]
-    settings: dict[str, Any] = {"pruner": "none", "control_share": 0.4}
+    settings: dict[str, Any] = {"pruner": "none", "control_share": 0.4, "instability": EARLY}
     simulate(tmp_path, make_spec(seeds=10, pruning=settings), lambda trial: list(stuck))
     record = SweepRecord.read(SweepPaths(tmp_path).events)
     spared = [t for t in record.trials.values() if t.is_control]

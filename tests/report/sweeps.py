@@ -117,7 +117,7 @@ def small_sweep(score: str = "final") -> SweepWriter:
     sweep.trial("c0", 0, [0.0, 0.2, 0.2, 0.1], setup_seconds=9.0)
     sweep.trial("c0", 1, [0.1, 0.1, 0.2, 0.3], setup_seconds=8.0)
     sweep.trial("c0", 2, [0.0, -0.1, NAN, -0.2], Outcome.COLLAPSED, setup_seconds=0.1)
-    sweep.trial("c0", 3, [NAN, 0.2], Outcome.PRUNED_UNSTABLE, rule="stuck", setup_seconds=0.2)
+    sweep.trial("c0", 3, [0.2, NAN], Outcome.PRUNED_UNSTABLE, rule="stuck", setup_seconds=0.2)
     sweep.end_configuration("c0")
     sweep.configuration("c1", epochs=4, freeze_depth=2, reinit_count=1)
     sweep.trial("c1", 0, [0.2, 0.3, 0.4, 0.5], setup_seconds=0.3)
