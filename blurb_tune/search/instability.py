@@ -63,8 +63,9 @@ def judge(settings: InstabilitySpec, trivial_loss: float, history: Sequence[tupl
 
     - non_finite_loss: train or dev loss is NaN or infinite (the run diverged);
     - exploding_gradient: mean gradient norm before clipping above `exploding_gradient`;
-    - stuck_loss, after the grace period: train loss not at least `stuck_margin` below the trivial predictor's, nor falling by
-      at least that share over these measurements;
+    - stuck_loss, after the grace period: train loss not at least `stuck_margin` below the trivial predictor's, and over these
+      measurements neither the loss falls by that share nor does the spread of the predictions, above `constant_spread`, grow
+      by it;
     - constant_predictions, after the grace period: predictions hardly vary over dev.
 
     Failed runs look like this: train loss stays at the trivial level (Mosbach et al. 2021, arXiv 2006.04884).
@@ -97,7 +98,11 @@ def _rules(settings: InstabilitySpec, trivial_loss: float, recent: list[Measurem
         return unstable("exploding_gradient", f"mean gradient norm {last.grad_norm:.4g} is above {limit:.4g}")
     level = (1 - settings.stuck_margin) * trivial_loss
     is_falling = last.train_loss <= (1 - settings.stuck_margin) * recent[0].train_loss
-    if ready and not is_falling and all(m.train_loss > level for m in recent):
+    # Predictions that spread out tell of learning before the loss does.
+    is_waking = last.prediction_spread > max(
+        settings.constant_spread, (1 + settings.stuck_margin) * recent[0].prediction_spread
+    )
+    if ready and not (is_falling or is_waking) and all(m.train_loss > level for m in recent):
         loss = f"train loss {last.train_loss:.4g} does not fall, and is above {level:.4g}"
         return unstable("stuck_loss", f"{loss}; the trivial predictor has {trivial_loss:.4g}")
     if ready and all(m.prediction_spread <= settings.constant_spread for m in recent):

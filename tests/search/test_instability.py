@@ -49,6 +49,18 @@ TABLE = {
         [{"train_loss": 8.0 * 0.97**index} for index in range(6)],
         "- - - - stuck_loss stuck_loss",
     ),
+    "at the trivial level, but the predictions spread out": (
+        [STUCK | {"prediction_spread": 0.02 * 1.2**index} for index in range(8)],
+        "- - - - - - - -",
+    ),
+    "at the trivial level, and what spreads out is next to nothing": (
+        [STUCK | {"prediction_spread": 0.001 * 1.2**index} for index in range(6)],
+        "- - - - stuck_loss stuck_loss",
+    ),
+    "at the trivial level, and the predictions come together": (
+        [STUCK | {"prediction_spread": 0.5 * 0.8**index} for index in range(6)],
+        "- - - - stuck_loss stuck_loss",
+    ),
     "constant predictions": ([CONSTANT] * 5, "- - - - constant_predictions"),
     "undefined spread is not constant": ([{"prediction_spread": math.nan}] * 6, "- - - - - -"),
     "exploding gradients need no grace period": ([EXPLODING] * 3, "- exploding_gradient exploding_gradient"),
