@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ import ray
 from blurb_tune.errors import InputError, Problem
 from blurb_tune.spec.schema import SweepSpec
 
+_CONNECT_SECONDS = 5.0
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -33,6 +35,7 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
 
     Raises InputError when the cluster cannot be reached.
     """
+    _check_address(spec.cluster)
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update({name: value for name, value in _ENVIRONMENT.items() if before[name] is None})
     try:
@@ -53,6 +56,17 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
+
+
+def _check_address(address: str | None) -> None:
+    """Ray itself waits for minutes where nobody listens."""
+    host, _, port = (address or "").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise InputError([Problem("cluster", f"no Ray cluster answers at {address}: {error}")]) from None
 
 
 def count_slots(spec: SweepSpec) -> int:
