@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format bench clean help
+.PHONY: demo test check format clean help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,9 +25,6 @@ check: $(VENV)/.dev ## lint, types, and the floors of the architecture
 format: $(VENV)/.dev ## bring the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-bench: $(VENV)/.dev ## measure overhead and throughput beside the plain way
-	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 clean: ## remove the environment
 	rm -rf $(VENV)
