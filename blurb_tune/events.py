@@ -30,8 +30,9 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepStarted(Event):
-    """sweep_id: name and a random part, unique. trivial_score: the trivial predictor's dev score, with which a run counts that
-    failed without a score of its own.
+    """sweep_id: name and a random part, unique. models: blocks (L) by model name. folds: of a cross-validation, 0 without one.
+    trivial_score: the trivial predictor's dev score, with which a run counts that failed without a score of its own. notes:
+    what is remarkable about the data.
     """
 
     kind = "sweep_started"
@@ -40,8 +41,7 @@ class SweepStarted(Event):
     spec_digest: str
     task: str
     metric: str
-    model: str
-    blocks: int
+    models: dict[str, int]
     objective: str
     score: str
     seeds: list[int]
@@ -49,6 +49,13 @@ class SweepStarted(Event):
     trivial_score: float
     slots: int
     versions: dict[str, str]
+    folds: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def runs(self) -> int:
+        """Trials of a configuration: one per seed and fold."""
+        return len(self.seeds) * max(1, self.folds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +83,7 @@ class TrialStarted(Event):
     configuration: str
     seed: int
     attempt: int
+    fold: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +136,33 @@ class ConfigurationEnded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelectionMade(Event):
+    """The search is over and its winner is named, on dev scores alone; from here on the test split may be read.
+
+    reference: vanilla fine-tuning of the same model, None where the sweep has none or it is itself the winner.
+    """
+
+    kind = "selection_made"
+    configuration: str
+    reference: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested(Event):
+    """What a trial's model does on the test split.
+
+    metrics: by name. interval: the score's 95 % interval from the test set's size. error: why there are no metrics.
+    """
+
+    kind = "tested"
+    trial: str
+    examples: int
+    metrics: dict[str, float] = field(default_factory=dict)
+    interval: list[float] = field(default_factory=list)
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepEnded(Event):
     """`status` is `finished` or `interrupted`; `wall_seconds` the time since this driver's start or resumption."""
 
@@ -147,6 +182,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         PruneDecided,
         TrialEnded,
         ConfigurationEnded,
+        SelectionMade,
+        Tested,
         SweepEnded,
     )
 }

@@ -41,6 +41,11 @@ class SweepPaths:
         return self.root / "scores.png"
 
     @property
+    def weights(self) -> Path:
+        """Weights of the trials that may still win, and of the winner's in the end, where the spec names no other folder."""
+        return self.root / "weights"
+
+    @property
     def mlflow_store(self) -> Path:
         """MLflow's SQLite database when the spec names no tracking server."""
         return self.root / "mlflow.db"

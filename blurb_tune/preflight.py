@@ -9,50 +9,64 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from blurb_tune.errors import BlurbTuneError, InputError, Problem, did_you_mean
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
-from blurb_tune.search.combinations import count, is_feasible, planned_configurations
+from blurb_tune.search.combinations import count, feasible_strategies, planned_configurations, too_deep
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of
 from blurb_tune.spec.load import UNKNOWN, in_order
-from blurb_tune.tasks.data import check_data, data_folder, fingerprint, load_split
-from blurb_tune.tasks.task import Task, find_task
+from blurb_tune.spec.source import KeyPath
+from blurb_tune.spec.task import TaskSpec
+from blurb_tune.tasks.data import Inspection, TaskData, inspect
+from blurb_tune.tasks.named import located, spec_source
+from blurb_tune.tasks.own import resolved
+from blurb_tune.tasks.sources import DataSource
+from blurb_tune.tasks.task import BINARY_METRICS, LOWER_IS_BETTER, Kind, Task
 from blurb_tune.tracking.server import check_server
-from blurb_tune.trial import Strategy
 
-_LOWER_IS_BETTER = frozenset({"mse"})
 _STORAGES = ("sqlite:///", "postgresql", "mysql")
 # What does not change a sweep's numbers may be changed when it is taken up again.
-_NOT_IN_DIGEST = {"resources", "tracking", "storage", "cluster", "retries"}
+_DATA_KEYS = {"train", "dev", "test", "hub"}
+_NOT_IN_DIGEST = {"resources", "tracking", "final_test", "weights", "storage", "cluster", "retries"}
 
 
 @dataclass(frozen=True)
 class Plan:
     """A sweep that can start.
 
-    max_epochs and max_steps: of all trials together, if nothing is pruned. digest: of everything that decides the numbers.
+    spec: with the labels of a task of one's own filled in. models: by the names that the spec gives them, in its order.
+    train_examples and dev_examples: None where the data have not been looked at and nobody published them; with folds, those
+    of the smallest. max_epochs and max_steps: of all trials together, if nothing is pruned. notes: what is
+    remarkable about the data. digest: of everything that decides the numbers.
     """
 
     spec: SweepSpec
     task: Task
-    model: ModelInfo
-    folder: Path | None
+    models: Mapping[str, ModelInfo]
+    source: DataSource
     metric: str
-    train_examples: int
-    dev_examples: int
+    train_examples: int | None
+    dev_examples: int | None
     configurations: int
     combinations: int | None
     max_epochs: int
-    max_steps: int
+    max_steps: int | None
+    notes: tuple[str, ...]
     digest: str
 
     @property
+    def blocks(self) -> dict[str, int]:
+        """Encoder blocks (L) by model name."""
+        return {name: info.blocks for name, info in self.models.items()}
+
+    @property
     def trials(self) -> int:
-        return self.configurations * len(self.spec.seeds)
+        return self.configurations * len(self.spec.seeds) * max(1, self.source.folds)
 
 
 def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
@@ -62,133 +76,138 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     """
     spec, source = loaded.spec, loaded.source
     problems = list(loaded.problems)
-    task, model = _task(loaded, problems), _model(loaded, problems)
-    if task is not None:
-        problems += _check_metric(loaded, task)
-    if model is not None:
-        problems += _check_depths(loaded, model)
-        problems += _check_length(loaded, task, model)
-        if check_machine:
-            problems += _complaint(loaded, "model", lambda: check_weights(model))
+    data, faults = spec_source(loaded)
+    models = _models(loaded, problems)
+    found = inspect(data) if data is not None and check_machine else Inspection(data) if data is not None else None
+    problems += faults
+    if found is not None:
+        problems += located(loaded, found.problems)
+        problems += _check_metric(loaded, found.source.task)
+    has_all_models = models.keys() == set(spec.models)
+    if has_all_models:
+        problems += _check_depths(loaded, models)
+    problems += _check_length(loaded, models)
+    if check_machine:
+        for name, info in models.items():
+            problems += _complaint(loaded, _model_paths(loaded)[name], partial(check_weights, info))
     problems += _check_grid(loaded)
     if spec.storage is not None and not spec.storage.startswith(_STORAGES):
         problems.append(source.problem(("storage",), f"expected a URL that starts with one of {', '.join(_STORAGES)}"))
-    folder = data_folder(task, _data_root(loaded)) if task else None
     if check_machine:
-        problems += _check_data(loaded, task, folder) if task else []
         problems += _check_gpus(loaded)
         if spec.tracking.uri is not None:
-            problems += _complaint(loaded, "tracking.uri", lambda: check_server(spec.tracking.uri or ""))
-    if problems or task is None or model is None:
-        raise InputError(in_order(problems))
-    return _plan(spec, task, model, folder, has_data=check_machine)
+            problems += _complaint(loaded, ("tracking", "uri"), lambda: check_server(spec.tracking.uri or ""))
+    if problems or found is None or not has_all_models:
+        raise InputError(in_order(problems, source.file))
+    return _plan(spec, found, models)
 
 
-def _plan(spec: SweepSpec, task: Task, model: ModelInfo, folder: Path | None, *, has_data: bool) -> Plan:
-    examples = {split: task.counts[split] for split in ("train", "dev")}
-    if has_data:
-        examples = {"train": len(load_split(task, folder, "train")), "dev": len(load_split(task, folder, "dev"))}
-    space, search = spec.space, spec.search
-    configurations = planned_configurations(space, model.blocks, search.sampler, search.configurations)
+def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo]) -> Plan:
+    task, space, search = found.source.task, spec.space, spec.search
+    spec = spec.model_copy(update={"task": resolved(spec.task, task)}) if isinstance(spec.task, TaskSpec) else spec
+    train, dev = _sizes(task, found.data)
+    blocks = {name: info.blocks for name, info in models.items()}
+    configurations = planned_configurations(space, blocks, search.sampler, search.configurations)
     epochs = int(bounds_of(space.epochs)[1])
-    steps = epochs * math.ceil(examples["train"] / int(bounds_of(space.batch_size)[0]))
-    trials = configurations * len(spec.seeds)
+    trials = configurations * len(spec.seeds) * max(1, found.source.folds)
+    steps = trials * epochs * math.ceil(train / int(bounds_of(space.batch_size)[0])) if train is not None else None
     return Plan(
         spec=spec,
         task=task,
-        model=model,
-        folder=folder,
+        models=models,
+        source=found.source,
         metric=spec.metric or task.metric,
-        train_examples=examples["train"],
-        dev_examples=examples["dev"],
+        train_examples=train,
+        dev_examples=dev,
         configurations=configurations,
-        combinations=count(space, model.blocks),
+        combinations=count(space, blocks),
         max_epochs=trials * epochs,
-        max_steps=trials * steps,
-        digest=_digest(spec, fingerprint(task, folder) if has_data else ""),
+        max_steps=steps,
+        notes=found.notes,
+        digest=_digest(spec, found.digest),
     )
+
+
+def _sizes(task: Task, data: TaskData | None) -> tuple[int | None, int | None]:
+    """Examples of train and dev, as far as they are known; those of the smallest fold, where there are folds."""
+    if data is None:
+        return task.sizes.get("train"), task.sizes.get("dev")
+    dev = min(map(len, data.folds)) if data.folds else len(data.dev)
+    return len(data.train) - (dev if data.folds else 0), dev
 
 
 def _digest(spec: SweepSpec, data: str) -> str:
     content = spec.model_dump(mode="json", exclude=_NOT_IN_DIGEST | {"data"})
+    if isinstance(spec.task, TaskSpec):
+        content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS)
     return hashlib.sha256(json.dumps([content, data], sort_keys=True).encode()).hexdigest()
 
 
-def _data_root(loaded: LoadedSpec) -> Path | None:
-    if loaded.spec.data is None:
-        return None
-    return loaded.source.file.parent / Path(loaded.spec.data).expanduser()
-
-
-def _check_data(loaded: LoadedSpec, task: Task, folder: Path | None) -> Iterator[Problem]:
-    """What is wrong with the data; a folder that is not there is the fault of the line that names it."""
-    for problem in check_data(task, folder):
-        is_named = loaded.spec.data is not None and problem.where == str(folder)
-        yield loaded.source.problem(("data",), f"{folder}: {problem.what}") if is_named else problem
-
-
-def _complaint(loaded: LoadedSpec, name: str, check: Callable[[], None]) -> Iterator[Problem]:
-    """The error of a check as a problem at the setting that `name` spells out."""
+def _complaint(loaded: LoadedSpec, path: KeyPath, check: Callable[[], None]) -> Iterator[Problem]:
+    """The error of a check as a problem at the setting that it is about."""
     try:
         check()
     except BlurbTuneError as error:
-        yield loaded.source.problem(tuple(name.split(".")), str(error))
+        yield loaded.source.problem(path, str(error))
 
 
-def _task(loaded: LoadedSpec, problems: list[Problem]) -> Task | None:
-    if loaded.spec.task == UNKNOWN:
-        return None
-    try:
-        return find_task(loaded.spec.task)
-    except BlurbTuneError as error:
-        problems.append(loaded.source.problem(("task",), str(error)))
-        return None
+def _model_paths(loaded: LoadedSpec) -> dict[str, KeyPath]:
+    """Where each model is named: in the spec's `model`, or in an item of its choice."""
+    names, written = loaded.spec.models, loaded.source.data.get("model")
+    if not isinstance(written, list | dict):
+        return dict.fromkeys(names, ("model",))
+    above: KeyPath = ("model",) if isinstance(written, list) else ("model", "choice")
+    return {name: (*above, index) for index, name in enumerate(names)}
 
 
-def _model(loaded: LoadedSpec, problems: list[Problem]) -> ModelInfo | None:
-    if loaded.spec.model == UNKNOWN:
-        return None
-    try:
-        return describe_model(loaded.spec.model)
-    except BlurbTuneError as error:
-        problems.append(loaded.source.problem(("model",), str(error)))
-        return None
+def _models(loaded: LoadedSpec, problems: list[Problem]) -> dict[str, ModelInfo]:
+    """The models that can be described, by name."""
+    found: dict[str, ModelInfo] = {}
+    for name, path in _model_paths(loaded).items():
+        if name == UNKNOWN:
+            continue
+        try:
+            info = describe_model(name)
+        except BlurbTuneError as error:
+            problems.append(loaded.source.problem(path, str(error)))
+            continue
+        twin = next((n for n, i in found.items() if (i.path, i.hub_id) == (info.path, info.hub_id)), None)
+        if twin is not None:
+            problems.append(loaded.source.problem(path, f"{name!r} is the same model as {twin!r}"))
+        found[name] = info
+    return found
 
 
 def _check_metric(loaded: LoadedSpec, task: Task) -> Iterator[Problem]:
     metric = loaded.spec.metric
-    usable = [name for name in task.metrics if name not in _LOWER_IS_BETTER]
-    if metric in _LOWER_IS_BETTER:
+    usable = [name for name in task.metrics if name not in LOWER_IS_BETTER]
+    usable += BINARY_METRICS if task.kind is Kind.CLASSIFICATION and not task.labels else ()
+    if metric in LOWER_IS_BETTER:
         yield loaded.source.problem(("metric",), f"{metric!r} cannot be maximised; expected one of: {', '.join(usable)}")
     elif metric is not None and metric not in usable:
         yield loaded.source.problem(("metric",), f"task {task.name!r} has no metric {metric!r}{did_you_mean(metric, usable)}")
 
 
-def _check_depths(loaded: LoadedSpec, model: ModelInfo) -> Iterator[Problem]:
-    space, blocks, has = loaded.spec.space, model.blocks, f"{model.name} has {model.blocks} blocks"
-    for index, item in enumerate(space.strategy or []):
-        if not is_feasible(item.strategy, blocks):
-            yield loaded.source.problem(
-                ("space", "strategy", index), f"`freeze_depth + reinit_count <= {blocks}` must hold ({has})"
-            )
-    if space.strategy is not None:
-        return
-    names = ("freeze_depth", "reinit_count")
-    too_deep = [name for name in names if bounds_of(getattr(space, name))[1] > blocks]
-    for name in too_deep:
-        deepest = bounds_of(getattr(space, name))[1]
-        yield loaded.source.problem(("space", name), f"{deepest} is beyond the model's blocks; {has}")
-    least = Strategy(freeze_depth=bounds_of(space.freeze_depth)[0], reinit_count=bounds_of(space.reinit_count)[0])
-    if not too_deep and not is_feasible(least, blocks):
-        yield loaded.source.problem(("space",), f"no configuration has `freeze_depth + reinit_count <= {blocks}` ({has})")
+def _check_depths(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:
+    """What is too deep for every model, or else the models for which everything is too deep."""
+    space, blocks = loaded.spec.space, {name: info.blocks for name, info in models.items()}
+    faults = list(too_deep(space, blocks))
+    for path, what in faults:
+        yield loaded.source.problem(("space", *path), what)
+    for name, limit in blocks.items():
+        if not faults and not feasible_strategies(space, limit):
+            path = ("space",) if len(blocks) == 1 else _model_paths(loaded)[name]
+            what = f"no configuration has `freeze_depth + reinit_count <= {limit}` ({name} has {limit} blocks)"
+            yield loaded.source.problem(path, what)
 
 
-def _check_length(loaded: LoadedSpec, task: Task | None, model: ModelInfo) -> Iterator[Problem]:
+def _check_length(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:
     length = loaded.spec.training.max_length
-    if length is not None and length > model.max_length:
-        yield loaded.source.problem(
-            ("training", "max_length"), f"{length} tokens are more than {model.name} can read, which is {model.max_length}"
-        )
+    for name, info in models.items():
+        if length is not None and length > info.max_length:
+            yield loaded.source.problem(
+                ("training", "max_length"), f"{length} tokens are more than {name} can read, which is {info.max_length}"
+            )
 
 
 def _check_grid(loaded: LoadedSpec) -> Iterator[Problem]:

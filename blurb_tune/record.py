@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blurb_tune import events as ev
-from blurb_tune.stability import Spread, aggregate, spread
+from blurb_tune.results import GroupResult, best_of
+from blurb_tune.stability import aggregate, spread
 from blurb_tune.trial import Configuration, Measurement, Outcome
 
 
@@ -24,6 +25,7 @@ class TrialRecord:
     seed: int
     attempt: int
     started: float
+    fold: int | None = None
     measurements: list[Measurement] = field(default_factory=list)
     prunes: list[ev.PruneDecided] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -33,6 +35,11 @@ class TrialRecord:
     worker: str = ""
     ended: float | None = None
     will_retry: bool = False
+
+    @property
+    def run(self) -> str:
+        """Which run of its configuration it is, such as `seed 3` or `seed 3 fold 0`."""
+        return f"seed {self.seed}" + ("" if self.fold is None else f" fold {self.fold}")
 
     @property
     def last(self) -> Measurement | None:
@@ -87,34 +94,6 @@ class ConfigurationRecord:
     value: float = math.nan
 
 
-@dataclass(frozen=True)
-class GroupResult:
-    """The seeds of a configuration, or of all configurations of one family, taken together.
-
-    n counts the results: every ended trial but errored and dominated ones. failed is among n, dominated (censored) and
-    errored are beside it.
-    """
-
-    name: str
-    spread: Spread
-    objective: float
-    n: int
-    completed: int
-    failed: int
-    pruned_unstable: int
-    dominated: int
-    errored: int
-
-    @property
-    def failed_share(self) -> float:
-        return self.failed / self.n if self.n else math.nan
-
-
-def best_of(results: Iterable[GroupResult], seeds: int) -> GroupResult | None:
-    """The highest objective among configurations with a result of every seed; of any number of seeds where none has all."""
-    return max((r for r in results if r.n), key=lambda r: (r.n == seeds, r.objective), default=None)
-
-
 class SweepRecord:
     """The state of one sweep, by `apply`-ing its events in order."""
 
@@ -122,6 +101,8 @@ class SweepRecord:
         self.started: ev.SweepStarted | None = None
         self.trials: dict[str, TrialRecord] = {}
         self.configurations: dict[str, ConfigurationRecord] = {}
+        self.selection: ev.SelectionMade | None = None
+        self.tests: dict[str, ev.Tested] = {}
         self.status = "running"
         self.slots = 1
         self.wall_seconds = 0.0
@@ -160,7 +141,9 @@ class SweepRecord:
             case ev.TrialStarted():
                 before = self.trials.get(event.trial)
                 self.lost_seconds += before.train_seconds if before else 0.0
-                self.trials[event.trial] = TrialRecord(event.trial, event.configuration, event.seed, event.attempt, event.time)
+                self.trials[event.trial] = TrialRecord(
+                    event.trial, event.configuration, event.seed, event.attempt, event.time, event.fold
+                )
             case ev.Measured():
                 self.trials[event.trial].measurements.append(event.measurement)
             case ev.PruneDecided():
@@ -173,6 +156,10 @@ class SweepRecord:
             case ev.ConfigurationEnded():
                 ended = self.configurations[event.configuration]
                 ended.state, ended.value = event.state, event.value
+            case ev.SelectionMade():
+                self.selection = event
+            case ev.Tested():
+                self.tests[event.trial] = event
             case ev.SweepEnded():
                 self.status = event.status
                 self.wall_seconds += event.wall_seconds
@@ -184,6 +171,24 @@ class SweepRecord:
         if self.started is None:
             raise LookupError("the event log does not start with sweep_started")
         return self.started
+
+    @property
+    def has_models(self) -> bool:
+        """The model is an axis of the search: strategies are told apart by model."""
+        return len(self.header.models) > 1
+
+    def label(self, configuration_id: str) -> str:
+        """A configuration's strategy in words, such as `freeze 4`, or `bert-base: freeze 4` where there are several models."""
+        configuration = self.configurations[configuration_id].configuration
+        return self._of_model(configuration.model, configuration.strategy.label)
+
+    def family(self, configuration_id: str) -> str:
+        """The techniques at work, such as `freeze+decay`, with the model in front where there are several."""
+        configuration = self.configurations[configuration_id].configuration
+        return self._of_model(configuration.model, configuration.strategy.family)
+
+    def _of_model(self, model: str, what: str) -> str:
+        return f"{model}: {what}" if self.has_models else what
 
     @property
     def train_seconds(self) -> float:
@@ -233,22 +238,23 @@ class SweepRecord:
             trials[trial.configuration_id].append(trial)
         return [self.group(name, of) for name, of in trials.items()]
 
-    def by_family(self) -> list[GroupResult]:
-        """One result per strategy family, vanilla first, the others by objective."""
-        families: dict[str, list[TrialRecord]] = {}
-        for trial in self.trials.values():
-            family = self.configurations[trial.configuration_id].configuration.strategy.family
-            families.setdefault(family, []).append(trial)
-        results = [self.group(name, trials) for name, trials in families.items()]
-        return sorted(results, key=lambda r: (r.name != "vanilla", -r.objective if r.n else math.inf))
-
     def best_configuration(self) -> GroupResult | None:
         """The highest objective among configurations whose every seed gave a result.
 
         A configuration with dominated seeds has lost its worst runs to censoring and cannot be compared; it is passed over
         while any other has a full set of seeds, and so is one with errored or missing seeds.
         """
-        return best_of(self.by_configuration(), len(self.header.seeds))
+        return best_of(self.by_configuration(), self.header.runs)
+
+    def references(self) -> dict[str, GroupResult]:
+        """By model, its best vanilla configuration: what the winner is compared with on the test split."""
+        vanilla: dict[str, list[GroupResult]] = {}
+        for result in self.by_configuration():
+            configuration = self.configurations[result.name].configuration
+            if configuration.strategy.is_vanilla:
+                vanilla.setdefault(configuration.model, []).append(result)
+        best = {model: best_of(results, self.header.runs) for model, results in vanilla.items()}
+        return {model: result for model, result in best.items() if result is not None}
 
     def outcome_counts(self) -> dict[str, int]:
         """How many final trials ended in each way, every outcome named."""

@@ -50,6 +50,24 @@ def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tup
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def fisher_interval(correlation: float, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """The interval of a Pearson correlation of n pairs by Fisher's z transformation (Fisher 1921, Metron 1:3), at 95 % by
+    default; (-1, 1) for fewer than 4 pairs, NaN for an undefined correlation.
+
+    Raises ValueError unless -1 <= correlation <= 1.
+    """
+    if math.isnan(correlation):
+        return math.nan, math.nan
+    if not -1 <= correlation <= 1:
+        raise ValueError(f"-1 <= correlation <= 1 must hold, but got {correlation}")
+    if n < 4:
+        return -1.0, 1.0
+    if abs(correlation) == 1:
+        return correlation, correlation
+    half = z / math.sqrt(n - 3)
+    return math.tanh(math.atanh(correlation) - half), math.tanh(math.atanh(correlation) + half)
+
+
 def _mean_minus_std(scores: np.ndarray) -> float:
     return float(scores.mean() - (scores.std(ddof=1) if scores.size > 1 else 0.0))
 

@@ -53,13 +53,14 @@ class Strategy:
 
 @dataclass(frozen=True)
 class Configuration:
-    """One point of the search space: a strategy and its optimisation settings.
+    """One point of the search space: a model, a strategy and its optimisation settings.
 
-    learning_rate: peak rate of the head. batch_size: examples per optimiser step. epochs: passes over the training set.
-    warmup_share: share of the steps with rising rate. weight_decay: decoupled, none on biases and LayerNorm.
-    bias_correction: Adam's; off reproduces BERTAdam. max_grad_norm: clipping threshold, None for no clipping.
+    model: as the spec names it. learning_rate: peak rate of the head. batch_size: examples per optimiser step. epochs: passes
+    over the training set. warmup_share: share of the steps with rising rate. weight_decay: decoupled, none on biases and
+    LayerNorm. bias_correction: Adam's; off reproduces BERTAdam. max_grad_norm: clipping threshold, None for no clipping.
     """
 
+    model: str = ""
     freeze_depth: int = 0
     decay_rate: float = 1.0
     reinit_count: int = 0
@@ -86,13 +87,17 @@ HYPERPARAMETER_NAMES = tuple(f.name for f in fields(Configuration))
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """One configuration with one seed. `attempt` counts from 1 and grows when an errored or lost trial is run again."""
+    """One configuration with one seed, on one fold where the sweep cross-validates (`fold` counts from 0).
+
+    `attempt` counts from 1 and grows when an errored or lost trial is run again.
+    """
 
     trial_id: str
     configuration_id: str
     configuration: Configuration
     seed: int
     attempt: int = 1
+    fold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,11 @@ class Measurement:
 
     step: optimiser steps so far. epoch: passes over the training set so far. dev_score: the task's metric on dev, NaN where
     it is undefined. dev_loss: mean loss on dev. train_loss: mean loss since the last measurement. grad_norm: mean gradient
-    norm before clipping since the last measurement. prediction_spread: standard deviation of the dev predictions over that
-    of the labels (regression), or the share of dev examples outside the most predicted class (classification); 0 means
-    constant predictions. learning_rate: the head's at this step. train_seconds and eval_seconds: since the trial began.
-    extra: further dev metrics by name.
+    norm before clipping since the last measurement. prediction_spread: how much the dev predictions vary over how much the
+    labels do, both as standard deviations (regression) or as shares outside the most frequent class, tag or set of labels; 0
+    means constant predictions. learning_rate: the head's at this step. train_seconds and eval_seconds: since the trial began.
+    micro_batch_size: most examples of a forward pass in training, less than asked for where memory ran out. extra: further
+    dev metrics by name.
     """
 
     step: int
@@ -117,6 +123,7 @@ class Measurement:
     learning_rate: float
     train_seconds: float
     eval_seconds: float
+    micro_batch_size: int = 0
     extra: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -32,7 +32,20 @@ def test_the_plan_counts_what_would_run(tmp_path: Path) -> None:
     assert (plan.configurations, plan.combinations, plan.trials) == (8, 8, 40)
     assert plan.max_epochs == 40 * 7
     assert plan.max_steps == 40 * 7 * 6
-    assert (plan.metric, plan.model.blocks, plan.train_examples) == ("pearson", 4, 96)
+    assert (plan.metric, plan.blocks, plan.train_examples) == ("pearson", {"tiny": 4}, 96)
+
+
+def test_the_model_is_an_axis_and_only_what_fits_it_is_counted(tmp_path: Path) -> None:
+    space = {"strategy": ["vanilla", {"freeze_depth": 6}], "epochs": [3, 7]}
+    models = ["bert-large", "tiny", "minilm"]
+    for written in (models, {"choice": models}):
+        plan = plan_of(tmp_path, check_machine=False, model=written, search={"sampler": "grid"}, space=space)
+        assert list(plan.models) == models
+        assert plan.blocks == {"bert-large": 24, "tiny": 4, "minilm": 6}
+        assert plan.configurations == plan.combinations == 3 * 2 * 2 - 2
+    assert (
+        plan_of(tmp_path, check_machine=False, model=models, space={"freeze_depth": {"low": 0, "high": 24}}).combinations == 37
+    )
 
 
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -48,6 +61,20 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         "space.strategy[1]: `freeze_depth + reinit_count <= 4` must hold",
     ),
     "no feasible configuration": ({"space": {"freeze_depth": [3, 4], "reinit_count": 2}}, "no configuration has"),
+    "one of several models is unknown": ({"model": ["tiny", "minlm"]}, "model[1]: there is no model 'minlm'; did you mean"),
+    "one of a choice of models is unknown": ({"model": {"choice": ["minlm"]}}, "model.choice[0]: there is no model"),
+    "deeper than every model": (
+        {"model": ["tiny", "minilm"], "space": {"freeze_depth": [0, 7]}},
+        "space.freeze_depth: 7 is beyond every model's blocks; tiny has 4 blocks, minilm has 6 blocks",
+    ),
+    "a strategy that fits no model": (
+        {"model": ["tiny", "minilm"], "space": {"strategy": ["vanilla", {"freeze_depth": 5, "reinit_count": 2}]}},
+        "space.strategy[1]: `freeze_depth + reinit_count <= 6` must hold (tiny has 4 blocks, minilm has 6 blocks)",
+    ),
+    "a model that no strategy fits": (
+        {"model": ["minilm", "tiny"], "space": {"strategy": [{"freeze_depth": 5}, {"reinit_count": 6}]}},
+        "model[1]: no configuration has `freeze_depth + reinit_count <= 4` (tiny has 4 blocks)",
+    ),
     "endless grid": (
         {"search": {"sampler": "grid"}, "space": {"decay_rate": {"low": 0.5, "high": 1.0}}},
         "space.decay_rate: a grid needs values that can be counted out",
@@ -69,6 +96,30 @@ def test_what_the_spec_names_is_checked(tmp_path: Path, settings: dict[str, Any]
     assert len(found) == 1
     assert found[0].startswith(f"{tmp_path}/sweep.yaml:")
     assert expected in found[0]
+
+
+def test_each_of_several_models_is_told_at_its_own_line(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text("task: demo\nmodel:\n  - tiny\n  - minlm\n  - /nowhere\n  - minilm\nseeds: 0\n")
+    with pytest.raises(InputError) as error:
+        make_plan(load_spec(file))
+    assert [problem.where.rpartition(":")[2] for problem in error.value.problems] == ["4", "5", "7"]
+
+
+def test_a_model_under_two_names_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model\[1\]: 'google-bert/bert-base-uncased' is the same model as 'bert-base'"):
+        plan_of(tmp_path, check_machine=False, model=["bert-base", "google-bert/bert-base-uncased"])
+
+
+def test_the_weights_of_every_model_are_checked(tmp_path: Path) -> None:
+    shape = {"model_type": "bert", "num_hidden_layers": 3, "hidden_size": 8, "max_position_embeddings": 64}
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps(shape))
+    found = problems_of(tmp_path, model=["tiny", str(tmp_path / "a"), str(tmp_path / "b")])
+    assert [f"model[{index}]: " in what and "has no weights" in what for index, what in enumerate(found, start=1)] == [
+        True
+    ] * 2
 
 
 def test_everything_wrong_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
@@ -100,9 +151,10 @@ def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
     base: dict[str, Any] = {"task": "biosses", "data": "data"}
     digest = plan_of(tmp_path, **base).digest
     assert plan_of(tmp_path, **base).digest == digest
-    for setting in ({"resources": {"concurrency": 1}}, {"retries": 3}, {"tracking": {"experiment": "x"}}):
+    free = ({"resources": {"concurrency": 1}}, {"retries": 3}, {"tracking": {"experiment": "x"}})
+    for setting in (*free, {"final_test": False}, {"weights": "elsewhere"}):
         assert plan_of(tmp_path, **base, **setting).digest == digest
-    for setting in ({"seeds": 2}, {"objective": "mean"}, {"space": {"epochs": 3}}, {"search": {"seed": 1}}):
+    for setting in ({"seeds": 2}, {"model": ["tiny", "minilm"]}, {"space": {"epochs": 3}}, {"search": {"seed": 1}}):
         assert plan_of(tmp_path, **base, **setting).digest != digest
     train = tmp_path / "data" / "BIOSSES" / "train.jsonl"
     train.write_text(train.read_text().replace('"a"', '"c"', 1))
@@ -118,4 +170,4 @@ def test_the_same_data_elsewhere_is_the_same_sweep(tmp_path: Path) -> None:
 
 def test_without_the_machine_only_the_spec_is_checked(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, check_machine=False, task="biosses", model="pubmedbert-large", resources={"gpus": 8})
-    assert (plan.model.blocks, plan.train_examples) == (24, 64)
+    assert (plan.blocks, plan.train_examples) == ({"pubmedbert-large": 24}, 64)

@@ -15,7 +15,7 @@ TRIVIAL = 0.05
 
 def started(score: str = "final", objective: str = "mean") -> ev.SweepStarted:
     return ev.SweepStarted(
-        sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", model="tiny", blocks=4, objective=objective,
+        sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", models={"tiny": 4}, objective=objective,
         score=score, seeds=[0, 1], configurations=2, trivial_score=TRIVIAL, slots=2, versions={}, time=100.0,
     )  # fmt: skip
 
@@ -92,14 +92,6 @@ def test_the_best_configuration_has_a_result_for_every_seed() -> None:
     assert only is not None
     assert only.name == "c001"
     assert SweepRecord.of(events[:1]).best_configuration() is None
-
-
-def test_families_pool_their_configurations_vanilla_first() -> None:
-    events = [started(), suggested("c000", reinit_count=1), suggested("c001", reinit_count=2), suggested("c002")]
-    for name, score in (("c000", 0.8), ("c001", 0.6), ("c002", 0.1)):
-        events += trial(name, 0, [score], Outcome.COMPLETED)
-    found = [(r.name, r.n, pytest.approx(r.spread.mean)) for r in SweepRecord.of(events).by_family()]
-    assert found == [("vanilla", 1, 0.1), ("reinit", 2, 0.7)]
 
 
 def test_a_new_attempt_starts_from_nothing_and_its_lost_seconds_are_kept() -> None:

@@ -98,10 +98,49 @@ def tasks() -> None:
     listings.print_tasks()
 
 
+@app.command(
+    name="import-data",
+    epilog="Example:\n\n  blurb-tune import-data LinkBERT/data --to blurb\n\n"
+    "  blurb-tune import-data my-corpus --task bc2gm --to blurb",
+)
+def import_data(
+    source: Annotated[
+        Path,
+        typer.Argument(help="folder with the train, dev and test files of a data set, or with several", show_default=False),
+    ],
+    to: Annotated[Path, typer.Option("--to", help="where each data set gets a folder", show_default=False)],
+    task: Annotated[str | None, typer.Option(help="which data set it is", show_default="by the folders' names")] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace data sets that are there already")] = False,
+) -> None:
+    """Copy BLURB data sets from other formats to folders that a sweep reads; every row is checked.
+
+    Reads LinkBERT's folders, CoNLL files (a word and its tag a line), and JSON, CSV, TSV or Parquet with the task's columns.
+    """
+    from blurb_tune.cli.import_data import import_command
+
+    with exit_codes():
+        import_command(source, to, task, force=force)
+
+
 @app.command()
 def models() -> None:
     """List the models that a spec can name, besides local folders and hub ids."""
     listings.print_models()
+
+
+@app.command(epilog="Example:\n\n  blurb-tune score results.csv --json")
+def score(
+    results: Annotated[
+        Path, typer.Argument(help="a CSV file with the columns dataset,score; scores in percent", show_default=False)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="print the score as JSON, nothing else")] = False,
+) -> None:
+    """Work out the BLURB score of one model's results on the benchmark's data sets."""
+    from blurb_tune.cli.score import score_command
+
+    with exit_codes():
+        code = score_command(results, as_json=as_json)
+    raise typer.Exit(code)
 
 
 @app.command(epilog="Example:\n\n  blurb-tune ui runs/quickstart-1a2b3c4d --port 5001")

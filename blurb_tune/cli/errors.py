@@ -22,7 +22,7 @@ def exit_codes() -> Iterator[None]:
         for problem in error.problems:
             console.print(f"[bold]{escape(problem.where)}[/]: {escape(problem.what)}")
         count = len(error.problems)
-        console.print(f"[red]{count} problem{'s' if count != 1 else ''}; nothing was started[/]")
+        console.print(f"[red]{count} problem{'s' if count != 1 else ''}; nothing was done[/]")
         raise typer.Exit(ExitCode.BAD_INPUT) from None
     except BlurbTuneError as error:
         console.print(f"[red]error:[/] {escape(str(error))}")

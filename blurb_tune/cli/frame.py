@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Group as Lines
+from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from blurb_tune.cli.formatting import difference, duration, score, share, time_left
 from blurb_tune.cli.progress import Progress, Standing
-from blurb_tune.record import GroupResult, TrialRecord
-from blurb_tune.report.groups import lacks_seeds
+from blurb_tune.record import TrialRecord
+from blurb_tune.report.groups import Group, lacks_seeds
+from blurb_tune.results import GroupResult
 
 MAX_STRATEGIES = 8
 _BAR_WIDTH = 18
@@ -34,7 +35,7 @@ def frame(progress: Progress, width: int, height: int, now: float) -> Renderable
     room = max(height, _SMALLEST_HEIGHT) - _FIXED_LINES
     for_running = min(len(running), max(room - len(standing.groups), room // 2))
     parts: list[RenderableType] = [
-        _line(f"{header.name}: {header.task}, {header.model}, {header.metric} on dev", style="bold"),
+        _line(f"{header.name}: {header.task}, {', '.join(header.models)}, {header.metric} on dev", style="bold"),
         _bar(progress, now),
         _counts(progress),
         _best(progress, standing.best),
@@ -43,7 +44,7 @@ def frame(progress: Progress, width: int, height: int, now: float) -> Renderable
         parts += [Text(), _groups(progress, standing, room - for_running, width)]
     if running:
         parts += [Text(), _running(progress, running, for_running, width)]
-    return Group(*parts)
+    return Lines(*parts)
 
 
 def _line(text: str, style: str = "") -> Text:
@@ -72,7 +73,7 @@ def _counts(progress: Progress) -> Text:
 def _best(progress: Progress, best: GroupResult | None) -> Text:
     if best is None:
         return _line("best so far: -")
-    label = progress.record.configurations[best.name].configuration.strategy.label
+    label = progress.record.label(best.name)
     return _line(f"best so far: {best.name}, {label}: {_mean_and_std(best)}, n {best.n}", style="green")
 
 
@@ -91,22 +92,19 @@ def _table(first: str, first_width: int, *numbers: str) -> Table:
 def _groups(progress: Progress, standing: Standing, rows: int, width: int) -> Table:
     numbers = ("mean ± std", "n", "failed", "objective", "vs vanilla")
     table = _table(standing.kind, width - _STRATEGY_NUMBERS, *numbers)
-    vanilla = next((result.spread.mean for result in standing.groups if result.name == "vanilla"), math.nan)
     shown = _shown(standing.groups, rows)
-    for result in standing.groups[:shown]:
-        style = "dim" if lacks_seeds(progress.record, result) else ""
-        against_vanilla = difference(result.spread.mean - vanilla)
-        cells = (
-            _mean_and_std(result),
-            str(result.n),
-            share(result.failed, result.n),
-            score(result.objective),
-            against_vanilla,
-        )
-        table.add_row(result.name, *cells, style=style)
+    for group in standing.groups[:shown]:
+        style = "dim" if lacks_seeds(progress.record, group.result) else ""
+        table.add_row(Text(group.label), *_cells(group), style=style)
     if shown < len(standing.groups):
         table.add_row(f"and {len(standing.groups) - shown} more", style="dim")
     return table
+
+
+def _cells(group: Group) -> tuple[str, ...]:
+    result = group.result
+    failed, objective = share(result.failed, result.n), score(result.objective)
+    return _mean_and_std(result), str(result.n), failed, objective, difference(group.difference)
 
 
 def _running(progress: Progress, trials: Sequence[TrialRecord], rows: int, width: int) -> Table:
@@ -114,9 +112,9 @@ def _running(progress: Progress, trials: Sequence[TrialRecord], rows: int, width
     shown = _shown(trials, rows)
     for trial in trials[:shown]:
         configuration = progress.record.configurations[trial.configuration_id].configuration
-        name = Text(f"{trial.configuration_id}, {configuration.strategy.label}")
+        name = Text(f"{trial.configuration_id}, {progress.record.label(trial.configuration_id)}")
         epochs = f"{trial.epochs:.3g}/{configuration.epochs}"
-        table.add_row(name, str(trial.seed), str(trial.steps), epochs, score(trial.final_score))
+        table.add_row(name, trial.run.removeprefix("seed "), str(trial.steps), epochs, score(trial.final_score))
     if shown < len(trials):
         table.add_row(f"and {len(trials) - shown} more", style="dim")
     return table

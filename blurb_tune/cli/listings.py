@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -9,25 +12,46 @@ from rich.text import Text
 
 from blurb_tune.errors import BlurbTuneError
 from blurb_tune.models.catalogue import KNOWN_MODELS, KnownModel, check_weights, describe_model
-from blurb_tune.tasks.data import DATA_VARIABLE, data_folder
-from blurb_tune.tasks.task import TASKS, Task
+from blurb_tune.tasks.catalogue import TASKS
+from blurb_tune.tasks.hub import PREFIX
+from blurb_tune.tasks.sources import DATA_VARIABLE, FileTables, Nowhere, find_source
+from blurb_tune.tasks.task import Task
+
+_TASKS_NOTE = f"""
+Sizes are as published: mentions of entities for NER, words with a tag for PICO, else examples.
+Data are looked for in `data:` of the spec, a folder or {PREFIX}owner/name, else in
+${DATA_VARIABLE} ({{variable}}). `blurb-tune import-data` makes such a folder
+of other formats; a `task:` mapping describes tables of your own (docs/own-data.md)."""
 
 
 def print_tasks() -> None:
-    table = _table("task", "metric", "train/dev/test", "data")
+    """A line for each task, and one that says what it is, which at 80 columns would not fit beside it."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("task", "type", "metric", "train/dev/test", "data"):
+        table.add_column(name, no_wrap=True)
     for task in TASKS.values():
-        counts = "/".join(str(count) for count in task.counts.values())
-        table.add_row(task.name, task.metric, counts, _data(task), Text(f"{task.kind}: {task.description}"))
+        sizes = "/".join(str(size) for size in task.published.values())
+        table.add_row(task.name, task.blurb_type or "-", task.metric, sizes, _data(task))
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"\nData folders are looked for in `data:` of the spec, else in ${DATA_VARIABLE}.")
+    console.print()
+    descriptions = Table.grid(padding=(0, 2, 0, 0))
+    for task in TASKS.values():
+        descriptions.add_row(task.name, Text(task.description))
+    console.print(descriptions)
+    note = _TASKS_NOTE.format(variable=os.environ.get(DATA_VARIABLE) or "not set")
+    console.print(note, markup=False, soft_wrap=True)
 
 
 def _data(task: Task) -> str:
-    if task.is_builtin:
-        return "built in"
-    folder = data_folder(task, None)
-    return "found" if folder is not None and folder.is_dir() else f"needs {task.folder}/"
+    """Where the data are; the hub is not asked."""
+    match find_source(task).tables:
+        case Nowhere():
+            return f"no {task.folder}/"
+        case FileTables() as tables:
+            return f"{Path(tables.describe()).name}/{' lacks files' if tables.problems() else ''}"
+        case tables:
+            return tables.describe()
 
 
 def print_models() -> None:

@@ -14,8 +14,17 @@ from rich.live import Live
 from blurb_tune.cli.formatting import counted, duration, score, share, time_left
 from blurb_tune.cli.frame import frame
 from blurb_tune.cli.progress import Progress
-from blurb_tune.events import ConfigurationEnded, Event, SweepEnded, SweepResumed, SweepStarted, TrialEnded
-from blurb_tune.record import SweepRecord
+from blurb_tune.events import (
+    ConfigurationEnded,
+    Event,
+    SelectionMade,
+    SweepEnded,
+    SweepResumed,
+    SweepStarted,
+    Tested,
+    TrialEnded,
+)
+from blurb_tune.record import SweepRecord, TrialRecord
 from blurb_tune.report.tables import error_line
 
 FRAMES_PER_SECOND = 4
@@ -102,10 +111,17 @@ class PlainLines:
             case SweepStarted() | SweepResumed():
                 self._told = event.time
                 self._say(event.time, self._beginning())
+                for note in self._progress.record.header.notes:
+                    self._say(event.time, f"note: {note}")
             case TrialEnded():
                 self._say(event.time, f"{self._place()} {self._trial_end(event)}")
             case ConfigurationEnded():
                 self._say(event.time, self._configuration_end(event))
+            case SelectionMade():
+                names = " and ".join(name for name in (event.configuration, event.reference) if name)
+                self._say(event.time, f"the search is over: {names} read the test split")
+            case Tested():
+                self._say(event.time, self._test_end(event))
             case SweepEnded():
                 self._say(event.time, f"sweep {event.status} after {duration(event.wall_seconds)}")
         if event.time - self._told >= SECONDS_BETWEEN_LINES and not isinstance(event, SweepEnded):
@@ -132,12 +148,14 @@ class PlainLines:
         trials = "trials" if total is None else counted(total, "trial")
         done = self._progress.counts().done
         what = f"resumed with {done} done" if record.trials else "started"
-        return f"sweep {header.name} {what}: {header.task}, {header.model}, {trials}, {counted(record.slots, 'slot')}"
+        return (
+            f"sweep {header.name} {what}: {header.task}, {', '.join(header.models)}, {trials}, {counted(record.slots, 'slot')}"
+        )
 
     def _trial_end(self, event: TrialEnded) -> str:
         trial = self._progress.record.trials[event.trial]
         configuration = self._progress.record.configurations[trial.configuration_id].configuration
-        name = f"{trial.configuration_id} seed {trial.seed} ({configuration.strategy.label})"
+        name = f"{trial.configuration_id} {trial.run} ({self._progress.record.label(trial.configuration_id)})"
         why = error_line(event.error or event.reason)
         if event.retry:
             return f"{name}: errored, to be tried again: {why}"
@@ -145,10 +163,17 @@ class PlainLines:
         ending = f"{event.outcome}, {metric} {score(trial.final_score)} at epoch {trial.epochs:.3g} of {configuration.epochs}"
         return f"{name}: {ending}" + (f": {why}" if why else "")
 
+    def _test_end(self, event: Tested) -> str:
+        name, metric = self._name(self._progress.record.trials[event.trial]), self._progress.record.header.metric
+        return f"{name}: not tested: {event.error}" if event.error else f"{name}: test {metric} {score(event.metrics[metric])}"
+
+    def _name(self, trial: TrialRecord) -> str:
+        return f"{trial.configuration_id} {trial.run} ({self._progress.record.label(trial.configuration_id)})"
+
     def _configuration_end(self, event: ConfigurationEnded) -> str:
         record = self._progress.record
         result = record.group(event.configuration, record.trials_of(event.configuration))
-        label = record.configurations[event.configuration].configuration.strategy.label
+        label = record.label(event.configuration)
         numbers = f"mean {score(result.spread.mean)}, std {score(result.spread.std)}, n {result.n}"
         failed = f"failed {share(result.failed, result.n)}, dominated {result.dominated}"
         objective = f"{record.header.objective} {score(event.value)}"

@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from blurb_tune.cli.formatting import counted
 from blurb_tune.preflight import Plan
+from blurb_tune.search.combinations import pairs_left_out
 from blurb_tune.spec.dimensions import Choice, Range
 from blurb_tune.spec.pruning import MedianPruner, NoPruner, PercentilePruner, SuccessiveHalvingPruner
 
@@ -24,24 +26,38 @@ def print_plan(plan: Plan) -> None:
 def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     spec, search = plan.spec, plan.spec.search
     yield "sweep", f"{spec.name} is valid"
-    yield "task", f"{plan.task.name}, {plan.train_examples} train and {plan.dev_examples} dev examples, {plan.metric} on dev"
-    yield "model", f"{plan.model.name}, {plan.model.blocks} blocks"
+    yield "task", f"{plan.task.name}, {_examples(plan)}, {plan.metric} on dev"
+    yield from (("note", note) for note in plan.notes)
+    models = [f"{name}, {blocks} blocks" for name, blocks in plan.blocks.items()]
+    yield from (("model" if index == 0 else "", line) for index, line in enumerate(models))
     of = f" of {plan.combinations}" if plan.combinations else " of endlessly many"
     yield "configurations", f"{plan.configurations}{of}, by {search.sampler}"
     yield "seeds", f"{len(spec.seeds)} each: {', '.join(map(str, spec.seeds))}"
+    if plan.source.folds:
+        yield "folds", f"{plan.source.folds} for each seed"
     yield "objective", f"{spec.objective} of the {spec.score} scores"
     yield "trials", str(plan.trials)
-    yield "at most", f"{plan.max_epochs:,} epochs, {plan.max_steps:,} steps"
+    yield "at most", f"{plan.max_epochs:,} epochs" + (f", {plan.max_steps:,} steps" if plan.max_steps is not None else "")
     yield from (("space" if index == 0 else "", line) for index, line in enumerate(_space(plan)))
     yield from (("pruning" if index == 0 else "", line) for index, line in enumerate(_pruning(plan)))
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
+    yield "final test", "the best configuration and vanilla, once, at the end" if spec.final_test else "none"
     yield "tracking", spec.tracking.uri or "SQLite in the sweep's folder"
+
+
+def _examples(plan: Plan) -> str:
+    if plan.train_examples is None or plan.dev_examples is None:
+        return "data not looked at"
+    return f"{plan.train_examples} train and {plan.dev_examples} dev examples"
 
 
 def _space(plan: Plan) -> Iterator[str]:
     space = plan.spec.space
     if space.strategy is not None:
         yield "strategy: " + ", ".join(item.strategy.label for item in space.strategy)
+        left_out = pairs_left_out(space, plan.blocks)
+        if left_out:
+            yield f"left out: {counted(left_out, 'pair')} of model and strategy, too deep for the model"
     for name in type(space).model_fields:
         match getattr(space, name):
             case Choice(choice=values):
@@ -64,8 +80,10 @@ def _pruning(plan: Plan) -> Iterator[str]:
         yield f"dominated runs: {pruning.pruner.kind}"
     elif first:
         evaluations = _evaluations(plan)
-        when, saved = f"from evaluation {first} of {evaluations}", f"{max(0.0, 1 - first / evaluations):.0%}"
-        yield f"dominated runs: {pruning.pruner.kind}, {when}: up to {saved} of each is saved"
+        when, saved = f"from evaluation {first}", ""
+        if evaluations is not None:
+            when, saved = f"{when} of {evaluations}", f": up to {max(0.0, 1 - first / evaluations):.0%} of each is saved"
+        yield f"dominated runs: {pruning.pruner.kind}, {when}{saved}"
     if not isinstance(pruning.pruner, NoPruner) or pruning.instability.enabled:
         yield f"{pruning.control_share:.0%} of the stopped trials run on, to measure the pruners by"
 
@@ -80,8 +98,9 @@ def _first_look(plan: Plan) -> int | None:
             return None
 
 
-def _evaluations(plan: Plan) -> int:
-    """Of the longest trial."""
+def _evaluations(plan: Plan) -> int | None:
+    """Of the longest trial; None where its steps are not known."""
     every = plan.spec.training.eval_every
-    longest = plan.max_epochs if every == "epoch" else plan.max_steps // every
-    return max(1, longest // plan.trials)
+    if every == "epoch":
+        return plan.max_epochs // plan.trials
+    return max(1, plan.max_steps // plan.trials // every) if plan.max_steps is not None else None

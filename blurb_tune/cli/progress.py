@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from blurb_tune import events as ev
-from blurb_tune.record import GroupResult, SweepRecord, TrialRecord
-from blurb_tune.report.groups import by_strategy
+from blurb_tune.record import SweepRecord, TrialRecord
+from blurb_tune.report.groups import Group, by_family, by_strategy
+from blurb_tune.results import GroupResult
 from blurb_tune.trial import Outcome
 
 
@@ -33,7 +34,7 @@ class Standing:
 
     best: GroupResult | None
     kind: str
-    groups: list[GroupResult]
+    groups: list[Group]
 
 
 class Progress:
@@ -92,7 +93,7 @@ class Progress:
             return None
         ended = {name for name, c in self.record.configurations.items() if c.state is not None}
         had = sum(t.configuration_id in ended for t in self.record.trials.values())
-        return had + max(header.configurations - len(ended), 0) * len(header.seeds)
+        return had + max(header.configurations - len(ended), 0) * header.runs
 
     def seconds_left(self, now: float) -> float | None:
         """About how long the sweep will take from `now` (seconds since the epoch); None while there is nothing to go by.
@@ -125,7 +126,7 @@ class Progress:
             groups = by_strategy(self.record) if self.record.trials else []
             self._standing = Standing(best, "strategy", groups)
             if len(groups) > most_strategies:
-                self._standing = Standing(best, "family", self.record.by_family())
+                self._standing = Standing(best, "family", by_family(self.record))
         return self._standing
 
     def _expected_seconds(self, trial: TrialRecord) -> float | None:

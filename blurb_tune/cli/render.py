@@ -14,8 +14,9 @@ from rich.text import Text
 
 from blurb_tune.cli.formatting import counted, difference, duration, score, share, spelled
 from blurb_tune.events import SweepStarted
-from blurb_tune.record import GroupResult, SweepRecord
-from blurb_tune.report.groups import lacks_seeds, rank, vanilla_mean
+from blurb_tune.final import final_results
+from blurb_tune.record import SweepRecord
+from blurb_tune.report.groups import Group, by_configuration, by_family, lacks_seeds, rank, vanilla_means
 from blurb_tune.report.pruning import PruningResult, judge_pruning
 
 MAX_ROWS = 15
@@ -55,6 +56,7 @@ class _Summary:
         yield from (Text(), Text("Configurations, the best first", style="bold"))
         yield from _configuration_table(self.record, self.box, padding)
         yield from (Text(), *_best(self.record))
+        yield from _final_test(self.record, self.box, padding)
         yield from (Text(), Text("\n".join(_balance(self.record))))
 
 
@@ -63,8 +65,9 @@ def _heading(record: SweepRecord, header: SweepStarted) -> Iterator[str]:
     trials, slots = counted(len(record.trials), "trial"), counted(record.slots, "slot")
     yield f"Sweep {header.name} ({header.sweep_id}): {record.status}{length}, {trials} on {slots}."
     kept = "best" if header.score == "best" else "last"
-    yield f"Task {header.task}, model {header.model}."
+    yield f"Task {header.task}, {'models' if record.has_models else 'model'} {', '.join(header.models)}."
     yield f"All scores: {header.metric} on the dev split, at the {kept} evaluation of a run."
+    yield from (f"Note: {note}." for note in header.notes)
 
 
 def _table(box: Box, padding: int, names: Iterable[str]) -> Table:
@@ -76,57 +79,81 @@ def _table(box: Box, padding: int, names: Iterable[str]) -> Table:
     return table
 
 
-def _numbers(result: GroupResult, reference: float) -> list[str]:
-    spread = result.spread
+def _numbers(group: Group) -> list[str]:
+    result, spread = group.result, group.result.spread
     return [
         str(result.n),
         *(score(number) for number in (spread.mean, spread.std, spread.min, spread.max)),
         share(result.failed, result.n),
         str(result.dominated),
         score(result.objective),
-        difference(spread.mean - reference),
+        difference(group.difference),
     ]
 
 
 def _family_table(record: SweepRecord, box: Box, padding: int) -> Table:
     table = _table(box, padding, ["family"])
-    reference = vanilla_mean(record)
-    for result in record.by_family():
-        table.add_row(Text(result.name), *_numbers(result, reference), style="dim" if not result.n else None)
+    for group in by_family(record):
+        table.add_row(Text(group.label), *_numbers(group), style="dim" if not group.result.n else None)
     return table
 
 
 def _configuration_table(record: SweepRecord, box: Box, padding: int) -> Iterator[RenderableType]:
     """The best come first; configurations without a result for every seed are dimmed and come last."""
     table = _table(box, padding, ["", "strategy"])
-    reference = vanilla_mean(record)
-    results = sorted(record.by_configuration(), key=lambda result: rank(record, result))
-    for index, result in enumerate(results[:MAX_ROWS]):
-        label = record.configurations[result.name].configuration.strategy.label
-        style = "dim" if lacks_seeds(record, result) else "bold" if index == 0 else None
-        table.add_row(Text(result.name), Text(label), *_numbers(result, reference), style=style)
+    groups = sorted(by_configuration(record), key=lambda group: rank(record, group.result))
+    for index, group in enumerate(groups[:MAX_ROWS]):
+        style = "dim" if lacks_seeds(record, group.result) else "bold" if index == 0 else None
+        table.add_row(Text(group.result.name), Text(group.label), *_numbers(group), style=style)
     yield table
-    if len(results) > MAX_ROWS:
-        yield Text(f"{len(results) - MAX_ROWS} more in configurations.csv")
+    if len(groups) > MAX_ROWS:
+        yield Text(f"{len(groups) - MAX_ROWS} more in configurations.csv")
 
 
 def _best(record: SweepRecord) -> list[RenderableType]:
     best = record.best_configuration()
     if best is None:
         return [Text("No configuration has a result yet.")]
-    configuration = record.configurations[best.name].configuration
-    reference = vanilla_mean(record)
+    group = next(group for group in by_configuration(record) if group.result.name == best.name)
     spread = "one seed" if best.n == 1 else f"std {score(best.spread.std)} over {best.n} seeds"
     lines = [f"{record.header.metric} {score(best.spread.mean)} on dev, {spread}; failed {share(best.failed, best.n)}"]
-    if not configuration.strategy.is_vanilla and not math.isnan(reference):
-        lines[0] += f"; {difference(best.spread.mean - reference)} against vanilla"
+    if not group.is_vanilla and not math.isnan(group.difference):
+        lines[0] += f"; {difference(group.difference)} against vanilla" + (" of the same model" if record.has_models else "")
     if lacks_seeds(record, best):
         lines.append("No configuration has a result for every seed: this one may look better than it is.")
     if best.failed == best.n:
         lines.append("Every run of it failed: nothing in this sweep has learned the task. Try more epochs or other rates.")
-    lines += ["space:", *(f"  {name}: {spelled(value)}" for name, value in configuration.values().items())]
-    title = f"Best configuration by {record.header.objective}: {best.name}, {configuration.strategy.label}"
+    values = record.configurations[best.name].configuration.values()
+    lines += [f"model: {values.pop('model')}", "space:", *(f"  {name}: {spelled(value)}" for name, value in values.items())]
+    title = f"Best configuration by {record.header.objective}: {best.name}, {group.label}"
     return [Text(title, style="bold"), Text("\n".join(lines))]
+
+
+def _final_test(record: SweepRecord, box: Box, padding: int) -> Iterator[RenderableType]:
+    """The winner and vanilla on the test split, beside what one run's score is worth with so few examples."""
+    results = final_results(record)
+    if not results:
+        return
+    table = Table(box=box, show_edge=False, padding=(0, padding, 0, 0), pad_edge=False)
+    for name in ("", "strategy"):
+        table.add_column(name, overflow="fold")
+    for name in ("n", "mean", "std", "min", "max", "failed", "interval of one run"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in results:
+        spread, (low, high) = result.spread, result.interval
+        numbers = [score(number) for number in (spread.mean, spread.std, spread.min, spread.max)]
+        interval = f"{score(low)} to {score(high)}"
+        failed = share(result.failed, spread.n)
+        table.add_row(Text(result.configuration), Text(result.label), str(spread.n), *numbers, failed, interval)
+    examples = counted(results[0].examples, "example")
+    yield from (
+        Text(),
+        Text(f"Final test: {record.header.metric} on the test split, {examples}, read once", style="bold"),
+        table,
+    )
+    missing = sum(result.missing for result in results)
+    if missing:
+        yield Text(f"{counted(missing, 'run')} could not be tested: see the log, and `weights` in the spec's settings.")
 
 
 def _balance(record: SweepRecord) -> Iterator[str]:
@@ -139,9 +166,8 @@ def _balance(record: SweepRecord) -> Iterator[str]:
         yield f"Pruning stopped {counted(pruning.stopped, 'trial')} and saved {saved}."
     if pruning.stopped or pruning.spared:
         yield _control_sentence(pruning)
-    reference = (
-        "vs vanilla: difference of the means" if not math.isnan(vanilla_mean(record)) else "vs vanilla: not in this sweep"
-    )
+    of = " to vanilla of the same model" if record.has_models else ""
+    reference = f"vs vanilla: difference of the means{of}" if vanilla_means(record) else "vs vanilla: not in this sweep"
     yield f"n: seeds with a result, failed ones included; dominated ones are cut short and left out; {reference}."
 
 

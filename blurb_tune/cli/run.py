@@ -49,6 +49,8 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
     paths = SweepPaths(output or default_folder(plan))
     check_folder(plan, paths)
     console = Console(quiet=quiet or as_json)
+    for note in plan.notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     tables, tracking = _Tables(paths), _Tracking(paths, plan.spec)
     past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
     if past.status == "finished":
@@ -103,7 +105,7 @@ def open_dashboard(paths: SweepPaths, host: str, port: int) -> None:
 
 def tracking_target(paths: SweepPaths, spec: SweepSpec) -> tuple[str, str]:
     """The tracking URI and the experiment's name."""
-    return tracking_uri(paths, spec.tracking.uri), spec.tracking.experiment or f"blurb-tune/{spec.task}"
+    return tracking_uri(paths, spec.tracking.uri), spec.tracking.experiment or f"blurb-tune/{spec.task_name}"
 
 
 def write_everything(record: SweepRecord, paths: SweepPaths) -> None:

@@ -9,30 +9,21 @@ import dataclasses
 import os
 import socket
 import traceback
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from ray import tune
 from transformers import PreTrainedModel
 
-from blurb_tune.models.encoder import Pretrained, build_classifier
-from blurb_tune.training.fine_tuning import FineTuning, TrainingData, TrainingSettings
+from blurb_tune.execution.environment import TrialEnvironment
+from blurb_tune.execution.slot import set_up_process
+from blurb_tune.execution.weights import save_weights
+from blurb_tune.training.data import TrainingData
+from blurb_tune.training.fine_tuning import FineTuning
 from blurb_tune.trial import Outcome, TrialConfig, TrialReport
 
 TRIAL = "trial"
 REPORT = "report"
-
-
-@dataclass(frozen=True)
-class TrialEnvironment:
-    """What all trials of a sweep share; it goes through Ray's object store once, and its arrays are mapped, not copied."""
-
-    pretrained: Pretrained
-    data: TrainingData
-    settings: TrainingSettings
-    cpus: int
-    device: str
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
@@ -42,8 +33,10 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         assert environment is not None, "tune.with_parameters hands the environment over"
         self._environment = environment
         self._model: PreTrainedModel | None = None
+        self._data: TrainingData | None = None
         self._run: FineTuning | None = None
-        self._limit_threads()
+        self._loaded: tuple[str, int | None] = ("", None)
+        set_up_process(environment.cpus, environment.device)
         self._begin(config[TRIAL])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -57,9 +50,12 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             report = self._run.advance()
         except Exception as error:
             # Whatever goes wrong in a trial, from a full GPU to a bug, ends this trial and not the sweep.
+            self._run = None
             report = TrialReport(
                 outcome=Outcome.ERRORED, reason=f"{type(error).__name__}: {error}", error=traceback.format_exc()
             )
+        if report.outcome is Outcome.DIVERGED:
+            self._run = None
         if report.outcome is not None:
             self._let_go()
         worker = f"{socket.gethostname()}:{os.getpid()}"
@@ -67,7 +63,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
 
     def cleanup(self) -> None:
         self._let_go()
-        self._model = None
+        self._model = self._data = None
 
     def _begin(self, trial: TrialConfig) -> None:
         """Take up a trial; the model is set up in the first step, where a fault can be reported."""
@@ -75,30 +71,34 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._trial = trial
 
     def _fine_tuning(self) -> FineTuning:
-        environment = self._environment
-        if self._model is None:
-            model = build_classifier(environment.pretrained, environment.data.task.outputs)
-            self._model = model.to(environment.device)
+        trial, environment = self._trial, self._environment
+        model, fold = trial.configuration.model, trial.fold
+        if self._model is None or model != self._loaded[0]:
+            # The old model goes before the new one comes: a GPU may not have room for both.
+            self._model = None
+            self._model = environment.classifier(model)
+        if self._data is None or (model, fold) != self._loaded:
+            self._data = environment.models[model].fold(fold)
+        self._loaded = (model, fold)
         return FineTuning(
             self._model,
-            environment.pretrained,
-            environment.data,
+            environment.models[model].pretrained,
+            self._data,
             environment.settings,
-            self._trial.configuration,
-            self._trial.seed,
+            trial.configuration,
+            trial.seed,
         )
 
     def _let_go(self) -> None:
-        """Drop gradients and optimiser state of the trial behind us; a pruned trial ends without a last step."""
+        """Keep the weights of the trial behind us, also of one that was stopped; drop its gradients and optimiser state."""
+        if self._run is not None and self._environment.weights is not None:
+            try:
+                save_weights(self._environment.weights, self._trial.trial_id, self._run.weights())
+            except OSError as error:
+                # The trial's result stands without its weights; the final test says which are missing.
+                print(f"the weights of {self._trial.trial_id} cannot be kept: {error}")
         self._run = None
         if self._model is not None:
             self._model.zero_grad(set_to_none=True)
             if self._environment.device == "cuda":
                 torch.cuda.empty_cache()
-
-    def _limit_threads(self) -> None:
-        torch.set_num_threads(self._environment.cpus)
-        os.environ["TOKENIZERS_PARALLELISM"] = "false"
-        if self._environment.device == "cuda":
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-            torch.use_deterministic_algorithms(True, warn_only=True)

@@ -24,7 +24,8 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_FORCE_TRIAL_CLEANUP_S": "1",
+    # Time for the weights of a trial that was stopped last, and no more: a Ctrl-C waits for it.
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "15",
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "600",
 }
 

@@ -13,12 +13,15 @@ from ray import tune
 from blurb_tune import events as ev
 from blurb_tune.errors import BlurbTuneError
 from blurb_tune.events import EventLog, read_events
-from blurb_tune.execution.actor import TrialActor, TrialEnvironment
+from blurb_tune.execution.actor import TrialActor
 from blurb_tune.execution.adapters import InterruptStopper, SweepScheduler, SweepSearcher
 from blurb_tune.execution.cluster import count_slots, ray_cluster
+from blurb_tune.execution.environment import TrialEnvironment
+from blurb_tune.execution.final import run_final_test
 from blurb_tune.execution.folder import check_folder, first_event, write_spec
-from blurb_tune.execution.prepare import facts_of, prepare_environment
+from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment
 from blurb_tune.execution.sweep import Sweep
+from blurb_tune.execution.weights import WeightsKeeper
 from blurb_tune.paths import SweepPaths
 from blurb_tune.preflight import Plan
 from blurb_tune.record import SweepRecord
@@ -47,25 +50,36 @@ def run_sweep(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with ray_cluster(plan.spec):
         slots = count_slots(plan.spec)
-        environment = prepare_environment(plan)
+        environment = prepare_environment(plan, paths)
         paths.root.mkdir(parents=True, exist_ok=True)
         with EventLog(paths.events, paths.lock) as log:
             for listener in listeners:
                 log.subscribe(listener)
             sweep = _open(plan, paths, log, environment, slots)
-            if not sweep.is_finished and not interrupted.is_set():
-                _run_trials(plan.spec, sweep, environment, slots, interrupted)
-            sweep.close(interrupted=not sweep.is_finished, started=started)
-            if not sweep.is_finished and not interrupted.is_set():
+            if environment.weights is not None:
+                log.subscribe(WeightsKeeper(environment.weights, sweep.record).on_event)
+            is_done = False
+            try:
+                is_done = _run(plan, sweep, environment, slots, interrupted)
+            finally:
+                sweep.close(interrupted=not is_done, started=started)
+            if not is_done and not interrupted.is_set():
                 raise BlurbTuneError("Ray Tune ended before the sweep did; run the same command again to go on")
             return sweep.record
+
+
+def _run(plan: Plan, sweep: Sweep, environment: TrialEnvironment, slots: int, interrupted: threading.Event) -> bool:
+    """Search, then the final test; whether both are through."""
+    if not sweep.is_finished and not interrupted.is_set():
+        _run_trials(plan.spec, sweep, environment, slots, interrupted)
+    return sweep.is_finished and run_final_test(plan, sweep, environment, interrupted)
 
 
 def _open(plan: Plan, paths: SweepPaths, log: EventLog, environment: TrialEnvironment, slots: int) -> Sweep:
     facts = facts_of(plan, environment)
     if check_folder(plan, paths) is None:
         write_spec(plan, paths)
-        log.append(first_event(plan, facts, slots))
+        log.append(first_event(plan, facts, slots, notes_of(plan, environment)))
     else:
         log.append(ev.SweepResumed(slots=slots))
     return Sweep(plan.spec, facts, log, [event for event, _ in read_events(paths.events)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import uuid
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def write_spec(plan: Plan, paths: SweepPaths) -> None:
         paths.spec.chmod(0o600)
 
 
-def first_event(plan: Plan, facts: SweepFacts, slots: int) -> ev.SweepStarted:
+def first_event(plan: Plan, facts: SweepFacts, slots: int, notes: Sequence[str]) -> ev.SweepStarted:
     """The event a new sweep's log begins with."""
     spec = plan.spec
     return ev.SweepStarted(
@@ -82,13 +83,14 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int) -> ev.SweepStarted:
         spec_digest=plan.digest,
         task=plan.task.name,
         metric=plan.metric,
-        model=plan.model.name,
-        blocks=plan.model.blocks,
+        models=dict(facts.blocks),
         objective=spec.objective,
         score=spec.score,
         seeds=list(spec.seeds),
         configurations=plan.configurations,
         trivial_score=facts.trivial_score,
         slots=slots,
+        folds=facts.folds,
+        notes=list(notes),
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     )

@@ -2,61 +2,102 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from blurb_tune.execution.actor import TrialEnvironment
+from blurb_tune.execution.environment import ModelEnvironment, TrialEnvironment
 from blurb_tune.execution.sweep import SweepFacts
-from blurb_tune.models.encoder import load_pretrained, load_tokenizer
+from blurb_tune.models.catalogue import ModelInfo
+from blurb_tune.models.encoder import Pretrained, load_pretrained, load_tokenizer
+from blurb_tune.models.tokens import add_tokens
+from blurb_tune.paths import SweepPaths
 from blurb_tune.preflight import Plan
-from blurb_tune.tasks.data import load_split
-from blurb_tune.tasks.features import encode
-from blurb_tune.tasks.metrics import TrivialPredictor, evaluate
-from blurb_tune.tasks.task import Kind
-from blurb_tune.training.fine_tuning import TrainingData, TrainingSettings
+from blurb_tune.tasks.cache import cache_folder, cached_encode
+from blurb_tune.tasks.data import TaskData, load_data
+from blurb_tune.tasks.examples import Example
+from blurb_tune.tasks.features import Encoded, Tokenizer
+from blurb_tune.training.data import FoldedData, TrainingData
+from blurb_tune.training.fine_tuning import TrainingSettings
 
 
-def prepare_environment(plan: Plan) -> TrialEnvironment:
-    """Load the model's weights, read train and dev (never test) and turn them into tokens."""
-    spec, task = plan.spec, plan.task
-    tokenizer = load_tokenizer(plan.model)
-    length = min(spec.training.max_length or task.max_length, plan.model.max_length)
-    train = encode(load_split(task, plan.folder, "train"), tokenizer, length, task)
-    dev = encode(load_split(task, plan.folder, "dev"), tokenizer, length, task)
+def prepare_environment(plan: Plan, paths: SweepPaths) -> TrialEnvironment:
+    """Load the models' weights, read train and dev (never test) and turn them into tokens."""
+    spec = plan.spec
     every = spec.training.eval_every
+    data = load_data(plan.source)
     return TrialEnvironment(
-        pretrained=load_pretrained(plan.model),
-        data=TrainingData(task, train, dev, TrivialPredictor.of(task, train.labels, dev.labels), tokenizer.pad_token_id),
+        task=plan.task,
+        models={name: _prepare_model(plan, info, data) for name, info in plan.models.items()},
         settings=TrainingSettings(
             metric=plan.metric,
             precision=spec.training.precision,
             eval_every=None if every == "epoch" else every,
             micro_batch_size=spec.training.micro_batch_size,
             eval_batch_size=spec.training.eval_batch_size,
+            gradient_checkpointing=spec.training.gradient_checkpointing,
+            keeps_best=spec.score == "best",
         ),
         cpus=spec.resources.cpus,
         device="cuda" if spec.resources.gpus else "cpu",
+        weights=weights_folder(plan, paths) if spec.final_test else None,
     )
+
+
+def weights_folder(plan: Plan, paths: SweepPaths) -> Path:
+    """Where the actors leave the weights of finished trials; on a cluster, in a folder that all nodes share."""
+    shared = plan.spec.weights
+    return Path(shared).expanduser().resolve() / paths.root.name if shared else paths.weights.resolve()
+
+
+def load_model(plan: Plan, info: ModelInfo) -> tuple[Pretrained, Tokenizer]:
+    """A model and its tokenizer, both of which know the task's markers as words of their own."""
+    tokenizer = load_tokenizer(info)
+    return add_tokens(load_pretrained(info), tokenizer, plan.task.markers), tokenizer
+
+
+def encode_for(plan: Plan, info: ModelInfo, examples: Sequence[Example], tokenizer: Tokenizer) -> Encoded:
+    """Examples in a model's tokens, from the cache where they have been encoded before."""
+    length = min(plan.spec.training.max_length or plan.task.max_length, info.max_length)
+    return cached_encode(examples, tokenizer, length, plan.task, cache=cache_folder())
+
+
+def _prepare_model(plan: Plan, info: ModelInfo, data: TaskData) -> ModelEnvironment:
+    pretrained, tokenizer = load_model(plan, info)
+    train = encode_for(plan, info, data.train, tokenizer)
+    if data.folds:
+        folds = tuple(np.array(fold, dtype=np.int64) for fold in data.folds)
+        return ModelEnvironment(pretrained, FoldedData(plan.task, train, folds, tokenizer.pad_token_id))
+    dev = encode_for(plan, info, data.dev, tokenizer)
+    return ModelEnvironment(pretrained, TrainingData.of(plan.task, train, dev, tokenizer.pad_token_id))
 
 
 def facts_of(plan: Plan, environment: TrialEnvironment) -> SweepFacts:
-    """The numbers from model and data by which the driver judges trials."""
-    data = environment.data
+    """The numbers from models and data by which the driver judges trials."""
+    data = next(iter(environment.models.values())).data
+    if isinstance(data, FoldedData):
+        everything = TrainingData.of(data.task, data.examples, data.examples, data.pad_token_id)
+        sizes = tuple(len(data.examples) - len(fold) for fold in data.folds)
+    else:
+        everything, sizes = data, (len(data.train),)
     return SweepFacts(
-        blocks=plan.model.blocks,
-        train_examples=len(data.train.labels),
-        trivial_loss=data.trivial.train_loss,
-        trivial_score=_trivial_score(plan, data),
+        blocks={name: info.blocks for name, info in plan.models.items()},
+        train_examples=sizes,
+        trivial_loss=everything.trivial.train_loss,
+        trivial_score=everything.trivial.metrics[plan.metric],
+        folds=len(sizes) if isinstance(data, FoldedData) else 0,
     )
 
 
-def _trivial_score(plan: Plan, data: TrainingData) -> float:
-    """The trivial predictor's dev score in the metric that the sweep maximises; 0 where that is undefined."""
-    if plan.metric == plan.task.metric:
-        return data.trivial.score
-    outputs = np.zeros((len(data.dev.labels), plan.task.outputs))
-    if plan.task.kind is Kind.CLASSIFICATION:
-        outputs[:, np.bincount(data.train.labels).argmax()] = 1
-    score = evaluate(plan.task, outputs, data.dev.labels).extra[plan.metric]
-    return 0.0 if math.isnan(score) else score
+def notes_of(plan: Plan, environment: TrialEnvironment) -> list[str]:
+    """What is remarkable about the data, in the files and in each model's tokens."""
+    notes = list(plan.notes)
+    for name, model in environment.models.items():
+        data = model.data
+        parts = {"all": data.examples} if isinstance(data, FoldedData) else {"train": data.train, "dev": data.dev}
+        for split, encoded in parts.items():
+            if encoded.truncated:
+                share = f"{encoded.truncated} of {len(encoded)} {split} examples ({encoded.truncated / len(encoded):.1%})"
+                notes.append(f"{share} are longer than {name} reads here, and cut")
+    return notes

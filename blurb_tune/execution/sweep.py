@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from blurb_tune import events as ev
@@ -28,14 +28,15 @@ from blurb_tune.trial import Continue, Decision, Outcome, Prune, TrialConfig, Tr
 class SweepFacts:
     """What the driver must know of model and data.
 
-    blocks: encoder blocks. train_examples: size of the training set. trivial_loss and trivial_score: the trivial predictor's
-    train loss and dev score.
+    blocks: encoder blocks by model. train_examples: size of the training set, of each fold's in a cross-validation.
+    trivial_loss and trivial_score: the trivial predictor's train loss and dev score. folds: 0 without cross-validation.
     """
 
-    blocks: int
-    train_examples: int
+    blocks: Mapping[str, int]
+    train_examples: Sequence[int]
     trivial_loss: float
     trivial_score: float
+    folds: int = 0
 
 
 class Sweep:
@@ -46,6 +47,8 @@ class Sweep:
         self.record = SweepRecord.of(past[:1])
         self._study = ConfigurationStudy(spec, facts.blocks, study_name=self.record.header.sweep_id)
         self._pruning = TrialPruning(spec.pruning, trivial_loss=facts.trivial_loss, trivial_score=facts.trivial_score)
+        folds = range(facts.folds) if facts.folds else (None,)
+        self._runs = [(seed, fold) for seed in spec.seeds for fold in folds]
         self._queue: deque[TrialConfig] = deque()
         self._running: set[str] = set()
         self._decisions: dict[str, Decision] = {}
@@ -58,7 +61,7 @@ class Sweep:
 
     @property
     def planned_trials(self) -> int:
-        return self._study.planned * len(self._spec.seeds)
+        return self._study.planned * len(self._runs)
 
     @property
     def is_finished(self) -> bool:
@@ -73,7 +76,13 @@ class Sweep:
             return None
         trial = self._queue.popleft()
         self._log.append(
-            ev.TrialStarted(trial=trial.trial_id, configuration=trial.configuration_id, seed=trial.seed, attempt=trial.attempt)
+            ev.TrialStarted(
+                trial=trial.trial_id,
+                configuration=trial.configuration_id,
+                seed=trial.seed,
+                attempt=trial.attempt,
+                fold=trial.fold,
+            )
         )
         return trial
 
@@ -98,6 +107,19 @@ class Sweep:
         trial = self.record.trials[trial_id]
         if trial.is_running:
             self._end(trial, Outcome.ERRORED, "the trial's process was lost", error)
+
+    def select(self) -> ev.SelectionMade | None:
+        """Name the winner and its reference, once all trials are through; None where nothing has a result."""
+        best = self.record.best_configuration()
+        if self.record.selection is None and best is not None:
+            reference = self.record.references().get(self.record.configurations[best.name].configuration.model)
+            name = reference.name if reference and reference.name != best.name else None
+            self._log.append(ev.SelectionMade(configuration=best.name, reference=name))
+        return self.record.selection
+
+    def tested(self, event: ev.Tested) -> None:
+        """Take the result of a trial's model on the test split."""
+        self._log.append(event)
 
     def close(self, *, interrupted: bool, started: float) -> None:
         """Write down how this driver's work ended; `started` is its time.monotonic() at the beginning."""
@@ -147,16 +169,17 @@ class Sweep:
             if configuration.state is not None:
                 continue
             cid = configuration.configuration_id
-            trials = {trial.seed: trial for trial in self.record.trials_of(cid)}
-            for seed in self._spec.seeds:
-                trial = trials.get(seed)
+            trials = {(trial.seed, trial.fold): trial for trial in self.record.trials_of(cid)}
+            for run in self._runs:
+                trial = trials.get(run)
                 if trial is None or not trial.is_final:
-                    self._queue.append(self._trial(cid, seed, trial.attempt + 1 if trial else 1))
+                    self._queue.append(self._trial(cid, *run, attempt=trial.attempt + 1 if trial else 1))
             self._end_configuration(cid)
 
     def _steps_of(self, trial_id: str) -> int:
-        configuration = self.record.configurations[self.record.trials[trial_id].configuration_id].configuration
-        return total_steps(self._facts.train_examples, configuration)
+        trial = self.record.trials[trial_id]
+        configuration = self.record.configurations[trial.configuration_id].configuration
+        return total_steps(self._facts.train_examples[trial.fold or 0], configuration)
 
     def _decide(self, trial: TrialRecord) -> Decision:
         decision = self._decisions[trial.trial_id]
@@ -193,13 +216,14 @@ class Sweep:
             )
         )
         if retry:
-            self._queue.appendleft(self._trial(trial.configuration_id, trial.seed, trial.attempt + 1))
+            again = self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt + 1)
+            self._queue.appendleft(again)
         else:
             self._end_configuration(trial.configuration_id)
 
     def _end_configuration(self, configuration_id: str) -> None:
         trials = self.record.trials_of(configuration_id)
-        if sum(trial.is_final for trial in trials) < len(self._spec.seeds):
+        if sum(trial.is_final for trial in trials) < len(self._runs):
             return
         result = self.record.group(configuration_id, trials)
         pruned = result.pruned_unstable + result.dominated
@@ -221,9 +245,9 @@ class Sweep:
                 values=suggestion.configuration.values(),
             )
         )
-        for seed in self._spec.seeds:
-            self._queue.append(self._trial(suggestion.configuration_id, seed, 1))
+        self._queue.extend(self._trial(suggestion.configuration_id, *run, attempt=1) for run in self._runs)
 
-    def _trial(self, configuration_id: str, seed: int, attempt: int) -> TrialConfig:
+    def _trial(self, configuration_id: str, seed: int, fold: int | None, *, attempt: int) -> TrialConfig:
         configuration = self.record.configurations[configuration_id].configuration
-        return TrialConfig(f"{configuration_id}-s{seed}", configuration_id, configuration, seed, attempt)
+        trial_id = f"{configuration_id}-s{seed}" + ("" if fold is None else f"-f{fold}")
+        return TrialConfig(trial_id, configuration_id, configuration, seed, attempt, fold)

@@ -105,12 +105,58 @@ KNOWN_MODELS: Mapping[str, KnownModel] = {
             "BioELECTRA, an ELECTRA pretrained on PubMed abstracts",
             "kamalkraj/bioelectra-base-discriminator-pubmed",
         ),
+        KnownModel(
+            "biobert-base",
+            "bert",
+            *_BASE,
+            "BERT for English, cased, trained on with PubMed abstracts",
+            "dmis-lab/biobert-v1.1",
+        ),
+        KnownModel(
+            "clinicalbert",
+            "bert",
+            *_BASE,
+            "BioBERT trained on with the clinical notes of MIMIC-III, cased",
+            "emilyalsentzer/Bio_ClinicalBERT",
+        ),
+        KnownModel(
+            "scibert",
+            "bert",
+            *_BASE,
+            "BERT pretrained from scratch on scientific papers, uncased",
+            "allenai/scibert_scivocab_uncased",
+        ),
         KnownModel("bert-base", "bert", *_BASE, "BERT for general English, uncased", "google-bert/bert-base-uncased"),
         KnownModel("bert-large", "bert", *_LARGE, "large BERT for general English, uncased", "google-bert/bert-large-uncased"),
+        KnownModel("distilbert-base", "distilbert", 6, 768, "bert-base distilled", "distilbert/distilbert-base-uncased"),
         KnownModel("roberta-base", "roberta", *_BASE, "RoBERTa for general English", "FacebookAI/roberta-base"),
+        KnownModel("roberta-large", "roberta", *_LARGE, "large RoBERTa for general English", "FacebookAI/roberta-large"),
+        KnownModel("xlm-roberta-base", "xlm-roberta", *_BASE, "RoBERTa for 100 languages", "FacebookAI/xlm-roberta-base"),
         KnownModel("electra-base", "electra", *_BASE, "ELECTRA for general English", "google/electra-base-discriminator"),
         KnownModel(
             "electra-large", "electra", *_LARGE, "large ELECTRA for general English", "google/electra-large-discriminator"
+        ),
+        KnownModel("mpnet-base", "mpnet", *_BASE, "MPNet for general English", "microsoft/mpnet-base"),
+        KnownModel("deberta-v3-base", "deberta-v2", *_BASE, "DeBERTa v3 for general English", "microsoft/deberta-v3-base"),
+        KnownModel(
+            "deberta-v3-large", "deberta-v2", *_LARGE, "large DeBERTa v3 for general English", "microsoft/deberta-v3-large"
+        ),
+        KnownModel(
+            "modernbert-base",
+            "modernbert",
+            22,
+            768,
+            "ModernBERT for general English and code, for long texts",
+            "answerdotai/ModernBERT-base",
+            max_length=8192,
+        ),
+        KnownModel(
+            "bigbird-base",
+            "big_bird",
+            *_BASE,
+            "BigBird for general English, for long texts",
+            "google/bigbird-roberta-base",
+            max_length=4096,
         ),
     )
 }

@@ -24,11 +24,13 @@ def draw_module(model: PreTrainedModel, name: str, seed: int) -> None:
     """
     module = model.get_submodule(name)
     fresh = copy.deepcopy(module).to(device="cpu", dtype=torch.float64)
+    # transformers passes over a tensor with this flag, which every tensor read from a checkpoint carries.
+    for parameter in model.parameters():
+        parameter._is_hf_initialized = True
     for parameter in fresh.parameters():
-        # transformers skips a tensor with this flag, which every tensor read from a checkpoint carries.
         parameter._is_hf_initialized = False
     with torch.random.fork_rng(devices=[]):
-        for path, submodule in _children_first(fresh, name):
+        for path, submodule in [*_children_first(fresh, name), *_parents(model, name, fresh)]:
             # torch.manual_seed would seed the GPUs as well.
             torch.default_generator.manual_seed(derive(seed, "init", path))
             model._init_weights(submodule)
@@ -42,3 +44,19 @@ def _children_first(module: torch.nn.Module, path: str) -> list[tuple[str, torch
         pair for name, child in module.named_children() for pair in _children_first(child, f"{path}.{name}" if path else name)
     ]
     return [*below, (path, module)]
+
+
+def _parents(model: torch.nn.Module, path: str, fresh: torch.nn.Module) -> list[tuple[str, torch.nn.Module]]:
+    """What holds the module at `path`, from the nearest up to the model, with `fresh` in the module's place.
+
+    In some families a parent draws its children: ModernBERT's model draws its classifier, otherwise than other linear layers.
+    They are shallow copies, so that the model itself stays as it is.
+    """
+    parents = []
+    while path:
+        path, _, child = path.rpartition(".")
+        parent = copy.copy(model.get_submodule(path))
+        parent._modules = {**parent._modules, child: fresh}
+        parents.append((path, parent))
+        fresh = parent
+    return parents

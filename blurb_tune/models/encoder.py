@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import (
+    CONFIG_MAPPING,
     AutoConfig,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -23,8 +27,10 @@ from transformers.utils import logging as hf_logging
 
 from blurb_tune.errors import BlurbTuneError
 from blurb_tune.models.catalogue import ModelInfo, check_weights
+from blurb_tune.models.families import family_of
+from blurb_tune.models.folder import is_cased_unsaid
 from blurb_tune.models.hub import hub_snapshot
-from blurb_tune.models.layers import Part, layer_map
+from blurb_tune.models.layers import Part, is_in, layer_map
 from blurb_tune.models.tiny import build_tiny, tiny_tokenizer
 
 
@@ -32,8 +38,9 @@ from blurb_tune.models.tiny import build_tiny, tiny_tokenizer
 class Pretrained:
     """A pretrained encoder as plain data that crosses Ray's object store, where the arrays are shared and read-only.
 
-    config: the Hugging Face config as a dict. weights: fp32, by parameter name in the family's sequence classifier; those
-    of the encoder alone, as the head is drawn in every trial. A pooler is among them where the checkpoint has one.
+    config: the Hugging Face config as a dict. weights: fp32, by parameter name in the family's sequence classifier; all but
+    the head's, which is drawn in every trial. A pooler outside the head is among them where the checkpoint has one. The same
+    weights serve sequence and token classifiers.
     """
 
     family: str
@@ -54,6 +61,7 @@ def load_pretrained(info: ModelInfo) -> Pretrained:
         with _silence(), torch.random.fork_rng(devices=[]):
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 folder,
+                config=_config(info, folder),
                 dtype=torch.float32,
                 use_safetensors=True,
                 trust_remote_code=False,
@@ -61,7 +69,7 @@ def load_pretrained(info: ModelInfo) -> Pretrained:
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         raise BlurbTuneError(f"the weights of model {info.name!r} in {folder} cannot be loaded: {error}") from error
     drawn = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
     return _as_pretrained(model, frozenset(drawn))
@@ -70,8 +78,7 @@ def load_pretrained(info: ModelInfo) -> Pretrained:
 def _as_pretrained(model: PreTrainedModel, drawn: frozenset[str]) -> Pretrained:
     """`drawn`: parameters that the checkpoint has not, or not in this shape."""
     layers = layer_map(model)
-    prefix = f"{model.base_model_prefix}."
-    encoder = {name: p for name, p in model.named_parameters() if name.startswith(prefix)}
+    encoder = {name: p for name, p in model.named_parameters() if not is_in(name, layers.family.head)}
     lacking = sorted((encoder.keys() & drawn) - layers.names(Part.POOLER))
     if lacking:
         raise BlurbTuneError(
@@ -89,48 +96,89 @@ def load_tokenizer(info: ModelInfo) -> PreTrainedTokenizerBase:
     folder = _folder(info)
     try:
         with _silence():
-            return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            return AutoTokenizer.from_pretrained(
+                folder,
+                config=_config(info, folder),
+                trust_remote_code=False,
+                local_files_only=True,
+                **({"do_lower_case": False} if is_cased_unsaid(folder) else {}),
+            )
     except Exception as error:  # tokenizers raises bare exceptions, transformers KeyErrors, for a file that is not as expected
         raise BlurbTuneError(f"the tokenizer of model {info.name!r} in {folder} cannot be loaded: {error}") from error
 
 
-def build_classifier(pretrained: Pretrained, outputs: int) -> PreTrainedModel:
-    """A classifier with `outputs` outputs, in fp32 on the CPU, restored to the pretrained weights; its head stays in fp32
-    under autocast.
+def _config(info: ModelInfo, folder: Path) -> PreTrainedConfig:
+    """Read by the class of the model's family: configs of old checkpoints do not name it."""
+    return CONFIG_MAPPING[info.family].from_pretrained(folder, local_files_only=True)
 
-    Costs seconds for a large model: build one per slot and restore it for every trial.
+
+def build_classifier(
+    pretrained: Pretrained, outputs: int, *, per_token: bool = False, gradient_checkpointing: bool = False
+) -> PreTrainedModel:
+    """A classifier of texts or, with `per_token`, of tokens, in fp32 on the CPU, restored to the pretrained weights.
+
+    Its logits have the shape (batch, outputs), or (batch, tokens, outputs). The head stays in fp32 under autocast. Gradient
+    checkpointing recomputes each block in the backward pass instead of keeping what it computed: less memory, a third more
+    time, the same gradients.
+
+    Costs seconds for a large model: build one per slot and restore it for every trial. Raises BlurbTuneError where the family
+    has no gradient checkpointing.
     """
-    config = AutoConfig.for_model(**pretrained.config)
+    family = family_of(pretrained.family)
+    if gradient_checkpointing and not family.checkpointing:
+        raise BlurbTuneError(
+            f"gradient checkpointing is not possible with models of the family {family.model_type!r}, "
+            "for which transformers does not offer it; leave it off"
+        )
+    config = AutoConfig.for_model(**{**pretrained.config, **family.settings})
     config.num_labels = outputs
+    architecture = AutoModelForTokenClassification if per_token else AutoModelForSequenceClassification
     with no_init_weights():
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
-    _keep_in_fp32(model.get_submodule(layer_map(model).family.head))
+        model = architecture.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    if gradient_checkpointing:
+        _checkpoint_blocks(model)
+    in_blocks = [f"{family.blocks}.{block}.{name}" for block in range(config.num_hidden_layers) for name in family.fp32]
+    for module in (family.head, *in_blocks):
+        _keep_in_fp32(model.get_submodule(module))
     restore_weights(model, pretrained)
     return model
 
 
-def _keep_in_fp32(head: torch.nn.Module) -> None:
-    """Have the head compute in fp32 under autocast too: it costs nothing, and in bf16 scores near 2 would come in steps of
-    1/64, which makes ties of predictions that differ.
+def _checkpoint_blocks(model: PreTrainedModel) -> None:
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable  # before 5.23
+    enable({"use_reentrant": False})
+    # The embeddings' output would require a gradient, which frozen blocks would then be run twice for.
+    model.disable_input_require_grads()
+
+
+def _keep_in_fp32(module: torch.nn.Module) -> None:
+    """Have a module compute in fp32 under autocast too.
+
+    A head does, as it costs nothing, and as scores near 2 would come in steps of 1/64 in bf16, which makes ties of predictions
+    that differ.
     """
-    forward = head.forward
+    forward = module.forward
 
     def run(features: torch.Tensor, *arguments: Any, **options: Any) -> Any:
         with torch.autocast(features.device.type, enabled=False):
             return forward(features.float(), *arguments, **options)
 
-    head.forward = run
+    module.forward = run
 
 
 @torch.no_grad()
 def restore_weights(model: PreTrainedModel, pretrained: Pretrained) -> None:
     """Set the model back to the pretrained weights in place: every parameter trainable and without gradient.
 
-    Parameters without pretrained weights become NaN, so that one which is not drawn before training cannot go unnoticed,
-    and none keeps what an earlier trial learnt. Raises ValueError when the weights are not this model's.
+    A pretrained pooler is left out where the model, a token classifier, has none. Parameters without pretrained weights become
+    NaN, so that one which is not drawn before training cannot go unnoticed, and none keeps what an earlier trial learnt.
+    Raises ValueError when the weights are not this model's.
     """
     parameters = dict(model.named_parameters())
-    unknown = pretrained.weights.keys() - parameters.keys()
+    pooler = family_of(pretrained.family).pooler
+    unknown = {
+        name for name in pretrained.weights if name not in parameters and not any(is_in(name, module) for module in pooler)
+    }
     if unknown:
         raise ValueError(f"the model has no parameters {sorted(unknown)}")
     for name, parameter in parameters.items():

@@ -11,13 +11,15 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from blurb_tune.errors import BlurbTuneError
-from blurb_tune.models.layers import family_of
+from blurb_tune.models.families import family_of
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 PICKLED_WEIGHTS = "pytorch_model.bin"
-TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+TOKENIZER_CONFIG = "tokenizer_config.json"
+VOCABULARY = "vocab.txt"
+TOKENIZERS = ("tokenizer.json", VOCABULARY, "vocab.json", "*.model")
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,12 @@ def read_shape(config: Path) -> Shape:
     positions = _count(config, values, "max_position_embeddings")
     if family.padded_positions:
         positions -= int(values.get("pad_token_id", 1)) + 1
-    return Shape(
-        family.model_type, _count(config, values, "num_hidden_layers"), _count(config, values, "hidden_size"), positions
+    blocks, size = (
+        # transformers writes the family's own name and reads either.
+        _count(config, values, key if key in values else family.config_keys.get(key, key))
+        for key in ("num_hidden_layers", "hidden_size")
     )
+    return Shape(family.model_type, blocks, size, positions)
 
 
 def _count(config: Path, values: dict[str, Any], key: str) -> int:
@@ -65,6 +70,20 @@ def _has_weights(folder: Path) -> bool:
 
 def _has_tokenizer(folder: Path) -> bool:
     return any(any(folder.glob(pattern)) for pattern in TOKENIZERS)
+
+
+def is_cased_unsaid(folder: Path) -> bool:
+    """Whether the vocabulary has capitals though no setting says so: BERT's tokenizer would then lower-case all text.
+
+    So it is with old cased models, such as BioBERT's descendants, that come with a vocabulary and no settings.
+    """
+    if not (folder / VOCABULARY).is_file():
+        return False
+    settings = folder / TOKENIZER_CONFIG
+    if settings.is_file() and "do_lower_case" in settings.read_text(encoding="utf-8"):
+        return False
+    tokens = (folder / VOCABULARY).read_text(encoding="utf-8").split()
+    return any(token != token.lower() for token in tokens if not token.startswith("["))
 
 
 def check_folder(folder: Path, sha256: str | None = None) -> None:

@@ -24,6 +24,7 @@ _FILES = [
     "vocab*",
     "merges.txt",
     "special_tokens_map.json",
+    "added_tokens.json",
     "*.model",
 ]
 

@@ -1,31 +1,91 @@
-"""The trials of a record taken together by strategy, and compared with vanilla."""
+"""The trials of a record taken together by configuration, strategy or family, and compared with vanilla of the same model."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from blurb_tune.record import GroupResult, SweepRecord, TrialRecord
+from blurb_tune.record import SweepRecord, TrialRecord
+from blurb_tune.results import GroupResult
+from blurb_tune.trial import Configuration
 
 
-def by_strategy(record: SweepRecord) -> list[GroupResult]:
-    """One result per strategy label, vanilla first, the others by `rank`."""
-    strategies: dict[str, list[TrialRecord]] = {}
+@dataclass(frozen=True)
+class Group:
+    """Trials of one model taken together.
+
+    label: their strategy or family in words, with the model in front where the sweep has several. difference: of their mean
+    score to that of all vanilla trials of the same model, NaN where there are none.
+    """
+
+    label: str
+    model: str
+    is_vanilla: bool
+    trials: tuple[TrialRecord, ...]
+    result: GroupResult
+    difference: float
+
+
+def by_configuration(record: SweepRecord) -> list[Group]:
+    """One group per configuration, in the order of suggestion; the results are named by the configurations' ids."""
+    trials: dict[str, list[TrialRecord]] = {name: [] for name in record.configurations}
     for trial in record.trials.values():
-        label = record.configurations[trial.configuration_id].configuration.strategy.label
-        strategies.setdefault(label, []).append(trial)
-    results = [record.group(label, trials) for label, trials in strategies.items()]
-    return sorted(results, key=lambda result: (result.name != "vanilla", rank(record, result)))
+        trials[trial.configuration_id].append(trial)
+    means = vanilla_means(record)
+    return [
+        _group(record.group(name, of), record.label(name), record.configurations[name].configuration, of, means)
+        for name, of in trials.items()
+    ]
 
 
-def vanilla_mean(record: SweepRecord) -> float:
-    """The mean score of all vanilla trials, the reference of every comparison; NaN when there are none."""
-    trials = (t for t in record.trials.values() if record.configurations[t.configuration_id].configuration.strategy.is_vanilla)
-    return record.group("vanilla", trials).spread.mean
+def by_strategy(record: SweepRecord) -> list[Group]:
+    """One group per model and strategy, vanilla first, the others by `rank`."""
+    return _pooled(record, record.label)
+
+
+def by_family(record: SweepRecord) -> list[Group]:
+    """One group per model and strategy family, vanilla first, the others by `rank`."""
+    return _pooled(record, record.family)
+
+
+def _pooled(record: SweepRecord, label_of: Callable[[str], str]) -> list[Group]:
+    trials: dict[str, list[TrialRecord]] = {}
+    for trial in record.trials.values():
+        trials.setdefault(label_of(trial.configuration_id), []).append(trial)
+    means = vanilla_means(record)
+    groups = [
+        _group(record.group(label, of), label, record.configurations[of[0].configuration_id].configuration, of, means)
+        for label, of in trials.items()
+    ]
+    return sorted(groups, key=lambda group: (not group.is_vanilla, rank(record, group.result)))
+
+
+def _group(
+    result: GroupResult,
+    label: str,
+    configuration: Configuration,
+    trials: list[TrialRecord],
+    means: Mapping[str, float],
+) -> Group:
+    difference = result.spread.mean - means.get(configuration.model, math.nan)
+    return Group(label, configuration.model, configuration.strategy.is_vanilla, tuple(trials), result, difference)
+
+
+def vanilla_means(record: SweepRecord) -> dict[str, float]:
+    """The mean score of all vanilla trials by model, the reference of every comparison; models without one are left out."""
+    trials: dict[str, list[TrialRecord]] = {}
+    for trial in record.trials.values():
+        configuration = record.configurations[trial.configuration_id].configuration
+        if configuration.strategy.is_vanilla:
+            trials.setdefault(configuration.model, []).append(trial)
+    means = {model: record.group("vanilla", of).spread.mean for model, of in trials.items()}
+    return {model: mean for model, mean in means.items() if not math.isnan(mean)}
 
 
 def lacks_seeds(record: SweepRecord, result: GroupResult) -> bool:
-    """Whether fewer seeds gave a result than the sweep has: what is left over after censoring looks better than it is."""
-    return result.n < len(record.header.seeds)
+    """Whether fewer runs gave a result than a configuration has: what is left over after censoring looks better than it is."""
+    return result.n < record.header.runs
 
 
 def rank(record: SweepRecord, result: GroupResult) -> tuple[bool, float]:

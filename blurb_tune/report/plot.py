@@ -1,22 +1,24 @@
-"""A picture of a sweep: the dev scores of all seeds, a row per configuration or strategy."""
+"""A picture of a sweep: the dev scores of all seeds, a row per configuration or strategy, model by model."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from blurb_tune.record import GroupResult, SweepRecord, TrialRecord
-from blurb_tune.report.groups import by_strategy, lacks_seeds, rank
+from blurb_tune.record import SweepRecord, TrialRecord
+from blurb_tune.report.groups import Group, by_configuration, by_strategy, lacks_seeds, rank
 from blurb_tune.trial import Outcome
 
 MAX_ROWS = 40
 # Okabe and Ito's colours, told apart by colour-blind readers too; the marks differ in shape besides.
 _COMPLETED, _FAILED, _GREY, _VANILLA = "#0072B2", "#D55E00", "#777777", "#E69F00"
+_TITLE_WIDTH = 90  # characters
 _ROW_INCHES, _FRAME_INCHES, _WIDTH_INCHES, _DPI = 0.3, 1.75, 8.0, 150
 
 
@@ -36,24 +38,30 @@ _FAILED_MARK = Mark("failed", "x", _FAILED, 26, 1.5)
 _DOMINATED_MARK = Mark("dominated (stopped early)", "|", _GREY, 45, 1.3)
 
 
-@dataclass(frozen=True)
-class PlotRow:
-    """One row: its label, the trials whose scores it shows, and what they come to together."""
-
-    label: str
-    is_vanilla: bool
-    trials: tuple[TrialRecord, ...]
-    result: GroupResult
-
-
-def plot_rows(record: SweepRecord, limit: int = MAX_ROWS) -> tuple[list[PlotRow], int]:
-    """At most `limit` rows, vanilla on top and the others by `rank`, and the number of rows left out.
+def plot_rows(record: SweepRecord, limit: int = MAX_ROWS) -> tuple[list[Group], int]:
+    """At most `limit` rows, and the number of rows left out: model by model, of each vanilla on top and the others by `rank`.
 
     A row is a configuration, so that its spread is that of the seeds; with more than `limit` of them, a strategy.
     """
-    rows = _configuration_rows(record) if len(record.configurations) <= limit else _strategy_rows(record)
-    rows = [row for row in rows if row.trials]
-    return rows[:limit], max(0, len(rows) - limit)
+    groups = _configurations(record) if len(record.configurations) <= limit else by_strategy(record)
+    models = list(record.header.models)
+    rows = sorted(
+        (group for group in groups if group.trials),
+        key=lambda group: (models.index(group.model), not group.is_vanilla, rank(record, group.result)),
+    )
+    most = limit if len(rows) <= limit else max(1, limit // len(models))
+    shown = [row for top, bottom in _blocks_of_rows(rows) for row in rows[top : min(bottom, top + most)]]
+    return shown, len(rows) - len(shown)
+
+
+def _configurations(record: SweepRecord) -> list[Group]:
+    """The configurations, with their ids where others have the same strategy."""
+    groups = by_configuration(record)
+    labels = [group.label for group in groups]
+    return [
+        group if labels.count(group.label) == 1 else replace(group, label=f"{group.label} ({group.result.name})")
+        for group in groups
+    ]
 
 
 def plot_scores(record: SweepRecord, path: Path) -> None:
@@ -79,27 +87,10 @@ def plot_scores(record: SweepRecord, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _configuration_rows(record: SweepRecord) -> list[PlotRow]:
-    strategies = {name: c.configuration.strategy for name, c in record.configurations.items()}
-    labels = [strategy.label for strategy in strategies.values()]
-    rows = []
-    for result in record.by_configuration():
-        strategy = strategies[result.name]
-        label = strategy.label if labels.count(strategy.label) == 1 else f"{strategy.label} ({result.name})"
-        rows.append(PlotRow(label, strategy.is_vanilla, tuple(record.trials_of(result.name)), result))
-    return sorted(rows, key=lambda row: (not row.is_vanilla, rank(record, row.result)))
-
-
-def _strategy_rows(record: SweepRecord) -> list[PlotRow]:
-    trials: dict[str, list[TrialRecord]] = {}
-    for trial in record.trials.values():
-        trials.setdefault(record.configurations[trial.configuration_id].configuration.strategy.label, []).append(trial)
-    return [PlotRow(r.name, r.name == "vanilla", tuple(trials[r.name]), r) for r in by_strategy(record)]
-
-
-def _label(axes: Axes, record: SweepRecord, rows: Sequence[PlotRow], left_out: int) -> None:
+def _label(axes: Axes, record: SweepRecord, rows: Sequence[Group], left_out: int) -> None:
     header = record.header
-    axes.set_title(f"{header.task}, {header.model}: {header.metric} on the dev split", fontsize="medium", parse_math=False)
+    title = f"{header.task}, {', '.join(header.models)}: {header.metric} on the dev split"
+    axes.set_title(textwrap.fill(title, _TITLE_WIDTH), fontsize="medium", parse_math=False)
     order = f"rows by {header.objective}"
     if any(lacks_seeds(record, row.result) for row in rows):
         order += ", grey: without a result for every seed"
@@ -120,20 +111,32 @@ def _label(axes: Axes, record: SweepRecord, rows: Sequence[PlotRow], left_out: i
         axes.text(0.5, 0.5, "no trial has begun", transform=axes.transAxes, ha="center", va="center", color=_GREY)
 
 
-def _draw_references(axes: Axes, record: SweepRecord, rows: Sequence[PlotRow]) -> None:
-    """The trivial predictor's score, and what vanilla fine-tuning gives, over the height of the plot."""
+def _draw_references(axes: Axes, record: SweepRecord, rows: Sequence[Group]) -> None:
+    """The trivial predictor's score over the height of the plot, and what vanilla gives over the rows of its model."""
     if rows and math.isfinite(record.header.trivial_score):
         axes.axvline(record.header.trivial_score, color="black", linewidth=1, linestyle="--", label="trivial predictor")
     for height, row in enumerate(rows):
         if row.is_vanilla:
             axes.axhspan(height - 0.5, height + 0.5, color=_VANILLA, alpha=0.12, linewidth=0)
-    vanilla = next((row.result.spread for row in rows if row.is_vanilla and row.result.n > 1), None)
-    if vanilla is not None:
-        low, high = vanilla.mean - vanilla.std, vanilla.mean + vanilla.std
-        axes.axvspan(low, high, color=_VANILLA, alpha=0.12, linewidth=0, label="vanilla's mean ± std")
+    label: str | None = "vanilla's mean ± std"
+    for top, bottom in _blocks_of_rows(rows):
+        if top:
+            axes.axhline(top - 0.5, color=_GREY, linewidth=0.6)
+        vanilla = next((row.result.spread for row in rows[top:bottom] if row.is_vanilla and row.result.n > 1), None)
+        if vanilla is not None:
+            low, high = vanilla.mean - vanilla.std, vanilla.mean + vanilla.std
+            axes.fill_betweenx([top - 0.5, bottom - 0.5], low, high, color=_VANILLA, alpha=0.12, linewidth=0, label=label)
+            label = None
 
 
-def _draw_scores(axes: Axes, record: SweepRecord, rows: Sequence[PlotRow]) -> None:
+def _blocks_of_rows(rows: Sequence[Group]) -> Iterator[tuple[int, int]]:
+    """The rows of each model, as a half-open range of heights."""
+    for model in dict.fromkeys(row.model for row in rows):
+        heights = [height for height, row in enumerate(rows) if row.model == model]
+        yield heights[0], heights[-1] + 1
+
+
+def _draw_scores(axes: Axes, record: SweepRecord, rows: Sequence[Group]) -> None:
     """A mark per ended trial; the seeds of a row lie a little apart in y so that equal scores can be counted."""
     points: dict[Mark, list[tuple[float, float]]] = {mark: [] for mark in (_COMPLETED_MARK, _FAILED_MARK, _DOMINATED_MARK)}
     for height, row in enumerate(rows):
@@ -154,7 +157,7 @@ def _mark(trial: TrialRecord) -> Mark:
     return _DOMINATED_MARK if trial.outcome is Outcome.PRUNED_DOMINATED else _FAILED_MARK
 
 
-def _draw_spreads(axes: Axes, rows: Sequence[PlotRow]) -> None:
+def _draw_spreads(axes: Axes, rows: Sequence[Group]) -> None:
     drawn = [(row.result, height) for height, row in enumerate(rows) if row.result.n]
     if not drawn:
         return

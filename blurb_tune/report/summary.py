@@ -8,8 +8,9 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from blurb_tune.record import GroupResult, SweepRecord
-from blurb_tune.report.groups import vanilla_mean
+from blurb_tune.final import FinalResult, final_results
+from blurb_tune.record import SweepRecord
+from blurb_tune.report.groups import Group, by_configuration, by_family
 from blurb_tune.report.pruning import judge_pruning
 from blurb_tune.stability import wilson_interval
 from blurb_tune.trial import Outcome
@@ -21,13 +22,14 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
     Raises LookupError while the log is empty.
     """
     header = record.header
-    reference = vanilla_mean(record)
+    configurations = {group.result.name: group for group in by_configuration(record)}
+    best = record.best_configuration()
     summary = {
         "sweep_id": header.sweep_id,
         "name": header.name,
         "status": record.status,
         "task": header.task,
-        "model": header.model,
+        "model": ", ".join(header.models),
         "metric": header.metric,
         "split": "dev",
         "objective": header.objective,
@@ -35,12 +37,14 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
         "trivial_score": header.trivial_score,
         "outcomes": record.outcome_counts(),
         "unfinished": sum(not trial.is_final for trial in record.trials.values()),
-        "best_configuration": _best(record, reference),
-        "families": [{"family": r.name, **_group(r, reference)} for r in record.by_family()],
+        "best_configuration": _configuration(record, configurations[best.name]) if best else None,
+        "families": [{"family": group.label, **_group(group)} for group in by_family(record)],
         "configurations": [
-            {**_identity(record, r.name), **_group(r, reference), "state": record.configurations[r.name].state}
-            for r in record.by_configuration()
+            {**_configuration(record, group), "state": record.configurations[name].state}
+            for name, group in configurations.items()
         ],
+        "final_test": [_final(result) for result in final_results(record)],
+        "notes": header.notes,
         "pruning": _pruning(record),
         **_cost(record),
         "versions": header.versions,
@@ -49,22 +53,19 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
     return _strict(summary)  # type: ignore[no-any-return]
 
 
-def _best(record: SweepRecord, reference: float) -> dict[str, Any] | None:
-    best = record.best_configuration()
-    return {**_identity(record, best.name), **_group(best, reference)} if best else None
-
-
-def _identity(record: SweepRecord, configuration_id: str) -> dict[str, Any]:
-    configuration = record.configurations[configuration_id].configuration
+def _configuration(record: SweepRecord, group: Group) -> dict[str, Any]:
+    name = group.result.name
     return {
-        "configuration": configuration_id,
-        "strategy": configuration.strategy.label,
-        "family": configuration.strategy.family,
-        "values": configuration.values(),
+        "configuration": name,
+        "strategy": group.label,
+        "family": record.family(name),
+        "values": record.configurations[name].configuration.values(),
+        **_group(group),
     }
 
 
-def _group(result: GroupResult, reference: float) -> dict[str, Any]:
+def _group(group: Group) -> dict[str, Any]:
+    result = group.result
     return {
         **asdict(result.spread),
         "objective": result.objective,
@@ -75,7 +76,20 @@ def _group(result: GroupResult, reference: float) -> dict[str, Any]:
         "pruned_unstable": result.pruned_unstable,
         "dominated": result.dominated,
         "errored": result.errored,
-        "difference_to_vanilla": result.spread.mean - reference,
+        "difference_to_vanilla": group.difference,
+    }
+
+
+def _final(result: FinalResult) -> dict[str, Any]:
+    return {
+        "split": "test",
+        "configuration": result.configuration,
+        "strategy": result.label,
+        "examples": result.examples,
+        **asdict(result.spread),
+        "interval_of_one_run": list(result.interval),
+        "failed": result.failed,
+        "missing": result.missing,
     }
 
 

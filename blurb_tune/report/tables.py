@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from blurb_tune.paths import SweepPaths, write_atomically
-from blurb_tune.record import GroupResult, SweepRecord, TrialRecord
+from blurb_tune.record import SweepRecord, TrialRecord
 from blurb_tune.report.summary import summarise
+from blurb_tune.results import GroupResult
 from blurb_tune.trial import HYPERPARAMETER_NAMES, Outcome
 
 # In trials.csv `epochs` are those that were run, so the hyperparameter of that name is called otherwise there.
@@ -20,7 +21,7 @@ TRIAL_COLUMNS = (
     *("trial_id", "configuration", "seed", "outcome", "prune_reason", "metric", "dev_score"),
     *("best_epoch", "epochs", "steps", "train_seconds"),
     *(_PLANNED.get(name, name) for name in HYPERPARAMETER_NAMES),
-    *("best_dev_score", "attempt", "control", "setup_seconds", "error"),
+    *("best_dev_score", "fold", "attempt", "control", "setup_seconds", "error"),
 )
 CONFIGURATION_COLUMNS = (
     *("configuration", "strategy", "n", "completed", "failed", "pruned", "mean", "std", "min", "max", "objective"),
@@ -81,6 +82,7 @@ def _trial_row(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
         "train_seconds": trial.train_seconds,
         **{_PLANNED.get(name, name): value for name, value in values.items()},
         "best_dev_score": best.dev_score if best else math.nan,
+        "fold": trial.fold,
         "attempt": trial.attempt,
         "control": trial.is_control,
         "setup_seconds": trial.setup_seconds if trial.outcome else math.nan,
@@ -92,7 +94,7 @@ def _configuration_row(record: SweepRecord, result: GroupResult) -> dict[str, An
     suggested = record.configurations[result.name]
     return {
         "configuration": result.name,
-        "strategy": suggested.configuration.strategy.label,
+        "strategy": record.label(result.name),
         "n": result.n,
         "completed": result.completed,
         "failed": result.failed,

@@ -2,90 +2,122 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import optuna
 
-from blurb_tune.search.combinations import axes
+from blurb_tune.search.combinations import axes, feasible_strategies, is_feasible
 from blurb_tune.spec.dimensions import Choice, Range, bounds_of, values_of
 from blurb_tune.spec.schema import SpaceSpec
 from blurb_tune.trial import STRATEGY_NAMES, Configuration, Strategy
 
-RANK = "reinit_count_rank"
+DEPTHS = ("freeze_depth", "reinit_count")
 
 
 class SearchSpace:
-    """A space for a model with `blocks` encoder blocks.
+    """A space for the models in `blocks`, which gives the number of encoder blocks (L) by model name.
 
-    `freeze_depth + reinit_count <= blocks` holds by construction: where the two axes could break it, the values of
-    `reinit_count` on offer depend on the `freeze_depth` just drawn.
+    `freeze_depth + reinit_count <= L` holds by construction: what is on offer depends on the model, and of `reinit_count` on
+    the `freeze_depth` just drawn. From trial to trial Optuna lets the bounds of a number change, but not the categories of a
+    choice. So a range of depths ends earlier; a choice of depths is drawn by rank, which stands for the same depth whatever
+    else is on offer; a model that cannot have every strategy of a list has the others under a parameter name of its own. TPE
+    models such parameters one by one, from all trials that have them, and the rest jointly.
+
+    Raises ValueError when a model has no feasible configuration.
     """
 
-    def __init__(self, spec: SpaceSpec, blocks: int):
-        self._spec = spec
-        self._blocks = blocks
+    def __init__(self, spec: SpaceSpec, blocks: Mapping[str, int]):
+        lost = [model for model, limit in blocks.items() if not feasible_strategies(spec, limit)]
+        if lost:
+            raise ValueError(f"no configuration of {', '.join(lost)} has `freeze_depth + reinit_count <= L`")
+        self._blocks = dict(blocks)
         self._strategies = {s.strategy.label: s.strategy for s in spec.strategy or []}
-        self._dimensions = {name: getattr(spec, name) for name in axes(spec) if name != "strategy"}
-        if not self._strategies:
-            room = blocks - bounds_of(spec.reinit_count)[0]
-            self._dimensions["freeze_depth"] = _at_most(spec.freeze_depth, room)
-            if not isinstance(self._dimensions["freeze_depth"], Choice | Range):
-                room = blocks - self._dimensions["freeze_depth"]
-                self._dimensions["reinit_count"] = _at_most(spec.reinit_count, room)
+        self._dimensions = {name: getattr(spec, name) for name in axes(spec, blocks) if name not in ("model", "strategy")}
+        self._ranked = {name for name in DEPTHS if name in self._dimensions and self._is_ranked(name)}
 
     def suggest(self, trial: optuna.trial.Trial) -> Configuration:
         """Draw a configuration."""
-        values: dict[str, Any] = {}
+        models = list(self._blocks)
+        model = trial.suggest_categorical("model", models) if len(models) > 1 else models[0]
+        values: dict[str, Any] = {"model": model}
         if self._strategies:
-            strategy = self._strategies[trial.suggest_categorical("strategy", list(self._strategies))]
-            values = {name: getattr(strategy, name) for name in STRATEGY_NAMES}
+            offered = self._strategies_of(model)
+            values |= asdict(offered[trial.suggest_categorical(self._strategy_name(model), list(offered))])
         for name, dimension in self._dimensions.items():
-            if name == "reinit_count":
-                values[name] = self._suggest_reinit_count(trial, values["freeze_depth"])
+            if name in DEPTHS:
+                taken = values["freeze_depth"] if name == "reinit_count" else self._least_reinit_count
+                values[name] = self._suggest_depth(trial, name, self._blocks[model] - taken)
             else:
                 values[name] = _suggest(trial, name, dimension)
         return Configuration(**values)
 
     def parameters_of(self, configuration: Configuration) -> dict[str, Any]:
         """What `suggest` would have to draw to arrive at `configuration`, which must lie in the space."""
-        parameters: dict[str, Any] = {}
+        searched = (name for name, dimension in self._dimensions.items() if isinstance(dimension, Choice | Range))
+        others = {name: getattr(configuration, name) for name in searched if name not in STRATEGY_NAMES}
+        return self._parameters_of(configuration.model, configuration.strategy) | others
+
+    def vanilla_parameters(self, model: str) -> dict[str, Any] | None:
+        """Parameters of vanilla fine-tuning of a model, the other axes left to the sampler; None where the space lacks it."""
+        vanilla = Strategy()
         if self._strategies:
-            parameters["strategy"] = configuration.strategy.label
-        for name, dimension in self._dimensions.items():
-            value = getattr(configuration, name)
-            if name == "reinit_count" and self._is_ranked:
-                parameters[RANK] = sorted(values_of(dimension) or []).index(value)
+            is_there = vanilla.label in self._strategies
+        else:
+            is_there = all(_holds(self._dimensions[name], getattr(vanilla, name)) for name in STRATEGY_NAMES)
+        return self._parameters_of(model, vanilla) if is_there else None
+
+    def _parameters_of(self, model: str, strategy: Strategy) -> dict[str, Any]:
+        parameters: dict[str, Any] = {"model": model} if len(self._blocks) > 1 else {}
+        if self._strategies:
+            return parameters | {self._strategy_name(model): strategy.label}
+        for name in STRATEGY_NAMES:
+            dimension, value = self._dimensions[name], getattr(strategy, name)
+            if name in self._ranked:
+                parameters[_rank(name)] = sorted(values_of(dimension) or []).index(value)
             elif isinstance(dimension, Choice | Range):
                 parameters[name] = value
         return parameters
 
-    def vanilla_parameters(self) -> dict[str, Any] | None:
-        """Parameters of vanilla fine-tuning, the other axes left to the sampler; None where the space does not hold it."""
-        vanilla = Strategy()
-        if self._strategies:
-            return {"strategy": vanilla.label} if vanilla.label in self._strategies else None
-        if not all(_holds(self._dimensions[name], getattr(vanilla, name)) for name in STRATEGY_NAMES):
-            return None
-        parameters = self.parameters_of(Configuration())
-        return {name: value for name, value in parameters.items() if name in STRATEGY_NAMES or name == RANK}
+    def _strategies_of(self, model: str) -> dict[str, Strategy]:
+        """The strategies of the list that fit the model, by label."""
+        return {label: s for label, s in self._strategies.items() if is_feasible(s, self._blocks[model])}
+
+    def _strategy_name(self, model: str) -> str:
+        has_all = len(self._strategies_of(model)) == len(self._strategies)
+        return "strategy" if has_all else f"strategy_within_{self._blocks[model]}"
 
     @property
-    def _is_ranked(self) -> bool:
-        """Choices are drawn by rank, because Optuna's categories cannot change from trial to trial."""
-        freeze, reinit = self._dimensions["freeze_depth"], self._dimensions["reinit_count"]
-        if not isinstance(reinit, Choice) or not isinstance(freeze, Choice | Range):
-            return False
-        return bool(bounds_of(freeze)[1] + bounds_of(reinit)[1] > self._blocks)
+    def _least_reinit_count(self) -> int:
+        return int(bounds_of(self._dimensions["reinit_count"])[0])
 
-    def _suggest_reinit_count(self, trial: optuna.trial.Trial, freeze_depth: int) -> int:
-        room = self._blocks - freeze_depth
-        dimension = self._dimensions["reinit_count"]
-        if self._is_ranked:
-            offered = sorted(value for value in dimension.choice if value <= room)
-            return int(offered[trial.suggest_int(RANK, 0, len(offered) - 1)])
-        if isinstance(dimension, Range):
-            return int(_suggest(trial, "reinit_count", _at_most(dimension, room, keep_range=True)))
-        return int(_suggest(trial, "reinit_count", dimension))
+    def _is_ranked(self, name: str) -> bool:
+        """Whether it depends on what was drawn before which values of a choice are on offer."""
+        if not isinstance(self._dimensions[name], Choice):
+            return False
+        rooms = {blocks - self._least_reinit_count for blocks in self._blocks.values()}
+        if name == "reinit_count":
+            freeze = self._dimensions["freeze_depth"]
+            rooms = {
+                blocks - depth
+                for blocks in self._blocks.values()
+                for depth in _offered(freeze, blocks - self._least_reinit_count)
+            }
+        return len({tuple(_offered(self._dimensions[name], room)) for room in rooms}) > 1
+
+    def _suggest_depth(self, trial: optuna.trial.Trial, name: str, room: int) -> int:
+        dimension = self._dimensions[name]
+        offered = _offered(dimension, room)
+        if name in self._ranked:
+            return sorted(offered)[trial.suggest_int(_rank(name), 0, len(offered) - 1)]
+        match dimension:
+            case Choice():
+                return int(trial.suggest_categorical(name, offered))
+            case Range(low=low, step=step, log=log):
+                return trial.suggest_int(name, low, offered[-1], step=step or 1, log=log)
+            case _:
+                return int(dimension)
 
 
 def _suggest(trial: optuna.trial.Trial, name: str, dimension: Any) -> Any:
@@ -100,7 +132,16 @@ def _suggest(trial: optuna.trial.Trial, name: str, dimension: Any) -> Any:
             return dimension
 
 
-INTEGER_NAMES = frozenset({"freeze_depth", "reinit_count", "batch_size", "epochs"})
+INTEGER_NAMES = frozenset({"batch_size", "epochs"})
+
+
+def _rank(name: str) -> str:
+    return f"{name}_rank"
+
+
+def _offered(dimension: Any, room: int) -> list[int]:
+    """The depths of a dimension that are not above `room`."""
+    return [value for value in values_of(dimension) or [] if value <= room]
 
 
 def _holds(dimension: Any, value: float) -> bool:
@@ -113,13 +154,3 @@ def _last(dimension: Range[Any]) -> Any:
     """The largest value on the grid of a range, which need not be its bound."""
     grid = dimension.grid()
     return grid[-1] if grid else dimension.high
-
-
-def _at_most(dimension: Any, limit: int, *, keep_range: bool = False) -> Any:
-    """The part of an integer dimension that is not above `limit`; a single value that is left becomes fixed."""
-    left = [value for value in values_of(dimension) or [] if value <= limit]
-    if not left:
-        raise ValueError(f"no value of {dimension} is at most {limit}")
-    if isinstance(dimension, Range) and (keep_range or len(left) > 1):
-        return dimension.model_copy(update={"high": left[-1]})
-    return left[0] if len(left) == 1 else Choice(choice=left)

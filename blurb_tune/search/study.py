@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,9 +36,11 @@ class ConfigurationStudy:
     Every suggestion is a function of the spec, its number and what was told before: the sampler is made anew for each with a
     seed of its own, so a study that is replayed from the log goes on as if it had never stopped. No configuration is
     suggested twice.
+
+    blocks: the number of encoder blocks by model name, in the spec's order.
     """
 
-    def __init__(self, spec: SweepSpec, blocks: int, study_name: str):
+    def __init__(self, spec: SweepSpec, blocks: Mapping[str, int], study_name: str):
         self._search = spec.search
         self._space = SearchSpace(spec.space, blocks)
         self._spec_space, self._blocks = spec.space, blocks
@@ -108,17 +110,24 @@ class ConfigurationStudy:
         if self._search.sampler == "grid":
             configuration = next(c for c in self._grid if c not in self._seen)
             self._study.enqueue_trial(self._space.parameters_of(configuration))
-        elif number == 0 and attempt == 0 and self._search.vanilla_first:
-            vanilla = self._space.vanilla_parameters()
+        elif number < len(self._blocks) and attempt == 0 and self._search.vanilla_first:
+            vanilla = self._space.vanilla_parameters(list(self._blocks)[number])
             if vanilla:
                 self._study.enqueue_trial(vanilla)
 
     def _grid_order(self) -> Iterator[Configuration]:
-        """All combinations as listed; where fewer are asked for, a drawn sample of them."""
+        """All combinations as listed, vanilla of each model first; where fewer are asked for, a drawn sample of the others."""
         points = list(combinations(self._spec_space, self._blocks))
+        references: dict[str, Configuration] = {}
+        for point in points:
+            if self._search.vanilla_first and point.strategy.is_vanilla:
+                references.setdefault(point.model, point)
+        first = list(references.values())
+        rest = [point for point in points if references.get(point.model) != point]
         if self.planned < len(points):
-            points = random.Random(derive(self._search.seed, "grid")).sample(points, self.planned)
-        return iter(points)
+            number = max(0, self.planned - len(first))
+            rest = random.Random(derive(self._search.seed, "grid")).sample(rest, number)
+        return iter(first + rest)
 
     def _first_unseen(self) -> Suggestion | None:
         """A nearly used-up space: the sampler keeps coming back, so what is left is taken in order."""
@@ -132,7 +141,8 @@ class ConfigurationStudy:
         seed = derive(self._search.seed, "sampler", number, attempt) % 2**32
         if self._search.sampler != "tpe":
             return optuna.samplers.RandomSampler(seed=seed)
-        startup = self._search.startup_configurations or min(10, max(3, self.planned // 4))
+        # The reference of each further model is no random draw, and comes on top.
+        startup = self._search.startup_configurations or min(10, max(3, self.planned // 4)) + len(self._blocks) - 1
         return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
 
 

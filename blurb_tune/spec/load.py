@@ -17,6 +17,7 @@ from blurb_tune.spec.dimensions import DIMENSION_TAGS
 from blurb_tune.spec.pruning import PRUNERS
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.spec.source import Key, KeyPath, Source, dotted, read_source
+from blurb_tune.spec.task import TaskSpec
 
 _EXPECTED = {
     "int_type": "expected a whole number",
@@ -30,10 +31,11 @@ _EXPECTED = {
     "model_attributes_type": "expected a mapping",
     "finite_number": "expected a finite number",
     "too_short": "expected at least one item",
+    "string_too_short": "expected text that is not empty",
 }
 UNKNOWN = "unknown"
 _NOTHING = object()
-_TAGS = DIMENSION_TAGS | PRUNERS.keys()
+_TAGS = DIMENSION_TAGS | PRUNERS.keys() | {"named", "own"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
     while True:
         try:
             spec = SweepSpec.model_validate(data)
-            return LoadedSpec(spec, source, in_order(source.problems + problems))
+            return LoadedSpec(spec, source, in_order(source.problems + problems, file))
         except ValidationError as error:
             details = error.errors(include_url=False)
             problems += [problem for detail in details if (problem := _problem(source, data, detail))]
@@ -74,12 +76,13 @@ def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
                 data.setdefault(name, UNKNOWN)
 
 
-def in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Without repetitions, in the order of the file's lines."""
+def in_order(problems: Sequence[Problem], file: Path) -> tuple[Problem, ...]:
+    """Without repetitions; those of the spec's `file` in the order of its lines, then the others as they come."""
 
-    def line(problem: Problem) -> tuple[str, int]:
-        file, _, number = problem.where.rpartition(":")
-        return (file, int(number)) if number.isdigit() else (problem.where, 0)
+    def line(problem: Problem) -> tuple[bool, int]:
+        place, _, number = problem.where.rpartition(":")
+        is_line = place == str(file) and number.isdigit()
+        return (not is_line, int(number) if is_line else 0)
 
     return tuple(sorted(dict.fromkeys(problems), key=line))
 
@@ -89,8 +92,10 @@ def _path(data: Any, location: Sequence[Key]) -> KeyPath:
     path: list[Key] = []
     for index, key in enumerate(location):
         inner = _child(data, key)
+        is_last = index == len(location) - 1
+        if key in _TAGS and not is_last and _child(data, location[index + 1]) is not _NOTHING:
+            continue  # the tag of a choice, not its key of the same name
         if inner is _NOTHING:
-            is_last = index == len(location) - 1
             if key in _TAGS or not is_last or isinstance(data, list):
                 continue
         else:
@@ -122,6 +127,8 @@ def _problem(source: Source, data: Any, detail: ErrorDetails) -> Problem | None:
         return source.problem(path, f"unknown value {given!r}{_literal_hint(given, str(context['expected']))}")
     if kind == "union_tag_invalid":
         name = str(context["tag"])
+        if name in DIMENSION_TAGS:
+            return source.problem(path, f"expected a value or a choice `[a, b]`, but got {given!r}")
         return source.problem(path, f"unknown pruner {name!r}{did_you_mean(name, PRUNERS)}")
     if kind == "value_error":
         return source.problem(path, str(context["error"]))
@@ -159,8 +166,23 @@ def _drop(data: Any, path: KeyPath) -> None:
     if not path:
         data.clear()
         return
-    *above, key = path[:2]
-    holder = data
-    for step in above:
-        holder = holder[step]
-    holder.pop(key, None)
+    section = _section(data, path[0])
+    has_key = isinstance(data.get(path[0]), dict) and len(path) > 1 and path[1] in data[path[0]]
+    if section is not None and has_key and not _is_required(section, path[1]):
+        del data[path[0]][path[1]]
+    else:
+        data.pop(path[0], None)
+
+
+def _section(data: Any, name: Key) -> type[BaseModel] | None:
+    """The model of a setting that is a section of settings of its own, as `task` can be."""
+    if name == "task" and isinstance(data.get(name), dict):
+        return TaskSpec
+    setting = SweepSpec.model_fields.get(str(name))
+    annotation: Any = setting.annotation if setting is not None else None
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _is_required(section: type[BaseModel], name: Key) -> bool:
+    field = section.model_fields.get(str(name))
+    return field is not None and field.is_required()

@@ -18,6 +18,7 @@ from blurb_tune.spec.schema import (
     TrackingSpec,
     TrainingSpec,
 )
+from blurb_tune.spec.task import TaskSpec
 
 _INTRODUCTION = """\
 # All settings of a spec
@@ -35,10 +36,12 @@ learning_rate: {low: 1.0e-5, high: 1.0e-4, log: true} # a range, uniform in the 
 strategy: [vanilla, {freeze_depth: 4}, {decay_rate: 0.9, reinit_count: 2}]   # a list, instead of the three dimensions
 ```
 
-No sample ever has `freeze_depth + reinit_count` above the model's number of blocks. `sampler: grid` runs every combination.
+`model: [bert-base, pubmedelectra-large]` makes the model one more axis. No sample ever has `freeze_depth + reinit_count` above
+its own model's number of blocks; a depth must fit at least one of the models. `sampler: grid` runs every combination.
 """
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("task", TaskSpec),
     ("search", SearchSpec),
     ("space", SpaceSpec),
     ("pruning", PruningSpec),

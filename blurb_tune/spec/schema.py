@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from blurb_tune.spec.dimensions import Dimension, Options, SpecModel
+from blurb_tune.spec.dimensions import Dimension, Options, SpecModel, values_of
 from blurb_tune.spec.pruning import PruningSpec
+from blurb_tune.spec.task import TaskSpec
 from blurb_tune.trial import STRATEGY_NAMES, Configuration, Strategy
 
 _DEFAULT = Configuration()
@@ -35,6 +36,10 @@ def _distinct(seeds: list[int]) -> list[int]:
     if repeated:
         raise ValueError(f"seeds must differ, but {', '.join(map(str, repeated))} stands more than once")
     return seeds
+
+
+def _task_shape(data: Any) -> str:
+    return "own" if isinstance(data, dict | TaskSpec) else "named"
 
 
 FileName = Annotated[str, AfterValidator(_file_name)]
@@ -96,10 +101,10 @@ class SpaceSpec(SpecModel):
         if self.strategy is not None and both:
             raise ValueError(f"give `strategy` or {', '.join(both)}, not both")
         if self.strategy is not None:
-            strategies = [s.strategy for s in self.strategy]
-            repeated = [s for index, s in enumerate(strategies) if s in strategies[:index]]
+            labels = [s.strategy.label for s in self.strategy]
+            repeated = [label for index, label in enumerate(labels) if label in labels[:index]]
             if repeated:
-                raise ValueError(f"the strategies of a list must differ, but {repeated[0].label!r} stands twice")
+                raise ValueError(f"the strategies of a list must differ, but {repeated[0]!r} stands twice")
         return self
 
 
@@ -112,9 +117,11 @@ class SearchSpec(SpecModel):
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of the sampler and of the pruners' control group")
     startup_configurations: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="random ones before TPE sets in; null: a quarter of all, 3 to 10"
+        None, description="random ones before TPE sets in; null: a quarter of all, 3 to 10, and one for each further model"
     )
-    vanilla_first: bool = Field(True, description="begin with vanilla fine-tuning where the space holds it, as the reference")
+    vanilla_first: bool = Field(
+        True, description="begin with vanilla fine-tuning of each model where the space holds it, as the reference"
+    )
 
 
 class TrainingSpec(SpecModel):
@@ -131,6 +138,9 @@ class TrainingSpec(SpecModel):
         None, description="examples per forward pass, gradients add up to batch_size; null: all at once"
     )
     eval_batch_size: Annotated[int, Field(ge=1)] = Field(64, description="examples per forward pass on dev")
+    gradient_checkpointing: bool = Field(
+        False, description="trades time for memory: activations are computed anew in the backward pass"
+    )
 
 
 class ResourcesSpec(SpecModel):
@@ -160,9 +170,17 @@ class SweepSpec(SpecModel):
     """A sweep: which task and model, what is searched, how it is judged, and where it runs."""
 
     name: FileName = Field(description="of the sweep; left out: the spec's file name")
-    task: str = Field(min_length=1, description="see `blurb-tune tasks`")
-    model: str = Field(min_length=1, description="see `blurb-tune models`; or a local folder, or a hub id")
-    data: str | None = Field(None, description="folder with the task's data, relative to the spec; null: BLURB_DATA_DIR")
+    task: Annotated[
+        Annotated[str, Field(min_length=1), Tag("named")] | Annotated[TaskSpec, Tag("own")], Discriminator(_task_shape)
+    ] = Field(description="see `blurb-tune tasks`; or a mapping that describes a task of one's own")
+    model: Options[Annotated[str, Field(min_length=1)]] = Field(
+        description="see `blurb-tune models`; or a local folder, or a hub id; a choice of several is an axis of the search"
+    )
+    data: str | None = Field(
+        None,
+        description="a named task's data: a folder, relative to the spec, or a hub data set, `hf://owner/name`; null: "
+        "BLURB_DATA_DIR",
+    )
     metric: str | None = Field(None, description="what is maximised on dev; null: the task's own metric")
     score: Literal["final", "best"] = Field("final", description="a trial's dev score: of its last evaluation, or of its best")
     objective: Literal["mean_minus_std", "mean", "median", "worst"] = Field(
@@ -179,5 +197,21 @@ class SweepSpec(SpecModel):
     training: TrainingSpec = TrainingSpec()
     resources: ResourcesSpec = ResourcesSpec()
     tracking: TrackingSpec = TrackingSpec()
+    final_test: bool = Field(
+        True, description="read the test split once, at the end, for the best configuration and for vanilla"
+    )
+    weights: str | None = Field(
+        None, description="folder, shared by all nodes, for the weights of the best so far; null: in the sweep's folder"
+    )
     storage: str | None = Field(None, description="Optuna storage URL for its dashboard; null: in memory, remade from the log")
     cluster: str | None = Field(None, description="address of a Ray cluster, host:port or auto; null: a local one is started")
+
+    @property
+    def task_name(self) -> str:
+        """What the task is called."""
+        return self.task.title if isinstance(self.task, TaskSpec) else self.task
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of all models, in the spec's order."""
+        return tuple(values_of(self.model) or ())

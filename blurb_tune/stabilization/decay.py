@@ -15,8 +15,8 @@ def parameter_groups(
     """The trainable parameters as groups for torch's AdamW, each with its `lr`, `weight_decay` and a `name`.
 
     Head and pooler learn at `learning_rate`, block i of L at `learning_rate * decay_rate ** (L + 1 - i)`, the embeddings at
-    `learning_rate * decay_rate ** (L + 1)` (Zhang et al. 2021, arXiv 2006.05987). Biases and LayerNorm have no
-    weight decay. Parameters of equal settings share a group, so that the optimiser has few and large ones.
+    `learning_rate * decay_rate ** (L + 1)` (Zhang et al. 2021, arXiv 2006.05987). Biases and norms have no weight
+    decay. Parameters of equal settings share a group, so that the optimiser has few and large ones.
 
     Raises ValueError when decay_rate is not in (0, 1], BlurbTuneError for a parameter that the layer map does not know.
     """
@@ -28,7 +28,7 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         rate = learning_rate * decay_rate ** (layers.blocks + 1 - place.level)
-        # Biases, LayerNorm's weights and nothing else have one dimension.
+        # In every family, biases, the weights of norms and nothing else have one dimension.
         decay = weight_decay if parameter.ndim > 1 else 0.0
         members.setdefault((rate, decay), []).append((place, parameter))
     return [

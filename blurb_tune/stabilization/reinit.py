@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from blurb_tune.models.drawing import draw_module
-from blurb_tune.models.layers import LayerMap, Part
+from blurb_tune.models.layers import LayerMap, Part, is_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -22,14 +22,15 @@ def reinitialise(model: PreTrainedModel, layers: LayerMap, count: int, seed: int
         raise ValueError(f"0 <= count <= {layers.blocks} must hold, but got count={count}")
     if count == 0:
         return
-    if layers.names(Part.POOLER):
-        draw_module(model, layers.family.pooler, seed)
-    for block in range(layers.blocks - count + 1, layers.blocks + 1):
-        draw_module(model, layers.block_module(block), seed)
+    blocks = range(layers.blocks - count + 1, layers.blocks + 1)
+    for module in (*layers.pooler_modules, *(module for block in blocks for module in layers.block_modules(block))):
+        draw_module(model, module, seed)
 
 
 def draw_head(model: PreTrainedModel, layers: LayerMap, pretrained: Collection[str], seed: int) -> None:
-    """Draw the head, and the pooler too where it is not among the `pretrained` parameters."""
+    """Draw the head, and of the pooler the modules that are not among the `pretrained` parameters."""
     draw_module(model, layers.family.head, seed)
-    if not layers.names(Part.POOLER) <= set(pretrained):
-        draw_module(model, layers.family.pooler, seed)
+    drawn = layers.names(Part.POOLER) - set(pretrained)
+    for module in layers.pooler_modules:
+        if any(is_in(name, module) for name in drawn):
+            draw_module(model, module, seed)

@@ -1,131 +1,155 @@
-"""Finding and reading a task's data.
+"""Reading and checking the data of a source.
 
-A data set is a folder with `train.jsonl`, `dev.jsonl` and `test.jsonl`: one JSON object a line, with `id`, the task's text
-fields and `label`. Only `load_split(..., "test")` opens the test split.
+What tuning works with are train and dev. The test split stays closed until the search is over: `load_test` wants to see
+the event that says so, and nothing else opens it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from blurb_tune.errors import InputError, Problem
-from blurb_tune.tasks import demo
-from blurb_tune.tasks.examples import Example, parse
-from blurb_tune.tasks.task import Task
+from blurb_tune.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.events import SelectionMade
+from blurb_tune.tasks.checks import check_classes, check_folds, note_repairs, note_repeated
+from blurb_tune.tasks.examples import Example, NamedProblem, Row, absent_columns, parse
+from blurb_tune.tasks.labels import check_labels, infer_labels
+from blurb_tune.tasks.sources import TUNING_SPLITS, DataSource, Split
+from blurb_tune.tasks.splitting import cut_dev, cut_folds
 
-Split = Literal["train", "dev", "test"]
-
-DATA_VARIABLE = "BLURB_DATA_DIR"
-_TUNING_SPLITS: tuple[Split, ...] = ("train", "dev")
+DEFAULT_DEV_SHARE = 0.2
 
 
 @dataclass(frozen=True)
 class TaskData:
-    """The examples that a sweep works with. The test split is not among them."""
+    """The examples that a sweep works with; the test split is not among them.
+
+    With folds, `train` holds all examples, `dev` none, and folds[i] are the indices of those that are dev in fold i.
+    """
 
     train: tuple[Example, ...]
     dev: tuple[Example, ...]
+    folds: tuple[tuple[int, ...], ...] = ()
 
 
-def data_folder(task: Task, data: Path | None) -> Path | None:
-    """Where the task's files are expected, whether or not they are there; None when nobody said where.
+@dataclass(frozen=True)
+class Inspection:
+    """What train and dev of a source are.
 
-    `data`, or else the environment variable BLURB_DATA_DIR, holds the task's folder (its name in any case) or is itself that
-    folder. A built-in task has no folder.
+    source: its task knows its labels. data: None where there are problems, or nobody has looked. notes: what is remarkable,
+    though not wrong. digest: SHA-256 of the content of both splits, in hex.
     """
-    named = os.environ.get(DATA_VARIABLE)
-    root = data or (Path(named) if named else None)
-    if task.folder is None or root is None:
-        return None
-    with suppress(RuntimeError):  # a `~name` that is no user's stays as it is
-        root = root.expanduser()
-    inside = sorted(root.iterdir()) if root.is_dir() else []
-    matches = [f for f in inside if f.name.casefold() == task.folder.casefold() and f.is_dir()]
-    exact = root / task.folder
-    if matches:
-        return exact if exact in matches else matches[0]
-    return root if _file(root, "train").is_file() else exact
+
+    source: DataSource
+    data: TaskData | None = None
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    digest: str = ""
 
 
-def check_data(task: Task, folder: Path | None) -> list[Problem]:
-    """Everything that is wrong with the train and dev splits, and with the presence of all three files.
+def inspect(source: DataSource) -> Inspection:
+    """Read train and dev and find everything that is wrong with them. Of test it is only looked whether it is there."""
+    try:
+        problems = [*source.tables.problems(), *_conflicts(source)]
+        splits = [split for split in TUNING_SPLITS if source.tables.has(split)]
+        tables = {split: source.rows(split) for split in splits} if "train" in splits else {}
+    except InputError as error:
+        return Inspection(source, problems=error.problems)
+    except BlurbTuneError as error:
+        return Inspection(source, problems=(Problem(source.describe(), str(error)),))
+    source, label_problems = _with_labels(source, [row for rows, _ in tables.values() for row in rows])
+    problems += label_problems
+    examples: dict[Split, list[Example]] = {"train": [], "dev": []}
+    for split, (rows, _) in tables.items():
+        place = source.tables.place(split)
+        if label_problems:  # every row would be a problem of its own
+            problems += absent_columns(source.task, rows, place)
+        else:
+            examples[split], faults = parse(source.task, rows, place)
+            problems += faults
+    if problems:
+        return Inspection(source, problems=tuple(problems))
+    digest = hashlib.sha256("".join(digest for _, digest in tables.values()).encode()).hexdigest()
+    return _inspect_examples(source, examples["train"], examples["dev"], digest)
 
-    `folder` is what `data_folder` found. The test file is not opened.
+
+def load_data(source: DataSource) -> TaskData:
+    """Train and dev. Raises InputError with everything that is wrong with them."""
+    found = inspect(source)
+    if found.data is None:
+        raise InputError(found.problems)
+    return found.data
+
+
+def load_split(source: DataSource, split: str) -> tuple[Example, ...]:
+    """The examples of `train` or `dev`. Raises InputError with everything that is wrong with the data, and BlurbTuneError
+    for any other split.
     """
-    if problem := _folder_problem(task, folder):
-        return [problem]
-    problems = [problem for split in _TUNING_SPLITS for problem in _read(task, folder, split)[1]]
-    if folder is not None and not _file(folder, "test").is_file():
-        problems.append(Problem(str(_file(folder, "test")), "no such file"))
-    return problems
+    if split not in TUNING_SPLITS:
+        raise BlurbTuneError(f"only train and dev are read before the search is over, not {split!r}")
+    data = load_data(source)
+    return data.train if split == "train" else data.dev
 
 
-def load_split(task: Task, folder: Path | None, split: Split) -> list[Example]:
-    """The examples of one split, in the file's order. Raises InputError with everything that is wrong with it."""
-    if problem := _folder_problem(task, folder):
-        raise InputError([problem])
-    examples, problems = _read(task, folder, split)
+def load_test(source: DataSource, selection: SelectionMade) -> tuple[Example, ...]:
+    """The examples of the test split, for which the event has to be shown that ends the search.
+
+    Raises BlurbTuneError without it or without a test split, and InputError with everything that is wrong with the rows.
+    """
+    if not isinstance(selection, SelectionMade):
+        raise BlurbTuneError("the test split is read when the search is over and its winner is named, not before")
+    if not source.has_test:
+        raise BlurbTuneError(f"{source.describe()}: there is no test split")
+    examples, problems = parse(source.task, source.rows("test")[0], source.tables.place("test"))
     if problems:
         raise InputError(problems)
-    return examples
+    return tuple(examples)
 
 
-def load_data(task: Task, folder: Path | None) -> TaskData:
-    """Train and dev. Raises InputError with everything that `check_data` finds wrong with them."""
-    if problem := _folder_problem(task, folder):
-        raise InputError([problem])
-    (train, train_problems), (dev, dev_problems) = (_read(task, folder, split) for split in _TUNING_SPLITS)
-    if train_problems or dev_problems:
-        raise InputError([*train_problems, *dev_problems])
-    return TaskData(tuple(train), tuple(dev))
+def _conflicts(source: DataSource) -> list[Problem]:
+    """What the spec asks for and dev, which is there, leaves no room for."""
+    asked = {"dev_share": source.dev_share, "folds": source.folds}
+    what = "cuts dev from train, but there is a dev split"
+    return [NamedProblem(source.describe(), what, key) for key, value in asked.items() if value and source.tables.has("dev")]
 
 
-def fingerprint(task: Task, folder: Path | None) -> str:
-    """SHA-256, in hex, over the bytes of the train and dev splits. Raises InputError when they cannot be read."""
-    if problem := _folder_problem(task, folder):
-        raise InputError([problem])
-    digest = hashlib.sha256()
-    for split in _TUNING_SPLITS:
-        digest.update(hashlib.sha256(_content(folder, split)).digest())
-    return digest.hexdigest()
+def _with_labels(source: DataSource, rows: Sequence[Row | Problem]) -> tuple[DataSource, list[Problem]]:
+    """The source with the labels that its rows hold, where nobody named them."""
+    if not source.is_own:
+        return source, []
+    task, found = source.task, [row for row in rows if isinstance(row, Row)]
+    task = replace(task, labels=task.labels or infer_labels(task, found))
+    return replace(source, task=task), check_labels(task, found, source.tables.place("train"))
 
 
-def _folder_problem(task: Task, folder: Path | None) -> Problem | None:
-    """What is wrong with the folder as a whole. Without a problem, only a built-in task has no folder."""
-    if task.is_builtin:
-        return None
-    what = f"set `data:` in the spec or {DATA_VARIABLE} to the folder that holds {task.folder}/"
-    if folder is None:
-        return Problem(f"task {task.name!r}", f"no data folder is given; {what}")
-    if not folder.is_dir():
-        return Problem(str(folder), f"no such folder; {what} with train.jsonl, dev.jsonl and test.jsonl")
-    return None
+def _inspect_examples(source: DataSource, train: list[Example], dev: list[Example], digest: str) -> Inspection:
+    place, notes = source.tables.place("train"), []
+    folds: tuple[tuple[int, ...], ...] = ()
+    problems: list[Problem] = []
+    if source.folds:
+        folds, problems = _folds(source, train, place)
+        notes = [f"dev: {len(folds)} folds of {len(train)} examples, stratified by label"]
+    elif not dev:
+        whole, chosen = train, set(cut_dev(source.task, train, source.dev_share or DEFAULT_DEV_SHARE))
+        train = [example for index, example in enumerate(whole) if index not in chosen]
+        dev = [example for index, example in enumerate(whole) if index in chosen]
+        notes = [f"dev: {len(dev)} of {len(whole)} examples cut from train, stratified by label"]
+        if not dev:
+            problems = [NamedProblem(place, "there are too few examples to cut dev from them; name a dev file", "train")]
+    problems += check_classes(source.task, train, dev, place)
+    if problems:
+        return Inspection(source, problems=tuple(problems))
+    notes += note_repeated(train, dev)
+    if source.is_own and not source.has_test:
+        notes.append("test: there is no test split; scores on dev are all there will be")
+    notes += [note for name, split in (("train", train), ("dev", dev)) for note in note_repairs(source.task, split, name)]
+    return Inspection(source, TaskData(tuple(train), tuple(dev), folds), (), tuple(notes), digest)
 
 
-def _file(folder: Path, split: Split) -> Path:
-    return folder / f"{split}.jsonl"
-
-
-def _content(folder: Path | None, split: Split) -> bytes:
-    if folder is None:
-        return demo.jsonl(split).encode()
-    path = _file(folder, split)
+def _folds(source: DataSource, examples: list[Example], place: str) -> tuple[tuple[tuple[int, ...], ...], list[Problem]]:
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError([Problem(str(path), "no such file")]) from None
-    except OSError as error:
-        raise InputError([Problem(str(path), f"cannot be read: {error.strerror}")]) from None
-
-
-def _read(task: Task, folder: Path | None, split: Split) -> tuple[list[Example], list[Problem]]:
-    try:
-        content = _content(folder, split)
-    except InputError as error:
-        return [], list(error.problems)
-    return parse(task, content, str(_file(folder, split)) if folder else f"{task.name}:{split}")
+        folds = cut_folds(source.task, examples, source.folds)
+    except ValueError as error:
+        return (), [NamedProblem(place, str(error), "folds")]
+    return folds, list(check_folds(source.task, examples, folds, place))

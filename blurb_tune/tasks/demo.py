@@ -14,8 +14,8 @@ from functools import cache
 from typing import TypeVar
 
 from blurb_tune.seeds import derive
+from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.demo_text import FAMILIES, HEDGES, Entity, Family
-from blurb_tune.tasks.task import TASKS
 
 T = TypeVar("T")
 _Meaning = tuple[str, Entity, Entity, Entity, bool]
@@ -171,7 +171,7 @@ def _new_statements(draw: _Draw, edits: tuple[_Edit, ...], stated: set[_Meaning]
 @cache
 def _splits() -> dict[str, list[_Pair]]:
     pairs = _pairs(_Draw(derive(_SEED, "demo")))
-    return {split: [next(pairs) for _ in range(size)] for split, size in TASKS["demo"].counts.items()}
+    return {split: [next(pairs) for _ in range(size)] for split, size in TASKS["demo"].published.items()}
 
 
 def jsonl(split: str) -> str:

@@ -1,12 +1,13 @@
-"""From JSON lines to examples, naming everything that is wrong with them."""
+"""From the rows of a data file to examples, naming everything that is wrong with them."""
 
 from __future__ import annotations
 
-import codecs
 import json
+import math
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from blurb_tune.errors import Problem, did_you_mean
 from blurb_tune.tasks.task import Kind, Task
@@ -15,120 +16,228 @@ MAX_PROBLEMS = 20
 _ANY_NUMBER = (-sys.float_info.max, sys.float_info.max)
 _MAX_SHOWN = 60
 
+Label = float | int | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a data file: where it stands (`train.jsonl:3`), and its values by column."""
+
+    place: str
+    values: Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled text or pair of texts. `label` is a score (regression) or the index of the class in `Task.labels`."""
+    """One labelled text, pair of texts, or sentence.
+
+    texts: the one or two texts; the words of a token classification. label: a score (regression), the index in `Task.labels`
+    (classification), 0 or 1 for each of them (multi-label), or an index for each word (token classification).
+    """
 
     id: str
-    text_a: str
-    text_b: str | None
-    label: float | int
+    texts: tuple[str, ...]
+    label: Label
 
 
-def parse(task: Task, content: bytes, place: str) -> tuple[list[Example], list[Problem]]:
-    """The examples of one split, UTF-8 JSON lines, and what is wrong with the lines that gave none.
+@dataclass(frozen=True)
+class NamedProblem(Problem):
+    """A problem with something that the spec names. key: the key in the spec's `task:` that names it, or `data`."""
 
-    `place` is the file's name in the problems. At most 20 problems are named, then the number of the others.
+    key: str
+
+
+def parse(task: Task, rows: Iterable[Row | Problem], file: str) -> tuple[list[Example], list[Problem]]:
+    """The examples of one split, and what is wrong with the rows that gave none.
+
+    A reader hands over a Problem in place of a row that it could not read. `file` is named in problems that are no row's; at
+    most 20 problems are named, then the number of the others.
     """
-    lines = content.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").split(b"\n")
-    if lines == [b""]:
-        return [], [Problem(place, "the file is empty; expected one JSON object a line")]
+    rows = list(rows)
+    if not rows:
+        return [], [Problem(file, "there are no rows; expected at least one example")]
+    if absent := list(absent_columns(task, rows, file)):
+        return [], cut([*absent, *(row for row in rows if isinstance(row, Problem))], file)
     examples: list[Example] = []
     problems: list[Problem] = []
-    first_lines: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = _record(line)
-        except ValueError as error:
-            problems.append(Problem(f"{place}:{number}", str(error)))
+    first_places: dict[str, str] = {}
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, Problem):
+            problems.append(row)
             continue
-        faults = _faults(task, record)
-        if _has_id(record) and (first := first_lines.setdefault(str(record["id"]), number)) != number:
-            faults.append(f"id {_shown(record['id'])} stands in line {first} already; ids must differ within a file")
-        problems += [Problem(f"{place}:{number}", fault) for fault in faults]
+        faults = _faults(task, row.values)
+        name = str(row.values[task.id_field]) if task.id_field and _has_id(task, row.values) else str(number)
+        if (first := first_places.setdefault(name, row.place)) != row.place:
+            faults.append(f"id {shown(name)} stands at {first} already; ids must differ within a file")
+        problems += [Problem(row.place, fault) for fault in faults]
         if not faults:
-            examples.append(_example(task, record))
-    return examples, _cut(problems, place)
+            texts = row.values[task.fields[0]] if task.per_token else [row.values[field] for field in task.fields]
+            examples.append(Example(name, tuple(texts), _label(task, row.values[task.label_field])))
+    return examples, cut(problems, file)
 
 
-def _record(line: bytes) -> dict[str, Any]:
-    """Raises ValueError, with a message for the user, when the line is no JSON object in UTF-8."""
-    try:
-        record = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 (byte {error.start + 1} of the line: {error.reason})") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected a JSON object, but this is no JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"expected a JSON object, but got {_shown(record)}")
-    return record
+def spelled(label: Any) -> Any:
+    """A label as `Task.labels` spells it: `1` and `1.0` as "1", `true` as "true"; what is no such thing stays as it is."""
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    is_whole = isinstance(label, int) or (isinstance(label, float) and math.isfinite(label) and label == int(label))
+    return str(int(label)) if is_whole else label
 
 
-def _faults(task: Task, record: dict[str, Any]) -> list[str]:
-    faults = []
-    if "id" not in record:
-        faults.append("`id` is missing")
-    elif not _has_id(record):
-        faults.append(f"`id` must be a string or an integer, but got {_shown(record['id'])}")
-    faults += [fault for name in task.fields if (fault := _text_fault(record, name))]
-    if "label" not in record:
-        faults.append(f"`label` is missing; expected {_expected_label(task)}")
-    elif not _is_label(task, record["label"]):
-        faults.append(_label_fault(task, record["label"]))
-    return faults
+def is_flags(label: Any) -> bool:
+    """Whether a multi-label value is a list of 0 and 1, one for each label."""
+    return is_list(label) and all(flag in (0, 1) and not isinstance(flag, bool) for flag in label)
 
 
-def _has_id(record: dict[str, Any]) -> bool:
-    name = record.get("id")
-    return (isinstance(name, str) and bool(name.strip())) or (isinstance(name, int) and not isinstance(name, bool))
+def is_list(value: Any) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _text_fault(record: dict[str, Any], name: str) -> str | None:
-    if name not in record:
-        return f"`{name}` is missing"
-    text = record[name]
-    if not isinstance(text, str):
-        return f"`{name}` must be a string, but got {_shown(text)}"
-    if not text.strip():
-        return f"`{name}` is empty"
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return f"`{name}` holds half a surrogate pair, which is no character"
-    return None
-
-
-def _is_label(task: Task, label: Any) -> bool:
-    if task.kind is Kind.CLASSIFICATION:
-        return isinstance(label, str) and label in task.labels
-    low, high = task.label_range or _ANY_NUMBER
-    return isinstance(label, int | float) and not isinstance(label, bool) and low <= label <= high
-
-
-def _label_fault(task: Task, label: Any) -> str:
-    if task.kind is Kind.CLASSIFICATION and isinstance(label, str):
-        return f"unknown label {_shown(label)}{did_you_mean(label, task.labels)}"
-    return f"`label` must be {_expected_label(task)}, but got {_shown(label)}"
-
-
-def _expected_label(task: Task) -> str:
-    if task.kind is Kind.CLASSIFICATION:
-        return f"one of: {', '.join(task.labels)}"
-    return f"a number from {task.label_range[0]:g} to {task.label_range[1]:g}" if task.label_range else "a finite number"
-
-
-def _example(task: Task, record: dict[str, Any]) -> Example:
-    texts = [record[name] for name in task.fields]
-    label = task.labels.index(record["label"]) if task.kind is Kind.CLASSIFICATION else float(record["label"])
-    return Example(str(record["id"]), texts[0], texts[1] if len(texts) > 1 else None, label)
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
+def shown(value: Any) -> str:
+    """A value for a message, not longer than fits a line."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
-def _cut(problems: list[Problem], place: str) -> list[Problem]:
+def cut(problems: list[Problem], file: str) -> list[Problem]:
+    """The first 20 problems of a file, and the number of the others."""
     rest = len(problems) - MAX_PROBLEMS
     if rest <= 0:
         return problems
-    return [*problems[:MAX_PROBLEMS], Problem(place, f"and {rest} more {'problems' if rest > 1 else 'problem'} in this file")]
+    return [*problems[:MAX_PROBLEMS], Problem(file, f"and {rest} more {'problems' if rest > 1 else 'problem'} in this file")]
+
+
+def absent_columns(task: Task, rows: Iterable[Row | Problem], file: str) -> Iterable[Problem]:
+    """The task's columns that no row has: said once, not for every row."""
+    columns = list(dict.fromkeys(str(name) for row in rows if isinstance(row, Row) for name in row.values))
+    wanted = [("text", name) for name in task.fields]
+    wanted += [("label", task.label_field), *([("id", task.id_field)] if task.id_field else [])]
+    for key, name in wanted if columns else ():
+        if name not in columns:
+            yield NamedProblem(file, f"there is no column {name!r}{did_you_mean(name, columns)}", key)
+
+
+def _faults(task: Task, row: Mapping[str, Any]) -> list[str]:
+    faults = []
+    if task.id_field is not None:
+        if task.id_field not in row:
+            faults.append(f"`{task.id_field}` is missing")
+        elif not _has_id(task, row):
+            faults.append(f"`{task.id_field}` must be a string or an integer, but got {shown(row[task.id_field])}")
+    text_faults = _word_faults(task.fields[0], row) if task.per_token else [_text_fault(row, name) for name in task.fields]
+    faults += [fault for fault in text_faults if fault]
+    if task.label_field not in row:
+        faults.append(f"`{task.label_field}` is missing; expected {_expected_label(task)}")
+    else:
+        faults += _label_faults(task, row)
+    return faults
+
+
+def _has_id(task: Task, row: Mapping[str, Any]) -> bool:
+    name = row.get(task.id_field or "")
+    return (isinstance(name, str) and bool(name.strip())) or (isinstance(name, int) and not isinstance(name, bool))
+
+
+def _text_fault(row: Mapping[str, Any], name: str) -> str | None:
+    if name not in row:
+        return f"`{name}` is missing"
+    return _string_fault(f"`{name}`", row[name])
+
+
+def _string_fault(name: str, text: Any) -> str | None:
+    if not isinstance(text, str):
+        return f"{name} must be a string, but got {shown(text)}"
+    if not text.strip():
+        return f"{name} is empty"
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return f"{name} holds half a surrogate pair, which is no character"
+    return None
+
+
+def _word_faults(name: str, row: Mapping[str, Any]) -> list[str | None]:
+    if name not in row:
+        return [f"`{name}` is missing"]
+    words = row[name]
+    if not is_list(words) or not words:
+        return [f"`{name}` must be a list of at least one word, but got {shown(words)}"]
+    return [_string_fault(f"word {number} of `{name}`", word) for number, word in enumerate(words, start=1)]
+
+
+def _label_faults(task: Task, row: Mapping[str, Any]) -> list[str]:
+    label = row[task.label_field]
+    match task.kind:
+        case Kind.REGRESSION:
+            low, high = task.label_range or _ANY_NUMBER
+            is_number = isinstance(label, int | float) and not isinstance(label, bool)
+            return [] if is_number and low <= label <= high else [_wrong(task, label)]
+        case Kind.CLASSIFICATION:
+            return _class_faults(task, label)
+        case Kind.MULTI_LABEL:
+            if not is_list(label):
+                return [_wrong(task, label)]
+            return [] if _are_all_flags(task, label) else [fault for name in label for fault in _class_faults(task, name)]
+        case Kind.TOKEN_CLASSIFICATION:
+            words = row.get(task.fields[0])
+            if not is_list(label):
+                return [_wrong(task, label)]
+            if is_list(words) and len(words) != len(label):
+                return [f"`{task.fields[0]}` has {len(words)} words, but `{task.label_field}` has {len(label)} tags"]
+            unknown = {shown(name): name for name in label if _index(task, name) is None}
+            return [fault for name in unknown.values() for fault in _class_faults(task, name)]
+
+
+def _class_faults(task: Task, label: Any) -> list[str]:
+    if _index(task, label) is not None:
+        return []
+    if isinstance(label, str) and label.strip():
+        return [f"unknown label {shown(label)}{did_you_mean(label, task.labels)}"]
+    return [_wrong(task, label)]
+
+
+def _wrong(task: Task, label: Any) -> str:
+    return f"`{task.label_field}` must be {_expected_label(task)}, but got {shown(label)}"
+
+
+def _expected_label(task: Task) -> str:
+    labels = ", ".join(task.labels)
+    match task.kind:
+        case Kind.REGRESSION:
+            return (
+                f"a number from {task.label_range[0]:g} to {task.label_range[1]:g}" if task.label_range else "a finite number"
+            )
+        case Kind.CLASSIFICATION:
+            return f"one of: {labels}"
+        case Kind.MULTI_LABEL:
+            return f"a list of labels, or of {len(task.labels)} times 0 or 1; the labels are: {labels}"
+        case Kind.TOKEN_CLASSIFICATION:
+            return f"a list with one of these for each word: {labels}"
+
+
+def _label(task: Task, label: Any) -> Label:
+    if task.kind is Kind.REGRESSION:
+        return float(label)
+    if task.kind is Kind.CLASSIFICATION:
+        return _known_index(task, label)
+    if task.kind is Kind.TOKEN_CLASSIFICATION:
+        return tuple(_known_index(task, name) for name in label)
+    if _are_all_flags(task, label):
+        return tuple(int(flag) for flag in label)
+    present = {_known_index(task, name) for name in label}
+    return tuple(int(index in present) for index in range(len(task.labels)))
+
+
+def _known_index(task: Task, label: Any) -> int:
+    index = _index(task, label)
+    assert index is not None, "faults have been looked for"
+    return index
+
+
+def _index(task: Task, label: Any) -> int | None:
+    """The index of a label by its name; a whole number stands for the label that is spelled like it."""
+    name = spelled(label)
+    name = task.label_aliases.get(name, name) if isinstance(name, str) else name
+    return task.labels.index(name) if name in task.labels else None
+
+
+def _are_all_flags(task: Task, label: Sequence[Any]) -> bool:
+    return len(label) == len(task.labels) and is_flags(label)

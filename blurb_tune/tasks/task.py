@@ -1,109 +1,111 @@
-"""The table of tasks."""
+"""What a task is: what a model predicts for an example, from which texts, and how that is scored."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from blurb_tune.errors import BlurbTuneError, did_you_mean
-
 
 class Kind(StrEnum):
-    """What a model predicts for an example."""
+    """What a model predicts.
+
+    regression: one number. classification: one of several classes. multi-label: any number of several labels.
+    token classification: a tag for every word.
+    """
 
     REGRESSION = "regression"
     CLASSIFICATION = "classification"
+    MULTI_LABEL = "multi-label"
+    TOKEN_CLASSIFICATION = "token classification"
 
 
 METRICS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
         Kind.REGRESSION: ("pearson", "spearman", "mse"),
-        Kind.CLASSIFICATION: ("accuracy", "macro_f1"),
+        Kind.CLASSIFICATION: ("accuracy", "micro_f1", "macro_f1", "matthews"),
+        Kind.MULTI_LABEL: ("micro_f1", "macro_f1", "exact_match"),
+        Kind.TOKEN_CLASSIFICATION: ("entity_f1", "entity_precision", "entity_recall", "word_macro_f1", "word_accuracy"),
     }
 )
+# Of the class that stands last in `Task.labels`; defined for two classes only.
+BINARY_METRICS = ("f1", "roc_auc", "average_precision")
+LOWER_IS_BETTER = frozenset({"mse"})
+OUTSIDE = "O"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A data set and how runs on it are scored.
 
-    labels: the classes, in the order of their indices; empty for regression. label_range: smallest and largest score of a
-    regression task, None for no limits. fields: the one or two text columns. folder: the data set's name inside a BLURB data
-    folder; None when code makes the data. counts: examples per split as published. max_length: default, in tokens.
+    metric: the score that everything is chosen by, on dev. labels: the classes, labels or tags, in the order of their
+    indices; empty for regression. label_range: smallest and largest score of a regression task, None for no limits.
+    label_aliases: other spellings of labels in data files. left_out: classes that micro_f1 and macro_f1 leave out.
+    fields: the one or two text columns, or the one column of words. label_field: the column of labels. id_field: the column
+    of ids, None where rows are counted instead. markers: masked entities in the text, each read as one unit and never cut
+    off. max_length: default, in tokens.
+
+    folder and aliases: names that a folder with the data may have, in any spelling. blurb_type: the benchmark's task type,
+    None outside it. published: how much each split holds by the publications, in units of `counted`. examples: lines per
+    split, where that is known and not `published`. is_builtin: code makes the data.
     """
 
     name: str
     kind: Kind
+    metric: str
     description: str
-    folder: str | None
     max_length: int
-    counts: Mapping[str, int]
     labels: tuple[str, ...] = ()
     label_range: tuple[float, float] | None = None
+    label_aliases: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     fields: tuple[str, ...] = ("sentence1", "sentence2")
+    label_field: str = "label"
+    id_field: str | None = "id"
+    markers: tuple[str, ...] = ()
+    folder: str = ""
     aliases: tuple[str, ...] = ()
-
-    @property
-    def metric(self) -> str:
-        """The score that everything is chosen by, on dev; higher is better."""
-        return self.metrics[0]
+    blurb_type: str | None = None
+    published: Mapping[str, int] = field(default_factory=dict)
+    counted: str = "examples"
+    examples: Mapping[str, int] = field(default_factory=dict)
+    is_builtin: bool = False
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """All metrics the task reports, the score first."""
-        return METRICS[self.kind]
+        names = METRICS[self.kind]
+        if self.kind is Kind.CLASSIFICATION and len(self.labels) == 2:
+            names = (*names, *BINARY_METRICS)
+        return (self.metric, *(name for name in names if name != self.metric))
 
     @property
     def outputs(self) -> int:
-        """Width of the model's output: one value, or one logit per class."""
+        """Width of the model's output: one value, or one logit per class, label or tag."""
         return len(self.labels) or 1
 
     @property
-    def is_builtin(self) -> bool:
-        """Its data is made by code and needs no folder."""
-        return self.folder is None
+    def per_token(self) -> bool:
+        """The model predicts for tokens, not for whole texts."""
+        return self.kind is Kind.TOKEN_CLASSIFICATION
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Examples per split as far as they are known without the data."""
+        return self.examples or (self.published if self.counted == "examples" else {})
 
 
-_ALL = (
-    Task(
-        name="biosses",
-        kind=Kind.REGRESSION,
-        description="similarity of two biomedical sentences, scored 0 to 4 by experts",
-        folder="BIOSSES",
-        max_length=128,
-        counts={"train": 64, "dev": 16, "test": 20},
-        label_range=(0.0, 4.0),
-    ),
-    Task(
-        name="pubmedqa",
-        kind=Kind.CLASSIFICATION,
-        description="does the abstract answer the question with yes, no or maybe",
-        folder="pubmedqa",
-        max_length=512,
-        counts={"train": 450, "dev": 50, "test": 500},
-        labels=("maybe", "no", "yes"),
-        aliases=("pubmed_qa", "pubmed-qa"),
-    ),
-    Task(
-        name="demo",
-        kind=Kind.REGRESSION,
-        description="similarity of two invented biomedical sentences, scored 0 to 4; needs no data folder",
-        folder=None,
-        max_length=64,
-        counts={"train": 96, "dev": 48, "test": 48},
-        label_range=(0.0, 4.0),
-    ),
-)
-
-TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
+def plain_name(name: str) -> str:
+    """A name without what people spell differently: case, blanks, hyphens and underscores."""
+    return re.sub(r"[\s_-]+", "", name.casefold())
 
 
-def find_task(name: str) -> Task:
-    """The task called `name` or having it as an alias, in any case. Raises BlurbTuneError with the nearest valid name."""
-    wanted = name.casefold()
-    for task in TASKS.values():
-        if wanted in (task.name, *task.aliases):
-            return task
-    raise BlurbTuneError(f"unknown task {name!r}{did_you_mean(name, TASKS)}")
+def is_called(task: Task, name: str) -> bool:
+    """Whether `name` is the task's name, its folder's, or an alias, in any spelling."""
+    return plain_name(name) in {plain_name(known) for known in _names(task)}
+
+
+def _names(task: Task) -> Iterable[str]:
+    return filter(None, (task.name, task.folder, *task.aliases))

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from blurb_tune import events as ev
-from blurb_tune.record import GroupResult, SweepRecord, best_of
+from blurb_tune.final import final_results
+from blurb_tune.record import SweepRecord
+from blurb_tune.results import GroupResult, best_of
 from blurb_tune.trial import Measurement, Outcome
 
 PREFIX = "blurb_tune."
@@ -80,6 +82,11 @@ class RunBuilder:
                 self._end_trial(event)
             case ev.ConfigurationEnded():
                 self._end_configuration(event)
+            case ev.SelectionMade():
+                update = self._update(None)
+                update.tags |= _tags(winner=event.configuration, reference=_text(event.reference))
+            case ev.Tested():
+                self._test(event)
             case ev.SweepEnded():
                 self._end_sweep(event)
 
@@ -99,16 +106,16 @@ class RunBuilder:
         if trial_id is None:
             return RunUpdate(None, 1, header.sweep_id, _milliseconds(header.time))
         trial = self.record.trials[trial_id]
-        strategy = self.record.configurations[trial.configuration_id].configuration.strategy
-        name = f"{trial.configuration_id} {strategy.label} seed {trial.seed}"
+        name = f"{trial.configuration_id} {self.record.label(trial.configuration_id)} {trial.run}"
         return RunUpdate(trial_id, trial.attempt, name, _milliseconds(trial.started))
 
     def _start_sweep(self, event: ev.SweepStarted) -> None:
         update = self._update(None)
         update.is_new = True
         update.tags |= _tags(sweep_id=event.sweep_id, role="sweep")
-        names = ("task", "metric", "model", "blocks", "objective", "score", "configurations", "trivial_score", "spec_digest")
+        names = ("task", "metric", "objective", "score", "configurations", "trivial_score", "spec_digest")
         update.params |= {name: _text(getattr(event, name)) for name in names}
+        update.params |= {"model": ", ".join(event.models), "blocks": ", ".join(map(str, event.models.values()))}
         update.params["seeds"] = ", ".join(str(seed) for seed in event.seeds)
         update.params |= {f"version/{_safe(name)}": version for name, version in event.versions.items()}
 
@@ -117,8 +124,6 @@ class RunBuilder:
         self._non_finite[event.trial] = set()
         update = self._update(event.trial)
         update.is_new = True
-        configuration = self.record.configurations[event.configuration].configuration
-        strategy = configuration.strategy
         update.tags |= _tags(
             sweep_id=self.record.header.sweep_id,
             role="trial",
@@ -126,11 +131,15 @@ class RunBuilder:
             attempt=event.attempt,
             configuration=event.configuration,
             seed=event.seed,
-            strategy=strategy.label,
-            family=strategy.family,
+            strategy=self.record.label(event.configuration),
+            family=self.record.family(event.configuration),
         )
-        update.params |= {name: _text(value) for name, value in configuration.values().items()}
+        values = self.record.configurations[event.configuration].configuration.values()
+        update.params |= {name: _text(value) for name, value in values.items()}
         update.params |= {"configuration": event.configuration, "seed": str(event.seed)}
+        if event.fold is not None:
+            update.tags |= _tags(fold=event.fold)
+            update.params["fold"] = str(event.fold)
 
     def _measure(self, event: ev.Measured) -> None:
         update = self._update(event.trial)
@@ -165,15 +174,28 @@ class RunBuilder:
         defined = {f"configuration/{_safe(name)}/{key}": value for key, value in values.items() if not math.isnan(value)}
         update = self._update(None)
         _add(update, defined, event.time, len(self._results))
-        best = best_of(self._results.values(), len(self.record.header.seeds))
+        best = best_of(self._results.values(), self.record.header.runs)
         if best is not None:
             _add(update, {"best/objective": best.objective}, event.time, len(self._results))
             update.tags |= self._tags_of_best(best)
 
     def _tags_of_best(self, best: GroupResult) -> dict[str, str]:
         configuration = self.record.configurations[best.name].configuration
-        facts = {"configuration": best.name, "strategy": configuration.strategy.label, "objective": best.objective}
+        facts = {"configuration": best.name, "strategy": self.record.label(best.name), "objective": best.objective}
         return {f"{PREFIX}best.{name}": _text(value) for name, value in (facts | configuration.values()).items()}
+
+    def _test(self, event: ev.Tested) -> None:
+        """Test scores stand beside the dev scores of the last step, and their means with the sweep."""
+        trial = self.record.trials[event.trial]
+        update = self._update(event.trial)
+        _add(update, {f"test/{_safe(name)}": value for name, value in event.metrics.items()}, event.time, trial.steps)
+        if event.error:
+            update.tags |= _tags(test_error=event.error[:_MAX_REASON])
+        for result in final_results(self.record):
+            if result.configuration == trial.configuration_id and result.spread.n:
+                means = {"mean": result.spread.mean, "std": result.spread.std}
+                names = {f"test/{_safe(result.configuration)}/{name}": value for name, value in means.items()}
+                _add(self._update(None), {n: v for n, v in names.items() if not math.isnan(v)}, event.time, result.spread.n)
 
     def _end_sweep(self, event: ev.SweepEnded) -> None:
         update = self._update(None)
@@ -199,6 +221,7 @@ def _metrics(measurement: Measurement, metric: str) -> dict[str, float]:
         "train/loss": measurement.train_loss,
         "train/grad_norm": measurement.grad_norm,
         "train/learning_rate": measurement.learning_rate,
+        "train/micro_batch_size": float(measurement.micro_batch_size),
         "epoch": measurement.epoch,
     }
 

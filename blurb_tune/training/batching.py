@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from blurb_tune.seeds import derive
@@ -32,3 +34,9 @@ def sorted_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
     """The rows of each evaluation batch, longest examples first, for the least padding."""
     rows = np.argsort(-lengths, kind="stable")
     return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+
+
+def padding_efficiency(lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:
+    """The share of real tokens among those computed, 0 to 1: a batch computes its longest example's length for each of its rows."""
+    computed = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
+    return sum(int(lengths[rows].sum()) for rows in batches) / computed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,28 +17,18 @@ from blurb_tune.models.layers import layer_map
 from blurb_tune.seeds import derive
 from blurb_tune.stabilization.decay import parameter_groups
 from blurb_tune.stabilization.strategy import apply_strategy
-from blurb_tune.tasks.features import Encoded, collate
-from blurb_tune.tasks.metrics import Evaluation, TrivialPredictor, evaluate, is_collapsed
-from blurb_tune.tasks.task import Kind, Task
-from blurb_tune.training.batching import epoch_batches, sorted_batches
+from blurb_tune.tasks.metrics import Evaluation, evaluate, is_collapsed
+from blurb_tune.training.batching import epoch_batches
+from blurb_tune.training.data import TrainingData
+from blurb_tune.training.forward import Forward
 from blurb_tune.training.optimizer import ScheduledAdamW
-from blurb_tune.training.precision import autocast_dtype
 from blurb_tune.training.steps import total_steps
 from blurb_tune.trial import Configuration, Measurement, Outcome, TrialReport
 
+Weights = dict[str, torch.Tensor]
+
 # A loss is looked at in every step on a CPU; on a GPU each look would wait for the kernels in flight.
 _GPU_STEPS_PER_LOOK = 16
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What all trials of a sweep learn from and are judged by: encoded train and dev examples, never test."""
-
-    task: Task
-    train: Encoded
-    dev: Encoded
-    trivial: TrivialPredictor
-    pad_token_id: int
 
 
 @dataclass(frozen=True)
@@ -46,7 +36,8 @@ class TrainingSettings:
     """What all trials of a sweep have in common.
 
     metric: the dev metric that makes `dev_score`. eval_every: steps between two evaluations, None for once an epoch.
-    micro_batch_size: examples per forward pass in training, None for whole batches.
+    micro_batch_size: examples per forward pass in training, None for whole batches. keeps_best: a trial's model is that of its
+    best dev evaluation, not of its last.
     """
 
     metric: str
@@ -54,6 +45,8 @@ class TrainingSettings:
     eval_every: int | None = None
     micro_batch_size: int | None = None
     eval_batch_size: int = 64
+    gradient_checkpointing: bool = False
+    keeps_best: bool = False
 
 
 class FineTuning:
@@ -76,8 +69,15 @@ class FineTuning:
         self._model, self._data, self._settings = model, data, settings
         self._configuration, self._seed = configuration, seed
         self._device = next(model.parameters()).device
-        self._autocast_dtype = autocast_dtype(settings.precision, self._device)
-        self._total_steps = total_steps(len(data.train.labels), configuration)
+        self._forward = Forward(
+            model,
+            data.task,
+            data.pad_token_id,
+            precision=settings.precision,
+            micro_batch_size=settings.micro_batch_size or configuration.batch_size,
+            eval_batch_size=settings.eval_batch_size,
+        )
+        self._total_steps = total_steps(len(data.train), configuration)
         self._steps_per_epoch = self._total_steps // configuration.epochs
         self._train_seconds = self._eval_seconds = 0.0
 
@@ -102,6 +102,14 @@ class FineTuning:
         self._window: list[torch.Tensor] = []
         self._norms: list[torch.Tensor] = []
         self._dropout_state = self._first_dropout_state()
+        self._best_score, self._best_weights = -math.inf, Weights()
+
+    def weights(self) -> Weights:
+        """All weights of the trial's model as it stands, or as it stood at its best, by name, on the CPU.
+
+        They may be the model's own, which the next trial overwrites.
+        """
+        return self._best_weights or _weights_of(self._model)
 
     def advance(self) -> TrialReport:
         """Train to the next evaluation and evaluate on dev; the report of the last one says how the trial ended."""
@@ -139,53 +147,27 @@ class FineTuning:
         return True
 
     def _step(self, rows: np.ndarray) -> None:
-        size = self._settings.micro_batch_size or len(rows)
-        losses = []
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            loss = self._loss(self._forward(self._data.train, part), self._data.train.labels[part])
-            share = loss * (len(part) / len(rows))
-            share.backward()  # type: ignore[no-untyped-call]
-            losses.append(share.detach())
+        loss = self._forward.backward(self._data.train, rows)
         limit = self._configuration.max_grad_norm
         self._norms.append(torch.nn.utils.clip_grad_norm_(self._parameters, math.inf if limit is None else limit).detach())
-        self._window.append(torch.stack(losses).sum())
+        self._window.append(loss)
         self._optimizer.step()
 
-    def _forward(self, data: Encoded, rows: np.ndarray) -> torch.Tensor:
-        """Outputs in fp32, shape (rows, task outputs)."""
-        batch = collate(data, rows, self._data.pad_token_id)
-        inputs = {name: torch.from_numpy(values).to(self._device, non_blocking=True) for name, values in batch.items()}
-        with self._autocast():
-            outputs: torch.Tensor = self._model(**inputs).logits
-        return outputs.float()
-
-    def _loss(self, outputs: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
-        targets = torch.from_numpy(labels).to(self._device, non_blocking=True)
-        if self._data.task.kind is Kind.REGRESSION:
-            return torch.nn.functional.mse_loss(outputs.squeeze(-1), targets)
-        return torch.nn.functional.cross_entropy(outputs, targets)
-
-    @torch.inference_mode()
     def _evaluate(self) -> Evaluation:
-        self._model.eval()
         dev = self._data.dev
-        outputs = np.empty((len(dev.labels), self._data.task.outputs), dtype=np.float32)
-        for rows in sorted_batches(dev.lengths, self._settings.eval_batch_size):
-            outputs[rows] = self._forward(dev, rows).cpu().numpy()
-        return evaluate(self._data.task, outputs, dev.labels)
+        evaluation = evaluate(self._data.task, self._forward.outputs(dev), dev.labels, dev.words)
+        score = evaluation.metrics[self._settings.metric]
+        if self._settings.keeps_best and score > self._best_score:
+            self._best_score, self._best_weights = score, _weights_of(self._model, copy=True)
+        return evaluation
 
     def _measurement(self, evaluation: Evaluation | None) -> Measurement:
         step = self._optimizer.steps
-        score, extra = math.nan, {}
-        if evaluation is not None:
-            metrics = {self._data.task.metric: evaluation.score, **evaluation.extra}
-            score = metrics.pop(self._settings.metric)
-            extra = metrics
+        metrics = dict(evaluation.metrics) if evaluation else {}
         return Measurement(
             step=step,
             epoch=step / self._steps_per_epoch,
-            dev_score=score,
+            dev_score=metrics.pop(self._settings.metric, math.nan),
             dev_loss=evaluation.loss if evaluation else math.nan,
             train_loss=float(torch.stack(self._window).mean()),
             grad_norm=float(torch.stack(self._norms).mean()),
@@ -193,13 +175,9 @@ class FineTuning:
             learning_rate=self._optimizer.peak_rate,
             train_seconds=self._train_seconds,
             eval_seconds=self._eval_seconds,
-            extra=extra,
+            micro_batch_size=self._forward.micro_batch_size,
+            extra=metrics,
         )
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self._autocast_dtype is None:
-            return nullcontext()
-        return torch.autocast(self._device.type, dtype=self._autocast_dtype)
 
     @contextmanager
     def _own_dropout(self) -> Iterator[None]:
@@ -229,3 +207,7 @@ def _all_batches(lengths: np.ndarray, configuration: Configuration, seed: int) -
     """The batches of all epochs. (A generator that knew its `FineTuning` would keep it, and its memory, alive in a cycle.)"""
     for epoch in range(configuration.epochs):
         yield from epoch_batches(lengths, configuration.batch_size, seed=seed, epoch=epoch)
+
+
+def _weights_of(model: PreTrainedModel, *, copy: bool = False) -> Weights:
+    return {name: parameter.detach().to("cpu", copy=copy) for name, parameter in model.named_parameters()}

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from blurb_tune.cli.live import LiveView, NoView, PlainLines, open_view
 from blurb_tune.trial import Outcome
-from tests.report.sweeps import START, SweepWriter, large_sweep, small_sweep, sweeps
+from tests.report.sweeps import START, SweepWriter, large_sweep, model_sweep, small_sweep, sweeps
 
 
 def terminal(width: int = 80, height: int = 24) -> Console:
@@ -83,7 +83,7 @@ def test_an_unknown_plan_has_no_bar_and_no_estimate() -> None:
 
 
 def test_rows_that_do_not_fit_are_counted() -> None:
-    sweep = SweepWriter(seeds=range(30), configurations=1, slots=30, name="x" * 80, model="y" * 80)
+    sweep = SweepWriter(seeds=range(30), configurations=1, slots=30, name="x" * 80, models={"y" * 80: 6})
     sweep.configuration("c0")
     for seed in range(30):
         sweep.start("c0", seed)
@@ -103,6 +103,14 @@ def test_long_names_are_cut_and_numbers_are_not() -> None:
     lines = [line.rstrip() for line in after(sweep)]
     assert lines[6] == "freeze 12 + decay 0.7312 + reini… -0.850 ± 0.071 2    0/2    -0.921          -"
     assert lines[9] == "c0000, freeze 12 + decay 0.7312 + reinit 12 123456 2000 200/200     -0.800"
+
+
+def test_several_models_are_told_apart_and_each_compared_with_its_own_vanilla() -> None:
+    lines = [line.rstrip() for line in after(model_sweep())]
+    assert lines[0] == "toy: biosses, base, large, pearson on dev"
+    assert lines[3] == "best so far: c1, large: vanilla: 0.700 ± 0.141, n 2"
+    assert [line.split()[-1] for line in lines[6:10]] == ["+0.000", "+0.000", "+0.300", "-0.300"]
+    assert any("c2 seed 0 (base: freeze 4): completed" in line for line in plain_lines(model_sweep()))
 
 
 def test_the_view_follows_a_resumed_sweep_with_its_history() -> None:
@@ -162,7 +170,7 @@ def test_a_progress_line_every_half_minute_of_silence_or_work() -> None:
 
 
 def test_plain_lines_are_not_wrapped_and_hold_no_markup() -> None:
-    sweep = SweepWriter(seeds=(0,), configurations=1, model="[bold]x[/]")
+    sweep = SweepWriter(seeds=(0,), configurations=1, models={"[bold]x[/]": 6})
     sweep.configuration("c0")
     sweep.trial("c0", 0, [0.1], Outcome.PRUNED_UNSTABLE, rule="stuck", reason="a reason [red] " + "that is long " * 20)
     lines = plain_lines(sweep)

@@ -14,7 +14,7 @@ from rich.console import Console
 from blurb_tune.cli.render import plain_summary, summary_view
 from blurb_tune.record import SweepRecord
 from blurb_tune.trial import Configuration, Outcome
-from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
+from tests.report.sweeps import SweepWriter, large_sweep, model_sweep, small_sweep, sweeps
 
 
 def cells(text: str, first: str) -> str:
@@ -60,9 +60,10 @@ def test_the_best_configuration_can_be_pasted_into_a_spec(text: str) -> None:
     assert (
         "Best configuration by mean_minus_std: c0, vanilla\npearson 0.050 on dev, std 0.208 over 4 seeds; failed 2/4" in text
     )
-    block = re.search(r"^space:\n(  .*\n)+", text, re.MULTILINE)
+    block = re.search(r"^model: .*\nspace:\n(  .*\n)+", text, re.MULTILINE)
     assert block
-    assert Configuration(**yaml.safe_load(block.group())["space"]) == Configuration(epochs=4)
+    spec = yaml.safe_load(block.group())
+    assert Configuration(model=spec["model"], **spec["space"]) == Configuration(model="minilm", epochs=4)
 
 
 def test_what_it_cost_and_how_trials_ended(text: str) -> None:
@@ -86,6 +87,16 @@ def test_the_best_is_compared_with_vanilla() -> None:
     assert "Pruning" not in text
     assert "Control" not in text
     assert "may look better" not in text
+
+
+def test_several_models_are_each_compared_with_their_own_vanilla() -> None:
+    text = plain_summary(model_sweep().finish())
+    assert "Task biosses, models base, large." in text
+    assert re.search(r"^base: freeze .*\+0\.300$", text, re.MULTILINE)
+    assert re.search(r"^large: freeze .*-0\.300$", text, re.MULTILINE)
+    assert re.search(r"^c2 +base: freeze 4 .*\+0\.300$", text, re.MULTILINE)
+    assert "Best configuration by mean_minus_std: c1, large: vanilla" in text
+    assert "difference of the means to vanilla of the same model" in " ".join(text.split())
 
 
 def test_a_best_configuration_without_all_its_seeds_is_marked() -> None:
@@ -126,7 +137,7 @@ def test_plain_text_is_ascii_of_at_most_100_columns() -> None:
 
 
 def test_names_are_no_markup() -> None:
-    text = plain_summary(SweepWriter(model="[red]a[/]:smile:").record)
+    text = plain_summary(SweepWriter(models={"[red]a[/]:smile:": 6}).record)
     assert "model [red]a[/]:smile:." in text
 
 

@@ -16,7 +16,7 @@ from blurb_tune.seeds import derive_share
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.trial import Measurement, Outcome, Prune, TrialConfig, TrialReport
 
-FACTS = SweepFacts(blocks=6, train_examples=64, trivial_loss=2.0, trivial_score=0.0)
+FACTS = SweepFacts(blocks={"tiny": 6}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0)
 Behaviour = Callable[[TrialConfig], list[TrialReport]]
 
 
@@ -46,28 +46,34 @@ def usual(trial: TrialConfig) -> list[TrialReport]:
     return [*ends, report(5, scores[-1], outcome=Outcome.COMPLETED)]
 
 
-def open_log(paths: SweepPaths, spec: SweepSpec) -> EventLog:
+def open_log(paths: SweepPaths, spec: SweepSpec, folds: int) -> EventLog:
     log = EventLog(paths.events, paths.lock)
     if paths.events.stat().st_size:
         log.append(ev.SweepResumed(slots=1))
         return log
     log.append(
         ev.SweepStarted(
-            sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", model="tiny", blocks=6,
+            sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", models={"tiny": 6},
             objective=spec.objective, score=spec.score, seeds=spec.seeds, configurations=4,
-            trivial_score=FACTS.trivial_score, slots=1, versions={},
+            trivial_score=FACTS.trivial_score, slots=1, versions={}, folds=folds,
         )
     )  # fmt: skip
     return log
 
 
 def simulate(
-    folder: Path, spec: SweepSpec, behave: Behaviour = usual, *, slots: int = 1, dies_after: int | None = None
+    folder: Path,
+    spec: SweepSpec,
+    behave: Behaviour = usual,
+    *,
+    slots: int = 1,
+    dies_after: int | None = None,
+    facts: SweepFacts = FACTS,
 ) -> Sweep:
     """Run a sweep, or go on with the one in the folder. The driver dies, without a word, after so many turns."""
     paths = SweepPaths(folder)
-    with open_log(paths, spec) as log:
-        sweep = Sweep(spec, FACTS, log, [event for event, _ in read_events(paths.events)])
+    with open_log(paths, spec, facts.folds) as log:
+        sweep = Sweep(spec, facts, log, [event for event, _ in read_events(paths.events)])
         running: dict[str, list[TrialReport]] = {}
         turns = 0
         while True:

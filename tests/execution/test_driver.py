@@ -18,7 +18,6 @@ from blurb_tune.errors import BlurbTuneError, InputError
 from blurb_tune.events import read_events
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.execution.prepare import prepare_environment
-from blurb_tune.models.encoder import build_classifier
 from blurb_tune.paths import SweepPaths
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.record import SweepRecord
@@ -62,12 +61,13 @@ def test_a_sweep_measures_on_ray_what_one_process_measures(sweep: tuple[Plan, Sw
     """Score for score, whichever slot ran a trial and whatever ran there before."""
     plan, paths = sweep
     record = SweepRecord.read(paths.events)
-    environment = prepare_environment(plan)
-    model = build_classifier(environment.pretrained, environment.data.task.outputs)
+    environment = prepare_environment(plan, paths)
+    pretrained, data = environment.models["tiny"].pretrained, environment.models["tiny"].fold(None)
+    model = environment.classifier("tiny")
     assert len(record.trials) == 4
     for trial in record.trials.values():
         configuration = record.configurations[trial.configuration_id].configuration
-        alone = FineTuning(model, environment.pretrained, environment.data, environment.settings, configuration, trial.seed)
+        alone = FineTuning(model, pretrained, data, environment.settings, configuration, trial.seed)
         for measured in trial.measurements:
             expected = alone.advance().measurement
             assert expected is not None

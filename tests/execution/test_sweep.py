@@ -8,10 +8,12 @@ import pytest
 
 from blurb_tune import events as ev
 from blurb_tune.events import read_events
+from blurb_tune.execution.sweep import Sweep, SweepFacts
+from blurb_tune.execution.weights import contenders
 from blurb_tune.paths import SweepPaths
 from blurb_tune.record import SweepRecord
 from blurb_tune.trial import Continue, Outcome, TrialConfig, TrialReport
-from tests.execution.simulation import make_spec, report, results, simulate, usual
+from tests.execution.simulation import FACTS, make_spec, open_log, report, results, simulate, usual
 
 EARLY = {"grace": 0.4, "patience": 2}
 MEDIAN = {"instability": EARLY, "pruner": {"kind": "median", "n_startup_trials": 3, "n_warmup_steps": 2}, "control_share": 0.0}
@@ -37,6 +39,51 @@ def test_every_trial_and_configuration_is_run_to_one_end(tmp_path: Path, slots: 
     assert sweep.next_trial() is None
     assert sum(record.outcome_counts().values()) == 12
     assert len({o for o, n in record.outcome_counts().items() if n}) >= 4, "the simulation should show most outcomes"
+
+
+def test_a_cross_validation_runs_every_fold_with_every_seed_and_can_be_taken_up(tmp_path: Path) -> None:
+    facts = SweepFacts({"tiny": 6}, train_examples=(64, 65), trivial_loss=2.0, trivial_score=0.0, folds=2)
+    simulate(tmp_path, make_spec(), facts=facts, dies_after=31)
+    before = {t.trial_id: t.attempt for t in SweepRecord.read(SweepPaths(tmp_path).events).trials.values() if t.is_final}
+    sweep = simulate(tmp_path, make_spec(), facts=facts)
+    record = SweepRecord.read(SweepPaths(tmp_path).events)
+    expected = {f"c{c:03d}-s{s}-f{f}": (s, f) for c in range(4) for s in range(3) for f in range(2)}
+    assert {t.trial_id: (t.seed, t.fold) for t in record.trials.values()} == expected
+    assert sweep.planned_trials == 24
+    assert before
+    assert before.items() <= {t.trial_id: t.attempt for t in record.trials.values()}.items(), "none was run again"
+    assert all(result.n + result.errored + result.dominated == 6 for result in record.by_configuration())
+
+
+def test_the_winner_is_named_once_and_beside_vanilla_of_its_model(tmp_path: Path) -> None:
+    sweep = simulate(tmp_path, make_spec())
+    assert sweep.record.selection is None
+    # The log is closed behind a simulated sweep; a resumed driver names the winner.
+    with open_log(SweepPaths(tmp_path), make_spec(), folds=0) as log:
+        events = [event for event, _ in read_events(SweepPaths(tmp_path).events)]
+        resumed = Sweep(make_spec(), FACTS, log, events)
+        selection = resumed.select()
+        assert selection is not None
+        assert resumed.select() == selection
+    best = resumed.record.best_configuration()
+    assert best is not None
+    assert selection.configuration == best.name
+    assert selection.reference == ("c000" if best.name != "c000" else None)
+    assert SweepRecord.read(SweepPaths(tmp_path).events).selection == selection
+
+
+def test_weights_are_kept_of_those_at_work_and_of_those_that_lead(tmp_path: Path) -> None:
+    """However the sweep stands, the trials that would win and those of vanilla are among the contenders."""
+    simulate(tmp_path, make_spec())
+    record = SweepRecord()
+    for event in events_of(tmp_path):
+        record.apply(event)
+        if not isinstance(event, ev.ConfigurationEnded):
+            continue
+        best = record.best_configuration()
+        at_work = {name for name, configuration in record.configurations.items() if configuration.state is None}
+        kept = {name for name in (best.name if best else None, "c000") if name} | at_work
+        assert contenders(record) == {t.trial_id for t in record.trials.values() if t.configuration_id in kept}
 
 
 def test_a_sweep_goes_on_as_if_its_driver_had_never_died(tmp_path: Path) -> None:

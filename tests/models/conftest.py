@@ -7,33 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from blurb_tune.errors import BlurbTuneError
 from blurb_tune.models.catalogue import ModelInfo, describe_model
 from blurb_tune.models.tiny import tiny_tokenizer
-
-FAMILIES = ("bert", "roberta", "xlm-roberta", "electra")
-
-
-def make_config(family: str, **changes: object) -> AutoConfig:
-    """Three blocks; ELECTRA's embeddings are smaller than its hidden states."""
-    values = {"vocab_size": len(tiny_tokenizer()), "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2}
-    values |= {"intermediate_size": 24, "max_position_embeddings": 40, "initializer_range": 0.05}
-    if family == "electra":
-        values["embedding_size"] = 6
-    return AutoConfig.for_model(family, **(values | changes))
-
-
-def make_model(family: str, architecture: type = AutoModelForSequenceClassification, **changes: object) -> PreTrainedModel:
-    """No two tensors alike: biases and LayerNorm are random as well, as after pretraining."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        model = architecture.from_config(make_config(family, **changes))
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return model
+from tests.models.encoders import FAMILIES, make_model
 
 
 @pytest.fixture(params=FAMILIES)
@@ -41,9 +20,20 @@ def family(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+@pytest.fixture(params=[False, True], ids=["text", "token"])
+def per_token(request: pytest.FixtureRequest) -> bool:
+    """A classifier of texts, or of tokens."""
+    return request.param
+
+
 @pytest.fixture
 def random_model() -> Callable[..., PreTrainedModel]:
-    return make_model
+    """With a row for each token of the tokenizer that `save` writes beside it."""
+
+    def make(family: str, architecture: type = AutoModelForSequenceClassification, **changes: object) -> PreTrainedModel:
+        return make_model(family, architecture, **{"vocab_size": len(tiny_tokenizer()), **changes})
+
+    return make
 
 
 @pytest.fixture

@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import AutoConfig
 
 from blurb_tune.errors import BlurbTuneError
 from blurb_tune.models import catalogue
 from blurb_tune.models.catalogue import KNOWN_MODELS, KnownModel, ModelInfo, check_weights, describe_model
-from blurb_tune.models.layers import FAMILIES
+from blurb_tune.models.families import FAMILIES
+from tests.models.encoders import make_config, make_model
 
 
 def write_config(folder: Path, **changes: object) -> Path:
@@ -76,12 +78,36 @@ def test_a_relative_folder_is_no_hub_id(tmp_path, monkeypatch):
     assert describe_model("models/mine").hub_id is None
 
 
-@pytest.mark.parametrize(("family", "positions"), [("bert", 128), ("electra", 128), ("roberta", 126), ("xlm-roberta", 126)])
-def test_max_length_is_the_number_of_usable_positions(tmp_path, family, positions):
-    """RoBERTa's positions start behind the padding index; its published 514 make 512 usable ones."""
+@pytest.mark.parametrize("family", FAMILIES)
+def test_max_length_is_the_number_of_usable_positions(tmp_path, family):
+    """RoBERTa's and MPNet's positions start behind the padding index; their published 514 make 512 usable ones."""
+    positions = 126 if family in ("roberta", "xlm-roberta", "camembert", "mpnet") else 128
     folder = write_config(tmp_path / "model", model_type=family, pad_token_id=AutoConfig.for_model(family).pad_token_id)
     assert describe_model(str(folder)).max_length == positions
     assert describe_model(str(write_config(folder, model_type=family))).max_length == positions
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_longest_input_that_is_promised_can_be_read(family, tmp_path):
+    """Position 40 - 1, or 40 - 3 behind RoBERTa's padding index, is the last one that there is a row for."""
+    model = make_model(family)
+    model.config.save_pretrained(tmp_path)
+    length = describe_model(str(tmp_path)).max_length
+    tokens = torch.arange(length)[None] % 50 + 5
+    assert model.eval()(tokens).logits.isfinite().all()
+    if family not in ("deberta-v2", "modernbert"):  # whose positions are relative, and the promise what they were trained for
+        with pytest.raises((IndexError, RuntimeError)):
+            model(torch.arange(length + 1)[None] % 50 + 5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_transformers_writes_is_read(family, tmp_path):
+    """DistilBERT calls its blocks n_layers and its size dim."""
+    config = make_config(family, hidden_size=24, num_hidden_layers=5, max_position_embeddings=130)
+    config.save_pretrained(tmp_path)
+    info = describe_model(str(tmp_path))
+    assert (info.family, info.blocks, info.hidden_size) == (family, 5, 24)
+    assert ("n_layers" in json.loads((tmp_path / "config.json").read_text())) == (family == "distilbert")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +133,13 @@ def test_unknown_names(name, message):
     ("changes", "message"),
     [
         ({"model_type": None}, "names no model_type"),
-        ({"model_type": "t5"}, "model family 't5' is not supported (supported: bert, roberta, xlm-roberta, electra)"),
+        (
+            {"model_type": "t5"},
+            "model family 't5' is not supported (supported: bert, roberta, xlm-roberta, camembert, electra, ",
+        ),
+        ({"model_type": "albert"}, "model family 'albert' is not supported: all its blocks share one set of weights"),
+        ({"model_type": "distilbert", "num_hidden_layers": None}, "n_layers must be a positive integer, but got None"),
+        ({"model_type": "distilbert", "hidden_size": None, "dim": 0}, "dim must be a positive integer, but got 0"),
         ({"num_hidden_layers": None}, "num_hidden_layers must be a positive integer, but got None"),
         ({"hidden_size": "768"}, "hidden_size must be a positive integer, but got '768'"),
         ({"max_position_embeddings": True}, "max_position_embeddings must be a positive integer, but got True"),

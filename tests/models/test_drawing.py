@@ -11,9 +11,10 @@ import scipy.stats
 import torch
 
 from blurb_tune.models.drawing import draw_module
+from blurb_tune.models.layers import layer_map
+from tests.models.encoders import architecture, is_bias_or_norm, make_config, make_model
 
-BLOCK = {"bert": "bert.encoder.layer.1", "roberta": "roberta.encoder.layer.1", "xlm-roberta": "roberta.encoder.layer.1"}
-BLOCK["electra"] = "electra.encoder.layer.1"
+BLOCK = "bert.encoder.layer.1"
 
 
 def weights(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -25,31 +26,64 @@ def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) ->
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
-def test_only_the_module_is_drawn_and_all_of_it(family, random_model):
-    model = random_model(family)
-    before = weights(model)
-    draw_module(model, BLOCK[family], 1)
-    changed = {name for name, value in weights(model).items() if not torch.equal(value, before[name])}
-    assert changed == {name for name in before if name.startswith(BLOCK[family] + ".")}
+def test_only_the_module_is_drawn_and_all_of_it(family, per_token):
+    model = make_model(family, architecture(per_token))
+    for seed, module in enumerate(m for modules in layer_map(model).modules.values() for m in modules):
+        before = weights(model)
+        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+        draw_module(model, module, seed)
+        changed = {name for name, value in weights(model).items() if not torch.equal(value, before[name])}
+        assert changed <= {name for name in before if name.startswith(f"{module}.")}
+        assert changed >= {name for name in before if name.startswith(f"{module}.") and before[name].ndim > 1}
+        assert all(torch.equal(buffer, buffers[name]) for name, buffer in model.named_buffers())
 
 
-def test_weights_follow_the_distribution_of_the_family(family, random_model):
-    """Linear ~ N(0, initializer_range), bias 0, LayerNorm 1 and 0."""
-    model = random_model(family, hidden_size=64, intermediate_size=128)
-    draw_module(model, BLOCK[family], 3)
-    drawn = []
-    for name, value in model.get_submodule(BLOCK[family]).named_parameters():
-        if name.endswith("bias"):
-            assert torch.equal(value, torch.zeros_like(value)), name
-        elif "LayerNorm" in name:
-            assert torch.equal(value, torch.ones_like(value)), name
+def test_weights_follow_the_distribution_of_the_family(family, per_token):
+    """Each tensor has the distribution that transformers itself gives it in a new model."""
+    sizes = {"vocab_size": 200, "hidden_size": 64, "num_hidden_layers": 2, "intermediate_size": 96}
+    model = make_model(family, architecture(per_token), **sizes)
+    draw_module(model, "", 3)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        new = architecture(per_token).from_config(make_config(family, **sizes))
+    for name, expected in new.state_dict().items():
+        drawn = model.get_parameter(name)
+        if is_bias_or_norm(name):
+            assert torch.equal(drawn, expected), name
+            assert torch.equal(drawn, torch.full_like(drawn, 0.0 if name.endswith("bias") else 1.0)), name
         else:
-            drawn.append(value.detach().numpy().ravel())
-    values = np.concatenate(drawn)
-    assert len(values) == 4 * 64 * 64 + 2 * 64 * 128
+            test = scipy.stats.ks_2samp(drawn.detach().numpy().ravel(), expected.numpy().ravel())
+            assert test.pvalue > 1e-4, name
+            deviation = 5 * expected.std().item() / expected.numel() ** 0.5
+            assert drawn.mean().item() == pytest.approx(expected.mean().item(), abs=1.5 * deviation), name
+            assert drawn.std().item() == pytest.approx(expected.std().item(), abs=deviation), name
+
+
+def test_linear_layers_of_a_block_are_normal(family):
+    """N(0, initializer_range), except that ModernBERT cuts it off and shrinks what is added to the residual stream."""
+    model = make_model(family, hidden_size=64, intermediate_size=128)
     assert model.config.initializer_range == 0.05
-    assert scipy.stats.kstest(values / 0.05, "norm").pvalue > 0.01
-    assert abs(np.corrcoef(drawn[0], drawn[1])[0, 1]) < 0.05
+    (module,) = layer_map(model).block_modules(2)
+    draw_module(model, module, 3)
+    matrices = {n: p.detach().numpy().ravel() for n, p in model.get_submodule(module).named_parameters() if p.ndim > 1}
+    assert sum(map(len, matrices.values())) >= 4 * 64 * 64 + 2 * 64 * 128
+    for name, values in matrices.items():
+        if family == "modernbert":
+            std = 0.05 / (6**0.5 if name.endswith("Wo.weight") else 1)
+            expected = scipy.stats.truncnorm(-2, 2, scale=std)
+        else:
+            expected = scipy.stats.norm(scale=0.05)
+        assert scipy.stats.kstest(values, expected.cdf).pvalue > 1e-3, name
+    first, second, *_ = (values for values in matrices.values() if len(values) >= 64 * 64)
+    assert abs(np.corrcoef(first[: 64 * 64], second[: 64 * 64])[0, 1]) < 0.05
+
+
+def test_the_classifier_of_modernbert_is_drawn_by_the_model(per_token):
+    """Truncated at two deviations of hidden_size ** -0.5, and not like other linear layers."""
+    model = make_model("modernbert", architecture(per_token), hidden_size=64, num_labels=30)
+    draw_module(model, "classifier", 0)
+    values = model.classifier.weight.detach().numpy().ravel()
+    assert scipy.stats.kstest(values, scipy.stats.truncnorm(-2, 2, scale=64**-0.5).cdf).pvalue > 0.01
 
 
 def test_embeddings_of_the_padding_token_are_zero(random_model):
@@ -65,15 +99,23 @@ def test_same_seed_same_weights_other_seed_other_weights(random_model):
     drawn = []
     for seed in (5, 5, 6):
         model = random_model("bert")
-        draw_module(model, BLOCK["bert"], seed)
-        drawn.append(weights(model.get_submodule(BLOCK["bert"])))
+        draw_module(model, BLOCK, seed)
+        drawn.append(weights(model.get_submodule(BLOCK)))
     assert_same(drawn[0], drawn[1])
     for name, value in drawn[0].items():
         if value.ndim > 1:
             assert not (value == drawn[2][name]).any(), name
 
 
-def test_a_module_drawn_alone_equals_the_module_drawn_with_others(random_model):
+def test_a_module_drawn_alone_equals_the_module_drawn_with_others(family, per_token):
+    alone, together = (make_model(family, architecture(per_token)) for _ in range(2))
+    for module in (m for modules in layer_map(alone).modules.values() for m in reversed(modules)):
+        draw_module(alone, module, 4)
+    draw_module(together, "", 4)
+    assert_same(weights(alone), weights(together))
+
+
+def test_a_part_of_a_block_is_drawn_as_with_the_block(random_model):
     alone, together = random_model("bert"), random_model("bert")
     draw_module(alone, "bert.encoder.layer.2.output.dense", 4)
     draw_module(together, "", 4)
@@ -132,7 +174,7 @@ def test_a_gpu_gets_the_numbers_of_the_cpu(random_model):
     on_gpu = copy.deepcopy(on_cpu).to("cuda")
     before = torch.cuda.get_rng_state()
     for model in (on_cpu, on_gpu):
-        draw_module(model, BLOCK["bert"], 9)
+        draw_module(model, BLOCK, 9)
     assert_same(weights(on_cpu), weights(on_gpu))
     assert all(p.device.type == "cuda" for p in on_gpu.parameters())
     assert torch.equal(torch.cuda.get_rng_state(), before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import pickle
 
@@ -12,28 +13,32 @@ from transformers import (
     AutoModel,
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
-    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
 )
 from transformers.utils import logging as hf_logging
 
 from blurb_tune.errors import BlurbTuneError
-from blurb_tune.models.catalogue import describe_model
+from blurb_tune.models.catalogue import ModelInfo, describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_pretrained, load_tokenizer, restore_weights
+from blurb_tune.models.families import FAMILIES
+from blurb_tune.models.tiny import tiny_tokenizer
+from tests.models.encoders import architecture, is_idle, is_pooler, make_pretrained
 
 TOKENS = torch.tensor([[2, 9, 8, 7, 3], [2, 30, 31, 32, 3]])
 
 
 @pytest.fixture
-def pretrained(family, random_model, save) -> Pretrained:
-    loaded = load_pretrained(save(random_model(family)))
-    for array in loaded.weights.values():
-        array.flags.writeable = False  # as they come out of the object store
-    return loaded
+def pretrained(family) -> Pretrained:
+    return make_pretrained(family)
 
 
-def encoder_weights(model: torch.nn.Module) -> dict[str, np.ndarray]:
-    prefix = model.base_model_prefix
-    return {f"{prefix}.{name}": p.detach().float().numpy() for name, p in model.base_model.named_parameters()}
+def labels(per_token: bool) -> torch.Tensor:
+    """Of TOKENS, for up to three outputs."""
+    return torch.arange(10).reshape(2, 5) % 3 if per_token else torch.tensor([0, 2])
+
+
+def without_head(model: torch.nn.Module) -> dict[str, np.ndarray]:
+    return {n: p.detach().float().numpy() for n, p in model.named_parameters() if not n.startswith("classifier.")}
 
 
 def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
@@ -41,40 +46,52 @@ def assert_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> Non
     assert [name for name in one if not np.array_equal(one[name], other[name])] == []
 
 
-def test_weights_are_those_of_the_encoder_without_the_head(family, random_model, save):
+def test_weights_are_those_of_the_classifier_without_its_head(family, random_model, save):
     """A checkpoint of a classifier with other labels: its head is left out, whatever its size."""
     model = random_model(family, num_labels=5)
     loaded = load_pretrained(save(model))
-    assert_same(dict(loaded.weights), encoder_weights(model))
+    assert_same(dict(loaded.weights), without_head(model))
     assert all(array.dtype == np.float32 for array in loaded.weights.values())
     assert loaded.family == family
 
 
 @pytest.mark.parametrize(
-    ("family", "architecture", "has_pooler"),
+    ("family", "checkpoint", "pooler"),
     [
-        ("bert", AutoModel, True),
-        ("bert", AutoModelForPreTraining, True),
-        ("bert", AutoModelForMaskedLM, False),
-        ("roberta", AutoModel, False),
-        ("roberta", AutoModelForMaskedLM, False),
-        ("electra", AutoModelForPreTraining, False),
+        ("bert", AutoModel, {"bert.pooler"}),
+        ("bert", AutoModelForPreTraining, {"bert.pooler"}),
+        ("bert", AutoModelForMaskedLM, set()),
+        ("bert", AutoModelForTokenClassification, set()),
+        ("roberta", AutoModel, set()),
+        ("roberta", AutoModelForMaskedLM, set()),
+        ("electra", AutoModelForPreTraining, set()),
+        ("deberta", AutoModelForMaskedLM, set()),
+        ("deberta-v2", AutoModel, set()),
+        ("deberta-v2", AutoModelForMaskedLM, set()),
+        ("modernbert", AutoModel, {"model.final_norm"}),
+        ("modernbert", AutoModelForMaskedLM, {"model.final_norm", "head"}),
+        ("modernbert", AutoModelForTokenClassification, {"model.final_norm", "head"}),
+        ("distilbert", AutoModelForMaskedLM, set()),
+        ("mpnet", AutoModel, set()),
+        ("big_bird", AutoModelForPreTraining, {"bert.pooler"}),
     ],
 )
-def test_checkpoints_of_other_architectures(family, architecture, has_pooler, random_model, save):
-    """The pooler counts as pretrained where the checkpoint and the classifier have it: in BERT alone."""
-    model = random_model(family, architecture)
-    loaded = load_pretrained(save(model))
-    expected = {name: value for name, value in encoder_weights(model).items() if has_pooler or "pooler" not in name}
-    assert_same(dict(loaded.weights), expected)
-    assert any("pooler" in name for name in loaded.weights) == has_pooler
+def test_checkpoints_of_other_architectures(family, checkpoint, pooler, random_model, save):
+    """The pooler counts as pretrained where both the checkpoint and the classifier have it outside a head."""
+    source = random_model(family, checkpoint)
+    loaded = load_pretrained(save(source)).weights
+    expected = {f"{source.base_model_prefix}.{name}": p.detach().numpy() for name, p in source.base_model.named_parameters()}
+    expected |= {name: p.detach().numpy() for name, p in source.named_parameters()}
+    classifier = {name for name in without_head(random_model(family)) if not is_pooler(name, family)}
+    assert loaded.keys() == classifier | {n for n in expected if any(n.startswith(f"{module}.") for module in pooler)}
+    assert all(np.array_equal(array, expected[name]) for name, array in loaded.items())
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_becomes_fp32(random_model, save, dtype):
     model = random_model("bert").to(dtype)
     loaded = load_pretrained(save(model))
-    assert_same(dict(loaded.weights), encoder_weights(model))
+    assert_same(dict(loaded.weights), without_head(model))
     assert {p.dtype for p in build_classifier(loaded, 2).parameters()} == {torch.float32}
 
 
@@ -115,10 +132,10 @@ def test_pretrained_is_plain_data(pretrained):
     assert {type(array) for array in copy.weights.values()} == {np.ndarray}
 
 
-def test_a_built_classifier_computes_what_the_checkpoint_does(family, random_model, save):
-    info = save(random_model(family, num_labels=4))
-    reference = AutoModelForSequenceClassification.from_pretrained(info.path).eval()
-    model = build_classifier(load_pretrained(info), 4).eval()
+def test_a_built_classifier_computes_what_the_checkpoint_does(family, per_token, random_model, save):
+    info = save(random_model(family, architecture(per_token), num_labels=4))
+    reference = architecture(per_token).from_pretrained(info.path).eval()
+    model = build_classifier(load_pretrained(info), 4, per_token=per_token).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if parameter.isnan().all():
@@ -127,15 +144,54 @@ def test_a_built_classifier_computes_what_the_checkpoint_does(family, random_mod
 
 
 @pytest.mark.parametrize("outputs", [1, 3, 10])
-def test_outputs(pretrained, outputs):
-    model = build_classifier(pretrained, outputs).eval()
-    assert model(TOKENS).logits.shape == (2, outputs)
-    assert model.config._attn_implementation == "sdpa"
+def test_outputs(family, pretrained, per_token, outputs):
+    model = build_classifier(pretrained, outputs, per_token=per_token).eval()
+    assert model(TOKENS).logits.shape == ((2, 5, outputs) if per_token else (2, outputs))
+    has_own_attention = family in ("deberta", "deberta-v2", "mpnet", "big_bird")
+    assert model.config._attn_implementation == ("eager" if has_own_attention else "sdpa")
 
 
-def test_restoring_brings_back_every_pretrained_bit(pretrained):
+def test_under_autocast_the_head_keeps_fp32_and_the_encoder_does_not(family, pretrained, per_token):
+    """Logits come near those of fp32, padding included, and gradients go all the way down."""
+    model = build_classifier(pretrained, 3, per_token=per_token).eval()
+    dtypes = []
+    for module in model.get_submodule(FAMILIES[family].head).modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_hook(lambda *call: dtypes.append(call[-1].dtype))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            torch.nan_to_num_(parameter, 0.1)
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    exact = model(TOKENS, attention_mask=mask).logits
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = model(TOKENS, attention_mask=mask).logits
+    assert mixed.dtype == torch.float32
+    assert {*dtypes} == {torch.float32}
+    read = mask.bool() if per_token else slice(None)
+    assert torch.allclose(mixed[read], exact[read], atol=0.2)
+    assert not torch.equal(mixed, exact)
+    mixed[read].square().sum().backward()
+    without = {name for name, p in model.named_parameters() if p.grad is None}
+    assert without == {name for name in without if is_idle(name, family)}
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_big_bird_computes_the_same_after_any_batch():
+    """Its sparse attention would turn into full attention for good at the first short batch."""
+    pretrained = make_pretrained("big_bird", max_position_embeddings=1024, block_size=4, num_random_blocks=1)
+    long = torch.arange(1024)[None] % 50 + 5
+    fresh, used = (build_classifier(pretrained, 2, per_token=True).eval() for _ in range(2))
+    with torch.no_grad():
+        for model in (fresh, used):
+            model.classifier.weight.fill_(0.1)
+            model.classifier.bias.fill_(0.0)
+        used(TOKENS)
+        assert torch.equal(fresh(long).logits, used(long).logits)
+
+
+def test_restoring_brings_back_every_pretrained_bit(family, pretrained, per_token):
     """After training, freezing and all, nothing of the last trial remains: not a weight, a gradient or a flag."""
-    model = build_classifier(pretrained, 3)
+    model = build_classifier(pretrained, 3, per_token=per_token)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name not in pretrained.weights:
@@ -143,18 +199,36 @@ def test_restoring_brings_back_every_pretrained_bit(pretrained):
     for parameter in list(model.parameters())[:3]:
         parameter.requires_grad_(False)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
-    model(TOKENS, labels=torch.tensor([0, 2])).loss.backward()
+    model(TOKENS, labels=labels(per_token)).loss.backward()
     optimizer.step()
     tensors = [(p, p.data_ptr()) for p in model.parameters()]
 
     restore_weights(model, pretrained)
 
     now = {name: p.detach().numpy() for name, p in model.named_parameters()}
-    assert_same({name: now[name] for name in pretrained.weights}, dict(pretrained.weights))
+    left_out = pretrained.weights.keys() - now.keys()
+    assert all(is_pooler(name, family) for name in left_out)
+    assert_same(
+        {n: now[n] for n in pretrained.weights if n in now}, {n: pretrained.weights[n] for n in now.keys() - drawn(now)}
+    )
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
     assert all(p is old and p.data_ptr() == at for p, (old, at) in zip(model.parameters(), tensors, strict=True))
-    assert all(np.isnan(now[name]).all() for name in now.keys() - pretrained.weights.keys())
-    assert now.keys() - pretrained.weights.keys()
+    assert drawn(now) == now.keys() - pretrained.weights.keys()
+    assert drawn(now)
+
+
+def drawn(weights: dict[str, np.ndarray]) -> set[str]:
+    """What is NaN until it is drawn."""
+    return {name for name, array in weights.items() if np.isnan(array).all()}
+
+
+def test_a_token_classifier_leaves_out_a_pooler_that_it_has_not(family, pretrained):
+    model = build_classifier(pretrained, 3, per_token=True)
+    left_out = {name for name in pretrained.weights if name not in dict(model.named_parameters())}
+    expected = {"bert": "bert.pooler.dense", "deberta": "pooler.dense", "deberta-v2": "pooler.dense"}
+    expected["distilbert"] = "pre_classifier"
+    assert left_out == ({f"{expected[family]}.{kind}" for kind in ("weight", "bias")} if family in expected else set())
+    assert not any(is_idle(name, family) for name in left_out)
 
 
 def test_training_a_restored_model_leaves_the_pretrained_weights_alone(pretrained):
@@ -168,7 +242,7 @@ def test_training_a_restored_model_leaves_the_pretrained_weights_alone(pretraine
 
 def test_weights_of_another_model_are_refused(random_model, save):
     loaded = load_pretrained(save(random_model("bert")))
-    with pytest.raises(ValueError, match=r"the model has no parameters \['bert\."):
+    with pytest.raises(ValueError, match=r"the model has no parameters \['bert\.embeddings"):
         restore_weights(random_model("electra"), loaded)
     with pytest.raises(ValueError, match=r"word_embeddings.weight has shape \(9, 16\), its pretrained weights"):
         restore_weights(random_model("bert", vocab_size=9), loaded)
@@ -185,6 +259,79 @@ def test_tokenizer(random_model, save):
     tokenizer = load_tokenizer(save(random_model("bert")))
     encoded = tokenizer("cell", "growth")
     assert encoded["token_type_ids"] == [0, 0, 0, 1, 1]
+
+
+def test_a_config_without_its_family_is_read_as_the_catalogue_says(random_model, save):
+    """As SciBERT's on the hub."""
+    model = random_model("bert")
+    info = save(model)
+    config = info.path / "config.json"
+    config.write_text(json.dumps({k: v for k, v in json.loads(config.read_text()).items() if k != "model_type"}))
+    (info.path / "tokenizer_config.json").unlink()
+    known = ModelInfo("known", "bert", 3, 16, 40, path=info.path)
+    assert_same(dict(load_pretrained(known).weights), without_head(model))
+    assert load_tokenizer(known).tokenize("Cell growth") == ["cell", "growth"]
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "settings", "expected"),
+    [
+        ("cell ce ##ll Ce", None, ["Ce", "##ll", "cell"]),
+        ("cell ce ##ll Ce", "{}", ["Ce", "##ll", "cell"]),
+        ("cell ce ##ll Ce", '{"do_lower_case": true}', ["cell", "cell"]),
+        ("cell ce ##ll", None, ["cell", "cell"]),
+        ("cell ce ##ll", '{"do_lower_case": false}', ["[UNK]", "cell"]),
+    ],
+)
+def test_a_vocabulary_with_capitals_is_cased_unless_a_setting_says_otherwise(
+    random_model, save, vocabulary, settings, expected
+):
+    """As that of Bio_ClinicalBERT, which the hub has without settings."""
+    info = save(random_model("bert"))
+    for file in info.path.glob("tokenizer*"):
+        file.unlink()
+    (info.path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *vocabulary.split()]))
+    if settings is not None:
+        (info.path / "tokenizer_config.json").write_text(settings)
+    assert load_tokenizer(info).tokenize("Cell cell") == expected
+
+
+@pytest.mark.parametrize(
+    ("family", "file"),
+    [("deberta-v2", "spm.model"), ("xlm-roberta", "sentencepiece.bpe.model"), ("big_bird", "spiece.model")],
+)
+def test_a_sentencepiece_model_is_enough(family, file, random_model, save):
+    """DeBERTa-v3 comes with nothing else."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    info = save(random_model(family))
+    for other in info.path.glob("tokenizer*"):
+        other.unlink()
+    words = [token for token in tiny_tokenizer().get_vocab() if token.isalpha()]
+    with (info.path / file).open("wb") as opened:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(words),
+            model_writer=opened,
+            vocab_size=120,
+            pad_id=0,
+            unk_id=3,
+            pad_piece="[PAD]",
+            bos_piece="[CLS]",
+            eos_piece="[SEP]",
+            unk_piece="[UNK]",
+            minloglevel=2,
+        )
+    tokenizer = load_tokenizer(info)
+    pieces = tokenizer.tokenize("the growth of a cell")
+    assert "".join(pieces).replace("▁", " ") == " the growth of a cell"
+    assert tokenizer.unk_token_id not in tokenizer("the gene")["input_ids"]
+
+
+def test_a_config_with_values_of_the_wrong_kind_is_refused(random_model, save):
+    info = save(random_model("bert"))
+    config = info.path / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "hidden_dropout_prob": "much"}))
+    with pytest.raises(BlurbTuneError, match=r"cannot be loaded: .*hidden_dropout_prob"):
+        load_pretrained(info)
 
 
 def test_a_broken_tokenizer_is_refused(random_model, save):

@@ -26,17 +26,20 @@ class SweepWriter:
         self.events: list[ev.Event] = []
         defaults = {
             **{"sweep_id": "ab12cd", "name": "toy", "spec_digest": "0" * 8, "task": "biosses", "metric": "pearson"},
-            **{"model": "minilm", "blocks": 6, "objective": "mean_minus_std", "score": "final", "trivial_score": 0.0},
+            **{"models": {"minilm": 6}, "objective": "mean_minus_std", "score": "final", "trivial_score": 0.0},
             "versions": {"torch": "2.13.0"},
         }
-        self._add(ev.SweepStarted, seeds=list(seeds), configurations=configurations, slots=slots, **{**defaults, **header})
+        header = {**defaults, **header}
+        self.model = next(iter(header["models"]))
+        self._add(ev.SweepStarted, seeds=list(seeds), configurations=configurations, slots=slots, **header)
 
     @property
     def record(self) -> SweepRecord:
         return SweepRecord.of(self.events)
 
     def configuration(self, name: str, **values: Any) -> str:
-        full = Configuration(**values).values()
+        """Suggest it; where `values` name no model, for the first of the sweep."""
+        full = Configuration(**{"model": self.model} | values).values()
         self._add(ev.ConfigurationSuggested, configuration=name, parameters=values, values=full)
         return name
 
@@ -90,6 +93,13 @@ class SweepWriter:
             **{"configuration": configuration, "state": state},
             **{"value": result.objective, "failed_share": result.failed_share},
         )
+
+    def select(self, configuration: str, reference: str | None) -> None:
+        self._add(ev.SelectionMade, configuration=configuration, reference=reference)
+
+    def test(self, trial: str, score: float, interval: Sequence[float] = (), error: str = "") -> None:
+        metrics = {} if error else {"pearson": score, "mse": 1.0}
+        self._add(ev.Tested, trial=trial, examples=20, metrics=metrics, interval=list(interval), error=error)
 
     def finish(self, status: str = "finished", wall_seconds: float = 60.0) -> SweepRecord:
         self._add(ev.SweepEnded, status=status, wall_seconds=wall_seconds)
@@ -170,6 +180,21 @@ def large_sweep(configurations: int, seeds: int, epochs: int = 10) -> SweepWrite
     return sweep
 
 
+def model_sweep() -> SweepWriter:
+    """Two models, each with vanilla and a frozen one, two seeds; the scores are chosen to be summed by hand.
+
+    base: vanilla 0.2, 0.4 (c0), freeze 4 0.5, 0.7 (c2). large: vanilla 0.6, 0.8 (c1), freeze 4 0.3, 0.5 (c3).
+    """
+    sweep = SweepWriter(seeds=(0, 1), configurations=4, models={"base": 12, "large": 24})
+    scores = {("base", 0): (0.2, 0.4), ("large", 0): (0.6, 0.8), ("base", 4): (0.5, 0.7), ("large", 4): (0.3, 0.5)}
+    for index, ((model, depth), of) in enumerate(scores.items()):
+        name = sweep.configuration(f"c{index}", model=model, freeze_depth=depth, epochs=1)
+        for seed, score in enumerate(of):
+            sweep.trial(name, seed, [score])
+        sweep.end_configuration(name)
+    return sweep
+
+
 CONFIGURATIONS = st.builds(
     lambda depth, rate, count, epochs, lr: {
         **{"freeze_depth": depth, "decay_rate": rate, "reinit_count": count, "epochs": epochs, "learning_rate": lr}
@@ -191,14 +216,17 @@ class _Driver:
         self._planned = draw(st.one_of(st.none(), st.integers(1, 12)))
         self._seeds = draw(st.lists(st.integers(0, 2**40), min_size=1, max_size=4, unique=True))
         self._slots = draw(st.integers(1, 12))
-        texts = {"name": st.from_regex(r"[a-z][a-z0-9._-]{0,79}", fullmatch=True), "model": st.text(max_size=60)}
+        names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=60)
+        models = draw(st.dictionaries(names, st.integers(1, 24), min_size=1, max_size=3))
+        self._models = sorted(models)
         self.sweep = SweepWriter(
             seeds=self._seeds,
             configurations=self._planned,
             slots=self._slots,
             score=draw(st.sampled_from(["final", "best"])),
             objective=draw(st.sampled_from(OBJECTIVES)),
-            **{name: draw(text) for name, text in texts.items()},
+            name=draw(st.from_regex(r"[a-z][a-z0-9._-]{0,79}", fullmatch=True)),
+            models=models,
         )
         self._waiting: list[tuple[str, int, int]] = []
         self._running: dict[str, tuple[str, int, int]] = {}
@@ -214,7 +242,8 @@ class _Driver:
         self._draw(st.sampled_from(possible))()
 
     def _suggest(self) -> None:
-        name = self.sweep.configuration(f"c{self._suggested:03d}", **self._draw(CONFIGURATIONS))
+        model = self._draw(st.sampled_from(self._models))
+        name = self.sweep.configuration(f"c{self._suggested:03d}", model=model, **self._draw(CONFIGURATIONS))
         self._suggested += 1
         self._waiting += [(name, seed, 1) for seed in self._seeds]
 

@@ -1,14 +1,15 @@
-"""Which strategy stands above which."""
+"""Which strategy stands above which, and what it is compared with."""
 
 from __future__ import annotations
 
 import math
 
 import pytest
+from hypothesis import given, settings
 
-from blurb_tune.report.groups import by_strategy, lacks_seeds, vanilla_mean
+from blurb_tune.report.groups import by_configuration, by_family, by_strategy, lacks_seeds, vanilla_means
 from blurb_tune.trial import Outcome
-from tests.report.sweeps import SweepWriter, small_sweep
+from tests.report.sweeps import SweepWriter, model_sweep, small_sweep, sweeps
 
 
 def sweep_of(scores: dict[float, list[float]]) -> SweepWriter:
@@ -25,9 +26,10 @@ def sweep_of(scores: dict[float, list[float]]) -> SweepWriter:
 
 def test_vanilla_is_first_then_full_sets_of_seeds_then_the_objective() -> None:
     sweep = sweep_of({0.5: [0.9], 0.6: [0.1, 0.1], 0.7: [0.4, 0.4], 1.0: [0.0, 0.0], 0.8: [0.5, 0.3]})
-    results = by_strategy(sweep.record)
-    assert [r.name for r in results] == ["vanilla", "decay 0.7", "decay 0.8", "decay 0.6", "decay 0.5"]
-    assert [lacks_seeds(sweep.record, r) for r in results] == [False, False, False, False, True]
+    groups = by_strategy(sweep.record)
+    assert [g.label for g in groups] == ["vanilla", "decay 0.7", "decay 0.8", "decay 0.6", "decay 0.5"]
+    assert [lacks_seeds(sweep.record, g.result) for g in groups] == [False, False, False, False, True]
+    assert [g.difference for g in groups] == pytest.approx([0.0, 0.4, 0.4, 0.1, 0.9])
 
 
 def test_configurations_of_one_strategy_are_pooled() -> None:
@@ -35,19 +37,63 @@ def test_configurations_of_one_strategy_are_pooled() -> None:
     for index, (rate, score) in enumerate([(1e-5, 0.2), (3e-5, 0.4), (5e-5, 0.9)]):
         sweep.configuration(f"c{index}", learning_rate=rate, freeze_depth=0 if index < 2 else 3)
         sweep.trial(f"c{index}", 0, [score])
-    assert [(r.name, r.n, r.spread.mean) for r in by_strategy(sweep.record)] == [
+    assert [(g.label, g.result.n, g.result.spread.mean) for g in by_strategy(sweep.record)] == [
         ("vanilla", 2, pytest.approx(0.3)),
         ("freeze 3", 1, 0.9),
     ]
-    assert vanilla_mean(sweep.record) == pytest.approx(0.3)
+    assert vanilla_means(sweep.record) == {"minilm": pytest.approx(0.3)}
 
 
 def test_a_strategy_without_results_is_last() -> None:
     sweep = sweep_of({0.5: [-0.5, -0.5], 0.6: []})
     sweep.start("c1", 0)
-    assert [r.name for r in by_strategy(sweep.record)] == ["decay 0.5", "decay 0.6"]
+    groups = by_strategy(sweep.record)
+    assert [g.label for g in groups] == ["decay 0.5", "decay 0.6"]
+    assert all(math.isnan(g.difference) for g in groups)
 
 
 def test_the_reference_counts_failed_runs() -> None:
-    assert vanilla_mean(small_sweep().record) == pytest.approx(0.05)
-    assert math.isnan(vanilla_mean(SweepWriter().record))
+    assert vanilla_means(small_sweep().record) == {"minilm": pytest.approx(0.05)}
+    assert vanilla_means(SweepWriter().record) == {}
+
+
+def test_families_pool_their_configurations_vanilla_first() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=3)
+    for index, (count, score) in enumerate([(1, 0.8), (2, 0.6), (0, 0.1)]):
+        sweep.configuration(f"c{index}", reinit_count=count)
+        sweep.trial(f"c{index}", 0, [score])
+    found = [(g.label, g.result.n, pytest.approx(g.result.spread.mean)) for g in by_family(sweep.record)]
+    assert found == [("vanilla", 1, 0.1), ("reinit", 2, 0.7)]
+
+
+def test_each_model_is_compared_with_its_own_vanilla() -> None:
+    record = model_sweep().record
+    expected = {"base: vanilla": 0.0, "large: vanilla": 0.0, "base: freeze 4": 0.3, "large: freeze 4": -0.3}
+    assert {g.label: g.difference for g in by_strategy(record)} == pytest.approx(expected)
+    assert {g.label: g.difference for g in by_configuration(record)} == pytest.approx(expected)
+    families = {label.replace(" 4", ""): difference for label, difference in expected.items()}
+    assert {g.label: g.difference for g in by_family(record)} == pytest.approx(families)
+    assert vanilla_means(record) == pytest.approx({"base": 0.3, "large": 0.7})
+    assert [g.label for g in by_strategy(record)] == ["large: vanilla", "base: vanilla", "base: freeze 4", "large: freeze 4"]
+
+
+def test_a_model_without_vanilla_is_not_compared_with_another_s() -> None:
+    sweep = SweepWriter(seeds=(0,), models={"base": 12, "large": 24})
+    for name, values in (("c0", {"model": "base"}), ("c1", {"model": "large", "freeze_depth": 4})):
+        sweep.configuration(name, **values)
+        sweep.trial(name, 0, [0.5])
+    differences = {g.label: g.difference for g in by_strategy(sweep.record)}
+    assert differences["base: vanilla"] == 0.0
+    assert math.isnan(differences["large: freeze 4"])
+
+
+@settings(max_examples=40)
+@given(sweeps())
+def test_every_trial_is_in_one_group_of_its_model(sweep: SweepWriter) -> None:
+    record = sweep.record
+    for groups in (by_configuration(record), by_strategy(record), by_family(record)):
+        assert sorted(t.trial_id for g in groups for t in g.trials) == sorted(record.trials)
+        assert len({g.result.name for g in groups}) == len(groups)
+        for group in groups:
+            models = {record.configurations[t.configuration_id].configuration.model for t in group.trials}
+            assert models <= {group.model}

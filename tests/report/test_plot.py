@@ -12,13 +12,18 @@ from matplotlib.colors import to_rgb
 from blurb_tune.record import SweepRecord
 from blurb_tune.report.plot import plot_rows, plot_scores
 from blurb_tune.trial import Outcome
-from tests.report.sweeps import SweepWriter, large_sweep, small_sweep
+from tests.report.sweeps import SweepWriter, large_sweep, model_sweep, small_sweep
 
 BLUE, ORANGE = "#0072B2", "#D55E00"
+BAND = "#FCF4E4"  # vanilla's orange, one layer of it on white
 
 
 def pixels_of(picture: np.ndarray, color: str) -> int:
     return int((np.abs(picture[:, :, :3] - to_rgb(color)).max(axis=2) < 0.02).sum())
+
+
+def pixels_by_column(picture: np.ndarray, color: str) -> np.ndarray:
+    return (np.abs(picture[:, :, :3] - to_rgb(color)).max(axis=2) < 0.02).sum(axis=0)
 
 
 def draw(record: SweepRecord, folder: Path) -> np.ndarray:
@@ -56,6 +61,30 @@ def test_too_many_configurations_are_pooled_by_strategy_and_the_last_left_out() 
     assert len({row.label for row in rows}) == 40
 
 
+def test_models_come_one_after_the_other_each_with_its_vanilla_on_top() -> None:
+    rows, _ = plot_rows(model_sweep().record)
+    assert [row.label for row in rows] == ["base: vanilla", "base: freeze 4", "large: vanilla", "large: freeze 4"]
+
+
+def test_of_too_many_rows_each_model_keeps_its_best() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=20, models={"base": 12, "large": 24})
+    for index in range(20):
+        name = sweep.configuration(f"c{index}", model=("base", "large")[index % 2], freeze_depth=index // 2)
+        sweep.trial(name, 0, [0.1 * (index // 2)])
+    rows, left_out = plot_rows(sweep.record, limit=6)
+    assert [row.label for row in rows] == [f"{m}: {s}" for m in ("base", "large") for s in ("vanilla", "freeze 9", "freeze 8")]
+    assert left_out == 14
+
+
+def test_vanilla_s_band_covers_the_rows_of_its_model_alone(tmp_path: Path) -> None:
+    """The vanillas of the two models lie apart, at 0.2 to 0.4 and 0.6 to 0.8: upper rows are tinted left, lower ones right."""
+    picture = draw(model_sweep().record, tmp_path)
+    height = picture.shape[0]
+    upper, lower = (picture[int(top * height) : int((top + 0.1) * height)] for top in (0.27, 0.58))  # the frozen rows
+    centres = [np.flatnonzero(pixels_by_column(half, BAND) > 5).mean() for half in (upper, lower)]
+    assert centres[0] + 150 < centres[1]
+
+
 def test_failed_runs_are_drawn_in_another_colour(tmp_path: Path) -> None:
     """Looked for left of the column that counts them."""
     sweep = SweepWriter(seeds=(0, 1), configurations=1)
@@ -88,7 +117,7 @@ def test_a_sweep_without_trials_or_results_is_drawn(tmp_path: Path) -> None:
 
 def test_names_are_no_formulas(tmp_path: Path) -> None:
     """Each of these would be an error in matplotlib's mathtext."""
-    for names in ({"task": "$a_{$"}, {"metric": "$a_{$"}, {"model": "$a_{$"}):
+    for names in ({"task": "$a_{$"}, {"metric": "$a_{$"}, {"models": {"$a_{$": 6, "$b^{$": 6}}):
         draw(SweepWriter(**names).record, tmp_path)
     sweep = SweepWriter()
     for name in ("$a_{$", "$a^{$"):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from blurb_tune.record import SweepRecord
 from blurb_tune.report.summary import summarise
 from blurb_tune.trial import Outcome
-from tests.report.sweeps import SweepWriter, small_sweep, sweeps
+from tests.report.sweeps import SweepWriter, model_sweep, small_sweep, sweeps
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,16 @@ def test_without_vanilla_there_is_nothing_to_compare_with() -> None:
     summary = summarise(sweep.record)
     assert summary["families"][0]["difference_to_vanilla"] is None
     assert summary["families"][0]["std"] is None
+
+
+def test_several_models() -> None:
+    summary = summarise(model_sweep().record)
+    assert summary["model"] == "base, large"
+    best = summary["best_configuration"]
+    assert (best["strategy"], best["family"], best["values"]["model"]) == ("large: vanilla", "large: vanilla", "large")
+    differences = {f["family"]: f["difference_to_vanilla"] for f in summary["families"]}
+    assert differences["base: freeze"] == pytest.approx(0.3)
+    assert differences["large: freeze"] == pytest.approx(-0.3)
 
 
 @settings(max_examples=40, deadline=None)

@@ -23,7 +23,7 @@ from blurb_tune.report.tables import (
     write_all,
 )
 from blurb_tune.trial import HYPERPARAMETER_NAMES
-from tests.report.sweeps import SweepWriter, small_sweep, sweeps
+from tests.report.sweeps import SweepWriter, model_sweep, small_sweep, sweeps
 
 PROMISED_TRIAL_COLUMNS = (
     "trial_id configuration seed outcome prune_reason metric dev_score best_epoch epochs steps train_seconds"
@@ -81,10 +81,10 @@ def test_a_trials_cells() -> None:
     assert trials["c0-s0"] == {
         **{"trial_id": "c0-s0", "configuration": "c0", "seed": "0", "outcome": "completed", "prune_reason": ""},
         **{"metric": "pearson", "dev_score": "0.1", "best_epoch": "2.0", "epochs": "4.0", "steps": "40"},
-        **{"train_seconds": "10.0", "freeze_depth": "0", "decay_rate": "1.0", "reinit_count": "0"},
+        **{"train_seconds": "10.0", "model": "minilm", "freeze_depth": "0", "decay_rate": "1.0", "reinit_count": "0"},
         **{"learning_rate": "5e-05", "batch_size": "16", "planned_epochs": "4", "warmup_share": "0.1"},
         **{"weight_decay": "0.01", "bias_correction": "true", "max_grad_norm": "1.0", "best_dev_score": "0.2"},
-        **{"attempt": "1", "control": "false", "setup_seconds": "9.0", "error": ""},
+        **{"fold": "", "attempt": "1", "control": "false", "setup_seconds": "9.0", "error": ""},
     }
     pruned = trials["c0-s3"]
     assert (pruned["prune_reason"], pruned["epochs"], pruned["planned_epochs"]) == ("stuck says so", "2.0", "4")
@@ -117,6 +117,20 @@ def test_a_row_per_configuration() -> None:
         assert float(row["objective"]) == pytest.approx(mean - std)
     assert [(row["min"], row["max"]) for row in found] == [("-0.2", "0.3"), ("0.0", "0.9"), ("0.0", "0.4")]
     assert [row["epochs"] for row in found] == ["4", "4", "2"]
+
+
+def test_several_models_are_told_apart() -> None:
+    record = model_sweep().record
+    assert [(row["model"], row["strategy"]) for row in rows(configurations_csv(record))] == [
+        *(("base", "base: vanilla"), ("large", "large: vanilla")),
+        *(("base", "base: freeze 4"), ("large", "large: freeze 4")),
+    ]
+    assert [row["model"] for row in rows(trials_csv(record))] == ["base", "base", "large", "large"] * 2
+
+
+def test_the_model_is_the_first_hyperparameter() -> None:
+    assert TRIAL_COLUMNS[TRIAL_COLUMNS.index("train_seconds") + 1] == "model"
+    assert CONFIGURATION_COLUMNS[CONFIGURATION_COLUMNS.index("state") + 1] == "model"
 
 
 def test_a_configuration_without_results_has_empty_cells() -> None:

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from blurb_tune.errors import BlurbTuneError
+from blurb_tune.search.combinations import combinations, count
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
-from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.spec.schema import SpaceSpec, SweepSpec
 from blurb_tune.trial import Configuration
+from tests.search.spaces import spaces
 
-BLOCKS = 6
+BLOCKS = {"tiny": 6}
+SEVERAL = {"base": 4, "large": 8, "other": 4}
 SPACES: dict[str, dict[str, Any]] = {
     "ranges": {"freeze_depth": {"low": 0, "high": 6}, "reinit_count": {"low": 0, "high": 6}, "decay_rate": [0.8, 1.0]},
     "choices": {"freeze_depth": [0, 2, 4, 6], "reinit_count": [0, 1, 2, 4], "learning_rate": {"low": 1e-5, "high": 1e-4}},
@@ -26,8 +31,8 @@ def make_spec(space: dict[str, Any], storage: str | None = None, **search: Any) 
     return SweepSpec.model_validate(data)
 
 
-def make_study(space: dict[str, Any], **search: Any) -> ConfigurationStudy:
-    return ConfigurationStudy(make_spec(space, **search), BLOCKS, "sweep")
+def make_study(space: dict[str, Any], blocks: Mapping[str, int] = BLOCKS, **search: Any) -> ConfigurationStudy:
+    return ConfigurationStudy(make_spec(space, **search), blocks, "sweep")
 
 
 def value_of(configuration: Configuration) -> float:
@@ -52,19 +57,59 @@ def run(study: ConfigurationStudy, past: list[Suggestion]) -> list[Suggestion]:
     return found
 
 
+@pytest.mark.parametrize("blocks", [BLOCKS, SEVERAL], ids=["one model", "several models"])
 @pytest.mark.parametrize("space", SPACES.values(), ids=list(SPACES))
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
-def test_the_same_spec_suggests_the_same_also_after_any_interruption(space: dict[str, Any], sampler: str) -> None:
+def test_the_same_spec_suggests_the_same_also_after_any_interruption(
+    space: dict[str, Any], sampler: str, blocks: Mapping[str, int]
+) -> None:
     def fresh() -> ConfigurationStudy:
-        return make_study(space, sampler=sampler, configurations=14, seed=3)
+        return make_study(space, blocks, sampler=sampler, configurations=14, seed=3)
 
     whole = run(fresh(), [])
     assert len(whole) == 14
     assert whole == run(fresh(), [])
     for cut in (1, 6, 13):
         assert run(fresh(), whole[:cut]) == whole
-    other = run(make_study(space, sampler=sampler, configurations=14, seed=4), [])
+    other = run(make_study(space, blocks, sampler=sampler, configurations=14, seed=4), [])
     assert [s.configuration for s in other] != [s.configuration for s in whole]
+
+
+@settings(max_examples=25)
+@given(spaces(), st.sampled_from(["tpe", "random"]), st.integers(0, 1000))
+def test_no_suggestion_is_beyond_its_model_s_blocks(space: tuple[SpaceSpec, dict[str, int]], sampler: str, seed: int) -> None:
+    """Whatever the sampler has learned; and what it drew is enough to arrive at the same configurations again."""
+    spec, blocks = space
+    settings = {"sampler": sampler, "seed": seed, "configurations": 12, "startup_configurations": 3}
+    found = run(make_study(spec.model_dump(mode="json"), blocks, **settings), [])
+    points = set(combinations(spec, blocks))
+    assert len({s.configuration for s in found}) == len(found) == min(12, len(points))
+    assert {s.configuration for s in found} <= points
+    assert run(make_study(spec.model_dump(mode="json"), blocks, **settings), found[: len(found) // 2]) == found
+
+
+@settings(max_examples=40)
+@given(spaces(), st.booleans())
+def test_a_grid_is_every_feasible_point_once(space: tuple[SpaceSpec, dict[str, int]], vanilla_first: bool) -> None:
+    spec, blocks = space
+    found = run(make_study(spec.model_dump(mode="json"), blocks, sampler="grid", vanilla_first=vanilla_first), [])
+    points = list(combinations(spec, blocks))
+    assert len(found) == count(spec, blocks) == len(points)
+    assert {s.configuration for s in found} == set(points)
+    if not vanilla_first:
+        assert [s.configuration for s in found] == points
+
+
+@settings(max_examples=40)
+@given(spaces(), st.sampled_from(["tpe", "random", "grid"]), st.integers(1, 6))
+def test_vanilla_of_each_model_comes_first(space: tuple[SpaceSpec, dict[str, int]], sampler: str, asked: int) -> None:
+    """Wherever the space holds it, and also where fewer configurations are asked for than there are."""
+    spec, blocks = space
+    found = run(make_study(spec.model_dump(mode="json"), blocks, sampler=sampler, configurations=asked), [])
+    held = {c.model for c in combinations(spec, blocks) if c.strategy.is_vanilla}
+    first = [s.configuration for s in found[: len(blocks)] if s.configuration.strategy.is_vanilla]
+    if held:
+        assert [c.model for c in first] == list(blocks)[: len(found)]
 
 
 def test_no_configuration_is_suggested_twice_and_a_small_space_is_used_up() -> None:
@@ -91,6 +136,33 @@ def test_vanilla_comes_first_when_asked(vanilla_first: bool, expected: bool) -> 
     space = {"freeze_depth": {"low": 0, "high": 6}, "learning_rate": {"low": 1e-5, "high": 1e-4}}
     firsts = [make_study(space, seed=seed, vanilla_first=vanilla_first).ask() for seed in range(4)]
     assert all(s is not None and s.configuration.strategy.is_vanilla for s in firsts) is expected
+
+
+@pytest.mark.parametrize(
+    "depths",
+    [
+        {"freeze_depth": {"low": 0, "high": 8}, "reinit_count": {"low": 0, "high": 4}},
+        {"freeze_depth": [0, 1, 2, 4, 6, 8], "reinit_count": [0, 1, 2, 4]},
+        {"strategy": ["vanilla", *({"freeze_depth": f, "reinit_count": r} for f in (2, 4, 6) for r in (0, 1, 2))]},
+    ],
+    ids=["ranges", "choices", "list"],
+)
+def test_tpe_learns_also_where_the_depths_on_offer_depend_on_the_model(depths: dict[str, Any]) -> None:
+    """Each model has an optimum of its own, the better one at a depth that only one of the three has."""
+    space = {**depths, "learning_rate": {"low": 1e-5, "high": 1e-3, "log": True}}
+
+    def late_value(sampler: str) -> float:
+        values = []
+        for seed in range(3):
+            study = make_study(space, SEVERAL, sampler=sampler, configurations=30, seed=seed)
+            while suggestion := study.ask():
+                point = suggestion.configuration
+                best = 6 if point.model == "large" else 2
+                values.append(-abs(point.freeze_depth - best) - abs(point.reinit_count - 1) - (point.model != "large"))
+                study.tell(suggestion.configuration_id, "COMPLETE", values[-1], 0.0)
+        return sum(sum(values[start + 15 : start + 30]) for start in range(0, 90, 30)) / 45
+
+    assert late_value("tpe") > late_value("random") + 0.5
 
 
 def test_tpe_learns_what_random_search_cannot() -> None:

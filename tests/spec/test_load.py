@@ -71,6 +71,13 @@ FAULTS = {
     "space: {learning_rate: {low: 0.1, high: 0.2, log: true, step: 0.1}}": "a range has `log` or `step`, not both",
     "space: {strategy: [vanilla], freeze_depth: 2}": "give `strategy` or freeze_depth, not both",
     "space: {strategy: [vanilla, {}]}": "the strategies of a list must differ, but 'vanilla' stands twice",
+    "space: {strategy: [{decay_rate: 0.80001}, {decay_rate: 0.80002}]}": "must differ, but 'decay 0.8' stands twice",
+    "space: {bias_correction: {low: 0, high: 1}}": "space.bias_correction: expected a value or a choice `[a, b]`, but got",
+    "space: {epochs: {choice: [1, 2], chance: 1}}": "3: unknown key 'space.epochs.chance'",
+    "seeds: [1, a]": "3: seeds[1]: expected a whole number, but got 'a'",
+    "final_test: never": "3: final_test: expected true or false, but got 'never'",
+    "weights: 5": "3: weights: expected text, but got 5",
+    "training: {gradient_checkpointing: 1}": "3: training.gradient_checkpointing: expected true or false, but got 1",
     "space: {bias_correction: yes please}": "expected true or false, but got 'yes please'",
     "objective: mean_minus_sd": "objective: unknown value 'mean_minus_sd'; did you mean 'mean_minus_std'?",
     "pruning: {pruner: medan}": "unknown pruner 'medan'; did you mean 'median'?",
@@ -79,6 +86,43 @@ FAULTS = {
     "resources: {gpus: .inf}": "expected a finite number, but got inf",
     "training: 5": "3: training: expected a mapping, but got 5",
 }
+
+
+MODEL_FAULTS = {
+    "model: ''": "2: model: expected text that is not empty, but got ''",
+    "model: 3": "2: model: expected text, but got 3",
+    "model: []": "2: model: expected at least one item",
+    "model: [tiny, '']": "2: model[1]: expected text that is not empty",
+    "model: [tiny, 5]": "2: model[1]: expected text, but got 5",
+    "model:\n- tiny\n- [minilm]": "4: model[1]: expected text, but got ['minilm']",
+    "model: {choice: [tiny, 5]}": "2: model.choice[1]: expected text, but got 5",
+    "model: [tiny, minilm, tiny]": "2: model: the values of a choice must differ, but 'tiny' stands twice",
+    "model: {low: tiny, high: minilm}": "2: model: expected a value or a choice `[a, b]`, but got {'low': 'tiny'",
+    "model: {choice: [tiny], chance: 1}": "2: unknown key 'model.chance'",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), MODEL_FAULTS.items(), ids=list(MODEL_FAULTS))
+def test_a_fault_of_the_model_is_told_with_place_and_remedy(tmp_path: Path, text: str, expected: str) -> None:
+    found = problems(tmp_path, f"task: demo\n{text}\n")
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "models"),
+    [("tiny", ["tiny"]), ("[minilm, tiny]", ["minilm", "tiny"]), ("{choice: [minilm, tiny]}", ["minilm", "tiny"])],
+)
+def test_the_model_is_a_value_or_a_choice(tmp_path: Path, text: str, models: list[str]) -> None:
+    spec = load_spec(write(tmp_path, f"task: demo\nmodel: {text}\n")).valid()
+    assert list(spec.models) == models
+    dumped = yaml.safe_dump(spec.model_dump(mode="json"))
+    assert load_spec(write(tmp_path, dumped, "again.yaml")).valid() == spec
+
+
+def test_several_faulty_items_of_one_list_are_told_together(tmp_path: Path) -> None:
+    found = problems(tmp_path, "task: demo\nmodel: [5, '']\nseeds: [a, 0, b]\n")
+    assert [p.split(": ")[1] for p in found] == ["model[0]", "model[1]", "seeds[0]", "seeds[2]"]
 
 
 @pytest.mark.parametrize(("text", "expected"), FAULTS.items(), ids=list(FAULTS))

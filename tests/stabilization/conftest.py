@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.layers import LayerMap, layer_map
 from blurb_tune.stabilization.decay import parameter_groups
+from tests.models import encoders
+from tests.models.encoders import FAMILIES
 
-FAMILIES = ("bert", "roberta", "xlm-roberta", "electra")
 BLOCKS = 4
 OUTPUTS = 3
 
@@ -44,12 +45,13 @@ def train(
 ) -> list[float]:
     device = next(model.parameters()).device
     model.train()
+    per_token = type(model).__name__.endswith("ForTokenClassification")
     losses = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for _ in range(steps):
             tokens = torch.randint(5, model.config.vocab_size, (8, 12)).to(device)
-            labels = torch.randint(OUTPUTS, (8,)).to(device)
+            labels = torch.randint(OUTPUTS, (8, 12) if per_token else (8,)).to(device)
             loss = model(tokens, labels=labels).loss
             loss.backward()
             losses.append(loss.item())
@@ -59,26 +61,10 @@ def train(
     return losses
 
 
-def make_pretrained(family: str) -> Pretrained:
-    """Biases and LayerNorm are random too, as after pretraining, so that drawing them anew shows."""
-    values = {"vocab_size": 60, "hidden_size": 32, "num_hidden_layers": BLOCKS, "num_attention_heads": 2}
-    values |= {"intermediate_size": 48, "max_position_embeddings": 40, "initializer_range": 0.05}
-    if family == "electra":
-        values["embedding_size"] = 12
-    config = AutoConfig.for_model(family, **values)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        model = AutoModelForSequenceClassification.from_config(config)
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    encoder = f"{model.base_model_prefix}."
-    weights = {n: p.detach().numpy().copy() for n, p in model.named_parameters() if n.startswith(encoder)}
-    return Pretrained(family, config.to_dict(), weights)
-
-
-def make_subject(family: str) -> Subject:
-    pretrained = make_pretrained(family)
-    model = build_classifier(pretrained, OUTPUTS)
+def make_subject(family: str, per_token: bool = False) -> Subject:
+    """Biases and norms are random too, as after pretraining, so that drawing them anew shows."""
+    pretrained = encoders.make_pretrained(family, hidden_size=32, num_hidden_layers=BLOCKS, intermediate_size=48)
+    model = build_classifier(pretrained, OUTPUTS, per_token=per_token)
     return Subject(model, layer_map(model), pretrained)
 
 
@@ -87,20 +73,26 @@ def family(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
-def subject(family: str) -> Subject:
-    return make_subject(family)
+@pytest.fixture(params=[False, True], ids=["text", "token"])
+def per_token(request: pytest.FixtureRequest) -> bool:
+    """A classifier of texts, or of tokens."""
+    return request.param
 
 
 @pytest.fixture
-def new_subject() -> Callable[[str], Subject]:
+def subject(family: str, per_token: bool) -> Subject:
+    return make_subject(family, per_token)
+
+
+@pytest.fixture
+def new_subject() -> Callable[..., Subject]:
     return make_subject
 
 
 @pytest.fixture(scope="session")
-def shared_subjects() -> dict[str, Subject]:
-    """One of each family for tests that only look at settings, whatever the weights are."""
-    return {family: make_subject(family) for family in FAMILIES}
+def shared_subjects() -> dict[tuple[str, bool], Subject]:
+    """One of each family and kind for tests that only look at settings, whatever the weights are."""
+    return {(family, per_token): make_subject(family, per_token) for family in FAMILIES for per_token in (False, True)}
 
 
 @pytest.fixture
@@ -110,12 +102,5 @@ def plain_train() -> Callable[..., list[float]]:
 
 @pytest.fixture
 def level() -> Callable[[str], int]:
-    return level_by_name
-
-
-def level_by_name(parameter: str) -> int:
     """0 embeddings, 1..L blocks, L + 1 the rest, read off the name independently of the layer map."""
-    pieces = parameter.split(".")
-    if "layer" in pieces:
-        return int(pieces[pieces.index("layer") + 1]) + 1
-    return 0 if any(piece.startswith("embeddings") for piece in pieces) else BLOCKS + 1
+    return lambda parameter: encoders.level(parameter, BLOCKS)

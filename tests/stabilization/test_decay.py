@@ -11,6 +11,7 @@ from blurb_tune.errors import BlurbTuneError
 from blurb_tune.stabilization.decay import parameter_groups
 from blurb_tune.stabilization.strategy import apply_strategy
 from blurb_tune.trial import Strategy
+from tests.models.encoders import is_bias_or_norm, is_idle
 
 BLOCKS = 4
 
@@ -33,17 +34,52 @@ def test_each_rate_is_the_base_rate_times_the_decay_to_the_distance_from_the_hea
     assert rates == {name: 5e-5 * 0.8 ** (BLOCKS + 1 - level(name)) for name, _ in subject.model.named_parameters()}
 
 
-def test_a_few_rates_spelled_out(new_subject):
-    subject = new_subject("electra")
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        (
+            "electra",
+            {
+                "classifier.out_proj.weight": 5e-5,
+                "classifier.dense.weight": 5e-5,
+                "electra.encoder.layer.3.output.dense.weight": 2.5e-5,
+                "electra.encoder.layer.0.attention.self.query.bias": 5e-5 / 16,
+                "electra.embeddings_project.weight": 5e-5 / 32,
+                "electra.embeddings.word_embeddings.weight": 5e-5 / 32,
+            },
+        ),
+        (
+            "deberta-v2",
+            {
+                "pooler.dense.weight": 5e-5,
+                "deberta.encoder.layer.3.attention.self.query_proj.weight": 2.5e-5,
+                "deberta.encoder.layer.0.output.dense.weight": 5e-5 / 16,
+                "deberta.encoder.conv.conv.weight": 5e-5 / 16,
+                "deberta.encoder.rel_embeddings.weight": 5e-5 / 32,
+            },
+        ),
+        (
+            "modernbert",
+            {
+                "head.dense.weight": 5e-5,
+                "model.final_norm.weight": 5e-5,
+                "model.layers.3.mlp.Wo.weight": 2.5e-5,
+                "model.embeddings.norm.weight": 5e-5 / 32,
+            },
+        ),
+        (
+            "distilbert",
+            {
+                "pre_classifier.weight": 5e-5,
+                "distilbert.transformer.layer.0.ffn.lin1.weight": 5e-5 / 16,
+                "distilbert.embeddings.word_embeddings.weight": 5e-5 / 32,
+            },
+        ),
+    ],
+)
+def test_a_few_rates_spelled_out(new_subject, family, expected):
+    subject = new_subject(family)
     rates = {name: group["lr"] for name, group in by_name(subject, groups_of(subject, decay_rate=0.5)).items()}
-    expected = {
-        "classifier.out_proj.weight": 5e-5,
-        "classifier.dense.weight": 5e-5,
-        "electra.encoder.layer.3.output.dense.weight": 2.5e-5,
-        "electra.encoder.layer.0.attention.self.query.bias": 5e-5 / 16,
-        "electra.embeddings_project.weight": 5e-5 / 32,
-        "electra.embeddings.word_embeddings.weight": 5e-5 / 32,
-    }
     assert {name: rates[name] for name in expected} == expected
 
 
@@ -53,10 +89,14 @@ def test_a_rate_of_one_is_neutral(subject):
     assert len(groups) == 2, "two groups for all parameters keep the optimiser fast"
 
 
-def test_no_weight_decay_on_biases_and_layernorm_alone(subject):
+def test_no_weight_decay_on_biases_and_norms_alone(subject):
     for name, group in by_name(subject, groups_of(subject)).items():
-        spared = name.endswith(".bias") or ".LayerNorm." in name
-        assert group["weight_decay"] == (0.0 if spared else 0.01), name
+        assert group["weight_decay"] == (0.0 if is_bias_or_norm(name) else 0.01), name
+
+
+def test_biases_and_norms_and_nothing_else_have_one_dimension(subject):
+    for name, parameter in subject.model.named_parameters():
+        assert (parameter.ndim == 1) == is_bias_or_norm(name), name
 
 
 def test_groups_have_names_of_the_field(new_subject):
@@ -84,10 +124,10 @@ def test_every_trainable_parameter_is_in_exactly_one_group(shared_subjects, leve
     assert found.keys() == trainable
     for name, group in found.items():
         assert group["lr"] == 5e-5 * strategy.decay_rate ** (BLOCKS + 1 - level(name))
-        assert group["weight_decay"] == (0.0 if name.endswith(".bias") or ".LayerNorm." in name else weight_decay)
+        assert group["weight_decay"] == (0.0 if is_bias_or_norm(name) else weight_decay)
 
 
-def test_the_groups_drive_adamw(subject, level):
+def test_the_groups_drive_adamw(subject, family, level):
     """AdamW's first step moves every weight by its rate, so a tensor's step tells the rate that it had."""
     apply_strategy(subject.model, subject.layers, Strategy(decay_rate=0.5), 0, subject.pretrained)
     before = subject.weights()
@@ -97,7 +137,8 @@ def test_the_groups_drive_adamw(subject, level):
     optimizer.step()
     for name, now in subject.weights().items():
         largest = (now - before[name]).abs().max().item()
-        assert largest == pytest.approx(1e-2 * 0.5 ** (BLOCKS + 1 - level(name)), rel=1e-2), name
+        rate = 0 if is_idle(name, family) else 1e-2 * 0.5 ** (BLOCKS + 1 - level(name))
+        assert largest == pytest.approx(rate, rel=1e-2), name
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.5, 1.01, float("nan")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,14 +11,10 @@ import scipy.stats
 import torch
 
 from blurb_tune.stabilization.reinit import draw_head, reinitialise
+from tests.models.encoders import is_bias_or_norm, is_pooler
 
 BLOCKS = 4
-POOLER = {"bert": "bert.pooler.dense"}
 STD = 0.05
-
-
-def pooler_of(family: str) -> str:
-    return POOLER.get(family, "classifier.dense")
 
 
 @pytest.mark.parametrize("count", range(BLOCKS + 1))
@@ -26,45 +23,63 @@ def test_exactly_the_pooler_and_the_top_blocks_are_touched(subject, family, leve
     before = subject.weights()
     reinitialise(subject.model, subject.layers, count, 2)
     top = {name for name in before if BLOCKS - count < level(name) <= BLOCKS}
-    pooler = {f"{pooler_of(family)}.weight", f"{pooler_of(family)}.bias"}
-    expected = top | pooler if count else set()
-    # The counterpart of the pooler in a head has been drawn before: its bias was 0 and is 0 again.
-    unmoved = {f"{pooler_of(family)}.bias"} if family != "bert" else set()
-    assert subject.changed(before) == expected - unmoved
+    pooler = {name for name in before if is_pooler(name, family)}
+    # A pooler that is not pretrained has been drawn with the head: its biases were 0 and are 0 again.
+    unmoved = {name for name in pooler if is_bias_or_norm(name) and name not in subject.pretrained.weights}
+    assert subject.changed(before) == ((top | pooler) - unmoved if count else set())
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_weights_follow_the_distribution_of_the_family(subject, family, level, count):
+    """N(0, initializer_range) with biases 0 and norms 1; in ModernBERT cut off, and of three deviations."""
     draw_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 0)
     reinitialise(subject.model, subject.layers, count, 0)
     drawn = []
     for name, value in subject.weights().items():
-        is_drawn = level(name) > BLOCKS - count
-        if is_drawn and name.endswith(".bias"):
-            assert torch.equal(value, torch.zeros_like(value)), name
-        elif is_drawn and ".LayerNorm." in name:
-            assert torch.equal(value, torch.ones_like(value)), name
-        elif is_drawn:
-            drawn.append(value.numpy().ravel())
+        if level(name) <= BLOCKS - count:
+            continue
+        if is_bias_or_norm(name):
+            assert torch.equal(value, torch.full_like(value, 0.0 if name.endswith("bias") else 1.0)), name
+        else:
+            drawn.append(value.numpy().ravel() / std(family, name))
     values = np.concatenate(drawn)
-    assert len(values) >= count * (4 * 32 * 32 + 2 * 32 * 48) + 32 * 32
-    assert abs(values.mean()) < 4 * STD / len(values) ** 0.5
-    assert abs(values.std() / STD - 1) < 4 / (2 * len(values)) ** 0.5
-    assert scipy.stats.kstest(values / STD, "norm").pvalue > 0.01
+    assert len(values) >= count * (4 * 32 * 32 + 2 * 32 * 48)
+    expected = scipy.stats.truncnorm(-2, 2) if family == "modernbert" else scipy.stats.norm()
+    assert abs(values.mean()) < 4 * expected.std() / len(values) ** 0.5
+    assert abs(values.std() / expected.std() - 1) < 4 / (2 * len(values)) ** 0.5
+    assert scipy.stats.kstest(values, expected.cdf).pvalue > 0.01
+
+
+def std(family: str, parameter: str) -> float:
+    if family != "modernbert":
+        return STD
+    if parameter.startswith("classifier."):
+        return 32**-0.5
+    return STD / (2 * BLOCKS) ** 0.5 if parameter.endswith(("Wo.weight", "head.dense.weight")) else STD
 
 
 def test_blocks_differ_from_each_other(subject):
     reinitialise(subject.model, subject.layers, 2, 0)
-    three, four = (subject.model.get_submodule(subject.layers.block_module(block)) for block in (3, 4))
-    assert not (three.output.dense.weight == four.output.dense.weight).any()
-    assert not (four.attention.self.query.weight == four.attention.self.key.weight).any()
+    three, four = (subject.model.get_submodule(*subject.layers.block_modules(block)) for block in (3, 4))
+    ours = {name: p for name, p in four.named_parameters() if p.ndim > 1}
+    assert not any((three.get_parameter(name) == p).any() for name, p in ours.items())
+    squares = [p for p in ours.values() if p.shape == (32, 32)]
+    assert all(not (one == other).any() for one, other in combinations(squares, 2))
 
 
-def test_the_same_block_is_drawn_whatever_the_count(new_subject, family, level):
+def test_the_convolution_beside_block_1_is_drawn_with_it(new_subject, per_token):
+    for count in (3, 4):
+        subject = new_subject("deberta-v2", per_token)
+        before = subject.weights()
+        reinitialise(subject.model, subject.layers, count, 0)
+        assert ("deberta.encoder.conv.conv.weight" in subject.changed(before)) == (count == 4)
+
+
+def test_the_same_block_is_drawn_whatever_the_count(new_subject, family, per_token, level):
     """Trials stay paired by seed when they differ in their count."""
     drawn = []
     for count in (1, 2, 4):
-        subject = new_subject(family)
+        subject = new_subject(family, per_token)
         reinitialise(subject.model, subject.layers, count, 8)
         drawn.append(subject.weights())
     for name, value in drawn[0].items():
@@ -74,10 +89,10 @@ def test_the_same_block_is_drawn_whatever_the_count(new_subject, family, level):
             assert torch.equal(drawn[1][name], drawn[2][name]), name
 
 
-def test_the_same_head_is_drawn_whatever_the_count(new_subject, family):
+def test_the_same_head_is_drawn_whatever_the_count(new_subject, family, per_token):
     heads = []
     for count in range(BLOCKS + 1):
-        subject = new_subject(family)
+        subject = new_subject(family, per_token)
         draw_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 8)
         reinitialise(subject.model, subject.layers, count, 8)
         heads.append({n: v for n, v in subject.weights().items() if n not in subject.pretrained.weights})
@@ -85,10 +100,10 @@ def test_the_same_head_is_drawn_whatever_the_count(new_subject, family):
     assert all(torch.equal(head[name], heads[0][name]) for head in heads for name in heads[0])
 
 
-def test_seeds_decide_and_the_global_generator_does_not(new_subject, family):
+def test_seeds_decide_and_the_global_generator_does_not(new_subject, family, per_token, level):
     drawn = []
     for seed, global_seed in ((3, 1), (3, 2), (4, 1)):
-        subject = new_subject(family)
+        subject = new_subject(family, per_token)
         torch.manual_seed(global_seed)
         before = torch.get_rng_state()
         draw_head(subject.model, subject.layers, subject.pretrained.weights.keys(), seed)
@@ -96,8 +111,8 @@ def test_seeds_decide_and_the_global_generator_does_not(new_subject, family):
         assert torch.equal(torch.get_rng_state(), before)
         drawn.append(subject)
     assert drawn[0].changed(drawn[1].weights()) == set()
-    matrices = {n for n in drawn[0].changed(new_subject(family).weights()) if n.endswith("weight") and "LayerNorm" not in n}
-    assert len(matrices) == 2 * 6 + 2
+    matrices = {n for n in drawn[0].changed(new_subject(family, per_token).weights()) if not is_bias_or_norm(n)}
+    assert len([name for name in matrices if level(name) <= BLOCKS]) == 2 * {"deberta": 6, "modernbert": 4}.get(family, 6)
     assert drawn[0].changed(drawn[2].weights()) == matrices
 
 
@@ -109,13 +124,20 @@ def test_only_what_has_no_pretrained_weights_is_drawn_as_head(subject, family):
     assert not any(v.isnan().any() for v in subject.weights().values())
 
 
-def test_a_pooler_that_the_checkpoint_has_not_is_drawn_with_the_head(new_subject):
-    subject = new_subject("bert")
+def test_a_pooler_that_the_checkpoint_has_not_is_drawn_with_the_head(subject, family):
     before = subject.weights()
-    without = [name for name in subject.pretrained.weights if "pooler" not in name]
+    without = [name for name in subject.pretrained.weights if not is_pooler(name, family)]
     draw_head(subject.model, subject.layers, without, 0)
-    pooler = {"bert.pooler.dense.weight", "bert.pooler.dense.bias"}
-    assert subject.changed(before) == {"classifier.weight", "classifier.bias"} | pooler
+    assert subject.changed(before) == {name for name in before if name.startswith("classifier.") or is_pooler(name, family)}
+
+
+def test_a_pooler_is_drawn_module_by_module(new_subject, per_token):
+    """A bare ModernBERT has the norm behind its last block and no dense layer: the norm stays as it is."""
+    subject = new_subject("modernbert", per_token)
+    before = subject.weights()
+    without = [name for name in subject.pretrained.weights if not name.startswith("head.")]
+    draw_head(subject.model, subject.layers, without, 0)
+    assert subject.changed(before) == {"head.dense.weight", "head.norm.weight", "classifier.weight", "classifier.bias"}
 
 
 @pytest.mark.parametrize("count", [-1, BLOCKS + 1])

@@ -6,12 +6,12 @@ from itertools import product
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
 
 from blurb_tune.models.encoder import build_classifier, restore_weights
 from blurb_tune.models.layers import layer_map
 from blurb_tune.stabilization.strategy import apply_strategy
 from blurb_tune.trial import Strategy
+from tests.models.encoders import architecture, is_bias_or_norm, is_pooler
 
 BLOCKS = 4
 
@@ -21,12 +21,12 @@ def apply(subject, strategy: Strategy, seed: int = 0) -> None:
     apply_strategy(subject.model, subject.layers, strategy, seed, subject.pretrained)
 
 
-def test_neutral_strategy_has_the_losses_of_plain_fine_tuning(subject, family, plain_train, tmp_path):
+def test_neutral_strategy_has_the_losses_of_plain_fine_tuning(subject, per_token, plain_train, tmp_path):
     """The reference knows nothing of blurb_tune but the numbers in the head: transformers' own loading, plain AdamW."""
     apply(subject, Strategy(), seed=3)
     subject.model.save_pretrained(tmp_path)
-    reference = AutoModelForSequenceClassification.from_pretrained(tmp_path)
-    spared = {n for n, _ in reference.named_parameters() if n.endswith("bias") or "LayerNorm" in n}
+    reference = architecture(per_token).from_pretrained(tmp_path)
+    spared = {n for n, _ in reference.named_parameters() if is_bias_or_norm(n)}
     groups = [
         {"params": [p for n, p in reference.named_parameters() if n not in spared], "weight_decay": 0.01},
         {"params": [p for n, p in reference.named_parameters() if n in spared], "weight_decay": 0.0},
@@ -46,10 +46,10 @@ def test_every_technique_changes_the_losses(subject):
     assert len(set(losses)) == 4
 
 
-def test_a_trial_does_not_depend_on_what_ran_before_in_its_slot(new_subject, family):
+def test_a_trial_does_not_depend_on_what_ran_before_in_its_slot(new_subject, family, per_token):
     """The same strategy and seed on a fresh slot and on one that has just trained another trial."""
     strategy = Strategy(freeze_depth=1, decay_rate=0.9, reinit_count=2)
-    fresh, used = new_subject(family), new_subject(family)
+    fresh, used = new_subject(family, per_token), new_subject(family, per_token)
     apply(used, Strategy(freeze_depth=3, reinit_count=1), seed=9)
     used.train(3)
     results = []
@@ -61,7 +61,6 @@ def test_a_trial_does_not_depend_on_what_ran_before_in_its_slot(new_subject, fam
 
 
 def test_all_admissible_pairs_freeze_and_draw_what_they_say(subject, family, level):
-    pooler = "bert.pooler" if family == "bert" else "classifier.dense"
     for depth, count in product(range(BLOCKS + 1), repeat=2):
         if depth + count > BLOCKS:
             continue
@@ -70,7 +69,7 @@ def test_all_admissible_pairs_freeze_and_draw_what_they_say(subject, family, lev
         apply_strategy(subject.model, subject.layers, Strategy(depth, 1.0, count), 1, subject.pretrained)
         drawn = {name for name in before if name not in subject.pretrained.weights}
         if count:
-            drawn |= {name for name in before if BLOCKS - count < level(name) <= BLOCKS or name.startswith(pooler)}
+            drawn |= {name for name in before if BLOCKS - count < level(name) <= BLOCKS or is_pooler(name, family)}
         frozen = {name for name, p in subject.model.named_parameters() if not p.requires_grad}
         assert subject.changed(before) == drawn
         assert frozen == {name for name in before if depth > 0 and level(name) <= depth}
@@ -88,11 +87,11 @@ def test_strategies_that_make_no_sense_change_nothing(subject, depth, count):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_trial_on_a_gpu_starts_from_the_same_weights_each_time(subject):
+def test_a_trial_on_a_gpu_starts_from_the_same_weights_each_time(subject, per_token):
     strategy = Strategy(freeze_depth=1, reinit_count=2)
     apply(subject, strategy, seed=5)
     expected = subject.weights()
-    model = build_classifier(subject.pretrained, 3).to("cuda")
+    model = build_classifier(subject.pretrained, 3, per_token=per_token).to("cuda")
     for _ in range(2):
         restore_weights(model, subject.pretrained)
         state = torch.cuda.get_rng_state()

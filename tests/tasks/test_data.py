@@ -1,32 +1,31 @@
-"""Finding a task's folder, checking it, loading from it; the test split stays closed."""
+"""Reading and checking the data of a source; the test split stays closed."""
 
+from __future__ import annotations
+
+import csv
 import hashlib
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from blurb_tune.errors import InputError
-from blurb_tune.tasks.data import DATA_VARIABLE, check_data, data_folder, fingerprint, load_data, load_split
-from blurb_tune.tasks.task import TASKS
+from blurb_tune.errors import BlurbTuneError, InputError
+from blurb_tune.events import SelectionMade, SweepEnded
+from blurb_tune.spec.task import TaskSpec
+from blurb_tune.tasks.catalogue import BLURB, TASKS
+from blurb_tune.tasks.data import inspect, load_data, load_split, load_test
+from blurb_tune.tasks.own import own_source
+from blurb_tune.tasks.sources import DATA_VARIABLE, DataSource, find_source
+from blurb_tune.tasks.task import Task
 
 BIOSSES, PUBMEDQA, DEMO = TASKS["biosses"], TASKS["pubmedqa"], TASKS["demo"]
-UNREADABLE = b"\xff\xfe garbage {"
+SELECTION = SelectionMade(configuration="c001", reference=None)
 
 
 def _line(name: str, label: object = 1.0) -> str:
-    return json.dumps({"id": name, "sentence1": "One.", "sentence2": "Two.", "label": label}) + "\n"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A sound data set, but for its test split, which nothing can read."""
-    path = tmp_path / "BIOSSES"
-    path.mkdir()
-    (path / "train.jsonl").write_text(_line("a") + _line("b", 4))
-    (path / "dev.jsonl").write_text(_line("a", 2.2))
-    (path / "test.jsonl").write_bytes(UNREADABLE)
-    return path
+    return json.dumps({"id": name, "sentence1": f"One {name}.", "sentence2": "Two.", "label": label}) + "\n"
 
 
 @pytest.fixture(autouse=True)
@@ -34,49 +33,84 @@ def _no_data_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
 
 
-def test_the_folder_is_found_below_data_in_any_case_and_exactly_first(tmp_path: Path) -> None:
-    (tmp_path / "PubMedQA").mkdir()
-    assert data_folder(PUBMEDQA, tmp_path) == tmp_path / "PubMedQA"
-    (tmp_path / "pubmedqa").mkdir()
-    assert data_folder(PUBMEDQA, tmp_path) == tmp_path / "pubmedqa"
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A sound data set, but for its test split: whoever opens that waits for ever, or until the test runs out of time."""
+    path = tmp_path / "BIOSSES"
+    path.mkdir()
+    (path / "train.jsonl").write_text(_line("a") + _line("b", 4))
+    (path / "dev.jsonl").write_text(_line("c", 2.2))
+    os.mkfifo(path / "test.jsonl")
+    return path
 
 
-def test_data_may_be_the_folder_itself(folder: Path) -> None:
-    assert data_folder(BIOSSES, folder) == folder
+def _source(folder: Path, task: Task = BIOSSES) -> DataSource:
+    return find_source(task, str(folder))
 
 
-def test_the_spec_goes_before_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "variable"))
-    assert data_folder(BIOSSES, None) == tmp_path / "variable" / "BIOSSES"
-    assert data_folder(BIOSSES, tmp_path / "spec") == tmp_path / "spec" / "BIOSSES"
+def _problems(source: DataSource) -> list[str]:
+    return [str(problem) for problem in inspect(source).problems]
 
 
-@pytest.mark.parametrize("value", [None, ""])
-def test_without_data_and_variable_there_is_no_folder(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    if value is not None:
-        monkeypatch.setenv(DATA_VARIABLE, value)
-    assert data_folder(BIOSSES, None) is None
-    (problem,) = check_data(BIOSSES, None)
-    assert str(problem) == (
-        "task 'biosses': no data folder is given; set `data:` in the spec or BLURB_DATA_DIR to the folder that holds BIOSSES/"
-    )
+def own(folder: Path, **settings: Any) -> DataSource:
+    """A task of one's own on `train.csv` and whatever else the folder holds."""
+    base = {"train": "train.csv", "text": "note", "label": "label", "kind": "classification"}
+    return own_source(TaskSpec.model_validate(base | settings), folder)
 
 
-def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert data_folder(BIOSSES, Path("~/blurb")) == tmp_path / "blurb" / "BIOSSES"
-    assert data_folder(BIOSSES, Path("~no-such-user/blurb")) == Path("~no-such-user/blurb/BIOSSES")
+def write_csv(file: Path, labels: list[Any], start: int = 0) -> None:
+    with file.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["note", "label"])
+        writer.writerows([f"note {index}", label] for index, label in enumerate(labels, start=start))
 
 
-def test_a_missing_folder_is_one_problem_that_says_what_to_set(tmp_path: Path) -> None:
-    (problem,) = check_data(BIOSSES, data_folder(BIOSSES, tmp_path / "nowhere"))
-    assert problem.where == str(tmp_path / "nowhere" / "BIOSSES")
-    assert "`data:` in the spec or BLURB_DATA_DIR" in problem.what
+def test_train_and_dev_are_read_in_the_order_of_their_rows(folder: Path) -> None:
+    found = inspect(_source(folder))
+    assert found.data is not None
+    assert ([e.id for e in found.data.train], [e.id for e in found.data.dev]) == (["a", "b"], ["c"])
+    assert (found.problems, found.notes, found.data.folds) == ((), (), ())
+    assert load_data(_source(folder)) == found.data
+    assert load_split(_source(folder), "train") == found.data.train
+    assert load_split(_source(folder), "dev") == found.data.dev
+
+
+def test_nothing_opens_a_test_split_before_the_search_is_over(folder: Path) -> None:
+    """The fixture's test split is a pipe that nobody writes to: opening it would block."""
+    source = _source(folder)
+    assert source.has_test
+    assert inspect(source).problems == ()
+    load_data(source)
+    load_split(source, "dev")
+    for split in ("test", "validation", ""):
+        with pytest.raises(BlurbTuneError, match="only train and dev are read before the search is over"):
+            load_split(source, split)
+    for event in (None, "selection_made", SweepEnded(status="finished", wall_seconds=1.0), SelectionMade):
+        with pytest.raises(BlurbTuneError, match="the test split is read when the search is over"):
+            load_test(source, event)  # type: ignore[arg-type]
+
+
+def test_the_test_split_s_content_changes_nothing(folder: Path) -> None:
+    before = inspect(_source(folder))
+    (folder / "test.jsonl").unlink()
+    (folder / "test.jsonl").write_bytes(b"\xff\xfe garbage {")
+    assert inspect(_source(folder)) == before
+
+
+def test_with_the_event_the_test_split_is_read_and_its_faults_are_named(folder: Path) -> None:
+    (folder / "test.jsonl").unlink()
+    (folder / "test.jsonl").write_text(_line("t1", 0) + _line("t2", 4))
+    assert [e.label for e in load_test(_source(folder), SELECTION)] == [0.0, 4.0]
+    (folder / "test.jsonl").write_text(_line("t1", 9) + "{\n")
+    with pytest.raises(InputError) as caught:
+        load_test(_source(folder), SELECTION)
+    assert [p.where for p in caught.value.problems] == [f"{folder}/test.jsonl:1", f"{folder}/test.jsonl:2"]
 
 
 def test_all_missing_files_are_named_together(tmp_path: Path) -> None:
-    assert [str(p) for p in check_data(BIOSSES, tmp_path)] == [
-        f"{tmp_path}/{split}.jsonl: no such file" for split in ("train", "dev", "test")
+    (tmp_path / "BIOSSES").mkdir()
+    assert _problems(_source(tmp_path)) == [
+        f"{tmp_path}/BIOSSES/{split}.jsonl: no such file" for split in ("train", "dev", "test")
     ]
 
 
@@ -84,81 +118,166 @@ def test_problems_of_both_splits_come_together(folder: Path) -> None:
     (folder / "train.jsonl").write_text(_line("a", 9) + "\n" + _line("c"))
     (folder / "dev.jsonl").write_text("")
     (folder / "test.jsonl").unlink()
-    assert [p.where for p in check_data(BIOSSES, folder)] == [
-        f"{folder}/train.jsonl:1",
-        f"{folder}/train.jsonl:2",
-        f"{folder}/dev.jsonl",
-        f"{folder}/test.jsonl",
-    ]
+    expected = ["test.jsonl", "train.jsonl:1", "train.jsonl:2", "dev.jsonl"]
+    assert [problem.split(": ")[0] for problem in _problems(_source(folder))] == [f"{folder}/{name}" for name in expected]
     with pytest.raises(InputError) as caught:
-        load_data(BIOSSES, folder)
-    assert list(caught.value.problems) == check_data(BIOSSES, folder)[:3]
+        load_data(_source(folder))
+    assert [str(problem) for problem in caught.value.problems] == _problems(_source(folder))
 
 
 def test_a_folder_in_the_place_of_a_file_is_a_problem(folder: Path) -> None:
     (folder / "dev.jsonl").unlink()
     (folder / "dev.jsonl").mkdir()
-    assert [str(p) for p in check_data(BIOSSES, folder)] == [f"{folder}/dev.jsonl: cannot be read: Is a directory"]
-
-
-def test_the_test_split_is_opened_on_request_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[str] = []
-    read_bytes = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or read_bytes(path))
-    assert check_data(BIOSSES, folder) == []
-    before = fingerprint(BIOSSES, folder)
-    data = load_data(BIOSSES, folder)
-    assert [e.id for e in data.train] == ["a", "b"]
-    assert list(data.dev) == load_split(BIOSSES, folder, "dev")
-    assert set(opened) == {"train.jsonl", "dev.jsonl"}
-    (folder / "test.jsonl").write_bytes(b"other")
-    assert fingerprint(BIOSSES, folder) == before
-    with pytest.raises(InputError, match=r"test\.jsonl:1: expected a JSON object"):
-        load_split(BIOSSES, folder, "test")
+    assert _problems(_source(folder)) == [f"{folder}/dev.jsonl: cannot be read: Is a directory"]
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
-def test_the_fingerprint_follows_both_splits(folder: Path, split: str) -> None:
-    before = fingerprint(BIOSSES, folder)
-    assert before == fingerprint(BIOSSES, folder)
+def test_the_digest_follows_both_splits(folder: Path, split: str) -> None:
+    before = inspect(_source(folder)).digest
+    assert before == inspect(_source(folder)).digest
+    assert len(bytes.fromhex(before)) == hashlib.sha256().digest_size
     file = folder / f"{split}.jsonl"
-    file.write_text(file.read_text().replace("One.", "One!"))
-    assert fingerprint(BIOSSES, folder) != before
+    file.write_text(file.read_text().replace("One", "1"))
+    assert inspect(_source(folder)).digest != before
 
 
-def test_the_fingerprint_tells_where_a_line_belongs(folder: Path) -> None:
+def test_the_digest_tells_where_a_line_belongs(folder: Path) -> None:
     train, dev = _line("a") + _line("b"), _line("c")
-    fingerprints = set()
+    digests = set()
     for first, second in ((train, dev), (dev, train), (_line("a"), _line("b") + dev)):
         (folder / "train.jsonl").write_text(first)
         (folder / "dev.jsonl").write_text(second)
-        fingerprints.add(fingerprint(BIOSSES, folder))
-    assert len(fingerprints) == 3
+        digests.add(inspect(_source(folder)).digest)
+    assert len(digests) == 3
 
 
-def test_what_cannot_be_read_has_no_fingerprint(folder: Path) -> None:
-    (folder / "dev.jsonl").unlink()
-    with pytest.raises(InputError, match=r"dev\.jsonl: no such file"):
-        fingerprint(BIOSSES, folder)
-    with pytest.raises(InputError, match="no data folder is given"):
-        fingerprint(BIOSSES, None)
+def test_texts_in_both_splits_are_a_note(folder: Path) -> None:
+    (folder / "dev.jsonl").write_text(_line("a", 2.2) + _line("c"))
+    found = inspect(_source(folder))
+    assert found.notes == ("1 of 2 dev examples has texts that stand in train, too",)
+    assert found.problems == ()
+
+
+def test_a_class_without_a_train_example_is_a_problem(folder: Path) -> None:
+    (folder / "train.jsonl").write_text(_line("a", "yes") + _line("b", "no"))
+    (folder / "dev.jsonl").write_text(_line("c", "maybe"))
+    assert _problems(_source(folder, PUBMEDQA)) == [
+        f"{folder}/train.jsonl: no example has the label 'maybe', but 1 of dev do; expected one of: no, yes"
+    ]
 
 
 def test_the_demo_needs_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
-    assert data_folder(DEMO, tmp_path) is None
-    assert check_data(DEMO, None) == []
-    data = load_data(DEMO, None)
-    counts = {"train": len(data.train), "dev": len(data.dev), "test": len(load_split(DEMO, None, "test"))}
-    assert counts == dict(DEMO.counts)
-    assert len(bytes.fromhex(fingerprint(DEMO, None))) == hashlib.sha256().digest_size
+    source = find_source(DEMO, str(tmp_path))
+    data = load_data(source)
+    counts = {"train": len(data.train), "dev": len(data.dev), "test": len(load_test(source, SELECTION))}
+    assert counts == dict(DEMO.published)
 
 
-@pytest.mark.parametrize("task", [BIOSSES, PUBMEDQA], ids=lambda task: task.name)
-def test_real_data_is_sound_and_complete(task, blurb_data: Path) -> None:
-    folder = data_folder(task, blurb_data)
-    assert check_data(task, folder) == []
-    for split in ("train", "dev", "test"):
-        examples = load_split(task, folder, split)
-        assert len(examples) == task.counts[split]
-        assert len({(e.text_a, e.text_b) for e in examples}) == len(examples)
+def test_labels_of_one_s_own_come_from_train_and_dev(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["yes", "no", "maybe"] * 4)
+    write_csv(tmp_path / "dev.csv", ["no", "yes"], start=100)
+    os.mkfifo(tmp_path / "test.csv")
+    found = inspect(own(tmp_path, dev="dev.csv", test="test.csv"))
+    assert found.problems == found.notes == ()
+    assert found.source.task.labels == ("maybe", "no", "yes")
+    assert found.data == load_data(found.source)
+    assert [example.label for example in found.data.dev] == [1, 2]
+    given = inspect(own(tmp_path, dev="dev.csv", test="test.csv", labels=["yes", "no", "maybe"]))
+    assert [example.label for example in given.data.dev] == [1, 0]  # type: ignore[union-attr]
+
+
+def test_without_a_dev_split_a_fifth_of_train_is_cut_off(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["yes"] * 10 + ["no"] * 40)
+    found = inspect(own(tmp_path))
+    assert found.notes == (
+        "dev: 10 of 50 examples cut from train, stratified by label",
+        "test: there is no test split; scores on dev are all there will be",
+    )
+    assert found.data is not None
+    assert sorted(e.label for e in found.data.dev) == [0] * 8 + [1] * 2
+    ids = [example.id for example in (*found.data.train, *found.data.dev)]
+    assert sorted(map(int, ids)) == list(range(1, 51))
+    assert load_data(found.source) == found.data
+    smaller = inspect(own(tmp_path, dev_share=0.1)).data
+    assert smaller is not None
+    assert len(smaller.dev) == 5
+
+
+def test_folds_hold_every_example_once(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["yes"] * 10 + ["no"] * 15)
+    found = inspect(own(tmp_path, folds=5))
+    assert found.notes[0] == "dev: 5 folds of 25 examples, stratified by label"
+    assert found.data is not None
+    assert (len(found.data.train), found.data.dev) == (25, ())
+    assert sorted(index for fold in found.data.folds for index in fold) == list(range(25))
+    assert all(sorted(found.data.train[i].label for i in fold) == [0] * 3 + [1] * 2 for fold in found.data.folds)
+    assert load_split(found.source, "dev") == ()
+
+
+FAULTS: list[tuple[dict[str, Any], list[Any], list[str]]] = [
+    ({"folds": 7}, ["a", "b"] * 3, ["train.csv: 7 folds need at least 7 different examples, but there are 6"]),
+    (
+        {"folds": 2},
+        ["a"] * 5 + ["b"],
+        ["train.csv: all examples with the label 'b' (1) are in one fold, with none to learn from"],
+    ),
+    ({}, ["a", "b"], ["train.csv: there are too few examples to cut dev from them; name a dev file"]),
+    ({}, ["a", "a"], ["train.csv: 'label' holds 'a' alone; expected at least two labels"]),
+    ({"text": "nte"}, ["a", "b"], ["train.csv: there is no column 'nte'; did you mean 'note'?"]),
+    ({"text": "nte"}, ["a", "a"], ["train.csv: 'label' holds 'a' alone", "train.csv: there is no column 'nte'; did you mean"]),
+    ({"id": "note"}, ["a", "b"] * 4, []),
+    ({"id": "label"}, ["a", "b", "b"], ['train.csv:4: id "b" stands at ']),
+    ({"labels": ["a", "b", "c"]}, ["a", "b"] * 4, ["train.csv: no example has the label 'c'"]),
+    (
+        {"labels": ["a", "b"]},
+        ["a", "b", "c", ""],
+        ['train.csv:4: unknown label "c"', "train.csv:5: `label` must be one of: a, b"],
+    ),
+    ({"kind": "regression"}, [1, "2.5", "x"], ['train.csv:4: `label` must be a finite number, but got "x"']),
+]
+
+
+@pytest.mark.parametrize(("settings", "labels", "expected"), FAULTS)
+def test_each_fault_of_a_table_of_one_s_own_is_told_with_its_place(
+    tmp_path: Path, settings: dict[str, Any], labels: list[Any], expected: list[str]
+) -> None:
+    write_csv(tmp_path / "train.csv", labels)
+    found = _problems(own(tmp_path, **settings))
+    assert len(found) == len(expected)
+    assert all(problem.removeprefix(f"{tmp_path}/").startswith(start) for problem, start in zip(found, expected, strict=True))
+
+
+def test_tags_in_a_table_and_their_repairs(tmp_path: Path) -> None:
+    lines = ["note,label", "Down syndrome here,B I O", "the heart,O I", "no,O", "such,O", "thing,B", "the end .,O O O"]
+    (tmp_path / "train.csv").write_text("\n".join(lines))
+    found = inspect(own(tmp_path, kind="token classification", dev_share=0.3))
+    assert found.source.task.labels == ("B", "I", "O")
+    assert next(note for note in found.notes if "seqeval" in note).endswith(
+        ": 1 entity begins without a B tag; they are read as if it were there, as seqeval does"
+    )
+    (tmp_path / "train.csv").write_text("\n".join([*lines, "too short,O"]))
+    assert _problems(own(tmp_path, kind="token classification")) == [
+        f"{tmp_path}/train.csv:8: `note` has 2 words, but `label` has 1 tags"
+    ]
+
+
+def test_many_labels_in_a_table(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["a;b", "", "b", "a", "a; b", "b", "", "a"])
+    found = inspect(own(tmp_path, kind="multi-label"))
+    assert found.source.task.labels == ("a", "b")
+    assert found.data is not None
+    assert {e.label for e in found.data.train} == {(1, 1), (0, 0), (0, 1), (1, 0)}
+
+
+@pytest.mark.parametrize("task", BLURB, ids=lambda task: task.name)
+def test_real_data_are_sound_and_of_the_known_size(task: Task, blurb_data: Path) -> None:
+    source = find_source(task, str(blurb_data))
+    if not source.has_test:
+        pytest.skip(f"{task.name} is not there")
+    found = inspect(source)
+    assert found.problems == ()
+    assert found.data is not None
+    for split, examples in (("train", found.data.train), ("dev", found.data.dev)):
+        assert len(examples) == task.sizes.get(split, len(examples))
+        assert len({example.id for example in examples}) == len(examples)

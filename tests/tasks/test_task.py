@@ -1,59 +1,59 @@
-"""The table of tasks and finding one by name."""
+"""What a task says of itself."""
+
+from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.tasks.task import TASKS, Kind, find_task
+from blurb_tune.tasks.catalogue import TASKS
+from blurb_tune.tasks.task import BINARY_METRICS, METRICS, Kind, is_called, plain_name
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("biosses", "biosses"),
-        ("BIOSSES", "biosses"),
-        ("PubMedQA", "pubmedqa"),
-        ("PubMed-QA", "pubmedqa"),
-        ("pubmed_qa", "pubmedqa"),
-        ("Demo", "demo"),
-    ],
-)
-def test_names_and_aliases_are_found_in_any_case(name: str, expected: str) -> None:
-    assert find_task(name).name == expected
+@pytest.mark.parametrize("name", ["BC5CDR-disease", "bc5cdr_disease", "BC5 Disease", "bc5-disease", "BC5DISEASE"])
+def test_a_task_is_called_by_its_names_in_any_spelling(name: str) -> None:
+    assert is_called(TASKS["bc5-disease"], name)
 
 
-def test_an_unknown_name_gets_the_nearest_valid_one() -> None:
-    with pytest.raises(BlurbTuneError, match=r"unknown task 'Bioses'; did you mean 'biosses'\?"):
-        find_task("Bioses")
-    with pytest.raises(BlurbTuneError, match="unknown task 'xyz'; expected one of: biosses, demo, pubmedqa"):
-        find_task("xyz")
+@pytest.mark.parametrize("name", ["bc5", "disease", "bc5cdr", "", " ", "ncbi-disease"])
+def test_a_task_is_not_called_by_parts_of_its_names(name: str) -> None:
+    assert not is_called(TASKS["bc5-disease"], name)
 
 
-def test_the_table_is_what_the_benchmark_publishes() -> None:
-    biosses, pubmedqa = TASKS["biosses"], TASKS["pubmedqa"]
-    assert (biosses.metric, biosses.outputs, biosses.label_range) == ("pearson", 1, (0.0, 4.0))
-    assert biosses.metrics == ("pearson", "spearman", "mse")
-    assert dict(biosses.counts) == {"train": 64, "dev": 16, "test": 20}
-    assert (pubmedqa.metric, pubmedqa.outputs, pubmedqa.max_length) == ("accuracy", 3, 512)
-    assert pubmedqa.labels == ("maybe", "no", "yes")
-    assert dict(pubmedqa.counts) == {"train": 450, "dev": 50, "test": 500}
+def test_plain_names_leave_out_what_people_spell_differently() -> None:
+    assert plain_name(" EBM-NLP_reduced\t") == "ebmnlpreduced"
 
 
-@pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
-def test_every_entry_is_consistent(task) -> None:
-    assert task.name == task.name.casefold()
-    assert task.metric == task.metrics[0]
-    assert (task.kind is Kind.CLASSIFICATION) == bool(task.labels)
-    assert (task.folder is None) == task.is_builtin == (task.name == "demo")
-    names = [name for other in TASKS.values() for name in (other.name, *other.aliases)]
-    assert len(names) == len(set(names))
-    assert all(name == name.casefold() for name in names)
+def test_metrics_are_those_of_the_kind_with_the_score_first() -> None:
+    for task in TASKS.values():
+        assert task.metrics[0] == task.metric
+        assert set(METRICS[task.kind]) <= set(task.metrics)
+        assert len(set(task.metrics)) == len(task.metrics)
+
+
+def test_two_classes_have_metrics_of_their_own() -> None:
+    assert set(BINARY_METRICS) <= set(TASKS["gad"].metrics)
+    assert not set(BINARY_METRICS) & set(TASKS["pubmedqa"].metrics)
+    assert not set(BINARY_METRICS) & set(replace(TASKS["hoc"], labels=("a", "b")).metrics)
+
+
+@pytest.mark.parametrize(("name", "outputs"), [("biosses", 1), ("pubmedqa", 3), ("hoc", 10), ("bc2gm", 3), ("ebm-pico", 4)])
+def test_the_model_s_output_is_as_wide_as_there_are_labels(name: str, outputs: int) -> None:
+    task = TASKS[name]
+    assert task.outputs == outputs
+    assert task.per_token == (task.kind is Kind.TOKEN_CLASSIFICATION)
+
+
+def test_sizes_are_examples_as_far_as_they_are_known() -> None:
+    assert TASKS["biosses"].sizes == {"train": 64, "dev": 16, "test": 20}
+    assert TASKS["ncbi-disease"].sizes == {"train": 5424, "dev": 923, "test": 940}
+    assert TASKS["bc2gm"].sizes == {}
 
 
 def test_checking_data_imports_nothing_heavy() -> None:
-    code = "import sys, blurb_tune.tasks.data; print(*{m.split('.')[0] for m in sys.modules})"
+    code = "import sys, blurb_tune.preflight; print(*{m.split('.')[0] for m in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"torch", "transformers", "scipy", "numpy", "ray", "optuna", "mlflow", "pydantic"}
+    heavy = {"torch", "transformers", "scipy", "ray", "mlflow", "datasets", "pandas", "pyarrow", "sklearn", "huggingface_hub"}
     assert not heavy & set(done.stdout.split())

@@ -66,8 +66,7 @@ class Sweep:
             "spec_digest": "d1",
             "task": "demo",
             "metric": "pearson",
-            "model": "tiny",
-            "blocks": 4,
+            "models": {"tiny": 4},
             "objective": "mean",
             "score": "final",
             "seeds": list(range(seeds)),
@@ -79,7 +78,7 @@ class Sweep:
         return self.append(ev.SweepStarted, **header | changes)
 
     def suggest(self, configuration: str, **values: Any) -> float:
-        point = Configuration(**values)
+        point = Configuration(**{"model": "tiny"} | values)
         return self.append(ev.ConfigurationSuggested, configuration=configuration, parameters={}, values=point.values())
 
     def begin(self, configuration: str, seed: int, attempt: int = 1) -> str:

@@ -66,6 +66,7 @@ def test_a_sweep_in_mlflow(sweep: Sweep, uri: str) -> None:
     assert (child.name, child.start, child.end) == ("c001 freeze 2 + decay 0.8 seed 0", 1_700_000_013_000, 1_700_000_015_000)
     assert child.history["dev/pearson"] == [(10, 1_700_000_014_000, "0.2")]
     assert child.params == {
+        "model": "tiny",
         "freeze_depth": "2",
         "decay_rate": "0.8",
         "reinit_count": "0",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -18,8 +19,7 @@ HEADER = ev.SweepStarted(
     spec_digest="d",
     task="biosses",
     metric="pearson",
-    model="tiny",
-    blocks=4,
+    models={"tiny": 4},
     objective="mean",
     score="final",
     seeds=[0, 1],
@@ -32,11 +32,11 @@ HEADER = ev.SweepStarted(
 
 def measured(trial: str, step: int, score: float, time: float, **extra: float) -> ev.Measured:
     return ev.Measured(
-        time=time, trial=trial, measurement=Measurement(step, 1.0, score, 0.1, 0.2, 0.3, 0.4, 0.5, 6.0, 7.0, extra)
+        time=time, trial=trial, measurement=Measurement(step, 1.0, score, 0.1, 0.2, 0.3, 0.4, 0.5, 6.0, 7.0, extra=extra)
     )
 
 
-def suggested(name: str, **values: float) -> ev.ConfigurationSuggested:
+def suggested(name: str, **values: float | str) -> ev.ConfigurationSuggested:
     point = Configuration(**values)  # type: ignore[arg-type]
     return ev.ConfigurationSuggested(time=1.0, configuration=name, parameters={}, values=point.values())
 
@@ -90,6 +90,7 @@ def test_a_measurement_becomes_metrics_at_its_step_and_time() -> None:
         "dev/loss": 0.1,
         "train/loss": 0.2,
         "train/grad_norm": 0.3,
+        "train/micro_batch_size": 0.0,
         "dev/prediction_spread": 0.4,
         "train/learning_rate": 0.5,
         "epoch": 1.0,
@@ -160,6 +161,24 @@ def test_a_single_seed_has_no_standard_deviation() -> None:
     events = two_configurations()[:8]
     parent = updates_of([*events, configuration_ended("c0", 20.0)])[None]
     assert "configuration/c0/std" not in {point.name for point in parent.points}
+
+
+def test_runs_of_several_models_are_told_apart_by_name_and_tags() -> None:
+    header = replace(HEADER, models={"base": 12, "large": 24})
+    events = [header, suggested("c0", model="large", freeze_depth=2), trial_started("t", "c0", 0, 2.0)]
+    runs = updates_of(
+        [*events, measured("t", 1, 0.5, 3.0), trial_ended("t", Outcome.COMPLETED, 4.0), configuration_ended("c0", 5.0)]
+    )
+    assert (runs[None].params["model"], runs[None].params["blocks"]) == ("base, large", "12, 24")
+    assert runs[None].tags["blurb_tune.best.strategy"] == "large: freeze 2"
+    assert runs[None].tags["blurb_tune.best.model"] == runs["t"].params["model"] == "large"
+    assert runs["t"].name == "c0 large: freeze 2 seed 0"
+    assert (runs["t"].tags["blurb_tune.strategy"], runs["t"].tags["blurb_tune.family"]) == ("large: freeze 2", "large: freeze")
+
+
+def test_the_run_of_a_single_model_does_not_repeat_it() -> None:
+    runs = updates_of([HEADER, suggested("c0", model="tiny", freeze_depth=2), trial_started("t", "c0", 0, 2.0)])
+    assert (runs["t"].name, runs["t"].params["model"], runs[None].params["blocks"]) == ("c0 freeze 2 seed 0", "tiny", "4")
 
 
 def test_an_interruption_kills_what_runs_and_a_resumption_revives_the_parent_alone() -> None:

@@ -4,11 +4,12 @@ import pytest
 
 from blurb_tune.models.catalogue import describe_model
 from blurb_tune.models.encoder import Pretrained, load_pretrained, load_tokenizer
-from blurb_tune.tasks.data import load_split
+from blurb_tune.tasks import demo
+from blurb_tune.tasks.catalogue import find_task
+from blurb_tune.tasks.examples import parse
 from blurb_tune.tasks.features import encode
-from blurb_tune.tasks.metrics import TrivialPredictor
-from blurb_tune.tasks.task import find_task
-from blurb_tune.training.fine_tuning import TrainingData
+from blurb_tune.tasks.readers import read_json_lines
+from blurb_tune.training.data import TrainingData
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,6 @@ def pretrained() -> Pretrained:
 def data() -> TrainingData:
     """The demo task in the tiny model's tokens."""
     task, tokenizer = find_task("demo"), load_tokenizer(describe_model("tiny"))
-    train, dev = (encode(load_split(task, None, split), tokenizer, 64, task) for split in ("train", "dev"))
-    trivial = TrivialPredictor.of(task, train.labels, dev.labels)
-    return TrainingData(task, train, dev, trivial, tokenizer.pad_token_id)
+    examples = {split: parse(task, read_json_lines(demo.jsonl(split).encode(), split), split)[0] for split in ("train", "dev")}
+    train, dev = (encode(examples[split], tokenizer, 64, task) for split in ("train", "dev"))
+    return TrainingData.of(task, train, dev, tokenizer.pad_token_id)

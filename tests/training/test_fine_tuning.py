@@ -14,7 +14,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.tasks.features import collate
 from blurb_tune.training.batching import epoch_batches
-from blurb_tune.training.fine_tuning import FineTuning, TrainingData, TrainingSettings
+from blurb_tune.training.data import TrainingData
+from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
 from blurb_tune.training.optimizer import rate_factor
 from blurb_tune.training.steps import total_steps
 from blurb_tune.trial import Configuration, Measurement, Outcome, TrialReport
@@ -57,7 +58,7 @@ def test_a_trial_measures_once_an_epoch_and_ends_with_an_outcome(runner: Runner)
     reports = runner.run(CONFIGURATION)
     assert [r.measurement.epoch for r in reports if r.measurement] == [1.0, 2.0, 3.0]
     assert [r.measurement.step for r in reports if r.measurement] == [6, 12, 18]
-    assert total_steps(len(runner.data.train.labels), CONFIGURATION) == 18
+    assert total_steps(len(runner.data.train), CONFIGURATION) == 18
     assert [r.outcome is None for r in reports] == [True, True, False]
     assert reports[-1].outcome in (Outcome.COMPLETED, Outcome.COLLAPSED)
 
@@ -95,7 +96,7 @@ def test_same_seed_same_numbers_whatever_ran_before_or_runs_beside_it(
 def test_predictions_are_not_rounded_to_bf16(runner: Runner) -> None:
     trial = runner.start(CONFIGURATION, settings=dataclasses.replace(SETTINGS, precision="bf16"))
     trial.advance()
-    outputs = trial._forward(runner.data.dev, np.arange(40))
+    outputs = torch.from_numpy(trial._forward.outputs(runner.data.dev))
     assert outputs.dtype == torch.float32
     assert (outputs != outputs.bfloat16().float()).sum() > 30
 
@@ -232,3 +233,25 @@ def test_reading_weights_from_shared_memory_changes_nothing_in_it(runner: Runner
     before = {name: array.copy() for name, array in runner.pretrained.weights.items()}
     runner.run(CONFIGURATION)
     assert all(np.array_equal(before[name], array) for name, array in runner.pretrained.weights.items())
+
+
+def test_a_trial_s_weights_are_those_of_its_last_step_or_of_its_best(runner: Runner) -> None:
+    keeping = dataclasses.replace(SETTINGS, keeps_best=True, eval_every=2)
+    trial, history = runner.start(CONFIGURATION, seed=1, settings=keeping), []
+    while not history or history[-1][0].outcome is None:
+        report = trial.advance()
+        history.append((report, {name: p.detach().clone() for name, p in runner.model.named_parameters()}))
+    scores = [report.measurement.dev_score for report, _ in history]
+    best = scores.index(max(scores))
+    assert best < len(scores) - 1, "or this shows nothing"
+    assert_same_weights(trial.weights(), history[best][1])
+
+    trial = runner.start(CONFIGURATION, seed=1)
+    while trial.advance().outcome is None:
+        pass
+    assert_same_weights(trial.weights(), history[-1][1])
+
+
+def assert_same_weights(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
+    assert left.keys() == right.keys()
+    assert all(torch.equal(tensor, right[name]) for name, tensor in left.items())

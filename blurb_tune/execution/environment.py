@@ -1,0 +1,55 @@
+"""What all trials of a sweep share, as it crosses to the actors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from blurb_tune.models.encoder import Pretrained, build_classifier
+from blurb_tune.tasks.task import Task
+from blurb_tune.training.data import FoldedData, TrainingData
+from blurb_tune.training.fine_tuning import TrainingSettings
+
+
+@dataclass(frozen=True, eq=False)
+class ModelEnvironment:
+    """A model, and the sweep's data in its tokens."""
+
+    pretrained: Pretrained
+    data: TrainingData | FoldedData
+
+    def fold(self, number: int | None) -> TrainingData:
+        """Train and dev; of fold `number` where the sweep cross-validates, which costs a copy."""
+        if isinstance(self.data, FoldedData):
+            assert number is not None, "a trial of a cross-validation has a fold"
+            return self.data.fold(number)
+        return self.data
+
+
+@dataclass(frozen=True, eq=False)
+class TrialEnvironment:
+    """It goes through Ray's object store once, and its arrays are mapped from there, not copied.
+
+    models: by the name that the spec gives them. cpus: threads of a trial. weights: the folder for the weights of finished
+    trials, None where nobody will ask for them.
+    """
+
+    task: Task
+    models: Mapping[str, ModelEnvironment]
+    settings: TrainingSettings
+    cpus: int
+    device: str
+    weights: Path | None
+
+    def classifier(self, model: str) -> PreTrainedModel:
+        """A classifier for the task, on the device; it costs seconds for a large model."""
+        classifier = build_classifier(
+            self.models[model].pretrained,
+            self.task.outputs,
+            per_token=self.task.per_token,
+            gradient_checkpointing=self.settings.gradient_checkpointing,
+        )
+        return classifier.to(self.device)

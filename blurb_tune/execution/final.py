@@ -1,0 +1,136 @@
+"""The final numbers: the test split is read once, when the search is over, for the winner and for vanilla."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import ray
+
+from blurb_tune import events as ev
+from blurb_tune.errors import BlurbTuneError, InputError
+from blurb_tune.execution.environment import TrialEnvironment
+from blurb_tune.execution.prepare import encode_for, load_model
+from blurb_tune.execution.slot import set_up_process
+from blurb_tune.execution.sweep import Sweep
+from blurb_tune.execution.weights import drop_weights, load_weights
+from blurb_tune.preflight import Plan
+from blurb_tune.record import TrialRecord
+from blurb_tune.seeds import derive
+from blurb_tune.tasks.data import load_test
+from blurb_tune.tasks.features import Encoded
+from blurb_tune.tasks.intervals import score_interval
+from blurb_tune.tasks.metrics import TrivialPredictor, evaluate
+from blurb_tune.training.data import FoldedData
+from blurb_tune.training.forward import Forward
+from blurb_tune.trial import Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class TestSet:
+    """The test split in a model's tokens."""
+
+    model: str
+    encoded: Encoded
+    pad_token_id: int
+
+
+def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, interrupted: threading.Event) -> bool:
+    """Test what has not been tested yet of the winner's and the reference's trials; whether all of it is done.
+
+    In the end only the winner's weights are left. Raises BlurbTuneError when the test split cannot be read.
+    """
+    selection = sweep.select()
+    if selection is None or environment.weights is None or not plan.source.has_test:
+        return True
+    names = [name for name in (selection.configuration, selection.reference) if name]
+    trials = [
+        trial
+        for name in names
+        for trial in sweep.record.trials_of(name)
+        if sweep.record.score(trial) is not None and trial.trial_id not in sweep.record.tests
+    ]
+    if trials:
+        test = _test_set(plan, selection, sweep.record.configurations[selection.configuration].configuration.model)
+        for event in _test_all(plan, environment, test, trials):
+            sweep.tested(event)
+            if interrupted.is_set():
+                return False
+    drop_weights(environment.weights, {trial.trial_id for trial in sweep.record.trials_of(selection.configuration)})
+    return True
+
+
+def _test_set(plan: Plan, selection: ev.SelectionMade, model: str) -> TestSet:
+    try:
+        examples = load_test(plan.source, selection)
+    except InputError as error:
+        raise BlurbTuneError(
+            f"the test split cannot be read:\n{error}\nThe search is over and nothing is lost: mend the data and run the same "
+            "command again, or leave the test out with --set final_test=false"
+        ) from None
+    _, tokenizer = load_model(plan, plan.models[model])
+    return TestSet(model, encode_for(plan, plan.models[model], examples, tokenizer), tokenizer.pad_token_id)
+
+
+def _test_all(plan: Plan, environment: TrialEnvironment, test: TestSet, trials: list[TrialRecord]) -> Iterator[ev.Tested]:
+    """Each trial's result as it comes in, from as many processes as there is room for."""
+    alone = replace(environment, models={test.model: environment.models[test.model]})
+    shared, on_test = ray.put(alone), ray.put(test)
+    resources = plan.spec.resources
+    tester = ray.remote(_test_trial).options(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=1)
+    running = {}
+    for trial in trials:
+        if trial.outcome is Outcome.DIVERGED:
+            yield _trivial_result(trial.trial_id, environment, test)
+        else:
+            running[tester.remote(shared, on_test, trial.trial_id)] = trial.trial_id
+    while running:
+        done, _ = ray.wait(list(running))
+        for reference in done:
+            trial_id = running.pop(reference)
+            try:
+                yield ray.get(reference)
+            except ray.exceptions.RayError as error:
+                reason = str(error.cause if isinstance(error, ray.exceptions.RayTaskError) else error)
+                yield ev.Tested(trial=trial_id, examples=len(test.encoded), error=reason.strip().splitlines()[-1])
+
+
+def _test_trial(environment: TrialEnvironment, test: TestSet, trial_id: str) -> ev.Tested:
+    """Runs on the cluster: a trial's model on the test split."""
+    set_up_process(environment.cpus, environment.device)
+    assert environment.weights is not None, "there is a test only where weights are kept"
+    try:
+        weights = load_weights(environment.weights, trial_id)
+    except OSError as error:
+        raise BlurbTuneError(f"the weights of {trial_id} cannot be read: {error}") from None
+    model = environment.classifier(test.model)
+    model.load_state_dict(weights, strict=False)
+    forward = Forward(
+        model,
+        environment.task,
+        test.pad_token_id,
+        precision=environment.settings.precision,
+        micro_batch_size=1,
+        eval_batch_size=environment.settings.eval_batch_size,
+    )
+    return _result(trial_id, environment, test, forward.outputs(test.encoded))
+
+
+def _trivial_result(trial_id: str, environment: TrialEnvironment, test: TestSet) -> ev.Tested:
+    """A run that diverged has no model, and counts with the trivial predictor's scores, as it does on dev."""
+    data = environment.models[test.model].data
+    train = data.examples if isinstance(data, FoldedData) else data.train
+    encoded = test.encoded
+    trivial = TrivialPredictor.of(environment.task, train.labels, encoded.labels, encoded.words)
+    return ev.Tested(trial=trial_id, examples=len(encoded), metrics=dict(trivial.metrics))
+
+
+def _result(trial_id: str, environment: TrialEnvironment, test: TestSet, outputs: np.ndarray) -> ev.Tested:
+    encoded, metric = test.encoded, environment.settings.metric
+    metrics = evaluate(environment.task, outputs, encoded.labels, encoded.words).metrics
+    interval = score_interval(
+        environment.task, metric, outputs, encoded.labels, encoded.words, seed=derive(0, "test interval")
+    )
+    return ev.Tested(trial=trial_id, examples=len(encoded), metrics=dict(metrics), interval=list(interval))

@@ -1,0 +1,66 @@
+"""The weights of finished trials: written by the actors, kept of those that may still win, read by the final test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from blurb_tune import events as ev
+from blurb_tune.record import SweepRecord
+
+_SUFFIX = ".safetensors"
+
+
+def weights_file(folder: Path, trial_id: str) -> Path:
+    return folder / f"{trial_id}{_SUFFIX}"
+
+
+def save_weights(folder: Path, trial_id: str, weights: Mapping[str, torch.Tensor]) -> None:
+    """Write a trial's weights, whole or not at all. Raises OSError where they cannot be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{trial_id}.{os.getpid()}.part"
+    try:
+        save_file(dict(weights), temporary)
+        temporary.replace(weights_file(folder, trial_id))
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def load_weights(folder: Path, trial_id: str) -> dict[str, torch.Tensor]:
+    """A trial's weights. Raises OSError where they cannot be read."""
+    weights: dict[str, torch.Tensor] = load_file(weights_file(folder, trial_id))
+    return weights
+
+
+class WeightsKeeper:
+    """Follows the events of a sweep, and removes the weights of trials that cannot win any more."""
+
+    def __init__(self, folder: Path, record: SweepRecord):
+        self._folder, self._record = folder, record
+
+    def on_event(self, event: ev.Event) -> None:
+        if isinstance(event, ev.ConfigurationEnded):
+            drop_weights(self._folder, contenders(self._record))
+
+
+def contenders(record: SweepRecord) -> set[str]:
+    """The trials whose weights may still be asked for: of configurations at work, and of those that lead."""
+    names = {name for name, configuration in record.configurations.items() if configuration.state is None}
+    leaders = [record.best_configuration(), *record.references().values()]
+    names |= {leader.name for leader in leaders if leader is not None}
+    return {trial.trial_id for trial in record.trials.values() if trial.configuration_id in names}
+
+
+def drop_weights(folder: Path, keep: Collection[str]) -> None:
+    """Remove the weights of all trials but `keep`, and what a killed writer left half done."""
+    if not folder.is_dir():
+        return
+    for file in folder.iterdir():
+        is_kept = file.suffix == _SUFFIX and file.stem in keep
+        if not is_kept and file.suffix in (_SUFFIX, ".part"):
+            file.unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""The final numbers of a sweep: the winner and vanilla on the test split."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from blurb_tune.record import SweepRecord
+from blurb_tune.stability import Spread, spread
+
+
+@dataclass(frozen=True)
+class FinalResult:
+    """One configuration on the test split.
+
+    spread: over its runs. interval: the 95 % interval of one run's score from the size of the test set, the mean of the runs'
+    bounds; NaN where it is undefined. failed: runs that count as failed on dev, which are among n. missing: runs whose model
+    could not be tested.
+    """
+
+    configuration: str
+    label: str
+    examples: int
+    spread: Spread
+    interval: tuple[float, float]
+    failed: int
+    missing: int
+
+
+def final_results(record: SweepRecord) -> list[FinalResult]:
+    """The winner, then its reference; empty while nothing has been tested."""
+    if record.selection is None or not record.tests:
+        return []
+    names = [name for name in (record.selection.configuration, record.selection.reference) if name]
+    return [_result(record, name) for name in names]
+
+
+def _result(record: SweepRecord, name: str) -> FinalResult:
+    counted = [trial for trial in record.trials_of(name) if record.score(trial) is not None]
+    tests = [record.tests[trial.trial_id] for trial in counted if trial.trial_id in record.tests]
+    found = [(trial, test) for trial, test in ((t, record.tests.get(t.trial_id)) for t in counted) if test and test.metrics]
+    metric = record.header.metric
+    # An undefined score, such as the correlation of constant predictions, counts 0, as the trivial predictor's does.
+    scores = [0.0 if math.isnan(test.metrics[metric]) else test.metrics[metric] for _, test in found]
+    intervals = [test.interval for _, test in found if test.interval and not math.isnan(test.interval[0])]
+    low, high = (sum(bounds) / len(bounds) for bounds in zip(*intervals, strict=True)) if intervals else (math.nan, math.nan)
+    return FinalResult(
+        configuration=name,
+        label=record.label(name),
+        examples=max((test.examples for test in tests), default=0),
+        spread=spread(scores),
+        interval=(low, high),
+        failed=sum(trial.outcome is not None and trial.outcome.is_failed for trial, _ in found),
+        missing=len(counted) - len(found),
+    )

@@ -1,0 +1,71 @@
+"""The `task:` section as a mapping: a task of one's own."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from blurb_tune.spec.dimensions import SpecModel
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+def _spelled(label: Any) -> Any:
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    return str(label) if isinstance(label, int) else label
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _one_or_two(columns: list[str]) -> list[str]:
+    if not 1 <= len(columns) <= 2:
+        raise ValueError(f"expected one column, or a list of two for pairs, but got {columns}")
+    return columns
+
+
+LabelName = Annotated[str, Field(min_length=1), BeforeValidator(_spelled)]
+Columns = Annotated[list[Name], AfterValidator(_one_or_two), BeforeValidator(_listed)]
+
+
+class TaskSpec(SpecModel):
+    """A task of one's own, from tables or a hub data set. Files are CSV, TSV, JSON, JSONL or Parquet, relative to the spec."""
+
+    name: Name | None = Field(None, description="of the task; null: the train file's name, or the data set's")
+    train: Name | None = Field(None, description="file with the training examples; either this or `hub`")
+    dev: Name | None = Field(None, description="file with the examples that everything is chosen by; null: cut from train")
+    test: Name | None = Field(None, description="file that is read once, at the very end; null: no final test")
+    hub: Name | None = Field(None, description="data set on the hub, `owner/name` or `owner/name/config`, instead of files")
+    text: Columns = Field(description="column of the text; a list of two columns for pairs; words and blanks for tagging")
+    label: Name = Field(description="column of the label; several labels of a text have `;` between them, tags have blanks")
+    kind: Literal["regression", "classification", "multi-label", "token classification"] = Field(
+        description="what is predicted: a number, one of several classes, any number of labels, or a tag for every word"
+    )
+    labels: Annotated[list[LabelName], Field(min_length=1)] | None = Field(
+        None, description="all labels, the positive one of two last; null: those of train and dev, sorted"
+    )
+    metric: Name | None = Field(
+        None,
+        description="the score; null: `pearson`, `macro_f1`, `micro_f1` or `entity_f1`, in the order of the kinds",
+    )
+    left_out: list[LabelName] = Field(
+        [], description="labels that micro_f1 and macro_f1 leave out, such as that of no relation"
+    )
+    markers: list[Name] = Field([], description="placeholders in the text, such as `@GENE$`, each read as one unit")
+    max_length: Annotated[int, Field(ge=8)] = Field(128, description="tokens per example; what is longer is cut off")
+    id: Name | None = Field(None, description="column of ids, which must differ; null: rows are counted")
+    dev_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="share of train that becomes dev where there is no dev split; null: 0.2"
+    )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="cross-validation with so many folds instead of a dev split, for very small sets"
+    )
+
+    @property
+    def title(self) -> str:
+        """What the task is called."""
+        return self.name or PurePath(self.train or self.hub or "own").stem

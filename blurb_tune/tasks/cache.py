@@ -1,0 +1,151 @@
+"""Encoded examples on disk, so that they are tokenised once and all processes of a machine share their memory.
+
+An entry is a folder of .npy files, named by a digest of all that it was made from, with a manifest of their digests: so it is
+never out of date, and never used when damaged. Entries can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blurb_tune.tasks.examples import Example
+from blurb_tune.tasks.features import Encoded, Tokenizer, Words, encode
+from blurb_tune.tasks.task import Task
+
+CACHE_VARIABLE = "BLURB_CACHE_DIR"
+# To be raised whenever `encode` gives other tokens, or the files another meaning.
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+_ROWS_AT_A_TIME = 1000
+
+
+def cache_folder() -> Path | None:
+    """Where entries lie: $BLURB_CACHE_DIR, or else ~/.cache/blurb-tune/encoded; None for a user without a home."""
+    with suppress(RuntimeError):
+        return Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/blurb-tune/encoded").expanduser()
+    return None
+
+
+def cached_encode(
+    examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, task: Task, *, cache: Path | None
+) -> Encoded:
+    """`encode`, from the entry in the folder `cache` where there is one, else leaving one there; None for no cache.
+
+    Arrays from an entry are read-only and mapped from its files. A cache that cannot be written costs a warning.
+    """
+    if cache is None:
+        return encode(examples, tokenizer, max_length, task)
+    entry = cache / _key(examples, tokenizer, max_length, task)
+    found = _read(entry)
+    if found is not None:
+        return found
+    made = encode(examples, tokenizer, max_length, task)
+    fault = _write(made, entry)
+    found = _read(entry)
+    if found is not None:
+        return found
+    warnings.warn(f"encoded examples cannot be kept in {cache}, so they are made anew each time: {fault}", stacklevel=2)
+    return made
+
+
+def _key(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, task: Task) -> str:
+    """In hex; it changes with everything that `encode` depends on."""
+    # The settings of truncation and padding stand before the added tokens. `encode` sets its own, and calls change them.
+    _, _, content = tokenizer.backend_tokenizer.to_str().partition('"added_tokens":')
+    facts = [
+        _FORMAT,
+        [version("tokenizers"), content, tokenizer.model_input_names, tokenizer.truncation_side],
+        max_length,
+        [task.kind, task.fields, task.labels, task.markers],
+    ]
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    for start in range(0, len(examples), _ROWS_AT_A_TIME):
+        part = examples[start : start + _ROWS_AT_A_TIME]
+        digest.update(json.dumps([[example.texts, example.label] for example in part]).encode())
+    return digest.hexdigest()
+
+
+def _read(entry: Path) -> Encoded | None:
+    """The entry, or None where it is missing, incomplete or damaged."""
+    try:
+        digests = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
+        if any(_digest(entry / name) != digest for name, digest in digests.items()):
+            return None
+        return _from_arrays({Path(name).stem: _load(entry / name) for name in digests})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _load(file: Path) -> NDArray[Any]:
+    """Mapped from the file, as a plain array, which pickle can hand over without a copy."""
+    return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _write(encoded: Encoded, entry: Path) -> str | None:
+    """Write the entry beside its place and rename it into it, unless another process was faster. What went wrong, or None."""
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".making.", ignore_cleanup_errors=True) as folder:
+            made = Path(folder) / "made"
+            made.mkdir()
+            files = {f"{name}.npy": _npy(array) for name, array in _as_arrays(encoded).items()}
+            digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+            for name, content in {**files, _MANIFEST: json.dumps(digests).encode()}.items():
+                (made / name).write_bytes(content)
+            if _read(entry) is None:
+                # A damaged entry goes out of the way first: a folder cannot be renamed onto a full one.
+                with suppress(FileNotFoundError):
+                    entry.rename(Path(folder) / "damaged")
+                made.rename(entry)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    """The content of an .npy file. Writing one straight away, numpy says nothing of a disk that is full."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _as_arrays(encoded: Encoded) -> dict[str, NDArray[Any]]:
+    arrays = {
+        "input_ids": encoded.input_ids,
+        "token_type_ids": encoded.token_type_ids,
+        "offsets": encoded.offsets,
+        "labels": encoded.labels,
+        "word_offsets": encoded.words.offsets if encoded.words else None,
+        "word_tokens": encoded.words.tokens if encoded.words else None,
+        "truncated": np.array(encoded.truncated),
+    }
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def _from_arrays(arrays: dict[str, NDArray[Any]]) -> Encoded:
+    return Encoded(
+        input_ids=arrays["input_ids"],
+        token_type_ids=arrays.get("token_type_ids"),
+        offsets=arrays["offsets"],
+        labels=arrays["labels"],
+        words=Words(arrays["word_offsets"], arrays["word_tokens"]) if "word_tokens" in arrays else None,
+        truncated=int(arrays["truncated"]),
+    )

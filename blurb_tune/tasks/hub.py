@@ -1,0 +1,135 @@
+"""Data sets of the Hugging Face hub, read by the `datasets` library: tables only, no scripts, nothing pickled.
+
+A data set is downloaded once; without a connection the copy in the cache is read. A split's files are opened when that split
+is asked for. `datasets` and `huggingface_hub` are imported inside the functions: together they take longer to import than
+everything else, and few sweeps need them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from blurb_tune.errors import BlurbTuneError, did_you_mean
+from blurb_tune.tasks.examples import Row, is_list
+
+PREFIX = "hf://"
+TIMEOUT_SECONDS = 5.0
+SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
+    "train": ("train",),
+    "dev": ("validation", "dev", "valid", "val"),
+    "test": ("test",),
+}
+_TABLES = (".parquet", ".csv", ".tsv", ".json", ".jsonl")
+_FILES = [*(f"*{ending}" for ending in _TABLES), "README.md"]
+
+
+def hub_splits(name: str) -> dict[str, str]:
+    """What a data set's train, dev and test splits are called there, of those it has.
+
+    `name` is `owner/name` or `owner/name/config`. Raises BlurbTuneError when the data set cannot be had.
+    """
+    found = _builder(name).config.data_files or {}
+    return {split: known for split, names in SPLIT_NAMES.items() for known in names[::-1] if known in found}
+
+
+def hub_rows(name: str, split: str) -> Iterator[Row]:
+    """The rows of a split, by its name there; class indices are replaced by the names that the data set gives them."""
+    from datasets import load_dataset
+
+    folder, config = _folder(name), _parts(name)[1]
+    with _clear_errors(name):
+        data = load_dataset(str(folder), name=config, split=split, streaming=True)
+        names = {column: found for column, kind in (data.features or {}).items() if (found := _class_names(kind))}
+        for number, record in enumerate(data, start=1):
+            values = {column: _named(value, names[column]) if column in names else value for column, value in record.items()}
+            yield Row(f"{PREFIX}{name}, {split} row {number}", values)
+
+
+def _parts(name: str) -> tuple[str, str | None]:
+    owner, _, rest = name.partition("/")
+    repository, _, config = rest.partition("/")
+    return f"{owner}/{repository}", config or None
+
+
+def _builder(name: str) -> Any:
+    from datasets import get_dataset_config_names, load_dataset_builder
+
+    for name_of_logger in ("datasets", "huggingface_hub"):  # what goes wrong is said in the error
+        logging.getLogger(name_of_logger).setLevel(logging.CRITICAL)
+    folder, config = _folder(name), _parts(name)[1]
+    with _clear_errors(name):
+        known = get_dataset_config_names(str(folder))
+        if config is not None and config not in known:
+            raise BlurbTuneError(f"data set {_parts(name)[0]!r} has no configuration {config!r}{did_you_mean(config, known)}")
+        if config is None and len(known) > 1 and "default" not in known:
+            names = ", ".join(sorted(known))
+            raise BlurbTuneError(f"data set {name!r} has several configurations; add one of: {names} ({PREFIX}{name}/...)")
+        return load_dataset_builder(str(folder), name=config)
+
+
+@cache
+def _folder(name: str) -> Path:
+    """The data set's files on this machine, the same ones as long as this process runs."""
+    from huggingface_hub import snapshot_download
+
+    repository, _ = _parts(name)
+    with _clear_errors(name):
+        folder = Path(snapshot_download(repository, repo_type="dataset", allow_patterns=_FILES, etag_timeout=TIMEOUT_SECONDS))
+    if not any(file.suffix in _TABLES for file in folder.rglob("*.*")):
+        raise BlurbTuneError(
+            f"data set {repository!r} has no table (Parquet, JSON, CSV or TSV) on the hub; one that a script makes cannot be "
+            "read, since nothing of the hub's code is run here"
+        )
+    return folder
+
+
+def _class_names(kind: Any) -> Callable[[int], str] | None:
+    """How a column of class indices, or of lists of them, spells them out; None for other columns."""
+    from datasets import ClassLabel
+
+    kind = getattr(kind, "feature", kind)
+    return kind.int2str if isinstance(kind, ClassLabel) else None
+
+
+def _named(value: Any, spell: Callable[[int], str]) -> Any:
+    """An index outside the classes, as -1 for no label, stays as it is."""
+    if is_list(value):
+        return [_named(item, spell) for item in value]
+    try:
+        return spell(value)
+    except (TypeError, ValueError):
+        return value
+
+
+@contextmanager
+def _clear_errors(name: str) -> Iterator[None]:
+    """Say in a user's words what the hub, the way to it, or the reader of its files answered."""
+    from datasets.exceptions import DatasetsError
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]  # httpx's or httpx2's
+
+    what = f"data set {name!r}"
+    try:
+        yield
+    except GatedRepoError:
+        page = f"https://huggingface.co/datasets/{_parts(name)[0]}"
+        raise BlurbTuneError(f"{what} is gated: accept its terms at {page}, then run `hf auth login`") from None
+    except (RepositoryNotFoundError, HFValidationError):
+        raise BlurbTuneError(f"there is no {what} on the hub (a private one needs `hf auth login`)") from None
+    except (LocalEntryNotFoundError, TransportError) as error:
+        reason = _first_line(error.__cause__ or error)
+        raise BlurbTuneError(
+            f"{what} is not in the local cache and the hub cannot be reached ({reason}); a folder or a table on this machine "
+            "works without the hub"
+        ) from None
+    except (DatasetsError, OSError, ValueError, TypeError, KeyError) as error:
+        raise BlurbTuneError(f"{what} cannot be read: {_first_line(error)}") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,44 @@
+"""What trials learn from and are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blurb_tune.tasks.features import Encoded
+from blurb_tune.tasks.metrics import TrivialPredictor
+from blurb_tune.tasks.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Encoded train and dev examples, never test."""
+
+    task: Task
+    train: Encoded
+    dev: Encoded
+    trivial: TrivialPredictor
+    pad_token_id: int
+
+    @classmethod
+    def of(cls, task: Task, train: Encoded, dev: Encoded, pad_token_id: int) -> TrainingData:
+        """With the trivial predictor that follows from the labels."""
+        return cls(task, train, dev, TrivialPredictor.of(task, train.labels, dev.labels, dev.words), pad_token_id)
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedData:
+    """All examples of a cross-validation, and which of them are dev in each fold."""
+
+    task: Task
+    examples: Encoded
+    folds: tuple[NDArray[np.int64], ...]
+    pad_token_id: int
+
+    def fold(self, number: int) -> TrainingData:
+        """Train and dev of fold `number`, from 0."""
+        dev = self.folds[number]
+        train = np.setdiff1d(np.arange(len(self.examples)), dev)
+        return TrainingData.of(self.task, self.examples.take(train), self.examples.take(dev), self.pad_token_id)

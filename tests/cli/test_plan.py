@@ -1,0 +1,55 @@
+"""What `validate` prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from blurb_tune.cli.plan import print_plan
+from blurb_tune.preflight import make_plan
+from blurb_tune.spec import load_spec
+
+
+@pytest.fixture
+def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """A function that gives the rows of the plan of a spec, single-spaced."""
+
+    def rows(**settings: Any) -> list[str]:
+        file = tmp_path / "sweep.yaml"
+        file.write_text(yaml.safe_dump({"task": "demo", "model": "tiny"} | settings))
+        print_plan(make_plan(load_spec(file), check_machine=False))
+        return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+    return rows
+
+
+def test_a_plan_in_rows(printed: Any) -> None:
+    rows = printed(seeds=2, space={"strategy": ["vanilla", {"freeze_depth": 2}], "epochs": 3}, search={"sampler": "grid"})
+    for row in ("sweep sweep is valid", "model tiny, 4 blocks", "configurations 2 of 2, by grid", "trials 4"):
+        assert row in rows
+    assert "at most 12 epochs, 72 steps" in rows
+    assert "space strategy: vanilla, freeze 2" in rows
+    assert not any("left out" in row for row in rows)
+
+
+def test_several_models_and_what_does_not_fit_them(printed: Any) -> None:
+    strategies = ["vanilla", {"freeze_depth": 12}, {"freeze_depth": 6}]
+    rows = printed(model=["tiny", "minilm", "bert-base"], space={"strategy": strategies}, search={"sampler": "grid"})
+    assert rows[rows.index("model tiny, 4 blocks") + 1 :][:2] == ["minilm, 6 blocks", "bert-base, 12 blocks"]
+    assert "configurations 6 of 6, by grid" in rows
+    assert "left out: 3 pairs of model and strategy, too deep for the model" in rows
+
+
+@pytest.mark.parametrize(("final_test", "row"), [(True, "the best configuration and vanilla"), (False, "none")])
+def test_whether_the_test_split_is_read_is_told(printed: Any, final_test: bool, row: str) -> None:
+    assert any(line.startswith(f"final test {row}") for line in printed(final_test=final_test))
+
+
+def test_what_is_not_known_of_the_data_is_not_made_up(printed: Any) -> None:
+    rows = printed(task="bc2gm", training={"eval_every": 50})
+    assert "task bc2gm, data not looked at, entity_f1 on dev" in rows
+    assert any(row.startswith("at most ") and row.endswith(" epochs") for row in rows)
+    assert any(row.startswith("dominated runs: median, from evaluation 3") and "of each" not in row for row in rows)

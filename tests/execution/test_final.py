@@ -1,0 +1,162 @@
+"""The final test on a real Ray cluster, with the tiny model on the demo task and on a table of invented notes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from blurb_tune import events as ev
+from blurb_tune.errors import BlurbTuneError
+from blurb_tune.events import read_events
+from blurb_tune.execution.driver import run_sweep
+from blurb_tune.execution.prepare import encode_for, prepare_environment
+from blurb_tune.execution.weights import load_weights
+from blurb_tune.final import final_results
+from blurb_tune.models.encoder import load_tokenizer
+from blurb_tune.paths import SweepPaths
+from blurb_tune.preflight import Plan, make_plan
+from blurb_tune.record import SweepRecord
+from blurb_tune.spec import load_spec
+from blurb_tune.tasks.data import load_test
+from blurb_tune.tasks.metrics import evaluate
+from blurb_tune.training.fine_tuning import FineTuning
+from blurb_tune.training.forward import Forward
+from blurb_tune.trial import Outcome
+
+pytestmark = pytest.mark.ray
+
+STUCK = {"grace": 0.0, "patience": 1, "stuck_margin": 0.99}
+SPEC: dict[str, Any] = {
+    "task": "demo",
+    "model": "tiny",
+    "seeds": 2,
+    "space": {"strategy": ["vanilla", {"reinit_count": 1}, {"reinit_count": 2}], "epochs": 2, "learning_rate": 0.001},
+    "search": {"sampler": "grid"},
+    # Every run is stopped as stuck after its first epoch: models of stopped runs are tested too.
+    "pruning": {"pruner": "none", "instability": STUCK, "control_share": 0.0},
+    "training": {"precision": "fp32"},
+}
+
+
+def plan_of(folder: Path, **settings: Any) -> Plan:
+    file = folder / "spec.yaml"
+    file.write_text(yaml.safe_dump(SPEC | settings))
+    return make_plan(load_spec(file))
+
+
+def events_of_tests(paths: SweepPaths) -> list[ev.Tested]:
+    return [event for event, _ in read_events(paths.events) if isinstance(event, ev.Tested)]
+
+
+def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended(tmp_path: Path) -> None:
+    plan, paths = plan_of(tmp_path), SweepPaths(tmp_path / "out")
+    record = run_sweep(plan, paths)
+    assert {trial.outcome for trial in record.trials.values()} == {Outcome.PRUNED_UNSTABLE}
+    selection = record.selection
+    assert selection is not None
+    names = [name for name in (selection.configuration, selection.reference) if name]
+    tested = {event.trial: event for event in events_of_tests(paths)}
+    assert set(tested) == {f"{name}-s{seed}" for name in names for seed in range(2)}
+    assert {file.stem for file in paths.weights.iterdir()} == {f"{selection.configuration}-s{seed}" for seed in range(2)}
+
+    environment = prepare_environment(plan, paths)
+    examples = load_test(plan.source, selection)
+    encoded = encode_for(plan, plan.models["tiny"], examples, load_tokenizer(plan.models["tiny"]))
+    data, model = environment.models["tiny"].fold(None), environment.classifier("tiny")
+    for trial_id, event in tested.items():
+        trial = record.trials[trial_id]
+        configuration = record.configurations[trial.configuration_id].configuration
+        alone = FineTuning(model, environment.models["tiny"].pretrained, data, environment.settings, configuration, trial.seed)
+        alone.advance()
+        forward = Forward(model, plan.task, 0, precision="fp32", micro_batch_size=8, eval_batch_size=64)
+        outputs = forward.outputs(encoded)
+        assert event.metrics == evaluate(plan.task, outputs, encoded.labels).metrics
+        assert event.examples == len(examples)
+        assert len(event.interval) == 2
+        if trial.configuration_id == selection.configuration:
+            kept = load_weights(paths.weights, trial_id)
+            assert all(torch.equal(kept[name], parameter) for name, parameter in model.named_parameters())
+
+
+def test_the_test_split_is_opened_last_and_a_test_that_is_cut_short_goes_on(tmp_path: Path) -> None:
+    plan, paths = plan_of(tmp_path), SweepPaths(tmp_path / "out")
+    interrupted = threading.Event()
+
+    def stop_in_the_test(event: ev.Event) -> None:
+        if isinstance(event, ev.Tested):
+            interrupted.set()
+
+    record = run_sweep(plan, paths, listeners=[stop_in_the_test], interrupted=interrupted)
+    assert record.status == "interrupted"
+    assert len(record.tests) == 1
+    record = run_sweep(plan, paths)
+    assert record.status == "finished"
+    assert len(events_of_tests(paths)) == len(record.tests) > 1
+    kinds = [event.kind for event, _ in read_events(paths.events)]
+    assert kinds.count("selection_made") == 1
+    assert "trial_started" not in kinds[kinds.index("selection_made") :]
+    results = final_results(record)
+    assert "vanilla" in [result.label for result in results]
+    for result in results:
+        assert (result.spread.n, result.missing) == (2, 0)
+        assert result.interval[0] < result.interval[1]
+
+
+def notes_table(folder: Path) -> dict[str, Any]:
+    """Forty invented notes of two classes, and a test file with a fault."""
+    rows = [f"{'fever and cough' if index % 2 else 'no complaints'} on day {index},{index % 2}" for index in range(40)]
+    (folder / "notes.csv").write_text("\n".join(["note,ill", *rows]) + "\n")
+    (folder / "test.csv").write_text("note,ill\nfever,1\nwell,perhaps\n")
+    return {"train": "notes.csv", "test": "test.csv", "text": "note", "label": "ill", "kind": "classification"}
+
+
+def test_a_fault_in_the_test_file_loses_nothing(tmp_path: Path) -> None:
+    task = notes_table(tmp_path)
+    plan, paths = plan_of(tmp_path, task=task, model="tiny"), SweepPaths(tmp_path / "out")
+    with pytest.raises(BlurbTuneError, match=r"(?s)test.csv:3.*perhaps.*the same command again"):
+        run_sweep(plan, paths)
+    record = SweepRecord.read(paths.events)
+    assert record.status == "interrupted"
+    assert all(trial.is_final for trial in record.trials.values())
+    (tmp_path / "test.csv").write_text("note,ill\nfever,1\nwell,0\n")
+    record = run_sweep(plan, paths)
+    assert record.status == "finished"
+    assert {test.examples for test in record.tests.values()} == {2}
+
+
+def test_weights_that_are_gone_are_told_and_the_rest_is_tested(tmp_path: Path) -> None:
+    plan, paths = plan_of(tmp_path), SweepPaths(tmp_path / "out")
+
+    def lose_one(event: ev.Event) -> None:
+        if isinstance(event, ev.SelectionMade):
+            next(paths.weights.glob(f"{event.configuration}-s0*")).unlink()
+
+    record = run_sweep(plan, paths, listeners=[lose_one])
+    assert record.status == "finished"
+    broken = [test for test in record.tests.values() if test.error]
+    assert len(broken) == 1
+    assert "weights" in broken[0].error
+    assert final_results(record)[0].missing == 1
+
+
+def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
+    task = notes_table(tmp_path) | {"folds": 3}
+    (tmp_path / "test.csv").write_text("note,ill\nfever,1\nwell,0\nfine,0\n")
+    plan, paths = plan_of(tmp_path, task=task, seeds=1), SweepPaths(tmp_path / "out")
+    record = run_sweep(plan, paths)
+    assert {trial.fold for trial in record.trials.values()} == {0, 1, 2}
+    assert all(result.n == 3 for result in record.by_configuration())
+    assert final_results(record)[0].spread.n == 3
+
+
+def test_without_the_final_test_no_weights_are_kept(tmp_path: Path) -> None:
+    plan, paths = plan_of(tmp_path, final_test=False), SweepPaths(tmp_path / "out")
+    record = run_sweep(plan, paths)
+    assert record.status == "finished"
+    assert not record.tests
+    assert not paths.weights.exists()

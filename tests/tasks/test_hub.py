@@ -1,0 +1,199 @@
+"""Data sets of the hub, read from a cache on this machine as the hub's client leaves it there; no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from blurb_tune.errors import BlurbTuneError, InputError
+from blurb_tune.events import SelectionMade
+from blurb_tune.spec.task import TaskSpec
+from blurb_tune.tasks import hub
+from blurb_tune.tasks.catalogue import TASKS
+from blurb_tune.tasks.data import inspect, load_test
+from blurb_tune.tasks.own import own_source
+from blurb_tune.tasks.sources import DataSource, find_source
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+ROWS = {"note": [f"note {index}" for index in range(10)], "urgent": ["yes", "no"] * 5}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache of the hub, and no way to the hub itself."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub._folder.cache_clear()
+    yield tmp_path / "hub"
+    hub._folder.cache_clear()
+
+
+def _data_set(
+    cache: Path, files: dict[str, bytes | dict[str, list[object]] | pa.Table | None], name: str = "owner/notes"
+) -> None:
+    """A data set as it lies in the cache; None makes a file that nobody can read."""
+    root = cache / f"datasets--{name.replace('/', '--')}"
+    (root / "refs").mkdir(parents=True)
+    (root / "refs" / "main").write_text(COMMIT)
+    for path, content in files.items():
+        file = root / "snapshots" / COMMIT / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        match content:
+            case None:
+                file.write_bytes(b"nonsense")
+            case bytes():
+                file.write_bytes(content)
+            case pa.Table():
+                pq.write_table(content, file)
+            case _:
+                pq.write_table(pa.table(content), file)
+
+
+def _own(name: str = "owner/notes", **settings: object) -> DataSource:
+    base = {"hub": name, "text": "note", "label": "urgent", "kind": "classification"}
+    return own_source(TaskSpec.model_validate(base | settings), Path())
+
+
+def _problems(source: DataSource) -> list[str]:
+    return [str(problem) for problem in inspect(source).problems]
+
+
+def test_splits_are_read_and_the_test_split_is_not_opened(cache: Path) -> None:
+    _data_set(
+        cache,
+        {
+            "data/train-00000-of-00001.parquet": ROWS,
+            "data/validation-00000-of-00001.parquet": {"note": ["x", "y"], "urgent": ["no", "yes"]},
+            "data/test-00000-of-00001.parquet": None,
+            "README.md": b"---\nlicense: mit\n---\nNotes.\n",
+        },
+    )
+    source = _own()
+    found = inspect(source)
+    assert found.problems == ()
+    assert found.data is not None
+    assert [e.texts[0] for e in found.data.train] == ROWS["note"]
+    assert [e.label for e in found.data.dev] == [0, 1]
+    assert source.describe() == "hf://owner/notes"
+    assert inspect(source).digest == found.digest
+    assert source.has_test
+    with pytest.raises(BlurbTuneError, match="data set 'owner/notes' cannot be read"):
+        load_test(found.source, SelectionMade(configuration="c", reference=None))
+
+
+def test_the_test_split_is_read_when_the_search_is_over(cache: Path) -> None:
+    _data_set(cache, {"train.jsonl": _lines("yes", "no", "yes", "no"), "test.jsonl": _lines("no")})
+    source = inspect(_own(folds=2)).source
+    assert [e.label for e in load_test(source, SelectionMade(configuration="c", reference=None))] == [0]
+
+
+def _lines(*labels: str, key: str = "note") -> bytes:
+    return "".join(json.dumps({key: f"{key} {i} {label}", "urgent": label}) + "\n" for i, label in enumerate(labels)).encode()
+
+
+def test_without_a_dev_split_it_is_cut_from_train_and_folds_need_that(cache: Path) -> None:
+    _data_set(cache, {"train.csv": b"note,urgent\n" + b"".join(b"n%d,%s\n" % (i, [b"a", b"b"][i % 2]) for i in range(20))})
+    found = inspect(_own())
+    assert found.notes[0] == "dev: 4 of 20 examples cut from train, stratified by label"
+    assert not found.source.has_test
+    assert len(inspect(_own(folds=4)).data.folds) == 4  # type: ignore[union-attr]
+    _data_set(cache, {"train.jsonl": _lines("a", "b"), "dev.jsonl": _lines("a", "b")}, "owner/both")
+    for key, value in (("folds", 2), ("dev_share", 0.5)):
+        (problem,) = inspect(_own("owner/both", **{key: value})).problems
+        assert str(problem) == "hf://owner/both: cuts dev from train, but there is a dev split"
+
+
+def test_class_indices_get_their_names(cache: Path) -> None:
+    info = b"""---
+dataset_info:
+  features:
+  - {name: tokens, sequence: string}
+  - name: ner_tags
+    sequence: {class_label: {names: {'0': O, '1': B, '2': I}}}
+---
+"""
+    rows = {"tokens": [["Down", "syndrome", "is"], ["no"]], "ner_tags": [[1, 2, 0], [0]]}
+    _data_set(cache, {"README.md": info, "train.parquet": rows, "validation.parquet": rows, "test.parquet": None})
+    source = _own(text="tokens", label="ner_tags", kind="token classification")
+    assert inspect(source).problems == ()
+    assert inspect(source).source.task.labels == ("B", "I", "O")
+    named = [row.values["ner_tags"] for row in hub.hub_rows("owner/notes", "train")]
+    assert named == [["B", "I", "O"], ["O"]]
+
+
+def test_configurations_are_chosen_by_name(cache: Path) -> None:
+    configs = b"""---
+configs:
+- config_name: small
+  data_files: [{split: train, path: small.jsonl}]
+- config_name: large
+  data_files: [{split: train, path: large.jsonl}]
+---
+"""
+    files = {"README.md": configs, "small.jsonl": _lines("a", "b", "a", "b"), "large.jsonl": _lines(*"abab" * 3)}
+    _data_set(cache, files)
+    assert len(inspect(_own("owner/notes/large", folds=2)).data.train) == 12  # type: ignore[union-attr]
+    assert _problems(_own("owner/notes/lage")) == [
+        "hf://owner/notes/lage: data set 'owner/notes' has no configuration 'lage'; did you mean 'large'?"
+    ]
+    assert _problems(_own()) == [
+        "hf://owner/notes: data set 'owner/notes' has several configurations; add one of: large, small (hf://owner/notes/...)"
+    ]
+
+
+def test_a_blurb_task_may_have_its_data_on_the_hub(cache: Path) -> None:
+    pairs = {"sentence1": ["a", "b"], "sentence2": ["c", "d"], "label": [0.5, 4.0]}
+    _data_set(cache, {"train.parquet": pairs, "validation.parquet": pairs | {"label": [1.0, 5.0]}, "test.parquet": None})
+    assert _problems(find_source(TASKS["biosses"], "hf://owner/notes")) == [
+        "hf://owner/notes, validation row 2: `label` must be a number from 0 to 4, but got 5.0"
+    ]
+    _data_set(cache, {"train.parquet": pairs}, "owner/half")
+    assert _problems(find_source(TASKS["biosses"], "hf://owner/half")) == [
+        "hf://owner/half: there is no split 'validation' or 'dev' or 'valid' or 'val'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (
+            {"notes.py": b"raise SystemExit", "README.md": b"x"},
+            "data set 'owner/notes' has no table (Parquet, JSON, CSV or TSV)",
+        ),
+        ({"train.parquet": b"nonsense"}, "data set 'owner/notes' cannot be read: "),
+        ({"train.jsonl": b"{nonsense\n"}, "data set 'owner/notes' cannot be read: "),
+        ({"train.pkl": b"nonsense"}, "data set 'owner/notes' has no table"),
+        ({"train.parquet": {"nte": ["a", "b"], "urgent": ["x", "y"]}}, "there is no column 'note'; did you mean 'nte'?"),
+    ],
+)
+def test_what_cannot_be_read_is_told(cache: Path, files: dict[str, bytes], expected: str) -> None:
+    _data_set(cache, files)  # type: ignore[arg-type]
+    (problem,) = inspect(_own()).problems
+    assert problem.what.startswith(expected)
+
+
+def test_a_data_set_that_is_not_in_the_cache_cannot_be_had_offline() -> None:
+    (problem,) = inspect(_own("owner/unknown")).problems
+    assert problem.what.startswith("data set 'owner/unknown' is not in the local cache and the hub cannot be reached")
+    (problem,) = inspect(_own("no name at all")).problems
+    assert problem.what.startswith("there is no data set 'no name at all' on the hub")
+    with pytest.raises(BlurbTuneError):
+        hub.hub_splits("owner/unknown")
+    with pytest.raises(InputError):
+        _own("owner/unknown").tables.problems()
+
+
+def test_a_hub_that_does_not_answer_is_told_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    (problem,) = inspect(_own("owner/unknown")).problems
+    assert "the hub cannot be reached" in problem.what

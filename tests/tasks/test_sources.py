@@ -1,0 +1,114 @@
+"""Finding a task's data, whether or not they are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blurb_tune.errors import InputError
+from blurb_tune.tasks.catalogue import TASKS
+from blurb_tune.tasks.examples import NamedProblem
+from blurb_tune.tasks.sources import DATA_VARIABLE, BuiltIn, FileTables, HubTables, Nowhere, find_source
+from blurb_tune.tasks.task import Task
+
+BIOSSES, PUBMEDQA, PICO, DEMO = (TASKS[name] for name in ("biosses", "pubmedqa", "ebm-pico", "demo"))
+
+
+@pytest.fixture(autouse=True)
+def _no_data_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+
+
+def _folder(task: Task, data: Path | str | None, base: Path = Path()) -> Path | None:
+    """Where the files are looked for, or would be."""
+    tables = find_source(task, str(data) if data else None, base).tables
+    if isinstance(tables, FileTables):
+        assert set(tables.files) == {"train", "dev", "test"}
+        return tables.files["train"].parent
+    return Path(tables.problem.where) if isinstance(tables, Nowhere) else None
+
+
+@pytest.mark.parametrize("name", ["PubMedQA", "pubmed_qa", "PUBMED-QA", "pubmed qa"])
+def test_a_folder_is_found_in_any_spelling_and_exactly_first(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    assert _folder(PUBMEDQA, tmp_path) == tmp_path / name
+    (tmp_path / "pubmedqa").mkdir()
+    assert _folder(PUBMEDQA, tmp_path) == tmp_path / "pubmedqa"
+
+
+def test_a_folder_is_found_by_an_alias(tmp_path: Path) -> None:
+    (tmp_path / "ebmnlp_reduced").mkdir()
+    (tmp_path / "ebmnlp.txt").touch()
+    assert _folder(PICO, tmp_path) == tmp_path / "ebmnlp_reduced"
+
+
+def test_data_may_be_the_folder_itself(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").touch()
+    assert _folder(BIOSSES, tmp_path) == tmp_path
+
+
+def test_the_spec_goes_before_the_variable_and_is_relative_to_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "variable"))
+    assert _folder(BIOSSES, None, tmp_path) == tmp_path / "variable" / "BIOSSES"
+    assert _folder(BIOSSES, "spec", tmp_path) == tmp_path / "spec" / "BIOSSES"
+    assert _folder(BIOSSES, tmp_path / "here", Path("elsewhere")) == tmp_path / "here" / "BIOSSES"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_data_and_variable_there_are_none(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    if value is not None:
+        monkeypatch.setenv(DATA_VARIABLE, value)
+    source = find_source(BIOSSES)
+    assert not source.has_test
+    assert source.describe() == "nowhere"
+    with pytest.raises(InputError) as caught:
+        source.tables.problems()
+    assert str(caught.value) == (
+        "task 'biosses': no data folder is given; set `data:` in the spec or BLURB_DATA_DIR to the folder that holds BIOSSES/"
+    )
+
+
+def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _folder(BIOSSES, "~/blurb", Path("spec")) == tmp_path / "blurb" / "BIOSSES"
+    assert _folder(BIOSSES, "~no-such-user/blurb") == Path("~no-such-user/blurb/BIOSSES")
+
+
+def test_a_missing_folder_says_what_to_set(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        find_source(BIOSSES, str(tmp_path / "nowhere")).tables.problems()
+    (problem,) = caught.value.problems
+    assert isinstance(problem, NamedProblem)
+    assert (problem.key, problem.where) == ("data", str(tmp_path / "nowhere" / "BIOSSES"))
+    assert "`data:` in the spec or BLURB_DATA_DIR" in problem.what
+
+
+def test_linkbert_s_layout_is_not_read_silently(tmp_path: Path) -> None:
+    (tmp_path / "seqcls" / "BIOSSES_hf").mkdir(parents=True)
+    with pytest.raises(InputError, match=f"`blurb-tune import-data {tmp_path} --to FOLDER`"):
+        find_source(BIOSSES, str(tmp_path)).tables.problems()
+
+
+def test_the_hub_is_named_with_its_scheme_and_not_asked() -> None:
+    tables = find_source(BIOSSES, "hf://owner/name/config").tables
+    assert tables == HubTables("owner/name/config", "data", needs_dev=True)
+    assert tables.describe() == "hf://owner/name/config"
+
+
+def test_the_demo_has_its_data_in_itself(tmp_path: Path) -> None:
+    source = find_source(DEMO, str(tmp_path))
+    assert isinstance(source.tables, BuiltIn)
+    assert source.describe() == "built in"
+    assert source.has_test
+
+
+def test_files_say_where_they_lie(tmp_path: Path) -> None:
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.jsonl").touch()
+    source = find_source(BIOSSES, str(tmp_path))
+    assert source.describe() == str(tmp_path)
+    assert source.tables.place("dev") == str(tmp_path / "dev.jsonl")
+    assert source.tables.problems() == []

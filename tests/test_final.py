@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from blurb_tune.cli.render import plain_summary
+from blurb_tune.final import final_results
+from blurb_tune.report.summary import summarise
+from blurb_tune.tracking.updates import RunBuilder
+from blurb_tune.trial import Outcome
+from tests.report.sweeps import NAN, SweepWriter
+
+
+def sweep_with_tests() -> SweepWriter:
+    """c1 wins over vanilla: its third run is dominated and never tested, its fourth has lost its weights."""
+    sweep = SweepWriter(seeds=(0, 1, 2, 3))
+    sweep.configuration("c0")
+    sweep.configuration("c1", reinit_count=1)
+    for seed in range(4):
+        sweep.trial("c0", seed, [0.1], Outcome.COLLAPSED if seed else Outcome.COMPLETED)
+    for seed in range(4):
+        sweep.trial("c1", seed, [0.8], Outcome.PRUNED_DOMINATED if seed == 2 else Outcome.COMPLETED)
+    sweep.select("c1", "c0")
+    sweep.test("c1-s0", 0.5, [0.3, 0.7])
+    sweep.test("c1-s1", 0.7, [0.5, 0.9])
+    sweep.test("c1-s3", NAN, error="OSError: gone")
+    for seed in range(4):
+        sweep.test(f"c0-s{seed}", NAN if seed == 3 else 0.2, [] if seed == 3 else [0.0, 0.4])
+    return sweep
+
+
+def test_winner_and_reference_are_summed_up_by_their_tested_runs() -> None:
+    winner, vanilla = final_results(sweep_with_tests().record)
+    assert (winner.configuration, winner.label, winner.examples) == ("c1", "reinit 1", 20)
+    assert (winner.spread.n, winner.failed, winner.missing) == (2, 0, 1)
+    assert winner.spread.mean == pytest.approx(0.6)
+    assert winner.interval == pytest.approx((0.4, 0.8))
+    # An undefined correlation counts 0, as on dev, and failed runs are among n.
+    assert (vanilla.spread.n, vanilla.failed, vanilla.missing) == (4, 3, 0)
+    assert vanilla.spread.mean == pytest.approx(0.15)
+
+
+def test_there_is_nothing_before_the_test_and_nothing_of_vanilla_where_it_wins() -> None:
+    sweep = SweepWriter(seeds=(0,))
+    sweep.configuration("c0")
+    sweep.trial("c0", 0, [0.5])
+    assert final_results(sweep.record) == []
+    sweep.select("c0", None)
+    assert final_results(sweep.record) == []
+    sweep.test("c0-s0", NAN, error="gone")
+    (only,) = final_results(sweep.record)
+    assert (only.spread.n, only.missing) == (0, 1)
+    assert math.isnan(only.interval[0])
+
+
+def test_the_summary_names_the_split() -> None:
+    final = summarise(sweep_with_tests().record)["final_test"]
+    assert [(entry["split"], entry["strategy"], entry["n"]) for entry in final] == [
+        ("test", "reinit 1", 2),
+        ("test", "vanilla", 4),
+    ]
+    assert final[0]["interval_of_one_run"] == pytest.approx([0.4, 0.8])
+    assert summarise(SweepWriter().record)["final_test"] == []
+
+
+def test_the_printed_summary_shows_both_beside_the_interval_of_one_run() -> None:
+    text = plain_summary(sweep_with_tests().finish())
+    table = text[text.index("Final test: pearson on the test split, 20 examples") :].splitlines()
+    rows = {line.split()[0]: line for line in table if line.startswith("c")}
+    assert "reinit 1" in rows["c1"]
+    assert "0.600" in rows["c1"]
+    assert "0.400 to 0.800" in rows["c1"]
+    assert "3/4" in rows["c0"]
+    assert "1 run could not be tested" in text
+    assert "Final test" not in plain_summary(SweepWriter().record)
+
+
+def test_test_scores_go_to_the_runs_and_their_means_to_the_sweep() -> None:
+    builder = RunBuilder()
+    for event in sweep_with_tests().events:
+        builder.apply(event)
+    runs = {run.trial: run for run in builder.take()}
+    points = {(point.name, point.step): point.value for point in runs["c1-s0"].points if point.name.startswith("test/")}
+    assert points == {("test/pearson", 10): 0.5, ("test/mse", 10): 1.0}
+    assert runs["c1-s3"].tags["blurb_tune.test_error"] == "OSError: gone"
+    of_sweep = {point.name: point.value for point in runs[None].points}
+    assert of_sweep["test/c1/mean"] == pytest.approx(0.6)
+    assert of_sweep["test/c0/mean"] == pytest.approx(0.15)
+    assert (runs[None].tags["blurb_tune.winner"], runs[None].tags["blurb_tune.reference"]) == ("c1", "c0")

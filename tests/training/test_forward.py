@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from blurb_tune.models.catalogue import describe_model
+from blurb_tune.models.drawing import draw_module
+from blurb_tune.models.encoder import Pretrained, build_classifier, load_tokenizer
+from blurb_tune.tasks.catalogue import find_task
+from blurb_tune.tasks.examples import Example, Label
+from blurb_tune.tasks.features import Encoded, encode
+from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.training.forward import Forward
+
+TASKS = {
+    Kind.REGRESSION: "biosses",
+    Kind.CLASSIFICATION: "pubmedqa",
+    Kind.MULTI_LABEL: "hoc",
+    Kind.TOKEN_CLASSIFICATION: "bc5-chem",
+}
+WORDS = (
+    "the",
+    "effect",
+    "of",
+    "gene",
+    "expression",
+    "on",
+    "tumor",
+    "growth",
+    "in",
+    "mice",
+    "was",
+    "not",
+    "seen",
+    "at",
+    "dose",
+)
+MAX_LENGTH = 24
+
+
+def examples_of(task: Task, count: int = 11) -> list[Example]:
+    """Of different lengths, some longer than the model reads."""
+    examples = []
+    for index in range(count):
+        words = tuple((WORDS * 3)[index : index + 2 + 2 * index])
+        label: Label = float(index % 4)
+        if task.kind is Kind.CLASSIFICATION:
+            label = index % 3
+        elif task.kind is Kind.MULTI_LABEL:
+            label = tuple(int((index + bit) % 3 == 0) for bit in range(len(task.labels)))
+        elif task.kind is Kind.TOKEN_CLASSIFICATION:
+            examples.append(Example(str(index), words, tuple((index + place) % 3 for place in range(len(words)))))
+            continue
+        examples.append(Example(str(index), (" ".join(words),) * len(task.fields), label))
+    return examples
+
+
+@pytest.fixture(params=list(Kind))
+def task(request: pytest.FixtureRequest) -> Task:
+    return find_task(TASKS[request.param])
+
+
+@pytest.fixture
+def data(task: Task) -> Encoded:
+    return encode(examples_of(task), load_tokenizer(describe_model("tiny")), MAX_LENGTH, task)
+
+
+@pytest.fixture
+def model(task: Task, pretrained: Pretrained) -> PreTrainedModel:
+    model = build_classifier(pretrained, task.outputs, per_token=task.per_token)
+    for name in {name.partition(".")[0] for name, p in model.named_parameters() if torch.isnan(p).any()}:
+        draw_module(model, name, seed=1)
+    return model.eval()
+
+
+def forward(model: PreTrainedModel, task: Task, *, size: int = 64) -> Forward:
+    return Forward(model, task, 0, precision="fp32", micro_batch_size=size, eval_batch_size=size)
+
+
+def gradients(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad(set_to_none=True)
+    return found
+
+
+@contextmanager
+def room_for(model: PreTrainedModel, examples: int) -> Iterator[list[int]]:
+    """Memory runs out in every forward pass of more examples than that; gives the sizes of those that went through."""
+    sizes: list[int] = []
+
+    def allocate(module: torch.nn.Module, arguments: Any, options: dict[str, torch.Tensor]) -> None:
+        size = len(options["input_ids"])
+        if size > examples:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(size)
+
+    handle = model.register_forward_pre_hook(allocate, with_kwargs=True)
+    try:
+        yield sizes
+    finally:
+        handle.remove()
+
+
+def test_the_loss_is_the_mean_over_what_the_model_reads(task: Task, data: Encoded, model: PreTrainedModel) -> None:
+    rows = np.arange(len(data))
+    loss = forward(model, task).backward(data, rows)
+    outputs = torch.from_numpy(forward(model, task).outputs(data))
+    is_read = ~outputs.isnan().any(dim=1)
+    outputs, labels = outputs[is_read], torch.from_numpy(data.labels)[is_read]
+    expected = {
+        Kind.REGRESSION: lambda: functional.mse_loss(outputs[:, 0], labels),
+        Kind.CLASSIFICATION: lambda: functional.cross_entropy(outputs, labels),
+        Kind.MULTI_LABEL: lambda: functional.binary_cross_entropy_with_logits(outputs, labels),
+        Kind.TOKEN_CLASSIFICATION: lambda: functional.cross_entropy(outputs, labels),
+    }[task.kind]()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    if task.per_token:
+        assert is_read.sum() == data.words.is_read.sum() < len(is_read), (
+            "some words are cut off, and the model says nothing of them"
+        )
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_gradients_of_parts_add_up_to_those_of_the_whole(task: Task, data: Encoded, model: PreTrainedModel, size: int) -> None:
+    rows = np.arange(len(data))
+    whole = forward(model, task).backward(data, rows), gradients(model)
+    parts = forward(model, task, size=size).backward(data, rows), gradients(model)
+    assert torch.allclose(whole[0], parts[0], rtol=1e-5)
+    assert whole[1].keys() == parts[1].keys()
+    for name, gradient in whole[1].items():
+        assert torch.allclose(gradient, parts[1][name], rtol=1e-3, atol=1e-6), name
+
+
+def test_batches_are_halved_once_when_memory_runs_out_and_the_step_stays_the_same(
+    task: Task, data: Encoded, model: PreTrainedModel
+) -> None:
+    rows = np.arange(len(data))
+    whole = forward(model, task).backward(data, rows), gradients(model)
+    small = forward(model, task)
+    with room_for(model, 6) as sizes:
+        loss = small.backward(data, rows)
+    assert small.has_halved
+    assert small.micro_batch_size == 6
+    assert sizes == [6, 5]
+    assert torch.allclose(whole[0], loss, rtol=1e-5)
+    for name, gradient in gradients(model).items():
+        assert torch.allclose(gradient, whole[1][name], rtol=1e-3, atol=1e-6), name
+    with room_for(model, 3), pytest.raises(torch.OutOfMemoryError):
+        small.backward(data, rows)
+
+
+def test_evaluation_too_halves_its_batches(task: Task, data: Encoded, model: PreTrainedModel) -> None:
+    expected = forward(model, task).outputs(data)
+    small = forward(model, task)
+    with room_for(model, 6):
+        outputs = small.outputs(data)
+    assert (small.eval_batch_size, small.micro_batch_size) == (6, 64)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_one_example_alone_cannot_be_halved(task: Task, data: Encoded, model: PreTrainedModel) -> None:
+    with room_for(model, 0), pytest.raises(torch.OutOfMemoryError):
+        forward(model, task, size=1).backward(data, np.arange(3))
+
+
+def test_outputs_are_those_of_each_example_alone(task: Task, data: Encoded, model: PreTrainedModel) -> None:
+    together = forward(model, task).outputs(data)
+    for row in range(len(data)):
+        alone = data.take(np.array([row]))
+        labels = data.words.take(np.array([row]))[0] if data.words else np.array([row])
+        np.testing.assert_allclose(forward(model, task).outputs(alone), together[labels], rtol=1e-4, atol=1e-5)
