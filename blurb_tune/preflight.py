@@ -16,6 +16,7 @@ from pathlib import Path
 
 from blurb_tune.errors import BlurbTuneError, InputError, Problem, did_you_mean
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
+from blurb_tune.models.families import family_of
 from blurb_tune.search.combinations import count, feasible_strategies, planned_configurations, too_deep
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of
@@ -87,6 +88,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     if has_all_models:
         problems += _check_depths(loaded, models)
     problems += _check_length(loaded, models)
+    problems += _check_checkpointing(loaded, models)
     if check_machine:
         for name, info in models.items():
             problems += _complaint(loaded, _model_paths(loaded)[name], partial(check_weights, info))
@@ -207,6 +209,16 @@ def _check_length(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterat
         if length is not None and length > info.max_length:
             yield loaded.source.problem(
                 ("training", "max_length"), f"{length} tokens are more than {name} can read, which is {info.max_length}"
+            )
+
+
+def _check_checkpointing(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:
+    if not loaded.spec.training.gradient_checkpointing:
+        return
+    for name, info in models.items():
+        if not family_of(info.family).checkpointing:
+            yield loaded.source.problem(
+                ("training", "gradient_checkpointing"), f"the family of {name}, {info.family}, does not support it"
             )
 
 

@@ -171,3 +171,11 @@ def test_the_same_data_elsewhere_is_the_same_sweep(tmp_path: Path) -> None:
 def test_without_the_machine_only_the_spec_is_checked(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, check_machine=False, task="biosses", model="pubmedbert-large", resources={"gpus": 8})
     assert (plan.blocks, plan.train_examples) == ({"pubmedbert-large": 24}, 64)
+
+
+def test_gradient_checkpointing_is_refused_where_a_family_has_none(tmp_path: Path) -> None:
+    settings = {"model": ["bert-base", "mpnet-base"], "training": {"gradient_checkpointing": True}}
+    with pytest.raises(InputError) as error:
+        plan_of(tmp_path, check_machine=False, **settings)
+    (problem,) = error.value.problems
+    assert "training.gradient_checkpointing: the family of mpnet-base, mpnet, does not support it" in str(problem)

@@ -49,7 +49,8 @@ def _mean_of_pieces(token: str, tokenizer: PreTrainedTokenizerBase, table: np.nd
     pieces = tokenizer(token, add_special_tokens=False)["input_ids"]
     if not pieces:
         raise BlurbTuneError(f"the tokenizer makes nothing of the token {token!r}: expected at least one visible character")
-    return table[pieces].mean(axis=0, dtype=np.float64).astype(table.dtype)
+    mean: np.ndarray = table[pieces].mean(axis=0, dtype=np.float64)
+    return mean.astype(table.dtype)
 
 
 def _keep_whole(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -75,17 +75,36 @@ def _builder(name: str) -> Any:
 @cache
 def _folder(name: str) -> Path:
     """The data set's files on this machine, the same ones as long as this process runs."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError  # type: ignore[attr-defined]
 
     repository, _ = _parts(name)
+    fetch = partial(snapshot_download, repository, repo_type="dataset", allow_patterns=_FILES, etag_timeout=TIMEOUT_SECONDS)
     with _clear_errors(name):
-        folder = Path(snapshot_download(repository, repo_type="dataset", allow_patterns=_FILES, etag_timeout=TIMEOUT_SECONDS))
+        try:
+            HfApi().dataset_info(repository, timeout=TIMEOUT_SECONDS)  # the download itself would wait for minutes
+        except (GatedRepoError, RepositoryNotFoundError):
+            raise
+        except (HTTPError, OSError) as error:
+            folder = _cached(fetch, error)
+        else:
+            folder = Path(fetch())
     if not any(file.suffix in _TABLES for file in folder.rglob("*.*")):
         raise BlurbTuneError(
             f"data set {repository!r} has no table (Parquet, JSON, CSV or TSV) on the hub; one that a script makes cannot be "
             "read, since nothing of the hub's code is run here"
         )
     return folder
+
+
+def _cached(fetch: Callable[..., str], error: Exception) -> Path:
+    """What is in the cache, where the hub answers with an error; that error where there is nothing."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(fetch(local_files_only=True))
+    except LocalEntryNotFoundError:
+        raise error from None
 
 
 def _class_names(kind: Any) -> Callable[[int], str] | None:
@@ -121,11 +140,11 @@ def _clear_errors(name: str) -> Iterator[None]:
         raise BlurbTuneError(f"{what} is gated: accept its terms at {page}, then run `hf auth login`") from None
     except (RepositoryNotFoundError, HFValidationError):
         raise BlurbTuneError(f"there is no {what} on the hub (a private one needs `hf auth login`)") from None
-    except (LocalEntryNotFoundError, TransportError) as error:
+    except (ConnectionError, LocalEntryNotFoundError, TransportError) as error:
         reason = _first_line(error.__cause__ or error)
         raise BlurbTuneError(
-            f"{what} is not in the local cache and the hub cannot be reached ({reason}); a folder or a table on this machine "
-            "works without the hub"
+            f"{what} is not complete in the local cache and the hub cannot be reached ({reason}); a folder or a table on this "
+            "machine works without the hub"
         ) from None
     except (DatasetsError, OSError, ValueError, TypeError, KeyError) as error:
         raise BlurbTuneError(f"{what} cannot be read: {_first_line(error)}") from None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import socket
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pyarrow as pa
@@ -181,7 +185,7 @@ def test_what_cannot_be_read_is_told(cache: Path, files: dict[str, bytes], expec
 
 def test_a_data_set_that_is_not_in_the_cache_cannot_be_had_offline() -> None:
     (problem,) = inspect(_own("owner/unknown")).problems
-    assert problem.what.startswith("data set 'owner/unknown' is not in the local cache and the hub cannot be reached")
+    assert problem.what.startswith("data set 'owner/unknown' is not complete in the local cache and the hub cannot be reached")
     (problem,) = inspect(_own("no name at all")).problems
     assert problem.what.startswith("there is no data set 'no name at all' on the hub")
     with pytest.raises(BlurbTuneError):
@@ -190,10 +194,74 @@ def test_a_data_set_that_is_not_in_the_cache_cannot_be_had_offline() -> None:
         _own("owner/unknown").tables.problems()
 
 
-def test_a_hub_that_does_not_answer_is_told_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of somebody who takes every call and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("is_silent", [True, False])
+def test_without_an_answer_of_the_hub_the_cache_is_read(
+    is_silent: bool, silent: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "ENDPOINT", silent if is_silent else "http://127.0.0.1:9")
+    monkeypatch.setattr(hub, "TIMEOUT_SECONDS", 0.2)
     (problem,) = inspect(_own("owner/unknown")).problems
-    assert "the hub cannot be reached" in problem.what
+    assert "is not complete in the local cache and the hub cannot be reached" in problem.what
+    _data_set(cache, {"train.jsonl": _lines("a", "b", "a", "b")})
+    assert inspect(_own(folds=2)).problems == ()
+
+
+@pytest.fixture
+def answering() -> Iterator[str]:
+    """A small server that speaks the hub's protocol, as far as a data set of two tables and a script needs it."""
+    files = {"train.jsonl": _lines("a", "b", "a", "b"), "test.jsonl": _lines("a"), "run.py": b"raise SystemExit"}
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            kind, headers, body = "application/json", {}, b""
+            if "/tree/" in self.path:
+                listed = [{"type": "file", "path": name, "size": len(c), "oid": COMMIT} for name, c in files.items()]
+                body = json.dumps(listed).encode()
+            elif "/api/" in self.path:
+                body = json.dumps({"id": "owner/notes", "sha": COMMIT, "siblings": [{"rfilename": f} for f in files]}).encode()
+            else:
+                kind, body = "application/octet-stream", files[self.path.rpartition("/")[2]]
+                headers = {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": COMMIT}
+            self.send_response(200)
+            for name, value in {**headers, "Content-Type": kind, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_tables_are_fetched_once_and_scripts_never(answering: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", answering)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{answering}/{{repo_id}}/resolve/{{revision}}/{{filename}}")
+    found = inspect(_own(folds=2))
+    assert found.problems == ()
+    assert found.source.has_test
+    assert [path.name for path in cache.rglob("*.py")] == []
+    hub._folder.cache_clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert inspect(_own(folds=2)) == found
