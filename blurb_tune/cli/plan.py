@@ -41,7 +41,8 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from (("space" if index == 0 else "", line) for index, line in enumerate(_space(plan)))
     yield from (("pruning" if index == 0 else "", line) for index, line in enumerate(_pruning(plan)))
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
-    yield "final test", "the best configuration and vanilla, once, at the end" if spec.final_test else "none"
+    has_final_test = spec.final_test and plan.source.has_test
+    yield "final test", "the best configuration and vanilla, once, at the end" if has_final_test else "none"
     yield "tracking", spec.tracking.uri or "SQLite in the sweep's folder"
 
 

@@ -121,7 +121,7 @@ def test_a_tokenizer_without_token_types_gives_none() -> None:
 SENTENCES = [_sentence("a", "\x00", "expression"), _sentence("gene"), _sentence("x", "y", "z", "x", "y", "z", "x", "y")]
 
 
-@pytest.mark.parametrize("rows", [[2, 0], [1], [0, 1, 2, 0]])
+@pytest.mark.parametrize("rows", [[2, 0], [0, 1], [1], [0, 1, 2, 0]])
 def test_labels_and_tokens_of_words_are_found_in_any_batch(rows: list[int]) -> None:
     encoded = encode(SENTENCES, TOKENIZER, 8, NER)
     batch, positions = collate(encoded, rows, PAD)["input_ids"], encoded.positions(np.array(rows))
