@@ -201,6 +201,8 @@ def from_line(line: str) -> Event:
         raise ValueError("not an event of this version")
     cls = EVENT_TYPES[data.pop("kind")]
     known = {f.name for f in fields(cls)}
+    if cls is SweepStarted and "models" not in data and "model" in data:  # a log from before there were several models
+        data["models"] = {data["model"]: data.get("blocks", 0)}
     try:
         if "measurement" in data:
             data["measurement"] = Measurement(**data["measurement"])

@@ -248,8 +248,20 @@ class SweepRecord:
 
     def references(self) -> dict[str, GroupResult]:
         """By model, its best vanilla configuration: what the winner is compared with on the test split."""
+        return self._references(self.by_configuration())
+
+    def leaders(self) -> set[str]:
+        """The ended configurations that others have to beat: the best of them, and the best vanilla one of each model.
+
+        One that is at work is none, however well it stands after its first seeds.
+        """
+        ended = [result for result in self.by_configuration() if self.configurations[result.name].state is not None]
+        leaders = [best_of(ended, self.header.runs), *self._references(ended).values()]
+        return {leader.name for leader in leaders if leader is not None}
+
+    def _references(self, results: Iterable[GroupResult]) -> dict[str, GroupResult]:
         vanilla: dict[str, list[GroupResult]] = {}
-        for result in self.by_configuration():
+        for result in results:
             configuration = self.configurations[result.name].configuration
             if configuration.strategy.is_vanilla:
                 vanilla.setdefault(configuration.model, []).append(result)

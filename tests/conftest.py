@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def blurb_data() -> Path:
     folder = Path(os.environ.get("BLURB_DATA_DIR", ""))
     require(bool(os.environ.get("BLURB_DATA_DIR")) and (folder / "BIOSSES").is_dir(), "BLURB data (set BLURB_DATA_DIR)")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Encoded examples of tests do not go to the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BLURB_CACHE_DIR", str(tmp_path_factory.mktemp("encoded")))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -42,6 +42,16 @@ def test_undefined_numbers_survive_the_round_trip() -> None:
     assert (event.measurement.dev_loss, event.measurement.train_loss) == (math.inf, -math.inf)
 
 
+def test_a_log_from_before_there_were_several_models_is_read() -> None:
+    started = ev.SweepStarted(
+        sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", models={"minilm": 6}, objective="mean",
+        score="final", seeds=[0], configurations=1, trivial_score=0.0, slots=1, versions={}, time=1.0,
+    )  # fmt: skip
+    older = json.loads(to_line(started))
+    del older["models"], older["folds"], older["notes"]
+    assert from_line(json.dumps(older | {"model": "minilm", "blocks": 6})) == started
+
+
 @pytest.fixture
 def paths(tmp_path: Path) -> SweepPaths:
     return SweepPaths(tmp_path)

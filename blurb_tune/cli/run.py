@@ -53,22 +53,26 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     tables, tracking = _Tables(paths), _Tracking(paths, plan.spec)
     past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
+    failure: BlurbTuneError | None = None
     if past.status == "finished":
         console.print(f"This sweep is finished already; {paths.root} holds what came of it.")
     else:
         with _stop_on_signal(console) as interrupted, open_view(console, record=past) as view:
-            run_sweep(
-                plan,
-                paths,
-                listeners=[tables.on_event, view.on_event, tracking.on_event],
-                interrupted=interrupted,
-                started=started,
-            )
+            listeners = [tables.on_event, view.on_event, tracking.on_event]
+            try:
+                run_sweep(plan, paths, listeners=listeners, interrupted=interrupted, started=started)
+            except BlurbTuneError as error:
+                if not tracking.has_begun:
+                    raise
+                # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
+                failure = error
     record = SweepRecord.read(paths.events)
     write_everything(record, paths)
     delivery = tracking.finish()
     _show_result(console, record, paths, quiet=quiet, as_json=as_json)
     _warn_undelivered(delivery, paths)
+    if failure is not None:
+        raise failure
     return _exit_code(record)
 
 
@@ -138,6 +142,11 @@ class _Tracking:
         self._uri, self._experiment = tracking_target(paths, spec)
         self._writer: TrackingWriter | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """An event has come."""
+        return self._writer is not None
+
     def on_event(self, event: ev.Event) -> None:
         if self._writer is None:
             self._writer = TrackingWriter(self._paths, self._uri, self._experiment)
@@ -184,11 +193,13 @@ def _exit_code(record: SweepRecord) -> ExitCode:
     if record.status == "interrupted":
         return ExitCode.INTERRUPTED
     errored = [trial for trial in record.trials.values() if trial.is_final and trial.outcome is Outcome.ERRORED]
-    if not errored:
-        return ExitCode.DONE
-    first = errored[0]
-    print(f"{len(errored)} trials errored, the first was {first.trial_id}: {first.reason}\n{first.error}", file=sys.stderr)
-    return ExitCode.FAILED
+    untested = [test for test in record.tests.values() if test.error]
+    if errored:
+        first = errored[0]
+        print(f"{len(errored)} trials errored, the first was {first.trial_id}: {first.reason}\n{first.error}", file=sys.stderr)
+    if untested:
+        print(f"{len(untested)} runs not tested, the first was {untested[0].trial}: {untested[0].error}", file=sys.stderr)
+    return ExitCode.FAILED if errored or untested else ExitCode.DONE
 
 
 def _spec_of(paths: SweepPaths) -> SweepSpec:

@@ -75,9 +75,10 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         model, fold = trial.configuration.model, trial.fold
         if self._model is None or model != self._loaded[0]:
             # The old model goes before the new one comes: a GPU may not have room for both.
-            self._model = None
+            self._model = self._data = None
             self._model = environment.classifier(model)
-        if self._data is None or (model, fold) != self._loaded:
+        if self._data is None or fold != self._loaded[1]:
+            self._data = None
             self._data = environment.models[model].fold(fold)
         self._loaded = (model, fold)
         return FineTuning(

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import optuna
 from ray import tune
@@ -19,7 +20,7 @@ from blurb_tune.execution.cluster import count_slots, ray_cluster
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.final import run_final_test
 from blurb_tune.execution.folder import check_folder, first_event, write_spec
-from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment
+from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment, weights_folder
 from blurb_tune.execution.sweep import Sweep
 from blurb_tune.execution.weights import WeightsKeeper
 from blurb_tune.paths import SweepPaths
@@ -50,12 +51,13 @@ def run_sweep(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with ray_cluster(plan.spec):
         slots = count_slots(plan.spec)
-        environment = prepare_environment(plan, paths)
+        environment = prepare_environment(plan)
         paths.root.mkdir(parents=True, exist_ok=True)
         with EventLog(paths.events, paths.lock) as log:
             for listener in listeners:
                 log.subscribe(listener)
             sweep = _open(plan, paths, log, environment, slots)
+            environment = replace(environment, weights=weights_folder(plan.spec, paths, sweep.record.header.sweep_id))
             if environment.weights is not None:
                 log.subscribe(WeightsKeeper(environment.weights, sweep.record).on_event)
             is_done = False

@@ -42,7 +42,7 @@ class TrialEnvironment:
     settings: TrainingSettings
     cpus: int
     device: str
-    weights: Path | None
+    weights: Path | None = None
 
     def classifier(self, model: str) -> PreTrainedModel:
         """A classifier for the task, on the device; it costs seconds for a large model."""

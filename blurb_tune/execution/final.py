@@ -15,7 +15,7 @@ from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.prepare import encode_for, load_model
 from blurb_tune.execution.slot import set_up_process
 from blurb_tune.execution.sweep import Sweep
-from blurb_tune.execution.weights import drop_weights, load_weights
+from blurb_tune.execution.weights import drop_unfinished, drop_weights, load_weights
 from blurb_tune.preflight import Plan
 from blurb_tune.record import TrialRecord
 from blurb_tune.seeds import derive
@@ -59,6 +59,7 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
             if interrupted.is_set():
                 return False
     drop_weights(environment.weights, {trial.trial_id for trial in sweep.record.trials_of(selection.configuration)})
+    drop_unfinished(environment.weights)
     return True
 
 
@@ -93,8 +94,13 @@ def _test_all(plan: Plan, environment: TrialEnvironment, test: TestSet, trials: 
             try:
                 yield ray.get(reference)
             except ray.exceptions.RayError as error:
-                reason = str(error.cause if isinstance(error, ray.exceptions.RayTaskError) else error)
-                yield ev.Tested(trial=trial_id, examples=len(test.encoded), error=reason.strip().splitlines()[-1])
+                cause = error.cause if isinstance(error, ray.exceptions.RayTaskError) else error
+                yield ev.Tested(trial=trial_id, examples=len(test.encoded), error=_in_a_line(cause))
+
+
+def _in_a_line(error: BaseException) -> str:
+    """What an error says, or its type where it says nothing, as a MemoryError does."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _test_trial(environment: TrialEnvironment, test: TestSet, trial_id: str) -> ev.Tested:

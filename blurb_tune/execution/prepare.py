@@ -14,6 +14,7 @@ from blurb_tune.models.encoder import Pretrained, load_pretrained, load_tokenize
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.paths import SweepPaths
 from blurb_tune.preflight import Plan
+from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.tasks.cache import cache_folder, cached_encode
 from blurb_tune.tasks.data import TaskData, load_data
 from blurb_tune.tasks.examples import Example
@@ -22,8 +23,8 @@ from blurb_tune.training.data import FoldedData, TrainingData
 from blurb_tune.training.fine_tuning import TrainingSettings
 
 
-def prepare_environment(plan: Plan, paths: SweepPaths) -> TrialEnvironment:
-    """Load the models' weights, read train and dev (never test) and turn them into tokens."""
+def prepare_environment(plan: Plan) -> TrialEnvironment:
+    """Load the models' weights, read train and dev (never test) and turn them into tokens. It keeps no trial's weights yet."""
     spec = plan.spec
     every = spec.training.eval_every
     data = load_data(plan.source)
@@ -37,18 +38,21 @@ def prepare_environment(plan: Plan, paths: SweepPaths) -> TrialEnvironment:
             micro_batch_size=spec.training.micro_batch_size,
             eval_batch_size=spec.training.eval_batch_size,
             gradient_checkpointing=spec.training.gradient_checkpointing,
-            keeps_best=spec.score == "best",
+            keeps_best=spec.score == "best" and spec.final_test,
         ),
         cpus=spec.resources.cpus,
         device="cuda" if spec.resources.gpus else "cpu",
-        weights=weights_folder(plan, paths) if spec.final_test else None,
     )
 
 
-def weights_folder(plan: Plan, paths: SweepPaths) -> Path:
-    """Where the actors leave the weights of finished trials; on a cluster, in a folder that all nodes share."""
-    shared = plan.spec.weights
-    return Path(shared).expanduser().resolve() / paths.root.name if shared else paths.weights.resolve()
+def weights_folder(spec: SweepSpec, paths: SweepPaths, sweep_id: str) -> Path | None:
+    """Where the actors leave the weights of finished trials, None where no final test asks for them.
+
+    On a cluster it lies in a folder that all nodes share, and other sweeps too: what it is called there is the sweep's alone.
+    """
+    if not spec.final_test:
+        return None
+    return Path(spec.weights).expanduser().resolve() / sweep_id if spec.weights else paths.weights.resolve()
 
 
 def load_model(plan: Plan, info: ModelInfo) -> tuple[Pretrained, Tokenizer]:

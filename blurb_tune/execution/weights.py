@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from blurb_tune import events as ev
 from blurb_tune.record import SweepRecord
 
 _SUFFIX = ".safetensors"
+_PART = ".part"
 
 
 def weights_file(folder: Path, trial_id: str) -> Path:
@@ -22,10 +24,13 @@ def weights_file(folder: Path, trial_id: str) -> Path:
 def save_weights(folder: Path, trial_id: str, weights: Mapping[str, torch.Tensor]) -> None:
     """Write a trial's weights, whole or not at all. Raises OSError where they cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{trial_id}.{os.getpid()}.part"
+    temporary = folder / f".{trial_id}.{os.getpid()}{_PART}"
     try:
         save_file(dict(weights), temporary)
         temporary.replace(weights_file(folder, trial_id))
+    except SafetensorError as error:  # a full disk, for one
+        temporary.unlink(missing_ok=True)
+        raise OSError(str(error)) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -33,7 +38,10 @@ def save_weights(folder: Path, trial_id: str, weights: Mapping[str, torch.Tensor
 
 def load_weights(folder: Path, trial_id: str) -> dict[str, torch.Tensor]:
     """A trial's weights. Raises OSError where they cannot be read."""
-    weights: dict[str, torch.Tensor] = load_file(weights_file(folder, trial_id))
+    try:
+        weights: dict[str, torch.Tensor] = load_file(weights_file(folder, trial_id))
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
     return weights
 
 
@@ -50,17 +58,19 @@ class WeightsKeeper:
 
 def contenders(record: SweepRecord) -> set[str]:
     """The trials whose weights may still be asked for: of configurations at work, and of those that lead."""
-    names = {name for name, configuration in record.configurations.items() if configuration.state is None}
-    leaders = [record.best_configuration(), *record.references().values()]
-    names |= {leader.name for leader in leaders if leader is not None}
+    at_work = {name for name, configuration in record.configurations.items() if configuration.state is None}
+    names = at_work | record.leaders()
     return {trial.trial_id for trial in record.trials.values() if trial.configuration_id in names}
 
 
 def drop_weights(folder: Path, keep: Collection[str]) -> None:
-    """Remove the weights of all trials but `keep`, and what a killed writer left half done."""
-    if not folder.is_dir():
-        return
-    for file in folder.iterdir():
-        is_kept = file.suffix == _SUFFIX and file.stem in keep
-        if not is_kept and file.suffix in (_SUFFIX, ".part"):
+    """Remove the weights of all trials but `keep`. What is half written is left alone: its writer may be at work."""
+    for file in folder.glob(f"*{_SUFFIX}"):
+        if file.stem not in keep:
             file.unlink(missing_ok=True)
+
+
+def drop_unfinished(folder: Path) -> None:
+    """Remove what killed writers left half done. Nobody may be writing."""
+    for file in folder.glob(f".*{_PART}"):
+        file.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
 """Encoded examples on disk, so that they are tokenised once and all processes of a machine share their memory.
 
 An entry is a folder of .npy files, named by a digest of all that it was made from, with a manifest of their digests: so it is
-never out of date, and never used when damaged. Entries can be deleted at any time.
+never out of date, and never used when damaged. Entries can be deleted at any time; those that nobody has asked for in three
+months are, when another is made.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,6 +33,7 @@ CACHE_VARIABLE = "BLURB_CACHE_DIR"
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _ROWS_AT_A_TIME = 1000
+_SECONDS_UNUSED = 90 * 24 * 3600.0
 
 
 def cache_folder() -> Path | None:
@@ -64,10 +68,10 @@ def cached_encode(
 def _key(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, task: Task) -> str:
     """In hex; it changes with everything that `encode` depends on."""
     # The settings of truncation and padding stand before the added tokens. `encode` sets its own, and calls change them.
-    _, _, content = tokenizer.backend_tokenizer.to_str().partition('"added_tokens":')
+    settings, _, rest = tokenizer.backend_tokenizer.to_str().partition('"added_tokens":')
     facts = [
         _FORMAT,
-        [version("tokenizers"), content, tokenizer.model_input_names, tokenizer.truncation_side],
+        [version("tokenizers"), rest or settings, tokenizer.model_input_names, tokenizer.truncation_side],
         max_length,
         [task.kind, task.fields, task.labels, task.markers],
     ]
@@ -84,6 +88,8 @@ def _read(entry: Path) -> Encoded | None:
         digests = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
         if any(_digest(entry / name) != digest for name, digest in digests.items()):
             return None
+        with suppress(OSError):  # somebody else's cache may be read all the same
+            os.utime(entry)
         return _from_arrays({Path(name).stem: _load(entry / name) for name in digests})
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -103,6 +109,7 @@ def _write(encoded: Encoded, entry: Path) -> str | None:
     """Write the entry beside its place and rename it into it, unless another process was faster. What went wrong, or None."""
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
+        _forget_unused(entry.parent)
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".making.", ignore_cleanup_errors=True) as folder:
             made = Path(folder) / "made"
             made.mkdir()
@@ -118,6 +125,14 @@ def _write(encoded: Encoded, entry: Path) -> str | None:
     except OSError as error:
         return error.strerror or str(error)
     return None
+
+
+def _forget_unused(cache: Path) -> None:
+    """Remove entries, and what a killed process left half made, that have long been of no use."""
+    for folder in cache.iterdir():
+        with suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > _SECONDS_UNUSED:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -149,7 +149,7 @@ def _string_fault(name: str, text: Any) -> str | None:
         return f"{name} must be a string, but got {shown(text)}"
     if not text.strip():
         return f"{name} is empty"
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
         return f"{name} holds half a surrogate pair, which is no character"
     return None
 

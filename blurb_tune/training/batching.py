@@ -37,6 +37,6 @@ def sorted_batches(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
 
 
 def padding_efficiency(lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:
-    """The share of real tokens among those computed, 0 to 1: a batch computes its longest example's length for each of its rows."""
+    """The share of real tokens among all computed, 0 to 1: for each row of a batch, the model computes its longest row."""
     computed = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
     return sum(int(lengths[rows].sum()) for rows in batches) / computed

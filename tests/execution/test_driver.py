@@ -61,7 +61,7 @@ def test_a_sweep_measures_on_ray_what_one_process_measures(sweep: tuple[Plan, Sw
     """Score for score, whichever slot ran a trial and whatever ran there before."""
     plan, paths = sweep
     record = SweepRecord.read(paths.events)
-    environment = prepare_environment(plan, paths)
+    environment = prepare_environment(plan)
     pretrained, data = environment.models["tiny"].pretrained, environment.models["tiny"].fold(None)
     model = environment.classifier("tiny")
     assert len(record.trials) == 4

@@ -64,7 +64,7 @@ def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended
     assert set(tested) == {f"{name}-s{seed}" for name in names for seed in range(2)}
     assert {file.stem for file in paths.weights.iterdir()} == {f"{selection.configuration}-s{seed}" for seed in range(2)}
 
-    environment = prepare_environment(plan, paths)
+    environment = prepare_environment(plan)
     examples = load_test(plan.source, selection)
     encoded = encode_for(plan, plan.models["tiny"], examples, load_tokenizer(plan.models["tiny"]))
     data, model = environment.models["tiny"].fold(None), environment.classifier("tiny")

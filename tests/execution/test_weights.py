@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 
-from blurb_tune.execution.weights import drop_weights, load_weights, save_weights
+from blurb_tune.execution.prepare import weights_folder
+from blurb_tune.execution.weights import drop_unfinished, drop_weights, load_weights, save_weights
+from blurb_tune.paths import SweepPaths
+from blurb_tune.spec.schema import SweepSpec
 
 
 def test_weights_come_back_bit_by_bit(tmp_path: Path) -> None:
@@ -15,6 +20,15 @@ def test_weights_come_back_bit_by_bit(tmp_path: Path) -> None:
     assert {name: tensor.numpy().tobytes() for name, tensor in loaded.items()} == {
         name: tensor.numpy().tobytes() for name, tensor in weights.items()
     }
+
+
+def test_sweeps_that_share_a_folder_do_not_share_weights(tmp_path: Path) -> None:
+    data = {"name": "s", "task": "demo", "model": "tiny"}
+    alone, shared = SweepSpec.model_validate(data), SweepSpec.model_validate(data | {"weights": str(tmp_path)})
+    mine, yours = SweepPaths(tmp_path / "mine" / "out"), SweepPaths(tmp_path / "yours" / "out")
+    assert weights_folder(alone, mine, "s-1") == mine.weights
+    assert weights_folder(shared, mine, "s-1") != weights_folder(shared, yours, "s-2")
+    assert weights_folder(alone.model_copy(update={"final_test": False}), mine, "s-1") is None
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -31,5 +45,26 @@ def test_only_what_is_kept_stays_and_other_files_are_left_alone(tmp_path: Path) 
     (tmp_path / ".c002-s0.77.part").touch()
     (tmp_path / "notes.txt").touch()
     drop_weights(tmp_path, {"c000-s1"})
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["c000-s1.safetensors", "notes.txt"]
+    names = [".c002-s0.77.part", "c000-s1.safetensors", "notes.txt"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names, "another slot may be writing"
+    drop_unfinished(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == names[1:]
     drop_weights(tmp_path / "not there", set())
+    drop_unfinished(tmp_path / "not there")
+
+
+def test_a_full_disk_and_a_damaged_file_are_errors_of_the_system(tmp_path: Path) -> None:
+    """The actor and the final test go on without the weights then."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            save_weights(tmp_path, "c000-s0", {"a": torch.zeros(1000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "c000-s0.safetensors").write_bytes(b"cut")
+    with pytest.raises(OSError, match="header"):
+        load_weights(tmp_path, "c000-s0")

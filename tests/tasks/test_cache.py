@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pickle
 import resource
 import subprocess
@@ -229,3 +230,22 @@ def test_the_folder_is_the_variables_or_the_users_own(monkeypatch: pytest.Monkey
     assert cache_folder() == Path("/home/someone/.cache/blurb-tune/encoded")
     monkeypatch.setenv(CACHE_VARIABLE, "~/elsewhere")
     assert cache_folder() == Path("/home/someone/elsewhere")
+
+
+def test_entries_that_nobody_asks_for_are_removed_when_another_is_made(tmp_path: Path) -> None:
+    def ask(text: str) -> None:
+        cached_encode([Example("0", (text,), 0)], TOKENIZER, 16, CHEMPROT, cache=tmp_path)
+
+    ask("first")
+    (first,) = tmp_path.iterdir()
+    ask("second")
+    (second,) = set(tmp_path.iterdir()) - {first}
+    (tmp_path / ".making.left").mkdir()
+    for folder in tmp_path.iterdir():
+        os.utime(folder, (0, 0))
+    ask("second")  # asking for it makes it young again
+    ask("third")
+    left = {entry.name for entry in tmp_path.iterdir()}
+    assert len(left) == 2
+    assert second.name in left
+    assert first.name not in left
