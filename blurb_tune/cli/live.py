@@ -118,8 +118,8 @@ class PlainLines:
             case ConfigurationEnded():
                 self._say(event.time, self._configuration_end(event))
             case SelectionMade():
-                names = " and ".join(name for name in (event.configuration, event.reference) if name)
-                self._say(event.time, f"the search is over: {names} read the test split")
+                reference = f", its reference {event.reference}" if event.reference else ""
+                self._say(event.time, f"the search is over: the winner is {event.configuration}{reference}")
             case Tested():
                 self._say(event.time, self._test_end(event))
             case SweepEnded():

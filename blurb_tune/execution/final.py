@@ -27,6 +27,9 @@ from blurb_tune.training.data import FoldedData
 from blurb_tune.training.forward import Forward
 from blurb_tune.trial import Outcome
 
+# A Ctrl-C does not wait for the next result.
+_SECONDS_PER_LOOK = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class TestSet:
@@ -43,7 +46,7 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
     In the end only the winner's weights are left. Raises BlurbTuneError when the test split cannot be read.
     """
     selection = sweep.select()
-    if selection is None or environment.weights is None or not plan.source.has_test:
+    if selection is None or environment.weights is None:
         return True
     names = [name for name in (selection.configuration, selection.reference) if name]
     trials = [
@@ -52,12 +55,12 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
         for trial in sweep.record.trials_of(name)
         if sweep.record.score(trial) is not None and trial.trial_id not in sweep.record.tests
     ]
-    if trials:
+    if trials and plan.source.has_test:
         test = _test_set(plan, selection, sweep.record.configurations[selection.configuration].configuration.model)
-        for event in _test_all(plan, environment, test, trials):
+        for event in _test_all(plan, environment, test, trials, interrupted):
             sweep.tested(event)
-            if interrupted.is_set():
-                return False
+        if interrupted.is_set():
+            return False
     drop_weights(environment.weights, {trial.trial_id for trial in sweep.record.trials_of(selection.configuration)})
     drop_unfinished(environment.weights)
     return True
@@ -75,8 +78,10 @@ def _test_set(plan: Plan, selection: ev.SelectionMade, model: str) -> TestSet:
     return TestSet(model, encode_for(plan, plan.models[model], examples, tokenizer), tokenizer.pad_token_id)
 
 
-def _test_all(plan: Plan, environment: TrialEnvironment, test: TestSet, trials: list[TrialRecord]) -> Iterator[ev.Tested]:
-    """Each trial's result as it comes in, from as many processes as there is room for."""
+def _test_all(
+    plan: Plan, environment: TrialEnvironment, test: TestSet, trials: list[TrialRecord], interrupted: threading.Event
+) -> Iterator[ev.Tested]:
+    """Each trial's result as it comes in, from as many processes as there is room for, until `interrupted` is set."""
     alone = replace(environment, models={test.model: environment.models[test.model]})
     shared, on_test = ray.put(alone), ray.put(test)
     resources = plan.spec.resources
@@ -87,8 +92,8 @@ def _test_all(plan: Plan, environment: TrialEnvironment, test: TestSet, trials: 
             yield _trivial_result(trial.trial_id, environment, test)
         else:
             running[tester.remote(shared, on_test, trial.trial_id)] = trial.trial_id
-    while running:
-        done, _ = ray.wait(list(running))
+    while running and not interrupted.is_set():
+        done, _ = ray.wait(list(running), timeout=_SECONDS_PER_LOOK)
         for reference in done:
             trial_id = running.pop(reference)
             try:

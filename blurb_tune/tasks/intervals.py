@@ -34,13 +34,8 @@ def score_interval(
         return fisher_interval(score, len(labels))
     if metric in _SHARES:
         return wilson_interval(round(score * len(labels)), len(labels))
-    return _bootstrap(
-        _resampled(task, metric, outputs, labels, words), len(labels) if words is None else _sentences(words), seed
-    )
-
-
-def _sentences(words: Words) -> int:
-    return len(words.offsets) - 1
+    examples = len(labels) if words is None else len(words.offsets) - 1
+    return _bootstrap(_resampled(task, metric, outputs, labels, words), examples, seed)
 
 
 def _resampled(

@@ -45,8 +45,9 @@ class Forward:
         """
         try:
             return self._backward(data, rows)
-        except torch.OutOfMemoryError as error:
-            self._halve("micro_batch_size", len(rows), error)
+        except torch.OutOfMemoryError:
+            if not self._try_to_halve("micro_batch_size", len(rows)):
+                raise
         # Behind the handler, whose error keeps the tensors of the failed attempt alive. Its gradients must not count twice.
         self._model.zero_grad(set_to_none=True)
         self._forget_memory()
@@ -58,8 +59,9 @@ class Forward:
         self._model.eval()
         try:
             return self._outputs(data)
-        except torch.OutOfMemoryError as error:
-            self._halve("eval_batch_size", len(data), error)
+        except torch.OutOfMemoryError:
+            if not self._try_to_halve("eval_batch_size", len(data)):
+                raise
         self._forget_memory()
         return self._outputs(data)
 
@@ -108,13 +110,17 @@ class Forward:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=self._autocast_dtype)
 
-    def _halve(self, name: str, rows: int, error: torch.OutOfMemoryError) -> None:
-        """Raises the error again where batches have been halved already, or are of one example."""
+    def _try_to_halve(self, name: str, rows: int) -> bool:
+        """Whether batches are halved now: they are not for a second time, nor where they are of one example.
+
+        (It is not shown the error: a frame that knows an error it raises keeps it, and a trial's memory, alive in a cycle.)
+        """
         size = min(getattr(self, name), rows)
         if self.has_halved or size < 2:
-            raise error
+            return False
         self.has_halved = True
         setattr(self, name, (size + 1) // 2)
+        return True
 
     def _forget_memory(self) -> None:
         if self._device.type == "cuda":

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -154,6 +156,20 @@ def test_batches_are_halved_once_when_memory_runs_out_and_the_step_stays_the_sam
         assert torch.allclose(gradient, whole[1][name], rtol=1e-3, atol=1e-6), name
     with room_for(model, 3), pytest.raises(torch.OutOfMemoryError):
         small.backward(data, rows)
+
+
+def test_memory_that_did_not_suffice_is_free_at_once(task: Task, data: Encoded, model: PreTrainedModel) -> None:
+    """An error that kept itself alive would keep a whole trial with it, and the next one on the GPU would fail as well."""
+    gc.disable()
+    try:
+        small = forward(model, task, size=1)
+        alive = weakref.ref(small)
+        with room_for(model, 0), suppress(torch.OutOfMemoryError):
+            small.backward(data, np.arange(3))
+        del small
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_evaluation_too_halves_its_batches(task: Task, data: Encoded, model: PreTrainedModel) -> None:
