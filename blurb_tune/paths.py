@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,21 @@ class SweepPaths:
     def tracking_lock(self) -> Path:
         """Held by whoever delivers the log to MLflow."""
         return self.root / ".tracking.lock"
+
+
+def home_expanded(name: str) -> Path:
+    """The path that a user spells out; a `~name` that is no user's stays as it is."""
+    with suppress(RuntimeError):
+        return Path(name).expanduser()
+    return Path(name)
+
+
+def fault_of_folder(folder: Path) -> str | None:
+    """Why files cannot be written to `folder`, which need not be there yet; None where they can."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.access(path, os.F_OK))
+    if not there.is_dir():
+        return f"expected a folder, but {there} is a file"
+    return None if os.access(there, os.W_OK | os.X_OK) else f"nothing can be written to {there}"
 
 
 def write_atomically(path: Path, text: str) -> None:

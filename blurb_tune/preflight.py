@@ -17,6 +17,7 @@ from pathlib import Path
 from blurb_tune.errors import BlurbTuneError, InputError, Problem, did_you_mean
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
+from blurb_tune.paths import fault_of_folder, home_expanded
 from blurb_tune.search.combinations import count, feasible_strategies, planned_configurations, too_deep
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of
@@ -92,6 +93,8 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     if check_machine:
         for name, info in models.items():
             problems += _complaint(loaded, _model_paths(loaded)[name], partial(check_weights, info))
+        if spec.weights is not None and (fault := fault_of_folder(home_expanded(spec.weights))):
+            problems.append(source.problem(("weights",), fault))
     problems += _check_grid(loaded)
     if spec.storage is not None and not spec.storage.startswith(_STORAGES):
         problems.append(source.problem(("storage",), f"expected a URL that starts with one of {', '.join(_STORAGES)}"))

@@ -122,6 +122,19 @@ def test_the_weights_of_every_model_are_checked(tmp_path: Path) -> None:
     ] * 2
 
 
+def test_a_folder_for_weights_that_cannot_be_one_is_told_at_the_start(tmp_path: Path) -> None:
+    """Not when the search is over, and all weights are gone."""
+    (tmp_path / "file").touch()
+    for weights in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        assert "expected a folder, but" in problems_of(tmp_path, weights=str(weights))[0]
+    plan_of(tmp_path, weights=str(tmp_path / "to" / "be" / "made"))
+
+
+@pytest.mark.parametrize("settings", [{"model": "~nobody-here/model"}, {"task": "biosses", "data": "~nobody-here/data"}])
+def test_the_home_of_nobody_is_no_folder(tmp_path: Path, settings: dict[str, Any]) -> None:
+    assert "~nobody-here" in problems_of(tmp_path, **settings)[0]
+
+
 def test_everything_wrong_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     lines = ["task: demo", "model: tiny", "metric: acc", "seeds: [1, 1]", "space: {freeze_depth: 9}", "resources: {gpus: 99}"]

@@ -12,7 +12,7 @@ from blurb_tune.execution.sweep import SweepFacts
 from blurb_tune.models.catalogue import ModelInfo
 from blurb_tune.models.encoder import Pretrained, load_pretrained, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
-from blurb_tune.paths import SweepPaths
+from blurb_tune.paths import SweepPaths, home_expanded
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.tasks.cache import cache_folder, cached_encode
@@ -52,7 +52,7 @@ def weights_folder(spec: SweepSpec, paths: SweepPaths, sweep_id: str) -> Path | 
     """
     if not spec.final_test:
         return None
-    return Path(spec.weights).expanduser().resolve() / sweep_id if spec.weights else paths.weights.resolve()
+    return home_expanded(spec.weights).resolve() / sweep_id if spec.weights else paths.weights.resolve()
 
 
 def load_model(plan: Plan, info: ModelInfo) -> tuple[Pretrained, Tokenizer]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from blurb_tune.errors import BlurbTuneError, did_you_mean
 from blurb_tune.models.folder import CONFIG, check_folder, read_shape
 from blurb_tune.models.hub import check_hub_weights, hub_config
+from blurb_tune.paths import home_expanded
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _BASE = (12, 768)
@@ -188,7 +189,7 @@ def describe_model(name: str) -> ModelInfo:
     if known is not None:
         path = _packaged_folder(known) if known.package else None
         return ModelInfo(name, known.family, known.blocks, known.hidden_size, known.max_length, path, known.hub_id)
-    path = Path(name).expanduser()
+    path = home_expanded(name)
     if path.is_dir():
         if not (path / CONFIG).is_file():
             raise BlurbTuneError(f"{path} is no model folder: it has no {CONFIG}")

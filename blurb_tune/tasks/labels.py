@@ -46,6 +46,8 @@ def _faults(task: Task, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     for label in task.left_out if task.labels else ():
         if label not in task.labels:
             yield "left_out", f"unknown label {label!r}{did_you_mean(label, task.labels)}"
+    if task.labels and set(task.labels) <= set(task.left_out):
+        yield "left_out", "with all labels left out there is nothing to score"
     read = sorted(set(_labels(task, rows)).intersection(_READ_AS_TRUTH)) if set(task.labels) & set(_TRUTH) else []
     if read:
         yield "labels", f"YAML reads yes, no, on and off as true and false: write {', '.join(f'{name!r}' for name in read)}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from blurb_tune.errors import did_you_mean
+from blurb_tune.paths import home_expanded
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.hub import PREFIX
 from blurb_tune.tasks.readers import FORMATS
@@ -69,7 +70,7 @@ def check_own(spec: TaskSpec) -> Iterator[tuple[str, str]]:
 def _tables(spec: TaskSpec, base: Path) -> Tables:
     if spec.hub is not None:
         return HubTables(spec.hub.removeprefix(PREFIX), "hub", needs_dev=False)
-    return FileTables({split: base / Path(file).expanduser() for split, file in _files(spec).items()}, {s: s for s in SPLITS})
+    return FileTables({split: base / home_expanded(file) for split, file in _files(spec).items()}, {s: s for s in SPLITS})
 
 
 def _files(spec: TaskSpec) -> dict[Split, str]:

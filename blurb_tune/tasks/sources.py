@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from blurb_tune.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.paths import home_expanded
 from blurb_tune.tasks import demo, hub
 from blurb_tune.tasks.cells import typed
 from blurb_tune.tasks.examples import NamedProblem, Row
@@ -207,9 +207,7 @@ def find_source(task: Task, data: str | None = None, base: Path = Path()) -> Dat
     if named.startswith(hub.PREFIX):
         without_ids = replace(task, id_field=None)  # which data sets of the hub seldom have
         return DataSource(without_ids, HubTables(named.removeprefix(hub.PREFIX), "data", needs_dev=True))
-    root = Path(named)
-    with suppress(RuntimeError):  # a `~name` that is no user's stays as it is
-        root = root.expanduser()
+    root = home_expanded(named)
     return DataSource(task, _folder_tables(task, base / root if data else root))
 
 

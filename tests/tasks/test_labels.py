@@ -65,6 +65,12 @@ FAULTS: list[tuple[Task, list[Any], str, str]] = [
     (_task(metric="f1", labels=("a", "b", "c")), ["a"], "metric", "'f1' is of two classes, but there are 3: a, b, c"),
     (_task(labels=("a", "bb"), left_out=("b",)), ["a"], "left_out", "unknown label 'b'; did you mean 'bb'?"),
     (
+        _task(labels=("a", "b"), left_out=("b", "a")),
+        ["a", "b"],
+        "left_out",
+        "with all labels left out there is nothing to score",
+    ),
+    (
         _task(labels=("false", "maybe", "true")),
         ["yes", "maybe", "no"],
         "labels",
