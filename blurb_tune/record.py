@@ -18,7 +18,7 @@ from blurb_tune.trial import Configuration, Measurement, Outcome
 
 @dataclass
 class TrialRecord:
-    """One trial, of its latest attempt."""
+    """One trial, of its latest attempt. errors: how many earlier attempts errored; interrupted ones are not among them."""
 
     trial_id: str
     configuration_id: str
@@ -26,6 +26,7 @@ class TrialRecord:
     attempt: int
     started: float
     fold: int | None = None
+    errors: int = 0
     measurements: list[Measurement] = field(default_factory=list)
     prunes: list[ev.PruneDecided] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -141,8 +142,9 @@ class SweepRecord:
             case ev.TrialStarted():
                 before = self.trials.get(event.trial)
                 self.lost_seconds += before.train_seconds if before else 0.0
+                errors = before.errors + (before.outcome is Outcome.ERRORED) if before else 0
                 self.trials[event.trial] = TrialRecord(
-                    event.trial, event.configuration, event.seed, event.attempt, event.time, event.fold
+                    event.trial, event.configuration, event.seed, event.attempt, event.time, event.fold, errors
                 )
             case ev.Measured():
                 self.trials[event.trial].measurements.append(event.measurement)

@@ -49,8 +49,6 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
     paths = SweepPaths(output or default_folder(plan))
     check_folder(plan, paths)
     console = Console(quiet=quiet or as_json)
-    for note in plan.notes:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     tables, tracking = _Tables(paths), _Tracking(paths, plan.spec)
     past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
     failure: BlurbTuneError | None = None

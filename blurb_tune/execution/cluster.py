@@ -70,6 +70,11 @@ def _check_address(address: str | None) -> None:
         raise InputError([Problem("cluster", f"no Ray cluster answers at {address}: {error}")]) from None
 
 
+def count_nodes() -> int:
+    """Machines of the cluster that are alive."""
+    return sum(bool(node["Alive"]) for node in ray.nodes())
+
+
 def count_slots(spec: SweepSpec) -> int:
     """How many trials run at a time: what the nodes have room for, at most what the spec allows.
 

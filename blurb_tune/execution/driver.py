@@ -16,7 +16,7 @@ from blurb_tune.errors import BlurbTuneError
 from blurb_tune.events import EventLog, read_events
 from blurb_tune.execution.actor import TrialActor
 from blurb_tune.execution.adapters import InterruptStopper, SweepScheduler, SweepSearcher
-from blurb_tune.execution.cluster import count_slots, ray_cluster
+from blurb_tune.execution.cluster import count_nodes, count_slots, ray_cluster
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.final import run_final_test
 from blurb_tune.execution.folder import check_folder, first_event, write_spec
@@ -81,7 +81,7 @@ def _open(plan: Plan, paths: SweepPaths, log: EventLog, environment: TrialEnviro
     facts = facts_of(plan, environment)
     if check_folder(plan, paths) is None:
         write_spec(plan, paths)
-        log.append(first_event(plan, facts, slots, notes_of(plan, environment)))
+        log.append(first_event(plan, facts, slots, notes_of(plan, environment, count_nodes())))
     else:
         log.append(ev.SweepResumed(slots=slots))
     return Sweep(plan.spec, facts, log, [event for event, _ in read_events(paths.events)])

@@ -12,10 +12,12 @@ import ray
 from blurb_tune import events as ev
 from blurb_tune.errors import BlurbTuneError, InputError
 from blurb_tune.execution.environment import TrialEnvironment
-from blurb_tune.execution.prepare import encode_for, load_model
+from blurb_tune.execution.prepare import encode_for
 from blurb_tune.execution.slot import set_up_process
 from blurb_tune.execution.sweep import Sweep
 from blurb_tune.execution.weights import drop_unfinished, drop_weights, load_weights
+from blurb_tune.models.encoder import load_tokenizer
+from blurb_tune.models.tokens import add_tokens
 from blurb_tune.preflight import Plan
 from blurb_tune.record import TrialRecord
 from blurb_tune.seeds import derive
@@ -56,7 +58,8 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
         if sweep.record.score(trial) is not None and trial.trial_id not in sweep.record.tests
     ]
     if trials and plan.source.has_test:
-        test = _test_set(plan, selection, sweep.record.configurations[selection.configuration].configuration.model)
+        model = sweep.record.configurations[selection.configuration].configuration.model
+        test = _test_set(plan, environment, selection, model)
         for event in _test_all(plan, environment, test, trials, interrupted):
             sweep.tested(event)
         if interrupted.is_set():
@@ -66,7 +69,7 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
     return True
 
 
-def _test_set(plan: Plan, selection: ev.SelectionMade, model: str) -> TestSet:
+def _test_set(plan: Plan, environment: TrialEnvironment, selection: ev.SelectionMade, model: str) -> TestSet:
     try:
         examples = load_test(plan.source, selection)
     except InputError as error:
@@ -74,8 +77,11 @@ def _test_set(plan: Plan, selection: ev.SelectionMade, model: str) -> TestSet:
             f"the test split cannot be read:\n{error}\nThe search is over and nothing is lost: mend the data and run the same "
             "command again, or leave the test out with --set final_test=false"
         ) from None
-    _, tokenizer = load_model(plan, plan.models[model])
-    return TestSet(model, encode_for(plan, plan.models[model], examples, tokenizer), tokenizer.pad_token_id)
+    info = plan.models[model]
+    tokenizer = load_tokenizer(info)
+    # The model has the markers' rows already; this has the tokenizer know them.
+    add_tokens(environment.models[model].pretrained, tokenizer, plan.task.markers)
+    return TestSet(model, encode_for(plan, info, examples, tokenizer), tokenizer.pad_token_id)
 
 
 def _test_all(
@@ -85,7 +91,9 @@ def _test_all(
     alone = replace(environment, models={test.model: environment.models[test.model]})
     shared, on_test = ray.put(alone), ray.put(test)
     resources = plan.spec.resources
-    tester = ray.remote(_test_trial).options(num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=1)
+    tester = ray.remote(_test_trial).options(
+        num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=1, retry_exceptions=True
+    )
     running = {}
     for trial in trials:
         if trial.outcome is Outcome.DIVERGED:

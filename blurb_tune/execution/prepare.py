@@ -10,7 +10,7 @@ import numpy as np
 from blurb_tune.execution.environment import ModelEnvironment, TrialEnvironment
 from blurb_tune.execution.sweep import SweepFacts
 from blurb_tune.models.catalogue import ModelInfo
-from blurb_tune.models.encoder import Pretrained, load_pretrained, load_tokenizer
+from blurb_tune.models.encoder import load_pretrained, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.paths import SweepPaths, home_expanded
 from blurb_tune.preflight import Plan
@@ -55,12 +55,6 @@ def weights_folder(spec: SweepSpec, paths: SweepPaths, sweep_id: str) -> Path | 
     return home_expanded(spec.weights).resolve() / sweep_id if spec.weights else paths.weights.resolve()
 
 
-def load_model(plan: Plan, info: ModelInfo) -> tuple[Pretrained, Tokenizer]:
-    """A model and its tokenizer, both of which know the task's markers as words of their own."""
-    tokenizer = load_tokenizer(info)
-    return add_tokens(load_pretrained(info), tokenizer, plan.task.markers), tokenizer
-
-
 def encode_for(plan: Plan, info: ModelInfo, examples: Sequence[Example], tokenizer: Tokenizer) -> Encoded:
     """Examples in a model's tokens, from the cache where they have been encoded before."""
     length = min(plan.spec.training.max_length or plan.task.max_length, info.max_length)
@@ -68,7 +62,8 @@ def encode_for(plan: Plan, info: ModelInfo, examples: Sequence[Example], tokeniz
 
 
 def _prepare_model(plan: Plan, info: ModelInfo, data: TaskData) -> ModelEnvironment:
-    pretrained, tokenizer = load_model(plan, info)
+    tokenizer = load_tokenizer(info)
+    pretrained = add_tokens(load_pretrained(info), tokenizer, plan.task.markers)
     train = encode_for(plan, info, data.train, tokenizer)
     if data.folds:
         folds = tuple(np.array(fold, dtype=np.int64) for fold in data.folds)
@@ -94,9 +89,11 @@ def facts_of(plan: Plan, environment: TrialEnvironment) -> SweepFacts:
     )
 
 
-def notes_of(plan: Plan, environment: TrialEnvironment) -> list[str]:
-    """What is remarkable about the data, in the files and in each model's tokens."""
+def notes_of(plan: Plan, environment: TrialEnvironment, nodes: int) -> list[str]:
+    """What is remarkable about the data, in the files and in each model's tokens, and about the cluster."""
     notes = list(plan.notes)
+    if nodes > 1 and plan.spec.final_test and plan.spec.weights is None:
+        notes.append(f"the cluster has {nodes} nodes, and `weights` names no folder that all share, as the final test needs")
     for name, model in environment.models.items():
         data = model.data
         parts = {"all": data.examples} if isinstance(data, FoldedData) else {"train": data.train, "dev": data.dev}

@@ -202,7 +202,7 @@ class Sweep:
         return derive_share(self._spec.search.seed, "control", trial_id) < self._spec.pruning.control_share
 
     def _end(self, trial: TrialRecord, outcome: Outcome, reason: str, error: str = "", worker: str = "") -> None:
-        retry = outcome is Outcome.ERRORED and trial.attempt <= self._spec.retries
+        retry = outcome is Outcome.ERRORED and trial.errors < self._spec.retries
         self._log.append(
             ev.TrialEnded(
                 trial=trial.trial_id,

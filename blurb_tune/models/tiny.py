@@ -12,9 +12,11 @@ from transformers.initialization import no_init_weights
 
 from blurb_tune.models.catalogue import KNOWN_MODELS
 from blurb_tune.models.drawing import draw_module
+from blurb_tune.seeds import derive
 
 TINY = KNOWN_MODELS["tiny"]
-_SEED = 0
+# Not that of any trial, whose re-initialised blocks would be the pretrained ones again.
+_SEED = derive(0, "tiny")
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 _WORDS = """

@@ -207,3 +207,20 @@ def test_what_an_actor_says_after_its_trial_has_ended_is_not_heard(tmp_path: Pat
     assert sweep.report("c000-s0", report(9, 0.9)) == Continue()
     sweep.lost("c000-s0", "late")
     assert len(events_of(tmp_path)) == before
+
+
+def test_an_interruption_does_not_use_up_a_trial_s_second_try(tmp_path: Path) -> None:
+    """The first attempt is lost with its driver, the second errs, and a third is due."""
+    spec, behaved = make_spec(seeds=1), []
+
+    def behave(trial: TrialConfig) -> list[TrialReport]:
+        behaved.append(trial.attempt)
+        if trial.configuration_id == "c000" and trial.attempt < 3:
+            return [report(1, 0.5), TrialReport(outcome=Outcome.ERRORED, reason="RuntimeError: x", error="trace")]
+        return [report(1, 0.5), report(2, 0.5, outcome=Outcome.COMPLETED)]
+
+    simulate(tmp_path, spec, behave, dies_after=1)
+    simulate(tmp_path, spec, behave)
+    trial = SweepRecord.read(SweepPaths(tmp_path).events).trials["c000-s0"]
+    assert behaved[:3] == [1, 2, 3]
+    assert (trial.attempt, trial.errors, trial.outcome) == (3, 1, Outcome.COMPLETED)
