@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -178,17 +179,19 @@ def test_a_folder_that_cannot_be_made_costs_a_warning(tmp_path: Path) -> None:
     assert_same(found, encode(EXAMPLES, TOKENIZER, 12, CHEMPROT))
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """No file of this process may grow beyond 600 bytes, which fails as a full disk does."""
+    """No file of this process may grow beyond 600 bytes, which fails as a full disk does; the test's own report neither."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (600, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_full_disk_costs_a_warning(tmp_path: Path, small_files: None) -> None:
-    with pytest.warns(UserWarning, match="cannot be kept in"):
+def test_a_full_disk_costs_a_warning(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="cannot be kept in"), small_files():
         found = cached_encode(EXAMPLES, TOKENIZER, 12, CHEMPROT, cache=tmp_path)
     assert_same(found, encode(EXAMPLES, TOKENIZER, 12, CHEMPROT))
     assert not list(tmp_path.iterdir())
