@@ -115,12 +115,13 @@ def _best(record: SweepRecord) -> list[RenderableType]:
     if best is None:
         return [Text("No configuration has a result yet.")]
     group = next(group for group in by_configuration(record) if group.result.name == best.name)
-    spread = "one seed" if best.n == 1 else f"std {score(best.spread.std)} over {best.n} seeds"
+    unit = _unit(record)
+    spread = f"one {unit}" if best.n == 1 else f"std {score(best.spread.std)} over {counted(best.n, unit)}"
     lines = [f"{record.header.metric} {score(best.spread.mean)} on dev, {spread}; failed {share(best.failed, best.n)}"]
     if not group.is_vanilla and not math.isnan(group.difference):
         lines[0] += f"; {difference(group.difference)} against vanilla" + (" of the same model" if record.has_models else "")
     if lacks_seeds(record, best):
-        lines.append("No configuration has a result for every seed: this one may look better than it is.")
+        lines.append(f"No configuration has a result for every {unit}: this one may look better than it is.")
     if best.failed == best.n:
         lines.append("Every run of it failed: nothing in this sweep has learned the task. Try more epochs or other rates.")
     values = record.configurations[best.name].configuration.values()
@@ -156,6 +157,11 @@ def _final_test(record: SweepRecord, box: Box, padding: int) -> Iterator[Rendera
         yield Text(f"{counted(missing, 'run')} could not be tested: see the log, and `weights` in the spec's settings.")
 
 
+def _unit(record: SweepRecord) -> str:
+    """What a configuration has several of: in a cross-validation a run is a seed and a fold."""
+    return "run" if record.header.folds else "seed"
+
+
 def _balance(record: SweepRecord) -> Iterator[str]:
     counts = {name: count for name, count in record.outcome_counts().items() if count}
     counts["unfinished"] = sum(not trial.is_final for trial in record.trials.values())
@@ -168,7 +174,7 @@ def _balance(record: SweepRecord) -> Iterator[str]:
         yield _control_sentence(pruning)
     of = " to vanilla of the same model" if record.has_models else ""
     reference = f"vs vanilla: difference of the means{of}" if vanilla_means(record) else "vs vanilla: not in this sweep"
-    yield f"n: seeds with a result, failed ones included; dominated ones are cut short and left out; {reference}."
+    yield f"n: {_unit(record)}s with a result, failed ones included; dominated ones are cut short and left out; {reference}."
 
 
 def _control_sentence(pruning: PruningResult) -> str:

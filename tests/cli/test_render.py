@@ -154,3 +154,13 @@ def test_any_sweep_has_a_summary_at_any_point(sweep: SweepWriter) -> None:
     record = sweep.record
     assert all(cell_len(line) <= 80 for line in shown(record, 80).split("\n"))
     assert plain_summary(record).endswith("\n")
+
+
+def test_in_a_cross_validation_runs_are_counted_not_seeds() -> None:
+    sweep = SweepWriter(seeds=(0,), folds=2)
+    sweep.configuration("c0")
+    sweep.trial("c0", 0, [0.5])
+    text = plain_summary(sweep.finish())
+    assert "No configuration has a result for every run" in text
+    assert "n: runs with a result" in text
+    assert "seed" not in text
