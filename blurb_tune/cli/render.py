@@ -172,9 +172,15 @@ def _balance(record: SweepRecord) -> Iterator[str]:
         yield f"Pruning stopped {counted(pruning.stopped, 'trial')} and saved {saved}."
     if pruning.stopped or pruning.spared:
         yield _control_sentence(pruning)
-    of = " to vanilla of the same model" if record.has_models else ""
-    reference = f"vs vanilla: difference of the means{of}" if vanilla_means(record) else "vs vanilla: not in this sweep"
-    yield f"n: {_unit(record)}s with a result, failed ones included; dominated ones are cut short and left out; {reference}."
+    counted_are = f"n: {_unit(record)}s with a result, failed ones included; dominated ones are cut short and left out"
+    yield f"{counted_are}; {_reference(record)}."
+
+
+def _reference(record: SweepRecord) -> str:
+    if vanilla_means(record):
+        return "vs vanilla: difference of the means" + (" to vanilla of the same model" if record.has_models else "")
+    has_vanilla = any(c.configuration.strategy.is_vanilla for c in record.configurations.values())
+    return "vs vanilla: which has no result yet" if has_vanilla else "vs vanilla: not in this sweep"
 
 
 def _control_sentence(pruning: PruningResult) -> str:
