@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from blurb_tune.tasks.sources import DataSource
+
 # A busy machine must not fail a property: examples are bounded in number, not in time.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
@@ -24,6 +26,18 @@ def require(found: bool, what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing, and CI must have it")
     pytest.skip(f"needs {what}")
+
+
+# Their licences do not let them be passed on, so that not even CI has them.
+RARE_DATA = {"bc2gm", "gad", "bioasq"}
+
+
+def require_data(source: DataSource) -> None:
+    """Skip where the data of a BLURB task are missing on a laptop, fail in CI for those that CI must have."""
+    is_there = source.tables.has("train")
+    if not is_there and source.task.name in RARE_DATA:
+        pytest.skip(f"needs {source.task.folder} in the BLURB data, which may not be passed on")
+    require(is_there, f"{source.task.folder} in the BLURB data")
 
 
 @pytest.fixture(scope="session")

@@ -29,11 +29,9 @@ def save_weights(folder: Path, trial_id: str, weights: Mapping[str, torch.Tensor
         save_file(dict(weights), temporary)
         temporary.replace(weights_file(folder, trial_id))
     except SafetensorError as error:  # a full disk, for one
-        temporary.unlink(missing_ok=True)
         raise OSError(str(error)) from error
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def load_weights(folder: Path, trial_id: str) -> dict[str, torch.Tensor]:

@@ -19,6 +19,7 @@ from blurb_tune.tasks.data import inspect, load_data, load_split, load_test
 from blurb_tune.tasks.own import own_source
 from blurb_tune.tasks.sources import DATA_VARIABLE, DataSource, find_source
 from blurb_tune.tasks.task import Task
+from tests.conftest import require_data
 
 BIOSSES, PUBMEDQA, DEMO = TASKS["biosses"], TASKS["pubmedqa"], TASKS["demo"]
 SELECTION = SelectionMade(configuration="c001", reference=None)
@@ -273,8 +274,7 @@ def test_many_labels_in_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("task", BLURB, ids=lambda task: task.name)
 def test_real_data_are_sound_and_of_the_known_size(task: Task, blurb_data: Path) -> None:
     source = find_source(task, str(blurb_data))
-    if not source.has_test:
-        pytest.skip(f"{task.name} is not there")
+    require_data(source)
     found = inspect(source)
     assert found.problems == ()
     assert found.data is not None

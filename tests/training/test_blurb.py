@@ -19,9 +19,8 @@ from blurb_tune.tasks.task import Task
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
 from blurb_tune.trial import Configuration, Outcome
+from tests.conftest import require_data
 
-# They are not freely to be had, and nobody need have them.
-RARE = {"bc2gm", "gad", "bioasq"}
 TRAIN, DEV = 64, 48
 
 pytestmark = pytest.mark.slow
@@ -30,8 +29,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("task", BLURB, ids=lambda task: task.name)
 def test_every_data_set_can_be_learnt_from(task: Task, pretrained: Pretrained, blurb_data: Path) -> None:
     source = find_source(task, str(blurb_data))
-    if task.name in RARE and not source.tables.has("train"):
-        pytest.skip(f"needs {task.folder} in the BLURB data, which may not be passed on")
+    require_data(source)
     data, tokenizer = load_data(source), load_tokenizer(describe_model("tiny"))
     grown = add_tokens(pretrained, tokenizer, task.markers)
     train, dev = (
