@@ -43,7 +43,7 @@ class Plan:
 
     spec: with the labels of a task of one's own filled in. models: by the names that the spec gives them, in its order.
     train_examples and dev_examples: None where the data have not been looked at and nobody published them; with folds, those
-    of the smallest. max_epochs and max_steps: of all trials together, if nothing is pruned. notes: what is
+    of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials together, if nothing is pruned. notes: what is
     remarkable about the data. digest: of everything that decides the numbers.
     """
 
@@ -54,6 +54,7 @@ class Plan:
     metric: str
     train_examples: int | None
     dev_examples: int | None
+    has_test: bool | None
     configurations: int
     combinations: int | None
     max_epochs: int
@@ -124,6 +125,7 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo]) -
         metric=spec.metric or task.metric,
         train_examples=train,
         dev_examples=dev,
+        has_test=found.source.has_test if found.data is not None else None,
         configurations=configurations,
         combinations=count(space, blocks),
         max_epochs=trials * epochs,

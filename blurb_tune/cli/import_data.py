@@ -15,7 +15,8 @@ from blurb_tune.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.tasks.catalogue import find_task
 from blurb_tune.tasks.foreign import find_data_sets
 from blurb_tune.tasks.importing import import_data_sets
-from blurb_tune.tasks.sources import DATA_VARIABLE, SPLITS
+from blurb_tune.tasks.sources import DATA_VARIABLE
+from blurb_tune.tasks.tables import SPLITS
 from blurb_tune.tasks.task import Task
 
 

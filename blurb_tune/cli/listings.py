@@ -14,14 +14,16 @@ from blurb_tune.errors import BlurbTuneError
 from blurb_tune.models.catalogue import KNOWN_MODELS, KnownModel, check_weights, describe_model
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.hub import PREFIX
-from blurb_tune.tasks.sources import DATA_VARIABLE, FileTables, Nowhere, find_source
+from blurb_tune.tasks.sources import DATA_VARIABLE, find_source
+from blurb_tune.tasks.tables import FileTables, HubTables, Nowhere
 from blurb_tune.tasks.task import Task
 
 _TASKS_NOTE = f"""
 Sizes are as published: mentions of entities for NER, words with a tag for PICO, else examples.
 Data are looked for in `data:` of the spec, a folder or {PREFIX}owner/name, else in
-${DATA_VARIABLE} ({{variable}}). `blurb-tune import-data` makes such a folder
-of other formats; a `task:` mapping describes tables of your own (docs/own-data.md)."""
+${DATA_VARIABLE} ({{variable}}), else on the hub where it has a copy.
+`blurb-tune import-data` makes such a folder of other formats; a `task:` mapping
+describes tables of your own (docs/own-data.md)."""
 
 
 def print_tasks() -> None:
@@ -48,6 +50,8 @@ def _data(task: Task) -> str:
     match find_source(task).tables:
         case Nowhere():
             return f"no {task.folder}/"
+        case HubTables():
+            return "the hub"
         case FileTables() as tables:
             return f"{Path(tables.describe()).name}/{' lacks files' if tables.problems() else ''}"
         case tables:

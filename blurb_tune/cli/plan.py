@@ -41,9 +41,16 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from (("space" if index == 0 else "", line) for index, line in enumerate(_space(plan)))
     yield from (("pruning" if index == 0 else "", line) for index, line in enumerate(_pruning(plan)))
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
-    has_final_test = spec.final_test and plan.source.has_test
-    yield "final test", "the best configuration and vanilla, once, at the end" if has_final_test else "none"
+    yield "final test", _final_test(plan)
     yield "tracking", spec.tracking.uri or "SQLite in the sweep's folder"
+
+
+def _final_test(plan: Plan) -> str:
+    if not plan.spec.final_test or plan.has_test is False:
+        return "none"
+    return "the best configuration and vanilla, once, at the end" + (
+        ", if there is a test split" if plan.has_test is None else ""
+    )
 
 
 def _examples(plan: Plan) -> str:

@@ -57,7 +57,7 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
         for trial in sweep.record.trials_of(name)
         if sweep.record.score(trial) is not None and trial.trial_id not in sweep.record.tests
     ]
-    if trials and plan.source.has_test:
+    if trials and plan.has_test:
         model = sweep.record.configurations[selection.configuration].configuration.model
         test = _test_set(plan, environment, selection, model)
         for event in _test_all(plan, environment, test, trials, interrupted):

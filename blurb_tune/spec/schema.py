@@ -179,7 +179,7 @@ class SweepSpec(SpecModel):
     data: str | None = Field(
         None,
         description="a named task's data: a folder, relative to the spec, or a hub data set, `hf://owner/name`; null: "
-        "BLURB_DATA_DIR",
+        "BLURB_DATA_DIR, then the hub",
     )
     metric: str | None = Field(None, description="what is maximised on dev; null: the task's own metric")
     score: Literal["final", "best"] = Field("final", description="a trial's dev score: of its last evaluation, or of its best")

@@ -1,4 +1,9 @@
-"""The tasks that a spec can name: the 13 data sets of BLURB (Gu et al. 2021, arXiv 2007.15779), and the built-in `demo`."""
+"""The tasks that a spec can name: the 13 data sets of BLURB (Gu et al. 2021, arXiv 2007.15779), and the built-in `demo`.
+
+The copies on the hub are those of BigBIO (Fries et al. 2022, arXiv 2206.15076), whose scripts make BLURB's splits of eight of
+them. The others it has without what BLURB makes of them: documents (HoC), pairs of masked entities (ChemProt, DDI), words with
+tags (EBM PICO); and BioASQ wants a registration.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from blurb_tune.errors import BlurbTuneError, did_you_mean
-from blurb_tune.tasks.task import Kind, Task, is_called
+from blurb_tune.tasks.task import HubCopy, Kind, Task, is_called
 
 SPLITS = ("train", "dev", "test")
 
@@ -16,7 +21,7 @@ def _sizes(train: int, dev: int, test: int) -> dict[str, int]:
     return {"train": train, "dev": dev, "test": test}
 
 
-def _ner(name: str, description: str, mentions: dict[str, int], **options: Any) -> Task:
+def _ner(name: str, description: str, mentions: dict[str, int], hub_config: str, **options: Any) -> Task:
     return Task(
         name=name,
         kind=Kind.TOKEN_CLASSIFICATION,
@@ -29,6 +34,7 @@ def _ner(name: str, description: str, mentions: dict[str, int], **options: Any) 
         blurb_type="NER",
         published=mentions,
         counted="mentions",
+        hub_copy=HubCopy(f"bigbio/blurb/{hub_config}"),
         **options,
     )
 
@@ -54,6 +60,7 @@ _ALL = (
         "bc5-chem",
         "chemicals in PubMed abstracts",
         _sizes(5203, 5347, 5385),
+        "bc5chem",
         folder="BC5CDR-chem",
         aliases=("bc5chem", "bc5cdr-chemical"),
         examples=_sizes(4560, 4581, 4797),
@@ -62,6 +69,7 @@ _ALL = (
         "bc5-disease",
         "diseases in PubMed abstracts",
         _sizes(4182, 4244, 4424),
+        "bc5disease",
         folder="BC5CDR-disease",
         aliases=("bc5disease",),
         examples=_sizes(4560, 4581, 4797),
@@ -70,15 +78,17 @@ _ALL = (
         "ncbi-disease",
         "diseases in PubMed abstracts",
         _sizes(5134, 787, 960),
+        "ncbi_disease",
         folder="NCBI-disease",
         aliases=("ncbi",),
         examples=_sizes(5424, 923, 940),
     ),
-    _ner("bc2gm", "genes in PubMed sentences", _sizes(15197, 3061, 6325), folder="BC2GM", aliases=("bc2gm-gene",)),
+    _ner("bc2gm", "genes in PubMed sentences", _sizes(15197, 3061, 6325), "bc2gm", folder="BC2GM", aliases=("bc2gm-gene",)),
     _ner(
         "jnlpba",
         "molecules and cells in MEDLINE abstracts, as one class",
         _sizes(46750, 4551, 8662),
+        "jnlpba",
         folder="JNLPBA",
         examples=_sizes(16807, 1739, 3856),
     ),
@@ -126,6 +136,7 @@ _ALL = (
         ("1",),
         folder="GAD",
         markers=("@GENE$", "@DISEASE$"),
+        hub_copy=HubCopy("bigbio/gad/gad_blurb_bigbio_text", {"sentence": "text", "label": "labels"}),
         published=_sizes(4261, 535, 534),
     ),
     Task(
@@ -136,6 +147,7 @@ _ALL = (
         max_length=128,
         label_range=(0.0, 4.0),
         folder="BIOSSES",
+        hub_copy=HubCopy("bigbio/biosses/biosses_bigbio_pairs", {"sentence1": "text_1", "sentence2": "text_2"}),
         blurb_type="similarity",
         published=_sizes(64, 16, 20),
     ),
@@ -171,6 +183,10 @@ _ALL = (
         max_length=512,
         labels=("maybe", "no", "yes"),
         folder="pubmedqa",
+        hub_copy=HubCopy(
+            "bigbio/pubmed_qa/pubmed_qa_labeled_fold0_bigbio_qa",
+            {"sentence1": "question", "sentence2": "context", "label": "answer"},
+        ),
         blurb_type="QA",
         published=_sizes(450, 50, 500),
     ),

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from blurb_tune.errors import Problem, did_you_mean
-from blurb_tune.tasks.entities import count_repairs
+from blurb_tune.tasks.entities import count_entities, count_repairs
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import OUTSIDE, Kind, Task
 
 
 def check_classes(task: Task, train: Sequence[Example], dev: Sequence[Example], place: str) -> Iterator[Problem]:
@@ -50,6 +50,25 @@ def label_counts(task: Task, examples: Sequence[Example]) -> Counter[str]:
             case label:
                 counts[int(label)] += 1
     return Counter({task.labels[index]: count for index, count in counts.items()})
+
+
+def count_units(task: Task, examples: Sequence[Example]) -> int:
+    """How much a split holds in the units in which it was published: entities, words with a tag other than O, or examples."""
+    if not task.per_token:
+        return len(examples)
+    tags = np.concatenate([np.asarray(example.label, dtype=np.int64) for example in examples])
+    if task.counted == "tokens":
+        return int((tags != task.labels.index(OUTSIDE)).sum())
+    offsets = np.cumsum([0, *(len(example.texts) for example in examples)], dtype=np.int64)
+    return count_entities(tags, offsets, task.labels)
+
+
+def note_counts(task: Task, examples: Sequence[Example], split: str) -> Iterator[str]:
+    """What a split holds, where that is not what was published."""
+    if split in task.published and (count := count_units(task, examples)) != task.published[split]:
+        yield f"{split}: {count} {task.counted}, published {task.published[split]}"
+    if split in task.examples and len(examples) != task.examples[split]:
+        yield f"{split}: {len(examples)} examples, in BLURB's files {task.examples[split]}"
 
 
 def note_repeated(train: Sequence[Example], dev: Sequence[Example]) -> Iterator[str]:

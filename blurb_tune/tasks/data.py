@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 from blurb_tune.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.events import SelectionMade
-from blurb_tune.tasks.checks import check_classes, check_folds, note_repairs, note_repeated
+from blurb_tune.tasks.checks import check_classes, check_folds, note_counts, note_repairs, note_repeated
 from blurb_tune.tasks.examples import Example, NamedProblem, Row, absent_columns, parse
 from blurb_tune.tasks.labels import check_labels, infer_labels
-from blurb_tune.tasks.sources import TUNING_SPLITS, DataSource, Split
+from blurb_tune.tasks.sources import DataSource
 from blurb_tune.tasks.splitting import cut_dev, cut_folds
+from blurb_tune.tasks.tables import TUNING_SPLITS, Split
 
 DEFAULT_DEV_SHARE = 0.2
 
@@ -143,7 +144,8 @@ def _inspect_examples(source: DataSource, train: list[Example], dev: list[Exampl
     notes += note_repeated(train, dev)
     if source.is_own and not source.has_test:
         notes.append("test: there is no test split; scores on dev are all there will be")
-    notes += [note for name, split in (("train", train), ("dev", dev)) for note in note_repairs(source.task, split, name)]
+    for note in (note_counts, note_repairs):
+        notes += [text for name, split in (("train", train), ("dev", dev)) for text in note(source.task, split, name)]
     return Inspection(source, TaskData(tuple(train), tuple(dev), folds), (), tuple(notes), digest)
 
 

@@ -16,7 +16,7 @@ from blurb_tune.tasks.catalogue import BLURB
 from blurb_tune.tasks.cells import typed
 from blurb_tune.tasks.examples import Row
 from blurb_tune.tasks.readers import FORMATS, read_conll, read_table
-from blurb_tune.tasks.sources import Split
+from blurb_tune.tasks.tables import Split
 from blurb_tune.tasks.task import Task, is_called
 
 _SPLIT_NAMES: Mapping[str, Split] = {

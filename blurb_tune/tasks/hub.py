@@ -1,14 +1,15 @@
 """Data sets of the Hugging Face hub, read by the `datasets` library: tables only, no scripts, nothing pickled.
 
-A data set is downloaded once; without a connection the copy in the cache is read. A split's files are opened when that split
-is asked for. `datasets` and `huggingface_hub` are imported inside the functions: together they take longer to import than
+Of a data set that a script makes, the tables are read that the hub itself has made by it and keeps on a branch of their own. A
+data set is downloaded once; without a connection the copy in the cache is read. A split's files are opened when that split is
+asked for. `datasets` and `huggingface_hub` are imported inside the functions: together they take longer to import than
 everything else, and few sweeps need them.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -26,6 +27,7 @@ SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 _TABLES = (".parquet", ".csv", ".tsv", ".json", ".jsonl")
 _FILES = [*(f"*{ending}" for ending in _TABLES), "README.md"]
+_EXPORT = "refs/convert/parquet"  # a folder for each configuration, and in it one for each split
 
 
 def hub_splits(name: str) -> dict[str, str]:
@@ -41,7 +43,7 @@ def hub_rows(name: str, split: str) -> Iterator[Row]:
     """The rows of a split, by its name there; class indices are replaced by the names that the data set gives them."""
     from datasets import load_dataset
 
-    folder, config = _folder(name), _parts(name)[1]
+    folder, config = _folder(name)
     with _clear_errors(name):
         data = load_dataset(str(folder), name=config, split=split, streaming=True)
         names = {column: found for column, kind in (data.features or {}).items() if (found := _class_names(kind))}
@@ -61,50 +63,82 @@ def _builder(name: str) -> Any:
 
     for name_of_logger in ("datasets", "huggingface_hub"):  # what goes wrong is said in the error
         logging.getLogger(name_of_logger).setLevel(logging.CRITICAL)
-    folder, config = _folder(name), _parts(name)[1]
+    folder, config = _folder(name)
     with _clear_errors(name):
         known = get_dataset_config_names(str(folder))
-        if config is not None and config not in known:
-            raise BlurbTuneError(f"data set {_parts(name)[0]!r} has no configuration {config!r}{did_you_mean(config, known)}")
-        if config is None and len(known) > 1 and "default" not in known:
-            names = ", ".join(sorted(known))
-            raise BlurbTuneError(f"data set {name!r} has several configurations; add one of: {names} ({PREFIX}{name}/...)")
+        if config is not None or "default" not in known:
+            config = _config(name, known)
         return load_dataset_builder(str(folder), name=config)
 
 
+def _config(name: str, known: Collection[str]) -> str:
+    """The configuration that `name` means. Raises BlurbTuneError where there is no such one, or no choice was made."""
+    repository, config = _parts(name)
+    if config is None and len(known) == 1:
+        return next(iter(known))
+    if config is None:
+        names = ", ".join(sorted(known))
+        raise BlurbTuneError(f"data set {name!r} has several configurations; add one of: {names} ({PREFIX}{name}/...)")
+    if config not in known:
+        raise BlurbTuneError(f"data set {repository!r} has no configuration {config!r}{did_you_mean(config, known)}")
+    return config
+
+
 @cache
-def _folder(name: str) -> Path:
-    """The data set's files on this machine, the same ones as long as this process runs."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError  # type: ignore[attr-defined]
+def _folder(name: str) -> tuple[Path, str | None]:
+    """The data set's tables on this machine, the same ones as long as this process runs, and which configuration of them."""
+    repository, config = _parts(name)
+    with _clear_errors(name):
+        folder, _ = _snapshot(repository, "main", lambda files: _FILES)
+        if any(file.suffix in _TABLES for file in folder.rglob("*.*")):
+            return folder, config
+        return _exported(name), None
+
+
+def _exported(name: str) -> Path:
+    """The folder with the tables that the hub has made of a configuration by the data set's script."""
+    from huggingface_hub.errors import RevisionNotFoundError
 
     repository, _ = _parts(name)
-    fetch = partial(snapshot_download, repository, repo_type="dataset", allow_patterns=_FILES, etag_timeout=TIMEOUT_SECONDS)
-    with _clear_errors(name):
-        try:
-            HfApi().dataset_info(repository, timeout=TIMEOUT_SECONDS)  # the download itself would wait for minutes
-        except (GatedRepoError, RepositoryNotFoundError):
-            raise
-        except (HTTPError, OSError) as error:
-            folder = _cached(fetch, error)
-        else:
-            folder = Path(fetch())
-    if not any(file.suffix in _TABLES for file in folder.rglob("*.*")):
+
+    def wanted(files: Iterable[str]) -> list[str]:
+        return [f"{_config(name, {file.partition('/')[0] for file in files if file.endswith('.parquet')})}/*"]
+
+    try:
+        folder, files = _snapshot(repository, _EXPORT, wanted)
+    except RevisionNotFoundError:
         raise BlurbTuneError(
             f"data set {repository!r} has no table (Parquet, JSON, CSV or TSV) on the hub; one that a script makes cannot be "
             "read, since nothing of the hub's code is run here"
-        )
-    return folder
+        ) from None
+    return folder / wanted(files)[0].removesuffix("/*")
 
 
-def _cached(fetch: Callable[..., str], error: Exception) -> Path:
-    """What is in the cache, where the hub answers with an error; that error where there is nothing."""
-    from huggingface_hub.errors import LocalEntryNotFoundError
+def _snapshot(repository: str, revision: str, wanted: Callable[[Iterable[str]], list[str]]) -> tuple[Path, list[str]]:
+    """A revision's files of the patterns that are wanted of the names of all; where the hub does not answer, of the cache."""
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]
+        GatedRepoError,
+        HTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
-    try:
-        return Path(fetch(local_files_only=True))
-    except LocalEntryNotFoundError:
-        raise error from None
+    fetch = partial(snapshot_download, repository, repo_type="dataset", revision=revision, etag_timeout=TIMEOUT_SECONDS)
+    try:  # the download itself would wait for minutes
+        found = HfApi().dataset_info(repository, revision=revision, timeout=TIMEOUT_SECONDS)
+    except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError):
+        raise
+    except (HTTPError, OSError) as error:
+        try:
+            folder = Path(fetch(local_files_only=True, allow_patterns=[]))
+            files = [str(file.relative_to(folder)) for file in folder.rglob("*.*")]
+            return Path(fetch(local_files_only=True, allow_patterns=wanted(files))), files
+        except LocalEntryNotFoundError:
+            raise error from None
+    files = [file.rfilename for file in found.siblings or ()]
+    return Path(fetch(allow_patterns=wanted(files))), files
 
 
 def _class_names(kind: Any) -> Callable[[int], str] | None:

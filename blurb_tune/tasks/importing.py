@@ -9,18 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from blurb_tune.errors import BlurbTuneError, InputError, Problem
-from blurb_tune.tasks.entities import count_entities
+from blurb_tune.tasks.checks import count_units, note_counts
 from blurb_tune.tasks.examples import Example, Row, is_list, parse
 from blurb_tune.tasks.foreign import DataSet, read_rows
-from blurb_tune.tasks.sources import SPLITS, Split
+from blurb_tune.tasks.tables import SPLITS, Split
 from blurb_tune.tasks.task import OUTSIDE, Kind, Task
 
 _PLAIN_TAGS = ("B", "I", OUTSIDE)
@@ -64,17 +62,6 @@ def import_data_sets(found: Sequence[DataSet], target: Path, report: Report, *, 
         raise BlurbTuneError(f"{target} cannot be written: {error.strerror}") from None
 
 
-def count_units(task: Task, examples: Sequence[Example]) -> int:
-    """How much a split holds in the units in which it was published: entities, words with a tag other than O, or examples."""
-    if not task.per_token:
-        return len(examples)
-    tags = np.concatenate([np.asarray(example.label, dtype=np.int64) for example in examples])
-    if task.counted == "tokens":
-        return int((tags != task.labels.index(OUTSIDE)).sum())
-    offsets = np.cumsum([0, *(len(example.texts) for example in examples)], dtype=np.int64)
-    return count_entities(tags, offsets, task.labels)
-
-
 def _check_targets(found: Sequence[DataSet], target: Path, *, force: bool) -> None:
     problems = []
     for data_set in found:
@@ -111,8 +98,7 @@ def _import(data_set: DataSet, target: Path, report: Report) -> Imported:
     counts = {split: len(examples) for split, examples in splits.items()}
     meta = _meta(data_set, counts, units, digests)
     (folder / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    remarks += _differences(task, units, task.published, task.counted)
-    remarks += _differences(task, counts, task.examples, "examples")
+    remarks += [f"{task.name} {note}" for split in SPLITS for note in note_counts(task, splits[split], split)]
     return Imported(task, folder, counts, tuple(remarks))
 
 
@@ -169,12 +155,6 @@ def _meta(
         "origin": str(data_set.folder),
         "sha256": dict(digests),
     }
-
-
-def _differences(task: Task, counts: Mapping[Split, int], published: Mapping[str, int], counted: str) -> Iterator[str]:
-    for split, count in counts.items():
-        if split in published and count != published[split]:
-            yield f"{task.name} {split}: {count} {counted}, published {published[split]}"
 
 
 def _move(folder: Path, target: Path, scratch: Path) -> Path:

@@ -11,7 +11,8 @@ from blurb_tune.paths import home_expanded
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.hub import PREFIX
 from blurb_tune.tasks.readers import FORMATS
-from blurb_tune.tasks.sources import SPLITS, DataSource, FileTables, HubTables, Split, Tables
+from blurb_tune.tasks.sources import DataSource
+from blurb_tune.tasks.tables import SPLITS, FileTables, HubTables, Split, Tables
 from blurb_tune.tasks.task import BINARY_METRICS, LOWER_IS_BETTER, METRICS, Kind, Task
 
 # A constant prediction looks well in accuracy where classes are uneven; macro F1 shows what it is.

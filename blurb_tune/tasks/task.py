@@ -36,6 +36,17 @@ LOWER_IS_BETTER = frozenset({"mse"})
 OUTSIDE = "O"
 
 
+@dataclass(frozen=True)
+class HubCopy:
+    """A data set of the hub that has a task's splits.
+
+    name: `owner/name/config`. columns: what it calls those columns that it calls otherwise.
+    """
+
+    name: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A data set and how runs on it are scored.
@@ -47,7 +58,8 @@ class Task:
     of ids, None where rows are counted instead. markers: masked entities in the text, each read as one unit and never cut
     off. max_length: default, in tokens.
 
-    folder and aliases: names that a folder with the data may have, in any spelling. blurb_type: the benchmark's task type,
+    folder and aliases: names that a folder with the data may have, in any spelling. hub_copy: where the hub has the data, None
+    where it has no tables of them. blurb_type: the benchmark's task type,
     None outside it. published: how much each split holds by the publications, in units of `counted`. examples: lines per
     split, where that is known and not `published`. is_builtin: code makes the data.
     """
@@ -67,6 +79,7 @@ class Task:
     markers: tuple[str, ...] = ()
     folder: str = ""
     aliases: tuple[str, ...] = ()
+    hub_copy: HubCopy | None = None
     blurb_type: str | None = None
     published: Mapping[str, int] = field(default_factory=dict)
     counted: str = "examples"

@@ -37,6 +37,7 @@ def test_it_says_where_the_data_are(tmp_path: Path, capsys: pytest.CaptureFixtur
     rows = {line.split()[0]: " ".join(line.split()[4:]) for line in reversed(out.splitlines()) if line.strip()}
     assert rows["biosses"] == "biosses/"
     assert rows["ebm-pico"].startswith("ebmnlp_reduced/")
-    assert rows["gad"] == "no GAD/"
+    assert rows["gad"] == "the hub"
+    assert rows["hoc"] == "no HoC/"
     assert rows["demo"] == "built in"
     assert f"$BLURB_DATA_DIR ({tmp_path})" in out

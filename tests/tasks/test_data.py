@@ -70,7 +70,7 @@ def test_train_and_dev_are_read_in_the_order_of_their_rows(folder: Path) -> None
     found = inspect(_source(folder))
     assert found.data is not None
     assert ([e.id for e in found.data.train], [e.id for e in found.data.dev]) == (["a", "b"], ["c"])
-    assert (found.problems, found.notes, found.data.folds) == ((), (), ())
+    assert (found.problems, found.data.folds) == ((), ())
     assert load_data(_source(folder)) == found.data
     assert load_split(_source(folder), "train") == found.data.train
     assert load_split(_source(folder), "dev") == found.data.dev
@@ -155,8 +155,15 @@ def test_the_digest_tells_where_a_line_belongs(folder: Path) -> None:
 def test_texts_in_both_splits_are_a_note(folder: Path) -> None:
     (folder / "dev.jsonl").write_text(_line("a", 2.2) + _line("c"))
     found = inspect(_source(folder))
-    assert found.notes == ("1 of 2 dev examples has texts that stand in train, too",)
+    assert "1 of 2 dev examples has texts that stand in train, too" in found.notes
     assert found.problems == ()
+
+
+def test_a_split_that_is_not_as_published_is_a_note(folder: Path) -> None:
+    assert inspect(_source(folder)).notes == ("train: 2 examples, published 64", "dev: 1 examples, published 16")
+    (folder / "dev.jsonl").write_text("".join(_line(str(index)) for index in range(16)))
+    assert inspect(_source(folder)).notes[0] == "train: 2 examples, published 64"
+    assert not [note for note in inspect(_source(folder)).notes if note.startswith("dev")]
 
 
 def test_a_class_without_a_train_example_is_a_problem(folder: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +24,7 @@ from blurb_tune.tasks import hub
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.data import inspect, load_test
 from blurb_tune.tasks.own import own_source
-from blurb_tune.tasks.sources import DataSource, find_source
+from blurb_tune.tasks.sources import DATA_VARIABLE, DataSource, find_source
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROWS = {"note": [f"note {index}" for index in range(10)], "urgent": ["yes", "no"] * 5}
@@ -167,13 +170,8 @@ def test_a_blurb_task_may_have_its_data_on_the_hub(cache: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        (
-            {"notes.py": b"raise SystemExit", "README.md": b"x"},
-            "data set 'owner/notes' has no table (Parquet, JSON, CSV or TSV)",
-        ),
         ({"train.parquet": b"nonsense"}, "data set 'owner/notes' cannot be read: "),
         ({"train.jsonl": b"{nonsense\n"}, "data set 'owner/notes' cannot be read: "),
-        ({"train.pkl": b"nonsense"}, "data set 'owner/notes' has no table"),
         ({"train.parquet": {"nte": ["a", "b"], "urgent": ["x", "y"]}}, "there is no column 'note'; did you mean 'nte'?"),
     ],
 )
@@ -216,26 +214,40 @@ def test_without_an_answer_of_the_hub_the_cache_is_read(
     assert inspect(_own(folds=2)).problems == ()
 
 
+MAIN, EXPORT = "main", "refs/convert/parquet"
+Revisions = dict[str, dict[str, bytes]]
+
+
 @pytest.fixture
-def answering() -> Iterator[str]:
-    """A small server that speaks the hub's protocol, as far as a data set of two tables and a script needs it."""
-    files = {"train.jsonl": _lines("a", "b", "a", "b"), "test.jsonl": _lines("a"), "run.py": b"raise SystemExit"}
+def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[Revisions]:
+    """What a small server that speaks the hub's protocol has of the data set owner/notes: its files by revision."""
+    from huggingface_hub import constants
+
+    revisions: Revisions = {}
+
+    def commit(revision: str) -> str:
+        return hashlib.sha1(revision.encode()).hexdigest()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            kind, headers, body = "application/json", {}, b""
-            if "/tree/" in self.path:
+            path = unquote(urlsplit(self.path).path)
+            revision = next((name for name in revisions if f"/{name}" in path or f"/{commit(name)}" in path), None)
+            files, sha = (revisions[revision], commit(revision)) if revision else ({}, "")
+            status, headers, body = 200, {"Content-Type": "application/json"}, b"{}"
+            if revision is None:
+                status, headers["X-Error-Code"] = 404, "RevisionNotFound"
+            elif "/tree/" in path:
                 listed = [{"type": "file", "path": name, "size": len(c), "oid": COMMIT} for name, c in files.items()]
                 body = json.dumps(listed).encode()
-            elif "/api/" in self.path:
-                body = json.dumps({"id": "owner/notes", "sha": COMMIT, "siblings": [{"rfilename": f} for f in files]}).encode()
+            elif "/api/" in path:
+                body = json.dumps({"id": "owner/notes", "sha": sha, "siblings": [{"rfilename": f} for f in files]}).encode()
             else:
-                kind, body = "application/octet-stream", files[self.path.rpartition("/")[2]]
-                headers = {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": COMMIT}
-            self.send_response(200)
-            for name, value in {**headers, "Content-Type": kind, "Content-Length": str(len(body))}.items():
+                body = files[path.partition(sha)[2].removeprefix("/")]
+                headers = {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": sha}
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command == "GET":
@@ -247,21 +259,123 @@ def answering() -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        )
+        yield revisions
         server.shutdown()
 
 
-def test_tables_are_fetched_once_and_scripts_never(answering: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "ENDPOINT", answering)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{answering}/{{repo_id}}/resolve/{{revision}}/{{filename}}")
+    hub._folder.cache_clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+def test_tables_are_fetched_once_and_scripts_never(published: Revisions, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published[MAIN] = {"train.jsonl": _lines("a", "b", "a", "b"), "test.jsonl": _lines("a"), "run.py": b"raise SystemExit"}
     found = inspect(_own(folds=2))
     assert found.problems == ()
     assert found.source.has_test
     assert [path.name for path in cache.rglob("*.py")] == []
-    hub._folder.cache_clear()
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    _go_offline(monkeypatch)
     assert inspect(_own(folds=2)) == found
+
+
+def _parquet(rows: dict[str, list[object]], features: dict[str, object]) -> bytes:
+    """A table with its features beside it, as the hub writes it."""
+    from datasets import Dataset, Features
+
+    buffer = io.BytesIO()
+    Dataset.from_dict(rows, features=Features(features)).to_parquet(buffer)
+    return buffer.getvalue()
+
+
+def test_of_a_script_the_tables_are_read_that_the_hub_made_by_it(
+    published: Revisions, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datasets import ClassLabel, Sequence, Value
+
+    features = {"tokens": Sequence(Value("string")), "ner_tags": Sequence(ClassLabel(names=["O", "B", "I"]))}
+    rows = {"tokens": [["Down", "syndrome", "is"], ["no"]], "ner_tags": [[1, 2, 0], [0]]}
+    table = _parquet(rows, features)
+    published[MAIN] = {"notes.py": b"raise SystemExit", "README.md": b"Notes."}
+    splits = {"train": table, "validation": table, "test": b"nobody reads this"}
+    published[EXPORT] = {f"{name}/{split}/0000.parquet": t for name in ("bc2gm", "jnlpba") for split, t in splits.items()}
+    source = find_source(TASKS["bc2gm"], "hf://owner/notes/bc2gm")
+    found = inspect(source)
+    assert found.problems == ()
+    assert found.data is not None
+    assert [e.label for e in found.data.train] == [(0, 1, 2), (2,)], "indices are those of our labels"
+    assert "train: 1 mentions, published 15197" in found.notes
+    assert source.has_test
+    fetched = {path.parent.name for path in cache.rglob("*.parquet")}
+    assert {path.parent.parent.name for path in cache.rglob("*.parquet")} == {"bc2gm"}, "and no other configuration"
+    assert fetched == {"train", "validation", "test"}
+    assert _problems(_own()) == [
+        "hf://owner/notes: data set 'owner/notes' has several configurations; add one of: bc2gm, jnlpba (hf://owner/notes/...)"
+    ]
+    assert _problems(_own("owner/notes/bc2gn")) == [
+        "hf://owner/notes/bc2gn: data set 'owner/notes' has no configuration 'bc2gn'; did you mean 'bc2gm'?"
+    ]
+    _go_offline(monkeypatch)
+    assert inspect(source) == found
+    (problem,) = _problems(find_source(TASKS["jnlpba"], "hf://owner/notes/jnlpba"))
+    assert "has no configuration 'jnlpba'" in problem or "is not complete in the local cache" in problem
+
+
+@pytest.mark.parametrize("files", [{"notes.py": b"raise SystemExit"}, {"train.pkl": b"nonsense"}])
+def test_scripts_and_pickles_without_tables_are_refused(files: dict[str, bytes], published: Revisions, cache: Path) -> None:
+    published[MAIN] = files
+    (problem,) = _problems(_own())
+    assert problem.startswith("hf://owner/notes: data set 'owner/notes' has no table (Parquet, JSON, CSV or TSV)")
+    assert not list(cache.rglob("*.p*"))
+
+
+COPIES = {
+    "gad": {"text": ["@GENE$ and @DISEASE$", "@GENE$ or @DISEASE$"], "labels": [["1"], ["0"]]},
+    "biosses": {"text_1": ["a", "b"], "text_2": ["c", "d"], "label": ["2.2", "0.0"]},
+    "pubmedqa": {"question": ["a?", "b?", "c?"], "context": ["a", "b", "c"], "answer": [["yes"], ["no"], ["maybe"]]},
+    "bc5-chem": {"tokens": [["a", "b"], ["c"]], "ner_tags": [["B", "I"], ["O"]], "type": ["x", "y"]},
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_the_hub_s_copy_of_a_task_is_read_under_its_own_names(
+    name: str, published: Revisions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copies' columns are those of BigBIO's schemas; the server has them under a name of its own."""
+    task = TASKS[name]
+    assert task.hub_copy is not None
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    copy = replace(task, hub_copy=replace(task.hub_copy, name="owner/notes/config"))
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(COPIES[name]), buffer)
+    published[MAIN] = {"README.md": b"Notes.", "notes.py": b""}
+    published[EXPORT] = {f"config/{split}/0000.parquet": buffer.getvalue() for split in ("train", "validation", "test")}
+    source = find_source(copy)
+    found = inspect(source)
+    assert (found.problems, source.describe()) == ((), "hf://owner/notes/config")
+    assert found.data is not None
+    expected = {
+        "gad": [(("@GENE$ and @DISEASE$",), 1), (("@GENE$ or @DISEASE$",), 0)],
+        "biosses": [(("a", "c"), 2.2), (("b", "d"), 0.0)],
+        "pubmedqa": [(("a?", "a"), 2), (("b?", "b"), 1), (("c?", "c"), 0)],
+        "bc5-chem": [(("a", "b"), (0, 1)), (("c",), (2,))],
+    }[name]
+    assert [(e.texts, e.label) for e in found.data.train] == expected
+    assert [(e.texts, e.label) for e in load_test(source, SelectionMade(configuration="c", reference=None))] == expected
+
+
+def test_without_folder_and_hub_both_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    first, second = _problems(find_source(TASKS["gad"]))
+    assert first.startswith("task 'gad': no data folder is given")
+    assert second.startswith(
+        "hf://bigbio/gad/gad_blurb_bigbio_text: data set 'bigbio/gad/gad_blurb_bigbio_text' is not complete in"
+    )

@@ -21,7 +21,8 @@ from blurb_tune.tasks.data import load_data, load_test
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.foreign import find_data_sets
 from blurb_tune.tasks.importing import Imported, count_units, import_data_sets
-from blurb_tune.tasks.sources import SPLITS, find_source
+from blurb_tune.tasks.sources import find_source
+from blurb_tune.tasks.tables import SPLITS
 from blurb_tune.tasks.task import Kind, Task
 
 Rows = Sequence[Mapping[str, Any]]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune.errors import InputError
+from blurb_tune.errors import InputError, Problem
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.examples import NamedProblem
-from blurb_tune.tasks.sources import DATA_VARIABLE, BuiltIn, FileTables, HubTables, Nowhere, find_source
+from blurb_tune.tasks.sources import DATA_VARIABLE, find_source
+from blurb_tune.tasks.tables import BuiltIn, FileTables, HubTables, Nowhere
 from blurb_tune.tasks.task import Task
 
 BIOSSES, PUBMEDQA, PICO, DEMO = (TASKS[name] for name in ("biosses", "pubmedqa", "ebm-pico", "demo"))
@@ -22,11 +23,13 @@ def _no_data_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _folder(task: Task, data: Path | str | None, base: Path = Path()) -> Path | None:
     """Where the files are looked for, or would be."""
-    tables = find_source(task, str(data) if data else None, base).tables
-    if isinstance(tables, FileTables):
-        assert set(tables.files) == {"train", "dev", "test"}
-        return tables.files["train"].parent
-    return Path(tables.problem.where) if isinstance(tables, Nowhere) else None
+    match find_source(task, str(data) if data else None, base).tables:
+        case FileTables(files):
+            assert set(files) == {"train", "dev", "test"}
+            return files["train"].parent
+        case Nowhere(problem) | HubTables(instead=Problem() as problem):
+            return Path(problem.where)
+    return None
 
 
 @pytest.mark.parametrize("name", ["PubMedQA", "pubmed_qa", "PUBMED-QA", "pubmed qa"])
@@ -57,18 +60,40 @@ def test_the_spec_goes_before_the_variable_and_is_relative_to_its_file(
     assert _folder(BIOSSES, tmp_path / "here", Path("elsewhere")) == tmp_path / "here" / "BIOSSES"
 
 
+NO_FOLDER = "no data folder is given; set `data:` in the spec or BLURB_DATA_DIR to the folder that holds"
+
+
 @pytest.mark.parametrize("value", [None, ""])
 def test_without_data_and_variable_there_are_none(value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if value is not None:
         monkeypatch.setenv(DATA_VARIABLE, value)
-    source = find_source(BIOSSES)
+    source = find_source(PICO)
     assert not source.has_test
     assert source.describe() == "nowhere"
     with pytest.raises(InputError) as caught:
         source.tables.problems()
-    assert str(caught.value) == (
-        "task 'biosses': no data folder is given; set `data:` in the spec or BLURB_DATA_DIR to the folder that holds BIOSSES/"
+    assert str(caught.value) == f"task 'ebm-pico': {NO_FOLDER} EBM-PICO/ (there is no copy on the hub)"
+
+
+def test_the_hub_is_the_third_place_to_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {"sentence1": "text_1", "sentence2": "text_2"}
+    source = find_source(BIOSSES)
+    assert source.tables == HubTables(
+        "bigbio/biosses/biosses_bigbio_pairs",
+        "data",
+        needs_dev=True,
+        columns=columns,
+        instead=Problem("task 'biosses'", f"{NO_FOLDER} BIOSSES/"),
     )
+    assert source.task.id_field is None
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    tables = find_source(BIOSSES).tables
+    assert isinstance(tables, HubTables)
+    assert tables.instead is not None
+    assert tables.instead.where == str(tmp_path / "BIOSSES")
+    (tmp_path / "biosses").mkdir()
+    assert isinstance(find_source(BIOSSES).tables, FileTables)
+    assert isinstance(find_source(BIOSSES, str(tmp_path / "other")).tables, Nowhere), "what the spec names is not replaced"
 
 
 def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
