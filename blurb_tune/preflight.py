@@ -43,8 +43,8 @@ class Plan:
 
     spec: with the labels of a task of one's own filled in. models: by the names that the spec gives them, in its order.
     train_examples and dev_examples: None where the data have not been looked at and nobody published them; with folds, those
-    of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials together, if nothing is pruned. notes: what is
-    remarkable about the data. digest: of everything that decides the numbers.
+    of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
+    together, if nothing is pruned. notes: what is remarkable about the data. digest: of everything that decides the numbers.
     """
 
     spec: SweepSpec

@@ -158,6 +158,42 @@ def test_batches_are_halved_once_when_memory_runs_out_and_the_step_stays_the_sam
         small.backward(data, rows)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_batches_are_halved_when_a_gpu_s_memory_runs_out(pretrained: Pretrained) -> None:
+    """The real error of CUDA's allocator: the process may take less than the whole batch needs, and more than half of it."""
+    task = find_task("biosses")
+    texts = " ".join(WORDS * 9)
+    data = encode(
+        [Example(str(i), (texts, texts), i % 4) for i in range(256)], load_tokenizer(describe_model("tiny")), 128, task
+    )
+    model = build_classifier(pretrained, task.outputs).to("cuda").eval()
+    draw_module(model, "classifier", seed=1)
+    rows = np.arange(len(data))
+
+    def need(size: int) -> tuple[int, torch.Tensor, dict[str, torch.Tensor]]:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        loss = forward(model, task, size=size).backward(data, rows)
+        return torch.cuda.max_memory_reserved(), loss, gradients(model)
+
+    half, *_ = need(128)
+    whole, loss, expected = need(256)
+    assert whole > 1.3 * half, "else there is no room between them"
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((half + whole) / 2 / total)
+    try:
+        small = forward(model, task, size=256)
+        found = small.backward(data, rows)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert (small.has_halved, small.micro_batch_size) == (True, 128)
+    assert torch.allclose(found, loss, rtol=1e-4)
+    for name, gradient in gradients(model).items():
+        assert torch.allclose(gradient, expected[name], rtol=1e-2, atol=1e-5), name
+
+
 def test_memory_that_did_not_suffice_is_free_at_once(task: Task, data: Encoded, model: PreTrainedModel) -> None:
     """An error that kept itself alive would keep a whole trial with it, and the next one on the GPU would fail as well."""
     gc.disable()
