@@ -14,6 +14,13 @@ from blurb_tune.tasks.task import Kind, Task
 from blurb_tune.training.batching import sorted_batches
 from blurb_tune.training.precision import autocast_dtype
 
+# What else than `torch.OutOfMemoryError` torch says where memory runs out: cuBLAS of its own, and the CPU's allocator.
+_LACK_OF_MEMORY = (
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "DefaultCPUAllocator: can't allocate memory",
+    "DefaultCPUAllocator: not enough memory",
+)
+
 
 class Forward:
     """Runs examples through a model, at most so many at a time.
@@ -45,8 +52,8 @@ class Forward:
         """
         try:
             return self._backward(data, rows)
-        except torch.OutOfMemoryError:
-            if not self._try_to_halve("micro_batch_size", len(rows)):
+        except RuntimeError as error:
+            if not (_is_lack_of_memory(error) and self._try_to_halve("micro_batch_size", len(rows))):
                 raise
         # Behind the handler, whose error keeps the tensors of the failed attempt alive. Its gradients must not count twice.
         self._model.zero_grad(set_to_none=True)
@@ -59,8 +66,8 @@ class Forward:
         self._model.eval()
         try:
             return self._outputs(data)
-        except torch.OutOfMemoryError:
-            if not self._try_to_halve("eval_batch_size", len(data)):
+        except RuntimeError as error:
+            if not (_is_lack_of_memory(error) and self._try_to_halve("eval_batch_size", len(data))):
                 raise
         self._forget_memory()
         return self._outputs(data)
@@ -111,10 +118,7 @@ class Forward:
         return torch.autocast(self._device.type, dtype=self._autocast_dtype)
 
     def _try_to_halve(self, name: str, rows: int) -> bool:
-        """Whether batches are halved now: they are not for a second time, nor where they are of one example.
-
-        (It is not shown the error: a frame that knows an error it raises keeps it, and a trial's memory, alive in a cycle.)
-        """
+        """Whether batches are halved now: they are not for a second time, nor where they are of one example."""
         size = min(getattr(self, name), rows)
         if self.has_halved or size < 2:
             return False
@@ -125,3 +129,7 @@ class Forward:
     def _forget_memory(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _is_lack_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _LACK_OF_MEMORY)

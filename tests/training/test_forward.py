@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import gc
+import json
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from blurb_tune.tasks.examples import Example, Label
 from blurb_tune.tasks.features import Encoded, encode
 from blurb_tune.tasks.task import Kind, Task
 from blurb_tune.training.forward import Forward
+from tests.training import out_of_memory
 
 TASKS = {
     Kind.REGRESSION: "biosses",
@@ -158,40 +162,63 @@ def test_batches_are_halved_once_when_memory_runs_out_and_the_step_stays_the_sam
         small.backward(data, rows)
 
 
+def test_batches_are_halved_when_memory_really_runs_out() -> None:
+    """The process may take less than the whole batch needs, and more than half of it."""
+    done = subprocess.run([sys.executable, out_of_memory.__file__], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["has_halved"], found["micro_batch_size"]) == (True, out_of_memory.EXAMPLES // 2)
+    assert found["losses"][1] == pytest.approx(found["losses"][0], rel=1e-5)
+    assert found["norms"][1] == pytest.approx(found["norms"][0], rel=1e-3, abs=1e-6)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_batches_are_halved_when_a_gpu_s_memory_runs_out(pretrained: Pretrained) -> None:
-    """The real error of CUDA's allocator: the process may take less than the whole batch needs, and more than half of it."""
-    task = find_task("biosses")
-    texts = " ".join(WORDS * 9)
-    data = encode(
-        [Example(str(i), (texts, texts), i % 4) for i in range(256)], load_tokenizer(describe_model("tiny")), 128, task
-    )
-    model = build_classifier(pretrained, task.outputs).to("cuda").eval()
-    draw_module(model, "classifier", seed=1)
-    rows = np.arange(len(data))
-
-    def need(size: int) -> tuple[int, torch.Tensor, dict[str, torch.Tensor]]:
+def test_batches_are_halved_when_a_gpu_s_memory_really_runs_out() -> None:
+    model, data = out_of_memory.load("cuda")
+    needs = []
+    for size in (out_of_memory.EXAMPLES // 2, out_of_memory.EXAMPLES):
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-        loss = forward(model, task, size=size).backward(data, rows)
-        return torch.cuda.max_memory_reserved(), loss, gradients(model)
-
-    half, *_ = need(128)
-    whole, loss, expected = need(256)
-    assert whole > 1.3 * half, "else there is no room between them"
+        _, loss, norms = out_of_memory.backward(model, data, size)
+        needs.append(torch.cuda.max_memory_reserved())
     torch.cuda.empty_cache()
-    total = torch.cuda.get_device_properties(0).total_memory
-    torch.cuda.set_per_process_memory_fraction((half + whole) / 2 / total)
+    torch.cuda.set_per_process_memory_fraction(sum(needs) / 2 / torch.cuda.get_device_properties(0).total_memory)
     try:
-        small = forward(model, task, size=256)
-        found = small.backward(data, rows)
+        forward, loss_in_parts, norms_in_parts = out_of_memory.backward(model, data, out_of_memory.EXAMPLES)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert (small.has_halved, small.micro_batch_size) == (True, 128)
-    assert torch.allclose(found, loss, rtol=1e-4)
-    for name, gradient in gradients(model).items():
-        assert torch.allclose(gradient, expected[name], rtol=1e-2, atol=1e-5), name
+    assert (forward.has_halved, forward.micro_batch_size) == (True, out_of_memory.EXAMPLES // 2)
+    assert loss_in_parts == pytest.approx(loss, rel=1e-4)
+    assert norms_in_parts == pytest.approx(norms, rel=1e-2, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_halved"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_what_counts_as_a_lack_of_memory(pretrained: Pretrained, error: Exception, is_halved: bool) -> None:
+    task = find_task("biosses")
+    data = encode(examples_of(task), load_tokenizer(describe_model("tiny")), MAX_LENGTH, task)
+    model = build_classifier(pretrained, task.outputs)
+    draw_module(model, "classifier", seed=1)
+    errors = [error]
+
+    def fail_once(module: torch.nn.Module, arguments: Any) -> None:
+        if errors:
+            raise errors.pop()
+
+    model.register_forward_pre_hook(fail_once)
+    small = forward(model, task, size=8)
+    with nullcontext() if is_halved else pytest.raises(type(error)):
+        small.backward(data, np.arange(8))
+    assert small.has_halved is is_halved
 
 
 def test_memory_that_did_not_suffice_is_free_at_once(task: Task, data: Encoded, model: PreTrainedModel) -> None:
