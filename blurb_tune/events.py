@@ -31,8 +31,8 @@ class Event:
 @dataclass(frozen=True, kw_only=True)
 class SweepStarted(Event):
     """sweep_id: name and a random part, unique. models: blocks (L) by model name. folds: of a cross-validation, 0 without one.
-    trivial_score: the trivial predictor's dev score, with which a run counts that failed without a score of its own. notes:
-    what is remarkable about the data.
+    trivial_score: the trivial predictor's dev score, with which a run counts that failed without a score of its own.
+    precision: of forward passes, for all of the sweep. notes: what is remarkable about the data.
     """
 
     kind = "sweep_started"
@@ -50,6 +50,7 @@ class SweepStarted(Event):
     slots: int
     versions: dict[str, str]
     folds: int = 0
+    precision: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -152,6 +153,7 @@ class Tested(Event):
     """What a trial's model does on the test split.
 
     metrics: by name. interval: the score's 95 % interval from the test set's size. error: why there are no metrics.
+    trained_again: its weights were gone, and it was run once more, to where it had ended.
     """
 
     kind = "tested"
@@ -160,6 +162,7 @@ class Tested(Event):
     metrics: dict[str, float] = field(default_factory=dict)
     interval: list[float] = field(default_factory=list)
     error: str = ""
+    trained_again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,9 +32,9 @@ from blurb_tune.tasks.task import BINARY_METRICS, LOWER_IS_BETTER, Kind, Task
 from blurb_tune.tracking.server import check_server
 
 _STORAGES = ("sqlite:///", "postgresql", "mysql")
-# What does not change a sweep's numbers may be changed when it is taken up again.
+# What does not change a sweep's numbers may be changed when it is taken up again; of the resources, all but the device.
 _DATA_KEYS = {"train", "dev", "test", "hub"}
-_NOT_IN_DIGEST = {"resources", "tracking", "final_test", "weights", "storage", "cluster", "retries"}
+_NOT_IN_DIGEST = {"resources", "tracking", "final_test", "weights", "storage", "cluster", "retries", "stop_after_errors"}
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
 def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo]) -> Plan:
     task, space, search = found.source.task, spec.space, spec.search
     spec = spec.model_copy(update={"task": resolved(spec.task, task)}) if isinstance(spec.task, TaskSpec) else spec
+    task = replace(task, metric=spec.metric or task.metric)
     train, dev = _sizes(task, found.data)
     blocks = {name: info.blocks for name, info in models.items()}
     configurations = planned_configurations(space, blocks, search.sampler, search.configurations)
@@ -122,7 +123,7 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo]) -
         task=task,
         models=models,
         source=found.source,
-        metric=spec.metric or task.metric,
+        metric=task.metric,
         train_examples=train,
         dev_examples=dev,
         has_test=found.source.has_test if found.data is not None else None,
@@ -147,6 +148,7 @@ def _digest(spec: SweepSpec, data: str) -> str:
     content = spec.model_dump(mode="json", exclude=_NOT_IN_DIGEST | {"data"})
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS)
+    content["device"] = "gpu" if spec.resources.gpus else "cpu"
     return hashlib.sha256(json.dumps([content, data], sort_keys=True).encode()).hexdigest()
 
 

@@ -167,11 +167,19 @@ def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
     free = ({"resources": {"concurrency": 1}}, {"retries": 3}, {"tracking": {"experiment": "x"}})
     for setting in (*free, {"final_test": False}, {"weights": "elsewhere"}):
         assert plan_of(tmp_path, **base, **setting).digest == digest
+    on_cpu = plan_of(tmp_path, check_machine=False, **base)
+    assert plan_of(tmp_path, check_machine=False, **base, resources={"gpus": 1}).digest != on_cpu.digest
     for setting in ({"seeds": 2}, {"model": ["tiny", "minilm"]}, {"space": {"epochs": 3}}, {"search": {"seed": 1}}):
         assert plan_of(tmp_path, **base, **setting).digest != digest
     train = tmp_path / "data" / "BIOSSES" / "train.jsonl"
     train.write_text(train.read_text().replace('"a"', '"c"', 1))
     assert plan_of(tmp_path, **base).digest != digest
+
+
+def test_the_metric_that_is_maximised_is_the_one_that_failed_runs_are_judged_by(tmp_path: Path) -> None:
+    assert plan_of(tmp_path).task.metrics[0] == "pearson"
+    plan = plan_of(tmp_path, metric="spearman")
+    assert (plan.metric, plan.task.metric, plan.task.metrics[0]) == ("spearman", "spearman", "spearman")
 
 
 def test_the_same_data_elsewhere_is_the_same_sweep(tmp_path: Path) -> None:

@@ -17,13 +17,24 @@ from transformers import PreTrainedModel
 
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.slot import set_up_process
-from blurb_tune.execution.weights import save_weights
+from blurb_tune.execution.weights import save_weights, weights_name
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning
 from blurb_tune.trial import Outcome, TrialConfig, TrialReport
 
 TRIAL = "trial"
 REPORT = "report"
+
+
+class TrialFailedError(Exception):
+    """A trial went wrong, and takes its process along: what a GPU is in after a fault cannot be trusted."""
+
+    def __init__(self, report: TrialReport):
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return self.report.reason
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]
@@ -35,7 +46,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._model: PreTrainedModel | None = None
         self._data: TrainingData | None = None
         self._run: FineTuning | None = None
-        self._loaded: tuple[str, int | None] = ("", None)
+        self._model_name = ""
+        self._fold: int | None = None
         set_up_process(environment.cpus, environment.device)
         self._begin(config[TRIAL])
 
@@ -51,15 +63,13 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         except Exception as error:
             # Whatever goes wrong in a trial, from a full GPU to a bug, ends this trial and not the sweep.
             self._run = None
-            report = TrialReport(
-                outcome=Outcome.ERRORED, reason=f"{type(error).__name__}: {error}", error=traceback.format_exc()
-            )
+            reason = f"{type(error).__name__}: {error}"
+            raise TrialFailedError(TrialReport(None, Outcome.ERRORED, reason, traceback.format_exc(), _worker())) from None
         if report.outcome is Outcome.DIVERGED:
             self._run = None
         if report.outcome is not None:
             self._let_go()
-        worker = f"{socket.gethostname()}:{os.getpid()}"
-        return {REPORT: dataclasses.replace(report, worker=worker), "done": report.outcome is not None}
+        return {REPORT: dataclasses.replace(report, worker=_worker()), "done": report.outcome is not None}
 
     def cleanup(self) -> None:
         self._let_go()
@@ -73,33 +83,30 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
     def _fine_tuning(self) -> FineTuning:
         trial, environment = self._trial, self._environment
         model, fold = trial.configuration.model, trial.fold
-        if self._model is None or model != self._loaded[0]:
+        if self._model is None or model != self._model_name:
             # The old model goes before the new one comes: a GPU may not have room for both.
             self._model = self._data = None
-            self._model = environment.classifier(model)
-        if self._data is None or fold != self._loaded[1]:
+            self._model, self._model_name = environment.classifier(model), model
+        if self._data is None or fold != self._fold:
             self._data = None
-            self._data = environment.models[model].fold(fold)
-        self._loaded = (model, fold)
-        return FineTuning(
-            self._model,
-            environment.models[model].pretrained,
-            self._data,
-            environment.settings,
-            trial.configuration,
-            trial.seed,
-        )
+            self._data, self._fold = environment.models[model].fold(fold), fold
+        return environment.fine_tuning(self._model, self._data, trial)
 
     def _let_go(self) -> None:
         """Keep the weights of the trial behind us, also of one that was stopped; drop its gradients and optimiser state."""
         if self._run is not None and self._environment.weights is not None:
             try:
-                save_weights(self._environment.weights, self._trial.trial_id, self._run.weights())
+                name = weights_name(self._trial.trial_id, self._trial.attempt)
+                save_weights(self._environment.weights, name, self._run.weights())
             except OSError as error:
-                # The trial's result stands without its weights; the final test says which are missing.
+                # The trial's result stands without its weights; the final test can train it again.
                 print(f"the weights of {self._trial.trial_id} cannot be kept: {error}")
         self._run = None
         if self._model is not None:
             self._model.zero_grad(set_to_none=True)
             if self._environment.device == "cuda":
                 torch.cuda.empty_cache()
+
+
+def _worker() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -6,14 +6,16 @@ All three talk to one `Sweep`. (Ray's own OptunaSearch hard-codes Optuna's NopPr
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from ray import tune
+from ray import cloudpickle, tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from blurb_tune.execution.actor import REPORT, TRIAL
+from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
 from blurb_tune.execution.sweep import Sweep
 from blurb_tune.trial import Prune, TrialConfig, TrialReport
 
@@ -68,18 +70,30 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
         return str(TrialScheduler.STOP if isinstance(decision, Prune) else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: object, trial: Trial) -> None:
-        error = trial.get_error()
-        self._sweep.lost(trial.config[TRIAL].trial_id, str(error) if error else "")
+        trial_id, error = trial.config[TRIAL].trial_id, _error_of(trial)
+        cause = getattr(error, "cause", error)
+        if isinstance(cause, TrialFailedError):
+            self._sweep.report(trial_id, cause.report)
+        else:
+            self._sweep.lost(trial_id, str(error or ""))
+
+
+def _error_of(trial: Trial) -> Exception | None:
+    """What ended a trial's process; Tune has just written it to the experiment's scratch folder."""
+    with suppress(OSError), Path(trial.pickled_error_file or "").open("rb") as file:
+        error: Exception = cloudpickle.load(file)
+        return error
+    return None
 
 
 class InterruptStopper(_NotInSnapshots, tune.Stopper):  # type: ignore[misc]
-    """Ends the experiment once the event is set."""
+    """Ends the experiment once the event is set, or the sweep has run into trouble."""
 
-    def __init__(self, interrupted: threading.Event):
-        self._interrupted = interrupted
+    def __init__(self, sweep: Sweep, interrupted: threading.Event):
+        self._sweep, self._interrupted = sweep, interrupted
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return self._interrupted.is_set()
+        return self._interrupted.is_set() or self._sweep.trouble is not None

@@ -50,6 +50,8 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = spec.cluster or "this machine"
         raise InputError([Problem("cluster", f"no Ray cluster answers at {where}: {error}")]) from error
+    # Tune lists at the end which trials errored, in words of its own; the sweep says it as it happens.
+    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
     try:
         yield
     finally:

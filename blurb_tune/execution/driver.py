@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import optuna
+import ray
 from ray import tune
 
 from blurb_tune import events as ev
@@ -27,6 +28,7 @@ from blurb_tune.paths import SweepPaths
 from blurb_tune.preflight import Plan
 from blurb_tune.record import SweepRecord
 from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.training.precision import resolve_precision
 
 Listener = Callable[[ev.Event], None]
 
@@ -57,7 +59,7 @@ def run_sweep(
             for listener in listeners:
                 log.subscribe(listener)
             sweep = _open(plan, paths, log, environment, slots)
-            environment = replace(environment, weights=weights_folder(plan.spec, paths, sweep.record.header.sweep_id))
+            environment = _settled(plan, paths, environment, sweep.record.header)
             if environment.weights is not None:
                 log.subscribe(WeightsKeeper(environment.weights, sweep.record).on_event)
             is_done = False
@@ -66,7 +68,8 @@ def run_sweep(
             finally:
                 sweep.close(interrupted=not is_done, started=started)
             if not is_done and not interrupted.is_set():
-                raise BlurbTuneError("Ray Tune ended before the sweep did; run the same command again to go on")
+                trouble = sweep.trouble or "Ray Tune ended before the sweep did"
+                raise BlurbTuneError(f"{trouble}; run the same command again to go on")
             return sweep.record
 
 
@@ -81,10 +84,25 @@ def _open(plan: Plan, paths: SweepPaths, log: EventLog, environment: TrialEnviro
     facts = facts_of(plan, environment)
     if check_folder(plan, paths) is None:
         write_spec(plan, paths)
-        log.append(first_event(plan, facts, slots, notes_of(plan, environment, count_nodes())))
+        precision = _precision(plan.spec, environment.device)
+        log.append(first_event(plan, facts, slots, precision, notes_of(plan, environment, count_nodes())))
     else:
         log.append(ev.SweepResumed(slots=slots))
     return Sweep(plan.spec, facts, log, [event for event, _ in read_events(paths.events)])
+
+
+def _settled(plan: Plan, paths: SweepPaths, environment: TrialEnvironment, header: ev.SweepStarted) -> TrialEnvironment:
+    """With what the sweep's first event says: the folder for its weights, and its precision."""
+    settings = replace(environment.settings, precision=header.precision or environment.settings.precision)
+    return replace(environment, settings=settings, weights=weights_folder(plan.spec, paths, header.sweep_id))
+
+
+def _precision(spec: SweepSpec, device: str) -> str:
+    """What the spec's precision means on a slot of this cluster. It is settled once, for slots may differ."""
+    if spec.training.precision != "auto" or device == "cpu":
+        return resolve_precision(spec.training.precision, device)
+    on_a_slot = ray.remote(resolve_precision).options(num_cpus=spec.resources.cpus, num_gpus=spec.resources.gpus)
+    return str(ray.get(on_a_slot.remote(spec.training.precision, device)))
 
 
 def _run_trials(
@@ -107,7 +125,7 @@ def _run_trials(
                 name=spec.name,
                 storage_path=scratch,
                 verbose=0,
-                stop=InterruptStopper(interrupted),
+                stop=InterruptStopper(sweep, interrupted),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=0),
             ),

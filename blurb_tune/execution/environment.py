@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.data import FoldedData, TrainingData
-from blurb_tune.training.fine_tuning import TrainingSettings
+from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
+from blurb_tune.trial import TrialConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,3 +54,9 @@ class TrialEnvironment:
             gradient_checkpointing=self.settings.gradient_checkpointing,
         )
         return classifier.to(self.device)
+
+    def fine_tuning(self, classifier: PreTrainedModel, data: TrainingData, trial: TrialConfig) -> FineTuning:
+        """A trial from its beginning, in a classifier of its model and on its fold's data."""
+        configuration = trial.configuration
+        pretrained = self.models[configuration.model].pretrained
+        return FineTuning(classifier, pretrained, data, self.settings, configuration, trial.seed)

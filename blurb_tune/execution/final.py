@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 import ray
+from transformers import PreTrainedModel
 
 from blurb_tune import events as ev
 from blurb_tune.errors import BlurbTuneError, InputError
@@ -15,11 +18,16 @@ from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.prepare import encode_for
 from blurb_tune.execution.slot import set_up_process
 from blurb_tune.execution.sweep import Sweep
-from blurb_tune.execution.weights import drop_unfinished, drop_weights, load_weights
+from blurb_tune.execution.weights import (
+    drop_unfinished,
+    drop_weights,
+    load_weights,
+    save_weights,
+    weights_name,
+)
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.preflight import Plan
-from blurb_tune.record import TrialRecord
 from blurb_tune.seeds import derive
 from blurb_tune.tasks.data import load_test
 from blurb_tune.tasks.features import Encoded
@@ -27,10 +35,19 @@ from blurb_tune.tasks.intervals import score_interval
 from blurb_tune.tasks.metrics import TrivialPredictor, evaluate
 from blurb_tune.training.data import FoldedData
 from blurb_tune.training.forward import Forward
-from blurb_tune.trial import Outcome
+from blurb_tune.trial import Outcome, TrialConfig
 
 # A Ctrl-C does not wait for the next result.
 _SECONDS_PER_LOOK = 0.5
+
+
+@dataclass(frozen=True)
+class EndedTrial:
+    """A trial whose model is to be tested, and how many evaluations it had when it ended."""
+
+    trial: TrialConfig
+    outcome: Outcome | None
+    evaluations: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +69,7 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
         return True
     names = [name for name in (selection.configuration, selection.reference) if name]
     trials = [
-        trial
+        EndedTrial(sweep.config_of(trial), trial.outcome, len(trial.measurements))
         for name in names
         for trial in sweep.record.trials_of(name)
         if sweep.record.score(trial) is not None and trial.trial_id not in sweep.record.tests
@@ -64,7 +81,8 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
             sweep.tested(event)
         if interrupted.is_set():
             return False
-    drop_weights(environment.weights, {trial.trial_id for trial in sweep.record.trials_of(selection.configuration)})
+    winners = sweep.record.trials_of(selection.configuration)
+    drop_weights(environment.weights, {weights_name(trial.trial_id, trial.attempt) for trial in winners})
     drop_unfinished(environment.weights)
     return True
 
@@ -85,7 +103,7 @@ def _test_set(plan: Plan, environment: TrialEnvironment, selection: ev.Selection
 
 
 def _test_all(
-    plan: Plan, environment: TrialEnvironment, test: TestSet, trials: list[TrialRecord], interrupted: threading.Event
+    plan: Plan, environment: TrialEnvironment, test: TestSet, trials: list[EndedTrial], interrupted: threading.Event
 ) -> Iterator[ev.Tested]:
     """Each trial's result as it comes in, from as many processes as there is room for, until `interrupted` is set."""
     alone = replace(environment, models={test.model: environment.models[test.model]})
@@ -95,11 +113,11 @@ def _test_all(
         num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=1, retry_exceptions=True
     )
     running = {}
-    for trial in trials:
-        if trial.outcome is Outcome.DIVERGED:
-            yield _trivial_result(trial.trial_id, environment, test)
+    for ended in trials:
+        if ended.outcome is Outcome.DIVERGED:
+            yield _trivial_result(ended.trial.trial_id, environment, test)
         else:
-            running[tester.remote(shared, on_test, trial.trial_id)] = trial.trial_id
+            running[tester.remote(shared, on_test, ended)] = ended.trial.trial_id
     while running and not interrupted.is_set():
         done, _ = ray.wait(list(running), timeout=_SECONDS_PER_LOOK)
         for reference in done:
@@ -116,16 +134,13 @@ def _in_a_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _test_trial(environment: TrialEnvironment, test: TestSet, trial_id: str) -> ev.Tested:
+def _test_trial(environment: TrialEnvironment, test: TestSet, ended: EndedTrial) -> ev.Tested:
     """Runs on the cluster: a trial's model on the test split."""
     set_up_process(environment.cpus, environment.device)
-    assert environment.weights is not None, "there is a test only where weights are kept"
-    try:
-        weights = load_weights(environment.weights, trial_id)
-    except OSError as error:
-        raise BlurbTuneError(f"the weights of {trial_id} cannot be read: {error}") from None
     model = environment.classifier(test.model)
-    model.load_state_dict(weights, strict=False)
+    has_weights = _restore(environment, model, ended.trial)
+    if not has_weights:
+        _train_again(environment, model, ended)
     forward = Forward(
         model,
         environment.task,
@@ -134,7 +149,36 @@ def _test_trial(environment: TrialEnvironment, test: TestSet, trial_id: str) -> 
         micro_batch_size=1,
         eval_batch_size=environment.settings.eval_batch_size,
     )
-    return _result(trial_id, environment, test, forward.outputs(test.encoded))
+    outputs = forward.outputs(test.encoded)
+    return replace(_result(ended.trial.trial_id, environment, test, outputs), trained_again=not has_weights)
+
+
+def _restore(environment: TrialEnvironment, model: PreTrainedModel, trial: TrialConfig) -> bool:
+    """Give the model the weights that the trial left; whether it left any that can be read."""
+    assert environment.weights is not None, "there is a test only where weights are kept"
+    try:
+        weights = load_weights(environment.weights, weights_name(trial.trial_id, trial.attempt))
+    except OSError:
+        return False
+    model.load_state_dict(weights, strict=False)
+    return True
+
+
+def _train_again(environment: TrialEnvironment, model: PreTrainedModel, ended: EndedTrial) -> None:
+    """Run a trial once more, to where it had ended, and keep its weights this time.
+
+    They are gone where a disk was full, a driver was killed, or nobody had asked for the test when the trial ran.
+    """
+    trial, folder = ended.trial, environment.weights
+    data = environment.models[trial.configuration.model].fold(trial.fold)
+    run = environment.fine_tuning(model, data, trial)
+    for _ in range(ended.evaluations):
+        run.advance()
+    weights = run.weights()
+    with suppress(OSError):
+        assert folder is not None
+        save_weights(folder, weights_name(trial.trial_id, trial.attempt), weights)
+    model.load_state_dict(weights, strict=False)
 
 
 def _trivial_result(trial_id: str, environment: TrialEnvironment, test: TestSet) -> ev.Tested:
@@ -148,7 +192,10 @@ def _trivial_result(trial_id: str, environment: TrialEnvironment, test: TestSet)
 
 def _result(trial_id: str, environment: TrialEnvironment, test: TestSet, outputs: np.ndarray) -> ev.Tested:
     encoded, metric = test.encoded, environment.settings.metric
-    metrics = evaluate(environment.task, outputs, encoded.labels, encoded.words).metrics
+    evaluation = evaluate(environment.task, outputs, encoded.labels, encoded.words)
+    if math.isnan(evaluation.loss):  # the outputs are not finite, though they were on dev
+        return _trivial_result(trial_id, environment, test)
+    metrics = evaluation.metrics
     interval = score_interval(
         environment.task, metric, outputs, encoded.labels, encoded.words, seed=derive(0, "test interval")
     )

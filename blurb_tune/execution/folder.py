@@ -74,7 +74,7 @@ def write_spec(plan: Plan, paths: SweepPaths) -> None:
         paths.spec.chmod(0o600)
 
 
-def first_event(plan: Plan, facts: SweepFacts, slots: int, notes: Sequence[str]) -> ev.SweepStarted:
+def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes: Sequence[str]) -> ev.SweepStarted:
     """The event a new sweep's log begins with."""
     spec = plan.spec
     return ev.SweepStarted(
@@ -91,6 +91,7 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, notes: Sequence[str])
         trivial_score=facts.trivial_score,
         slots=slots,
         folds=facts.folds,
+        precision=precision,
         notes=list(notes),
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     )

@@ -13,4 +13,5 @@ def set_up_process(cpus: int, device: str) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # With `warn_only`, attention would warn and go on in kernels that add up in any order.
+        torch.use_deterministic_algorithms(True)

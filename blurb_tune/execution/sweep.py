@@ -40,7 +40,10 @@ class SweepFacts:
 
 
 class Sweep:
-    """Hands out trials, takes their reports, and decides."""
+    """Hands out trials, takes their reports, and decides.
+
+    trouble: why no more trials are started, though there are some; None as long as all is well.
+    """
 
     def __init__(self, spec: SweepSpec, facts: SweepFacts, log: EventLog, past: Sequence[ev.Event]):
         self._spec, self._facts, self._log = spec, facts, log
@@ -53,6 +56,8 @@ class Sweep:
         self._running: set[str] = set()
         self._decisions: dict[str, Decision] = {}
         self._setup_seconds: dict[str, float] = {}
+        self._errors_in_a_row = 0
+        self.trouble: str | None = None
         for event in past[1:]:
             self._follow(event)
         self._running.clear()
@@ -70,9 +75,9 @@ class Sweep:
 
     def next_trial(self) -> TrialConfig | None:
         """Start a trial, or None while there is none to start."""
-        if not self._queue:
+        if not self._queue and self.trouble is None:
             self._suggest()
-        if not self._queue:
+        if not self._queue or self.trouble is not None:
             return None
         trial = self._queue.popleft()
         self._log.append(
@@ -164,7 +169,10 @@ class Sweep:
         return trial.final_score if trial.outcome is Outcome.PRUNED_DOMINATED else self.record.score(trial)
 
     def _pick_up(self) -> None:
-        """Queue what an earlier driver left: trials that have not started, were lost with it, or were to be tried again."""
+        """Queue what an earlier driver left: trials that have not started, were lost with it, or errored.
+
+        What made them fail may have been mended since.
+        """
         for configuration in list(self.record.configurations.values()):
             if configuration.state is not None:
                 continue
@@ -172,7 +180,7 @@ class Sweep:
             trials = {(trial.seed, trial.fold): trial for trial in self.record.trials_of(cid)}
             for run in self._runs:
                 trial = trials.get(run)
-                if trial is None or not trial.is_final:
+                if trial is None or not trial.is_final or trial.outcome is Outcome.ERRORED:
                     self._queue.append(self._trial(cid, *run, attempt=trial.attempt + 1 if trial else 1))
             self._end_configuration(cid)
 
@@ -202,7 +210,13 @@ class Sweep:
         return derive_share(self._spec.search.seed, "control", trial_id) < self._spec.pruning.control_share
 
     def _end(self, trial: TrialRecord, outcome: Outcome, reason: str, error: str = "", worker: str = "") -> None:
-        retry = outcome is Outcome.ERRORED and trial.errors < self._spec.retries
+        is_error = outcome is Outcome.ERRORED
+        self._errors_in_a_row = self._errors_in_a_row + 1 if is_error else 0
+        if self._errors_in_a_row == self._spec.stop_after_errors:
+            self.trouble = (
+                f"{self._errors_in_a_row} trials in a row errored, the last one on {worker or 'a lost process'}: {reason}"
+            )
+        retry = is_error and (trial.errors < self._spec.retries or self.trouble is not None)
         self._log.append(
             ev.TrialEnded(
                 trial=trial.trial_id,
@@ -217,13 +231,14 @@ class Sweep:
         )
         if retry:
             again = self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt + 1)
-            self._queue.appendleft(again)
+            self._queue.append(again)  # at the end: the slot that is free now is the one that failed
         else:
             self._end_configuration(trial.configuration_id)
 
     def _end_configuration(self, configuration_id: str) -> None:
         trials = self.record.trials_of(configuration_id)
-        if sum(trial.is_final for trial in trials) < len(self._runs):
+        is_queued = any(trial.configuration_id == configuration_id for trial in self._queue)
+        if is_queued or sum(trial.is_final for trial in trials) < len(self._runs):
             return
         result = self.record.group(configuration_id, trials)
         pruned = result.pruned_unstable + result.dominated
@@ -246,6 +261,10 @@ class Sweep:
             )
         )
         self._queue.extend(self._trial(suggestion.configuration_id, *run, attempt=1) for run in self._runs)
+
+    def config_of(self, trial: TrialRecord) -> TrialConfig:
+        """What a trial was started with."""
+        return self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt)
 
     def _trial(self, configuration_id: str, seed: int, fold: int | None, *, attempt: int) -> TrialConfig:
         configuration = self.record.configurations[configuration_id].configuration

@@ -17,27 +17,28 @@ _SUFFIX = ".safetensors"
 _PART = ".part"
 
 
-def weights_file(folder: Path, trial_id: str) -> Path:
-    return folder / f"{trial_id}{_SUFFIX}"
+def weights_name(trial_id: str, attempt: int) -> str:
+    """What an attempt's weights are called. What an interrupted one left is never taken for those of the next."""
+    return trial_id if attempt == 1 else f"{trial_id}-a{attempt}"
 
 
-def save_weights(folder: Path, trial_id: str, weights: Mapping[str, torch.Tensor]) -> None:
-    """Write a trial's weights, whole or not at all. Raises OSError where they cannot be written."""
+def save_weights(folder: Path, name: str, weights: Mapping[str, torch.Tensor]) -> None:
+    """Write weights, whole or not at all. Raises OSError where they cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{trial_id}.{os.getpid()}{_PART}"
+    temporary = folder / f".{name}.{os.getpid()}{_PART}"
     try:
         save_file(dict(weights), temporary)
-        temporary.replace(weights_file(folder, trial_id))
+        temporary.replace(folder / f"{name}{_SUFFIX}")
     except SafetensorError as error:  # a full disk, for one
         raise OSError(str(error)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def load_weights(folder: Path, trial_id: str) -> dict[str, torch.Tensor]:
-    """A trial's weights. Raises OSError where they cannot be read."""
+def load_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    """The weights of that name. Raises OSError where they cannot be read."""
     try:
-        weights: dict[str, torch.Tensor] = load_file(weights_file(folder, trial_id))
+        weights: dict[str, torch.Tensor] = load_file(folder / f"{name}{_SUFFIX}")
     except SafetensorError as error:
         raise OSError(str(error)) from error
     return weights
@@ -55,14 +56,14 @@ class WeightsKeeper:
 
 
 def contenders(record: SweepRecord) -> set[str]:
-    """The trials whose weights may still be asked for: of configurations at work, and of those that lead."""
+    """The names of weights that may still be asked for: of configurations at work, and of those that lead."""
     at_work = {name for name, configuration in record.configurations.items() if configuration.state is None}
     names = at_work | record.leaders()
-    return {trial.trial_id for trial in record.trials.values() if trial.configuration_id in names}
+    return {weights_name(trial.trial_id, trial.attempt) for name in names for trial in record.trials_of(name)}
 
 
 def drop_weights(folder: Path, keep: Collection[str]) -> None:
-    """Remove the weights of all trials but `keep`. What is half written is left alone: its writer may be at work."""
+    """Remove all weights but those named in `keep`. What is half written is left alone: its writer may be at work."""
     for file in folder.glob(f"*{_SUFFIX}"):
         if file.stem not in keep:
             file.unlink(missing_ok=True)

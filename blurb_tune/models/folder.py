@@ -43,7 +43,7 @@ def read_shape(config: Path) -> Shape:
     family = family_of(values["model_type"])
     positions = _count(config, values, "max_position_embeddings")
     if family.padded_positions:
-        positions -= int(values.get("pad_token_id", 1)) + 1
+        positions -= _padding_index(config, values, positions) + 1
     blocks, size = (
         # transformers writes the family's own name and reads either.
         _count(config, values, key if key in values else family.config_keys.get(key, key))
@@ -59,13 +59,26 @@ def _count(config: Path, values: dict[str, Any], key: str) -> int:
     return value
 
 
+def _padding_index(config: Path, values: dict[str, Any], positions: int) -> int:
+    """As transformers has it: 1 unless the config says otherwise, which MPNet's embeddings do not heed."""
+    if values["model_type"] == "mpnet":
+        return 1
+    index = values.get("pad_token_id", 1)
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < positions - 1:
+        raise BlurbTuneError(
+            f"{config}: pad_token_id, behind which position embeddings start, must be an integer from 0 to {positions - 2} "
+            f"with {positions} of them, but got {json.dumps(index)}"
+        )
+    return index
+
+
 def has_model(folder: Path) -> bool:
-    """Whether weights and a tokenizer lie in the folder, whatever their state."""
-    return _has_weights(folder) and _has_tokenizer(folder)
-
-
-def _has_weights(folder: Path) -> bool:
-    return (folder / WEIGHTS).is_file() or (folder / WEIGHTS_INDEX).is_file()
+    """Whether all files of the weights and a tokenizer lie in the folder, whatever their state."""
+    try:
+        files = _weight_files(folder)
+    except BlurbTuneError:
+        return False
+    return bool(files) and all(file.is_file() for file in files) and _has_tokenizer(folder)
 
 
 def _has_tokenizer(folder: Path) -> bool:
@@ -91,11 +104,12 @@ def check_folder(folder: Path, sha256: str | None = None) -> None:
 
     `sha256` is the expected digest of a single weights file, None where any will do. Only headers are read otherwise.
     """
-    if not _has_weights(folder):
+    files = _weight_files(folder)
+    if not files:
         raise BlurbTuneError(f"{folder} has no weights: expected {WEIGHTS}{_how_to_convert(folder)}")
     if not _has_tokenizer(folder):
         raise BlurbTuneError(f"{folder} has no tokenizer: expected one of {', '.join(TOKENIZERS)}")
-    for file in _weight_files(folder):
+    for file in files:
         try:
             with safe_open(file, framework="np"):
                 pass
@@ -122,14 +136,22 @@ def conversion_advice(folder: Path) -> str:
 
 
 def _weight_files(folder: Path) -> list[Path]:
+    """The one file, or those that the index lists, there or not; none without either. Raises for a bad index."""
     index = folder / WEIGHTS_INDEX
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
+    if not index.is_file():
+        return []
     try:
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BlurbTuneError(f"{index} is no index of weights: {error!r}") from None
-    return [folder / shard for shard in sorted(shards)]
+        values = json.loads(index.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BlurbTuneError(f"{index} is no index of weights: {error}") from None
+    files = values.get("weight_map") if isinstance(values, dict) and isinstance(values.get("metadata"), dict) else None
+    if not isinstance(files, dict) or not files or not all(isinstance(file, str) for file in files.values()):
+        raise BlurbTuneError(
+            f"{index} is no index of weights: expected metadata, and a weight_map that names the file of each tensor"
+        )
+    return [folder / file for file in sorted(set(files.values()))]
 
 
 def _check_digest(file: Path, expected: str) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from blurb_tune.errors import BlurbTuneError
-from blurb_tune.models.folder import CONFIG, WEIGHTS, WEIGHTS_INDEX, conversion_advice, has_model
+from blurb_tune.models.folder import CONFIG, WEIGHTS, WEIGHTS_INDEX, check_folder, conversion_advice, has_model
 
 TIMEOUT_SECONDS = 5.0
 # The hub's own bot, which offers a safetensors copy of pickled weights as a pull request.
@@ -49,9 +49,9 @@ def check_hub_weights(hub_id: str) -> None:
 
 
 def hub_snapshot(hub_id: str) -> Path:
-    """The folder with a model's config, weights and tokenizer, downloaded when it is not in the cache.
+    """The folder with a model's config, weights and tokenizer, downloaded when a file of them is not in the cache.
 
-    Raises BlurbTuneError when the hub does not answer, has no such model, or has it in pickled form only.
+    Raises BlurbTuneError when the hub does not answer, has no such model, has it in pickled form only, or not complete.
     """
     from huggingface_hub import snapshot_download
 
@@ -60,11 +60,13 @@ def hub_snapshot(hub_id: str) -> Path:
         return cached
     revision = _weights_revision(hub_id)
     with _clear_errors(hub_id):
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=_FILES, etag_timeout=TIMEOUT_SECONDS))
+        folder = Path(snapshot_download(hub_id, revision=revision, allow_patterns=_FILES, etag_timeout=TIMEOUT_SECONDS))
+    check_folder(folder)
+    return folder
 
 
 def _cached_snapshot(hub_id: str) -> Path | None:
-    """The main branch as it lies in the cache, if weights and tokenizer are there."""
+    """The main branch as it lies in the cache, if every file of the weights, and a tokenizer, are there."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -191,6 +191,9 @@ class SweepSpec(SpecModel):
     )
     seeds: Seeds = Field(default_factory=lambda: list(range(5)), description="a count, or a list of seeds")
     retries: Annotated[int, Field(ge=0)] = Field(1, description="times an errored trial is tried again")
+    stop_after_errors: Annotated[int, Field(ge=1)] | None = Field(
+        5, description="trials in a row whose error stops the sweep, which the same command resumes; null: it always goes on"
+    )
     search: SearchSpec = SearchSpec()
     space: SpaceSpec = SpaceSpec()
     pruning: PruningSpec = PruningSpec()

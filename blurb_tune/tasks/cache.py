@@ -2,7 +2,7 @@
 
 An entry is a folder of .npy files, named by a digest of all that it was made from, with a manifest of their digests: so it is
 never out of date, and never used when damaged. Entries can be deleted at any time; those that nobody has asked for in three
-months are, when another is made.
+months are, when another is made. Whatever else lies in the cache's folder stays as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -32,6 +33,9 @@ CACHE_VARIABLE = "BLURB_CACHE_DIR"
 # To be raised whenever `encode` gives other tokens, or the files another meaning.
 _FORMAT = 1
 _MANIFEST = "manifest.json"
+_ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
+_MAKING = ".making."
+_MADE, _DAMAGED = "made", "damaged"
 _ROWS_AT_A_TIME = 1000
 _SECONDS_UNUSED = 90 * 24 * 3600.0
 
@@ -110,8 +114,8 @@ def _write(encoded: Encoded, entry: Path) -> str | None:
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         _forget_unused(entry.parent)
-        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".making.", ignore_cleanup_errors=True) as folder:
-            made = Path(folder) / "made"
+        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=_MAKING, ignore_cleanup_errors=True) as folder:
+            made = Path(folder) / _MADE
             made.mkdir()
             files = {f"{name}.npy": _npy(array) for name, array in _as_arrays(encoded).items()}
             digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -120,7 +124,7 @@ def _write(encoded: Encoded, entry: Path) -> str | None:
             if _read(entry) is None:
                 # A damaged entry goes out of the way first: a folder cannot be renamed onto a full one.
                 with suppress(FileNotFoundError):
-                    entry.rename(Path(folder) / "damaged")
+                    entry.rename(Path(folder) / _DAMAGED)
                 made.rename(entry)
     except OSError as error:
         return error.strerror or str(error)
@@ -128,11 +132,27 @@ def _write(encoded: Encoded, entry: Path) -> str | None:
 
 
 def _forget_unused(cache: Path) -> None:
-    """Remove entries, and what a killed process left half made, that have long been of no use."""
+    """Remove entries, and what a killed process left half made, that have long been of no use; nothing that is not ours."""
     for folder in cache.iterdir():
-        with suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > _SECONDS_UNUSED:
+        with suppress(OSError):  # gone already, or not ours to look into
+            if time.time() - folder.stat().st_mtime > _SECONDS_UNUSED and _is_ours(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is an entry or a half-made one, by its name and by the names of all that it holds.
+
+    The cache may have been pointed at a folder that holds other things. An entry has no file that its manifest does not list.
+    """
+    names = {path.name for path in folder.iterdir()}
+    if folder.name.startswith(_MAKING):
+        return names <= {_MADE, _DAMAGED}
+    if not _ENTRY_NAME.fullmatch(folder.name) or _MANIFEST not in names:
+        return False
+    try:
+        return names <= {_MANIFEST, *json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))}
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -93,9 +93,17 @@ def count_repairs(tags: Ints, offsets: Ints, labels: Sequence[str]) -> int:
     return int((_is_first(tags, offsets, tag_set) & is_repaired[tags]).sum())
 
 
-def compare_entities(predicted: Ints, actual: Ints, offsets: Ints, labels: Sequence[str]) -> tuple[int, int, int]:
-    """How many entities are in both, in `predicted`, and in `actual`; the same means same type, first and last word."""
+def compare_entities(predicted: Ints, actual: Ints, offsets: Ints, labels: Sequence[str]) -> tuple[Ints, Ints, Ints]:
+    """How many entities of each sentence are in both, in `predicted`, and in `actual`, (n,) each.
+
+    The same means same type, first and last word.
+    """
     tag_set = TagSet.of(labels)
     found, real = (_ends(tags, offsets, tag_set) for tags in (predicted, actual))
     is_same = (found >= 0) & (found == real) & (tag_set.types[predicted] == tag_set.types[actual])
-    return int(is_same.sum()), int((found >= 0).sum()), int((real >= 0).sum())
+    return per_sentence(is_same, offsets), per_sentence(found >= 0, offsets), per_sentence(real >= 0, offsets)
+
+
+def per_sentence(flags: Flags, offsets: Ints) -> Ints:
+    """How many words of each sentence have the flag, (n,)."""
+    return np.diff(np.concatenate([[0], np.cumsum(flags)])[offsets])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from blurb_tune.stability import fisher_interval, wilson_interval
 from blurb_tune.tasks.features import Words
 from blurb_tune.tasks.metrics import evaluate
+from blurb_tune.tasks.predictions import Predictions
 from blurb_tune.tasks.task import Task
 
 _CORRELATIONS = frozenset({"pearson", "spearman"})
@@ -34,28 +34,11 @@ def score_interval(
         return fisher_interval(score, len(labels))
     if metric in _SHARES:
         return wilson_interval(round(score * len(labels)), len(labels))
-    examples = len(labels) if words is None else len(words.offsets) - 1
-    return _bootstrap(_resampled(task, metric, outputs, labels, words), examples, seed)
+    return _bootstrap(Predictions.of(task, outputs, labels, words), metric, seed)
 
 
-def _resampled(
-    task: Task, metric: str, outputs: NDArray[Any], labels: NDArray[Any], words: Words | None
-) -> Callable[[NDArray[np.int64]], float]:
-    """The metric as a function of the examples that are drawn."""
-
-    def of_examples(rows: NDArray[np.int64]) -> float:
-        return evaluate(task, outputs[rows], labels[rows]).metrics[metric]
-
-    def of_sentences(rows: NDArray[np.int64]) -> float:
-        assert words is not None
-        units, drawn = words.take(rows)
-        return evaluate(task, outputs[units], labels[units], drawn).metrics[metric]
-
-    return of_examples if words is None else of_sentences
-
-
-def _bootstrap(score: Callable[[NDArray[np.int64]], float], n: int, seed: int) -> tuple[float, float]:
-    generator = np.random.default_rng(seed)
-    scores = [score(generator.integers(n, size=n)) for _ in range(_RESAMPLES)]
+def _bootstrap(predictions: Predictions, metric: str, seed: int) -> tuple[float, float]:
+    generator, n = np.random.default_rng(seed), len(predictions)
+    scores = [predictions.take(generator.integers(n, size=n)).metrics([metric])[metric] for _ in range(_RESAMPLES)]
     low, high = np.nanpercentile(scores, [2.5, 97.5])
     return float(low), float(high)

@@ -11,19 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from blurb_tune.tasks.entities import NO_TAG, TagSet, compare_entities
 from blurb_tune.tasks.features import Words
-from blurb_tune.tasks.scores import (
-    Counts,
-    Flags,
-    Floats,
-    Ints,
-    average_precision,
-    correlations,
-    is_constant,
-    matthews,
-    roc_auc,
-)
+from blurb_tune.tasks.predictions import Predictions
+from blurb_tune.tasks.scores import Flags, Floats, Ints, is_constant
 from blurb_tune.tasks.task import OUTSIDE, Kind, Task
 
 Array = NDArray[Any]
@@ -63,18 +53,18 @@ def evaluate(task: Task, outputs: Array, labels: Array, words: Words | None = No
     read = (outputs if words is None else outputs[words.is_read]).astype(np.float64)
     if not len(read) or not np.isfinite(read).all():
         return Evaluation(dict.fromkeys(task.metrics, math.nan), math.nan, math.nan)
+    predictions = Predictions.of(task, outputs, labels, words)
+    metrics = predictions.metrics(task.metrics)
     match task.kind:
         case Kind.REGRESSION:
-            found = _regression(read[:, 0], labels.astype(np.float64))
-        case Kind.CLASSIFICATION:
-            found = _classification(task, read, labels)
+            loss, spread = metrics["mse"], _score_spread(*predictions.columns)
         case Kind.MULTI_LABEL:
-            found = _multi_label(task, read, labels > 0)
-        case Kind.TOKEN_CLASSIFICATION:
-            assert words is not None, "the shapes have been checked"
-            found = _tags(task, read, labels, words)
-    # In the order of the task, whose score comes first.
-    return Evaluation({name: found.metrics[name] for name in task.metrics}, found.loss, found.prediction_spread)
+            predicted, actual = predictions.columns
+            loss, spread = _binary_cross_entropy(read, actual), _spread(_set_counts(predicted), _set_counts(actual))
+        case Kind.CLASSIFICATION | Kind.TOKEN_CLASSIFICATION:
+            loss = _cross_entropy(read, labels if words is None else labels[words.is_read])
+            spread = _spread(np.bincount(read.argmax(axis=1)), np.bincount(labels))
+    return Evaluation(metrics, loss, spread)
 
 
 def _check_shapes(task: Task, outputs: Array, labels: Array, words: Words | None) -> None:
@@ -90,64 +80,8 @@ def _check_shapes(task: Task, outputs: Array, labels: Array, words: Words | None
         raise ValueError(f"expected {m} words, but got {len(words.tokens)} in sentences that end at {words.offsets[-1]}")
 
 
-def _regression(predictions: Floats, labels: Floats) -> Evaluation:
-    mse = float(np.mean((predictions - labels) ** 2))
-    pearson, spearman = correlations(predictions, labels)
-    spread = math.nan if is_constant(labels) else float(predictions.std() / labels.std())
-    return Evaluation({"pearson": pearson, "spearman": spearman, "mse": mse}, mse, spread)
-
-
-def _classification(task: Task, logits: Floats, labels: Array) -> Evaluation:
-    predicted = logits.argmax(axis=1)
-    counts = Counts.of_classes(predicted, labels, len(task.labels))
-    scored = counts.kept(_is_scored(task) if task.left_out else counts.predicted + counts.actual > 0)
-    metrics = {
-        "accuracy": float(np.mean(predicted == labels)),
-        "micro_f1": scored.micro_f1,
-        "macro_f1": scored.macro_f1,
-        "matthews": matthews(counts),
-    }
-    if len(task.labels) == 2:
-        # The log odds rank like the probabilities, which round to 1 when they are near it.
-        odds, is_positive = logits[:, 1] - logits[:, 0], labels == 1
-        metrics["f1"] = float(counts.f1[1])
-        metrics["roc_auc"] = roc_auc(odds, is_positive)
-        metrics["average_precision"] = average_precision(odds, is_positive)
-    return Evaluation(metrics, _cross_entropy(logits, labels), _spread(counts.predicted, counts.actual))
-
-
-def _multi_label(task: Task, logits: Floats, labels: Flags) -> Evaluation:
-    predicted = logits > 0
-    scored = Counts.of_flags(predicted, labels).kept(_is_scored(task))
-    metrics = {
-        "micro_f1": scored.micro_f1,
-        "macro_f1": scored.macro_f1,
-        "exact_match": float(np.mean((predicted == labels).all(axis=1))),
-    }
-    loss = np.logaddexp(0, np.where(labels, -logits, logits)).mean()
-    return Evaluation(metrics, float(loss), _spread(_set_counts(predicted), _set_counts(labels)))
-
-
-def _tags(task: Task, logits: Floats, labels: Array, words: Words) -> Evaluation:
-    """`logits` are those of the words that are read."""
-    read = logits.argmax(axis=1)
-    predicted = np.full(len(labels), task.labels.index(OUTSIDE) if OUTSIDE in task.labels else NO_TAG)
-    predicted[words.is_read] = read
-    entities = Counts(*map(np.asarray, compare_entities(predicted, labels, words.offsets, task.labels)))
-    tag_set = TagSet.of(task.labels)
-    by_type = Counts.of_classes(tag_set.types[predicted] + 1, tag_set.types[labels] + 1, len(tag_set.names) + 1)
-    metrics = {
-        "entity_f1": float(entities.f1),
-        "entity_precision": float(entities.precision),
-        "entity_recall": float(entities.recall),
-        "word_macro_f1": by_type.kept(slice(1, None)).macro_f1,  # the first stands for words outside entities
-        "word_accuracy": float(np.mean(predicted == labels)),
-    }
-    return Evaluation(metrics, _cross_entropy(logits, labels[words.is_read]), _spread(np.bincount(read), np.bincount(labels)))
-
-
-def _is_scored(task: Task) -> Flags:
-    return np.array([label not in task.left_out for label in task.labels])
+def _binary_cross_entropy(logits: Floats, labels: Flags) -> float:
+    return float(np.logaddexp(0, np.where(labels, -logits, logits)).mean())
 
 
 def _cross_entropy(logits: Floats, labels: Array) -> float:
@@ -157,6 +91,10 @@ def _cross_entropy(logits: Floats, labels: Array) -> float:
 def _set_counts(flags: Flags) -> Ints:
     """How often each set of labels stands in the rows of `flags`."""
     return np.unique(flags, axis=0, return_counts=True)[1]
+
+
+def _score_spread(predicted: Floats, actual: Floats) -> float:
+    return math.nan if is_constant(actual) else float(predicted.std() / actual.std())
 
 
 def _spread(predicted: Ints, actual: Ints) -> float:

@@ -109,19 +109,20 @@ def read_parquet(content: bytes, file: str) -> Reading:
 def read_conll(content: bytes, file: str, words: str, tags: str) -> Reading:
     """The sentences of a file with a word and its tag a line, and a blank line behind each sentence.
 
-    Of more than two columns the first and the last are read; `-DOCSTART-` lines are skipped. `words` and `tags` name the
+    Columns have a tab between them, or blanks in a line without tabs; no other white space divides a line, as words may hold
+    it. Of more than two columns the first and the last are read; `-DOCSTART-` lines are skipped. `words` and `tags` name the
     columns of the rows; a row's place is the line that it begins on.
     """
     sentence: list[list[str]] = []
     begin, is_whole = 0, True
     for number, line in enumerate([*_lines(content), b""], start=1):
         try:
-            cells = line.decode("utf-8").split()
+            cells = _columns(line.decode("utf-8"))
         except UnicodeDecodeError as error:
             yield Problem(f"{file}:{number}", _not_utf8(error))
             is_whole = False
             continue
-        if cells and cells[0] != "-DOCSTART-":
+        if cells and not cells[0].startswith("-DOCSTART-"):
             if len(cells) == 1:
                 yield Problem(f"{file}:{number}", f"expected a word and its tag, but got {shown(cells[0])}")
                 is_whole = False
@@ -131,6 +132,14 @@ def read_conll(content: bytes, file: str, words: str, tags: str) -> Reading:
             if is_whole:
                 yield Row(f"{file}:{begin}", {words: [c[0] for c in sentence], tags: [c[-1] for c in sentence]})
             sentence, is_whole = [], True
+
+
+def _columns(line: str) -> list[str]:
+    """None of a line without any character that shows."""
+    if not line.strip():
+        return []
+    line = line.strip(" \t\r")
+    return [cell.strip(" ") for cell in line.split("\t")] if "\t" in line else [cell for cell in line.split(" ") if cell]
 
 
 FORMATS: Mapping[str, Callable[[bytes, str], Reading]] = MappingProxyType(

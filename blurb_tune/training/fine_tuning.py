@@ -125,6 +125,8 @@ class FineTuning:
             return TrialReport(measurement, Outcome.DIVERGED, f"the train loss is not finite at step {measurement.step}")
         if self._optimizer.steps < self._total_steps:
             return TrialReport(measurement)
+        if not math.isfinite(evaluation.loss):
+            return TrialReport(measurement, Outcome.DIVERGED, f"the dev loss is not finite at step {measurement.step}")
         if is_collapsed(self._data.task, evaluation, self._data.trivial):
             score = f"{self._data.task.metric} {evaluation.score:.4f}"
             return TrialReport(measurement, Outcome.COLLAPSED, f"ended no better than the trivial predictor: dev {score}")
@@ -149,7 +151,8 @@ class FineTuning:
     def _step(self, rows: np.ndarray) -> None:
         loss = self._forward.backward(self._data.train, rows)
         limit = self._configuration.max_grad_norm
-        self._norms.append(torch.nn.utils.clip_grad_norm_(self._parameters, math.inf if limit is None else limit).detach())
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, math.inf if limit is None else limit)
+        self._norms.append(norm.detach().to(self._device))  # it is on the CPU where no parameter has a gradient
         self._window.append(loss)
         self._optimizer.step()
 

@@ -19,8 +19,13 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
         return None
     if precision == "bf16":
         return torch.bfloat16
-    fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else _cpu_multiplies_bf16()
+    fast = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else _cpu_multiplies_bf16()
     return torch.bfloat16 if fast else None
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """`fp32` or `bf16`: what `auto` means on a device of this process, `cpu` or `cuda`."""
+    return "fp32" if autocast_dtype(precision, torch.device(device)) is None else "bf16"
 
 
 @cache

@@ -69,8 +69,12 @@ def simulate(
     slots: int = 1,
     dies_after: int | None = None,
     facts: SweepFacts = FACTS,
+    may_stop: bool = False,
 ) -> Sweep:
-    """Run a sweep, or go on with the one in the folder. The driver dies, without a word, after so many turns."""
+    """Run a sweep, or go on with the one in the folder. The driver dies, without a word, after so many turns.
+
+    may_stop: the sweep may run into trouble, and is left as it is then.
+    """
     paths = SweepPaths(folder)
     with open_log(paths, spec, facts.folds) as log:
         sweep = Sweep(spec, facts, log, [event for event, _ in read_events(paths.events)])
@@ -90,6 +94,8 @@ def simulate(
                 decision = sweep.report(trial_id, next_report)
                 if isinstance(decision, Prune) or next_report.outcome is not None:
                     del running[trial_id]
+        if may_stop and sweep.trouble:
+            return sweep
         assert sweep.is_finished
         sweep.close(interrupted=False, started=0.0)
     return sweep

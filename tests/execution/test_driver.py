@@ -148,6 +148,8 @@ def test_a_fault_in_a_trial_is_an_outcome_with_the_remote_trace(tmp_path: Path) 
     record = run_sweep(broken, paths)
     assert {trial.outcome for trial in record.trials.values()} == {Outcome.ERRORED}
     assert all("Traceback" in trial.error and "ValueError" in trial.reason for trial in record.trials.values())
+    workers = [end.worker for end in ends(paths).values()]
+    assert len(set(workers)) == len(workers), "no process is used again after a fault"
 
 
 def test_a_cluster_that_has_no_room_is_told(tmp_path: Path) -> None:

@@ -129,19 +129,32 @@ def test_a_fault_in_the_test_file_loses_nothing(tmp_path: Path) -> None:
     assert {test.examples for test in record.tests.values()} == {2}
 
 
-def test_weights_that_are_gone_are_told_and_the_rest_is_tested(tmp_path: Path) -> None:
+def test_a_trial_whose_weights_are_gone_is_trained_again_to_where_it_ended(tmp_path: Path) -> None:
+    """Bit for bit, also where nobody had asked for the test when the trials ran."""
     plan, paths = plan_of(tmp_path), SweepPaths(tmp_path / "out")
+    kept: dict[str, torch.Tensor] = {}
+    lost: list[str] = []
 
     def lose_one(event: ev.Event) -> None:
         if isinstance(event, ev.SelectionMade):
-            next(paths.weights.glob(f"{event.configuration}-s0*")).unlink()
+            file = next(paths.weights.glob(f"{event.configuration}-s0*"))
+            kept.update({name: tensor.clone() for name, tensor in load_weights(paths.weights, file.stem).items()})
+            lost.append(file.stem)
+            file.write_bytes(b"cut off")
 
     record = run_sweep(plan, paths, listeners=[lose_one])
     assert record.status == "finished"
-    broken = [test for test in record.tests.values() if test.error]
-    assert len(broken) == 1
-    assert "weights" in broken[0].error
-    assert final_results(record)[0].missing == 1
+    assert [trial for trial, test in record.tests.items() if test.trained_again] == lost
+    again = load_weights(paths.weights, lost[0])
+    assert kept.keys() == again.keys()
+    assert all(torch.equal(kept[name], again[name]) for name in kept)
+
+    later, folder = plan_of(tmp_path, final_test=False), SweepPaths(tmp_path / "later")
+    assert run_sweep(later, folder).tests == {}
+    found = run_sweep(plan, folder)
+    assert all(test.trained_again for test in found.tests.values())
+    assert {name: test.metrics for name, test in found.tests.items()} == {n: t.metrics for n, t in record.tests.items()}
+    assert [result.missing for result in final_results(found)] == [0] * len(final_results(found))
 
 
 def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:

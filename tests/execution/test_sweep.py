@@ -9,7 +9,7 @@ import pytest
 from blurb_tune import events as ev
 from blurb_tune.events import read_events
 from blurb_tune.execution.sweep import Sweep, SweepFacts
-from blurb_tune.execution.weights import contenders
+from blurb_tune.execution.weights import contenders, weights_name
 from blurb_tune.paths import SweepPaths
 from blurb_tune.record import SweepRecord
 from blurb_tune.seeds import derive_share
@@ -86,14 +86,15 @@ def test_weights_are_kept_of_those_at_work_and_of_those_that_lead(tmp_path: Path
         return [*(report(i, score) for i in range(1, steps + 2)), report(30, score, outcome=Outcome.COMPLETED)]
 
     space = {"strategy": ["vanilla", {"freeze_depth": 4}, {"reinit_count": 2}], "epochs": 5, "learning_rate": [1e-5, 2e-5]}
-    simulate(tmp_path, make_spec(space=space, retries=0, pruning={"pruner": "none"}), behave, slots=8)
+    settings: dict[str, Any] = {"retries": draw % 2, "stop_after_errors": None, "pruning": {"pruner": "none"}}
+    simulate(tmp_path, make_spec(space=space, **settings), behave, slots=8)
     record, dropped = SweepRecord(), set[str]()
     for event in events_of(tmp_path):
         record.apply(event)
         if isinstance(event, ev.ConfigurationEnded):
-            dropped |= record.trials.keys() - contenders(record)
+            dropped |= {weights_name(t.trial_id, t.attempt) for t in record.trials.values()} - contenders(record)
     winners = [record.best_configuration(), *record.references().values()]
-    wanted = {trial.trial_id for winner in winners if winner for trial in record.trials_of(winner.name)}
+    wanted = {weights_name(t.trial_id, t.attempt) for winner in winners if winner for t in record.trials_of(winner.name)}
     assert contenders(record) == wanted
     assert dropped.isdisjoint(wanted)
 
@@ -151,6 +152,48 @@ def test_an_errored_trial_is_tried_again_and_reported_apart(tmp_path: Path) -> N
     assert all(result.n == 2 and result.errored == 1 for result in record.by_configuration())
 
 
+def error(reason: str = "RuntimeError: x") -> TrialReport:
+    return TrialReport(outcome=Outcome.ERRORED, reason=reason, error="trace", worker="gpu-3:77")
+
+
+def test_an_errored_trial_waits_for_its_turn_and_does_not_go_back_to_the_slot_that_failed(tmp_path: Path) -> None:
+    started: list[str] = []
+
+    def faulty(trial: TrialConfig) -> list[TrialReport]:
+        started.append(f"{trial.trial_id}:{trial.attempt}")
+        return [error()] if (trial.seed, trial.attempt) == (0, 1) else usual_end()
+
+    simulate(tmp_path, make_spec(space={"strategy": ["vanilla"], "epochs": 5}), faulty)
+    assert started == ["c000-s0:1", "c000-s1:1", "c000-s2:1", "c000-s0:2"]
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_errors_in_a_row_stop_the_sweep_before_all_is_lost_and_it_goes_on_when_they_are_mended(
+    tmp_path: Path, slots: int
+) -> None:
+    """As on a machine whose driver is broken: nothing ends there but in an error, and that at once."""
+    spec = make_spec(stop_after_errors=4)
+    sweep = simulate(tmp_path, spec, lambda trial: [error("RuntimeError: no driver")], slots=slots, may_stop=True)
+    assert sweep.trouble == "4 trials in a row errored, the last one on gpu-3:77: RuntimeError: no driver"
+    assert sweep.next_trial() is None
+    assert not sweep.is_finished
+    assert states(tmp_path) == {}, "no configuration is given up"
+    again = simulate(tmp_path, spec, lambda trial: usual_end())
+    assert again.trouble is None
+    assert {trial.outcome for trial in again.record.trials.values()} == {Outcome.COMPLETED}
+    assert len(again.record.trials) == 12
+    assert set(states(tmp_path).values()) == {"COMPLETE"}
+
+
+def test_errors_among_results_stop_nothing(tmp_path: Path) -> None:
+    def faulty(trial: TrialConfig) -> list[TrialReport]:
+        return [error()] if trial.seed else usual_end()
+
+    sweep = simulate(tmp_path, make_spec(retries=0, stop_after_errors=3), faulty)
+    assert sweep.trouble is None
+    assert len(sweep.record.trials) == 12
+
+
 def usual_end() -> list[TrialReport]:
     return [report(1, 0.5), report(5, 0.7, outcome=Outcome.COMPLETED)]
 
@@ -180,7 +223,7 @@ def states(folder: Path) -> dict[str, str]:
 def test_a_configuration_is_told_as_its_seeds_ended(tmp_path: Path, reports: list[TrialReport], state: str) -> None:
     simulate(
         tmp_path,
-        make_spec(retries=0, pruning={"pruner": "none", "control_share": 0.0, "instability": EARLY}),
+        make_spec(retries=0, stop_after_errors=None, pruning={"pruner": "none", "control_share": 0.0, "instability": EARLY}),
         lambda trial: list(reports),
     )
     assert set(states(tmp_path).values()) == {state}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from blurb_tune.execution.prepare import weights_folder
-from blurb_tune.execution.weights import drop_unfinished, drop_weights, load_weights, save_weights
+from blurb_tune.execution.weights import drop_unfinished, drop_weights, load_weights, save_weights, weights_name
 from blurb_tune.paths import SweepPaths
 from blurb_tune.spec.schema import SweepSpec
 
@@ -20,6 +20,13 @@ def test_weights_come_back_bit_by_bit(tmp_path: Path) -> None:
     assert {name: tensor.numpy().tobytes() for name, tensor in loaded.items()} == {
         name: tensor.numpy().tobytes() for name, tensor in weights.items()
     }
+
+
+def test_attempts_do_not_share_weights() -> None:
+    """What an interrupted attempt left half trained must not be tested as the next one's."""
+    names = [weights_name(trial, attempt) for trial in ("c000-s1", "c000-s1-f0") for attempt in range(1, 4)]
+    assert names[:2] == ["c000-s1", "c000-s1-a2"]
+    assert len(set(names)) == len(names)
 
 
 def test_sweeps_that_share_a_folder_do_not_share_weights(tmp_path: Path) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
 
 import pytest
 import torch
+from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
 
 from blurb_tune.errors import BlurbTuneError
 from blurb_tune.models.catalogue import check_weights
 from blurb_tune.models.encoder import load_pretrained
+from blurb_tune.models.folder import has_model, read_shape
 
 
 @pytest.fixture
@@ -84,7 +87,78 @@ def test_shards(random_model, save):
     assert shards[1].name in refusal(info)
 
 
-def test_an_index_that_is_none(random_model, save):
+@pytest.mark.parametrize(("sharding", "files"), [({}, 2), ({"max_shard_size": "20KB"}, 5)])
+def test_a_folder_has_its_model_when_no_file_of_it_is_missing(random_model, save, sharding, files):
+    """Weights in one file, or in all those that the index lists; and a tokenizer."""
+    folder = save(random_model("bert"), **sharding).path
+    needed = [*folder.glob("model*"), folder / "tokenizer.json"]
+    assert len(needed) == files
+    for file in needed:
+        assert has_model(folder)
+        content = file.read_bytes()
+        file.unlink()
+        assert not has_model(folder), file.name
+        file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "",
+        "[" * 100_000,
+        "[]",
+        '{"weights": {}}',
+        '{"metadata": {}, "weight_map": {}}',
+        '{"metadata": {}, "weight_map": []}',
+        '{"metadata": {}, "weight_map": {"a": 5}}',
+        '{"metadata": {}, "weight_map": {"a": "model-00001-of-00001.safetensors", "b": null}}',
+        '{"metadata": {}, "weight_map": {"a": ["x"]}}',
+        '{"weight_map": {"a": "model-00001-of-00001.safetensors"}}',
+        '{"metadata": null, "weight_map": {"a": "model-00001-of-00001.safetensors"}}',
+    ],
+)
+def test_an_index_that_is_none(random_model, save, index):
     info = save(random_model("bert"), max_shard_size="20KB")
-    (info.path / "model.safetensors.index.json").write_text('{"weights": {}}')
-    assert "is no index of weights" in refusal(info)
+    (info.path / "model.safetensors.index.json").write_text(index)
+    assert "model.safetensors.index.json is no index of weights: " in refusal(info)
+    assert not has_model(info.path)
+
+
+PADDED = ["roberta", "xlm-roberta", "camembert", "mpnet"]
+UNSAID = object()
+
+
+def config_with(folder, family: str, padding: object):
+    """The path of a small config with 12 positions and this `pad_token_id`."""
+    sizes = {"max_position_embeddings": 12, "num_hidden_layers": 1, "hidden_size": 4, "num_attention_heads": 1}
+    said = {} if padding is UNSAID else {"pad_token_id": padding}
+    config = folder / "config.json"
+    config.write_text(json.dumps({"model_type": family, "intermediate_size": 4, "vocab_size": 50, **sizes, **said}))
+    return config
+
+
+@pytest.mark.parametrize("family", PADDED)
+@pytest.mark.parametrize("padding", [UNSAID, 0, 1, 5, 10])
+def test_the_longest_input_is_the_longest_that_transformers_takes(tmp_path, family, padding):
+    config = config_with(tmp_path, family, padding)
+    longest = read_shape(config).max_length
+    model = AutoModelForSequenceClassification.from_config(CONFIG_MAPPING[family].from_pretrained(tmp_path)).eval()
+    model(input_ids=torch.full((1, longest), 20))
+    with pytest.raises((IndexError, RuntimeError)):
+        model(input_ids=torch.full((1, longest + 1), 20))
+
+
+@pytest.mark.parametrize("family", PADDED)
+@pytest.mark.parametrize("padding", [None, -1, 11, 40, "1", 1.0, True])
+def test_a_padding_token_that_no_position_follows_is_refused(tmp_path, family, padding):
+    """MPNet in transformers has its padding at 1 whatever the config says."""
+    config = config_with(tmp_path, family, padding)
+    if family == "mpnet":
+        assert read_shape(config).max_length == 10
+        return
+    with pytest.raises(BlurbTuneError) as refused:
+        read_shape(config)
+    assert str(refused.value) == (
+        f"{config}: pad_token_id, behind which position embeddings start, must be an integer from 0 to 10 "
+        f"with 12 of them, but got {json.dumps(padding)}"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -119,6 +120,12 @@ def files(random_model, save) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
+@pytest.fixture
+def sharded(random_model, save) -> dict[str, bytes]:
+    folder = save(random_model("bert"), max_shard_size="20KB").path
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
 def without_weights(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if name != "model.safetensors"} | {"pytorch_model.bin": b"x"}
 
@@ -173,6 +180,43 @@ def test_no_hub_at_hand_is_said_at_once(ask, environment):
     assert "is not complete in the local cache and the hub cannot be reached" in message
     message = ask("check_weights(model)", "pubmedbert-base", **environment)
     assert "the path of a model folder works without the hub" in message
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_download_that_was_cut_off_is_completed(hub, ask, sharded, tmp_path, is_listed):
+    """Whichever shard is missing, index and all else being there; old clients of the hub leave no list of a model's files."""
+    hub.revisions = {MAIN: sharded}
+    fetched = "sorted(p.name for p in hub_snapshot(model.hub_id).iterdir())"
+    assert ask(fetched) == str(sorted(sharded))
+    shards = [name for name in sharded if name.endswith(".safetensors")]
+    assert len(shards) > 2
+    for name in (shards[0], shards[-1]):
+        (link,) = (tmp_path / "cache").rglob(f"snapshots/*/{name}")
+        link.resolve().unlink()
+        link.unlink()
+        for folder in [] if is_listed else [*(tmp_path / "cache").rglob("trees")]:
+            shutil.rmtree(folder)
+        assert "is not complete in the local cache" in ask("check_weights(model)", HF_HUB_OFFLINE="1")
+        hub.asked.clear()
+        assert ask(f"(check_weights(model), {fetched})") == f"(None, {sorted(sharded)})"
+        assert {path.rpartition("/")[2] for path in hub.asked if path.endswith(".safetensors")} == {name}
+    hub.asked.clear()
+    assert ask(f"(check_weights(model), {fetched})") == f"(None, {sorted(sharded)})"
+    assert hub.asked == [], "a complete cache asks nobody"
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"),
+    [
+        (b'{"metadata": {}, "weight_map": {"a": 5}}', "model.safetensors.index.json is no index of weights: "),
+        (b'{"metadata": {}, "weight_map": {"a": "model-9.safetensors"}}', "model-9.safetensors is no complete safetensors"),
+    ],
+)
+def test_a_model_that_is_not_complete_on_the_hub_is_refused(hub, ask, sharded, index, expected):
+    hub.revisions = {MAIN: sharded | {"model.safetensors.index.json": index}}
+    message = ask("hub_snapshot(model.hub_id)")
+    assert message.startswith("refused: ")
+    assert expected in message
 
 
 def test_without_the_hub_a_complete_cache_is_enough(hub, ask, files, tmp_path):

@@ -29,6 +29,11 @@ def flat(sentences: Sequence[Sequence[str]], labels: Sequence[str]) -> tuple[np.
     return tags, np.cumsum([0, *map(len, sentences)], dtype=np.int64)
 
 
+def compared(predicted: np.ndarray, actual: np.ndarray, offsets: np.ndarray, labels: Sequence[str]) -> tuple[list[int], ...]:
+    """`compare_entities` in plain lists."""
+    return tuple(counts.tolist() for counts in compare_entities(predicted, actual, offsets, labels))
+
+
 @st.composite
 def _tagged(draw: st.DrawFn) -> tuple[tuple[str, ...], Sentences, Sentences]:
     """Labels, and two taggings of the same sentences, some of them empty."""
@@ -51,8 +56,10 @@ def test_entities_are_those_of_seqeval(tagged: tuple[tuple[str, ...], Sentences,
     tags, offsets = flat(actual, labels)
     guesses, _ = flat(predicted, labels)
     assert count_entities(tags, offsets, labels) == len(get_entities(actual))
-    counts = Counts(*map(np.asarray, compare_entities(guesses, tags, offsets, labels)))
-    assert (int(counts.predicted), int(counts.actual)) == (len(get_entities(predicted)), len(get_entities(actual)))
+    by_sentence = compare_entities(guesses, tags, offsets, labels)
+    for counts, taggings in zip(by_sentence[1:], (predicted, actual), strict=True):
+        assert counts.tolist() == [len(get_entities(sentence)) for sentence in taggings]
+    counts = Counts(*(values.sum() for values in by_sentence))
     for ours, theirs in ((counts.precision, precision_score), (counts.recall, recall_score), (counts.f1, f1_score)):
         assert float(ours) == pytest.approx(theirs(actual, predicted, zero_division=0), abs=1e-12)
 
@@ -104,19 +111,25 @@ def test_without_a_beginning_among_the_labels_nothing_is_repaired() -> None:
 def test_an_entity_is_right_only_as_a_whole() -> None:
     actual, offsets = flat(["BIIOB", "OBI"], PLAIN)
     for guess, hits, found in (
-        (["BIIOB", "OBI"], 3, 3),
-        (["BIOOB", "OBI"], 2, 3),
-        (["BBIOB", "OOB"], 1, 4),
-        (["OIIOI", "OII"], 2, 3),
-        (["OOOOO", "OOO"], 0, 0),
+        (["BIIOB", "OBI"], [2, 1], [2, 1]),
+        (["BIOOB", "OBI"], [1, 1], [2, 1]),
+        (["BBIOB", "OOB"], [1, 0], [3, 1]),
+        (["OIIOI", "OII"], [1, 1], [2, 1]),
+        (["OOOOO", "OOO"], [0, 0], [0, 0]),
     ):
-        assert compare_entities(flat(guess, PLAIN)[0], actual, offsets, PLAIN) == (hits, found, 3)
+        assert compared(flat(guess, PLAIN)[0], actual, offsets, PLAIN) == (hits, found, [2, 1])
     typed, offsets = flat([["B-gene", "I-gene", "O"]], TYPED)
     other, _ = flat([["B-drug", "I-drug", "O"]], TYPED)
-    assert compare_entities(other, typed, offsets, TYPED) == (0, 1, 1)
+    assert compared(other, typed, offsets, TYPED) == ([0], [1], [1])
+
+
+def test_entities_are_counted_where_their_sentence_is_empty_or_not() -> None:
+    actual, offsets = flat(["", "BI", "", "", "OBB", ""], PLAIN)
+    guesses, _ = flat(["", "BI", "", "", "BOB", ""], PLAIN)
+    assert compared(guesses, actual, offsets, PLAIN) == ([0, 1, 0, 0, 1, 0], [0, 1, 0, 0, 2, 0], [0, 1, 0, 0, 2, 0])
 
 
 def test_a_word_without_a_tag_ends_an_entity() -> None:
     actual, offsets = flat(["BIII"], PLAIN)
-    assert compare_entities(np.array([0, 1, NO_TAG, NO_TAG]), actual, offsets, PLAIN) == (0, 1, 1)
-    assert compare_entities(np.array([0, NO_TAG, 1, 1]), actual, offsets, PLAIN) == (0, 2, 1)
+    assert compared(np.array([0, 1, NO_TAG, NO_TAG]), actual, offsets, PLAIN) == ([0], [1], [1])
+    assert compared(np.array([0, NO_TAG, 1, 1]), actual, offsets, PLAIN) == ([0], [2], [1])

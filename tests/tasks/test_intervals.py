@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from blurb_tune.stability import wilson_interval
+from blurb_tune.tasks import intervals
 from blurb_tune.tasks.catalogue import find_task
 from blurb_tune.tasks.features import Words
 from blurb_tune.tasks.intervals import score_interval
 from blurb_tune.tasks.metrics import evaluate
+from tests.tasks.splits import Split, splits
+
+RESAMPLES = 40
+OF_THEIR_OWN = {"pearson", "spearman", "accuracy", "exact_match"}
 
 
 def test_a_correlation_has_fisher_s_interval() -> None:
@@ -55,3 +63,21 @@ def test_an_undefined_score_has_no_interval() -> None:
     low, high = score_interval(find_task("biosses"), "pearson", np.ones((5, 1)), np.arange(5.0), None, seed=0)
     assert math.isnan(low)
     assert math.isnan(high)
+
+
+@given(splits(), st.integers(0, 2**32))
+def test_the_bootstrap_is_that_of_evaluating_every_draw_anew(split: Split, seed: int) -> None:
+    """Digit for digit, from the same draws, for every metric; draws of which nothing is defined are left out."""
+    names = [name for name in split.task.metrics if name not in OF_THEIR_OWN]
+    generator, n = np.random.default_rng(seed), len(split)
+    draws = [split.take(generator.integers(n, size=n)) for _ in range(RESAMPLES)]
+    scores = [evaluate(*drawn).metrics for drawn in draws if len(drawn.labels)]
+    whole = evaluate(*split).metrics
+    with mock.patch.object(intervals, "_RESAMPLES", RESAMPLES):
+        for name in names:
+            found = score_interval(split.task, name, split.outputs, split.labels, split.words, seed=seed)
+            if math.isnan(whole[name]):
+                assert all(map(math.isnan, found))
+            else:
+                defined = [values[name] for values in scores if not math.isnan(values[name])]
+                assert found == tuple(np.percentile(defined, [2.5, 97.5]))

@@ -196,6 +196,61 @@ def test_a_faulty_line_takes_its_sentence_with_it_and_no_other() -> None:
     ]
 
 
+# All that Python's `split` or `splitlines` take for a separator, besides the blank, the tab and the newline.
+_WHITE = ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\xa0", "\u2000", "\u2028", "\u2029", "\u202f", "\u3000"]
+_WORDS = st.lists(st.sampled_from([*_WHITE, "5", "mg", "[", "é"]), min_size=1, max_size=6).map("".join).filter(str.strip)
+_TAGGED = st.lists(st.lists(st.tuples(_WORDS, st.sampled_from(["O", "B", "I-X"])), min_size=1, max_size=4), max_size=4)
+
+
+@pytest.mark.parametrize("between", ["\t", " ", "  ", " \t", "\tNN\t", " NN _ ", "\t\t"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", " \n", "\t\r\n"])
+@given(sentences=_TAGGED)
+def test_words_keep_all_white_space_but_blanks_and_tabs(
+    sentences: list[list[tuple[str, str]]], between: str, line_end: str
+) -> None:
+    lines = [f"{word}{between}{tag}{line_end}" if word else "\n" for s in sentences for word, tag in [*s, ("", "")]]
+    rows = list(read_conll("".join(lines).encode(), "t", "w", "t"))
+    assert [row.values for row in rows if isinstance(row, Row)] == [
+        {"w": [word for word, _ in sentence], "t": [tag for _, tag in sentence]} for sentence in sentences
+    ]
+    assert len(rows) == len(sentences)
+
+
+@pytest.mark.parametrize("white", [*_WHITE, " ", "\t", "\r", " \u00a0\t"])
+def test_a_line_of_white_space_alone_is_blank(white: str) -> None:
+    rows = list(read_conll(f"a O\n{white}\nb O\n".encode(), "t", "w", "t"))
+    assert rows == [Row("t:1", {"w": ["a"], "t": ["O"]}), Row("t:3", {"w": ["b"], "t": ["O"]})]
+
+
+def test_with_tabs_a_word_may_hold_blanks_and_a_missing_one_is_no_other() -> None:
+    rows = list(read_conll(b"in vitro\tB\nof\tO\n\n\tO\n\nb\t\n\n\xc2\xa0\tO\n", "t", "w", "t"))
+    assert rows == [
+        Row("t:1", {"w": ["in vitro", "of"], "t": ["B", "O"]}),
+        Problem("t:4", 'expected a word and its tag, but got "O"'),
+        Problem("t:6", 'expected a word and its tag, but got "b"'),
+        Row("t:8", {"w": ["\u00a0"], "t": ["O"]}),  # which is an empty word: a problem that every format has
+    ]
+
+
+@pytest.mark.parametrize("line", ["-DOCSTART-", "-DOCSTART- -X- -X- O", "-DOCSTART-\tO", "-DOCSTART- (12)\tO"])
+def test_the_begin_of_a_document_is_no_word(line: str) -> None:
+    assert list(read_conll(f"{line}\na\tO\n".encode(), "t", "w", "t")) == [Row("t:2", {"w": ["a"], "t": ["O"]})]
+
+
+@given(st.lists(st.lists(st.sampled_from([*_WHITE, "a"]), max_size=5).map("".join), min_size=1, max_size=5))
+def test_no_white_space_splits_a_record_in_two(texts: list[str]) -> None:
+    records = [{"a": text, "b": "x"} for text in texts]
+    # JSON has its control characters escaped, and the others as they are.
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
+    for rows in (
+        read_json_lines("\n".join(lines).encode(), "t"),
+        read_json(f"[{','.join(lines)}]".encode(), "t"),
+        read_csv(("a,b\n" + "".join(f"{text},x\n" for text in texts)).encode(), "t"),
+        read_tsv(("a\tb\n" + "".join(f"{text}\tx\n" for text in texts)).encode(), "t"),
+    ):
+        assert [row.values for row in rows if isinstance(row, Row)] == records
+
+
 _CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 
 

@@ -171,6 +171,17 @@ def test_a_loss_that_is_not_finite_ends_the_trial_at_once(runner: Runner) -> Non
     assert math.isnan(last.measurement.dev_score)
 
 
+def test_a_last_step_that_breaks_the_model_is_a_divergence(runner: Runner) -> None:
+    """The train loss is finite to the end: it is measured before the step."""
+    size = len(runner.data.train)
+    broken = Configuration(epochs=1, batch_size=size, learning_rate=1e38, warmup_share=0.0)
+    (only,) = runner.run(broken)
+    assert only.measurement is not None
+    assert math.isfinite(only.measurement.train_loss)
+    assert only.outcome is Outcome.DIVERGED
+    assert only.reason == "the dev loss is not finite at step 1"
+
+
 def test_a_run_that_learns_nothing_has_collapsed(runner: Runner) -> None:
     last = runner.run(dataclasses.replace(CONFIGURATION, freeze_depth=4, epochs=1, learning_rate=1e-9))[-1]
     measured = last.measurement
