@@ -48,6 +48,12 @@ class TaskSpec(SpecModel):
     labels: Annotated[list[LabelName], Field(min_length=1)] | None = Field(
         None, description="all labels, the positive one of two last; null: those of train and dev, sorted"
     )
+    label_center: float | None = Field(
+        None, description="of a regression, whose scores are learnt as (score - center) / scale; null: the mean of train"
+    )
+    label_scale: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="of a regression; squared errors are in its units; null: the standard deviation of train"
+    )
     metric: Name | None = Field(
         None,
         description="the score; null: `pearson`, `macro_f1`, `micro_f1` or `entity_f1`, in the order of the kinds",

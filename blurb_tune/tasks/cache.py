@@ -77,7 +77,7 @@ def _key(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, tas
         _FORMAT,
         [version("tokenizers"), rest or settings, tokenizer.model_input_names, tokenizer.truncation_side],
         max_length,
-        [task.kind, task.fields, task.labels, task.markers],
+        [task.kind, task.fields, task.labels, task.markers, task.label_center, task.label_scale],
     ]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for start in range(0, len(examples), _ROWS_AT_A_TIME):

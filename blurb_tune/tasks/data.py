@@ -15,6 +15,7 @@ from blurb_tune.events import SelectionMade
 from blurb_tune.tasks.checks import check_classes, check_folds, note_counts, note_repairs, note_repeated
 from blurb_tune.tasks.examples import Example, NamedProblem, Row, absent_columns, parse
 from blurb_tune.tasks.labels import check_labels, infer_labels
+from blurb_tune.tasks.scaling import standardised
 from blurb_tune.tasks.sources import DataSource
 from blurb_tune.tasks.splitting import cut_dev, cut_folds
 from blurb_tune.tasks.tables import TUNING_SPLITS, Split
@@ -146,6 +147,7 @@ def _inspect_examples(source: DataSource, train: list[Example], dev: list[Exampl
         notes.append("test: there is no test split; scores on dev are all there will be")
     for note in (note_counts, note_repairs):
         notes += [text for name, split in (("train", train), ("dev", dev)) for text in note(source.task, split, name)]
+    source = replace(source, task=standardised(source.task, train))
     return Inspection(source, TaskData(tuple(train), tuple(dev), folds), (), tuple(notes), digest)
 
 

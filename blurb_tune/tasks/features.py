@@ -60,10 +60,10 @@ class Words:
 class Encoded:
     """n tokenised examples, one after the other, and their m labels: one per example, or one per word where there are words.
 
-    input_ids: int32, (tokens,). token_type_ids: int8, (tokens,), or None when the tokenizer has none. offsets: int64,
-    (n + 1,); example i has the tokens offsets[i] to offsets[i + 1]. labels: float32 scores (m,), int64 class or tag indices
-    (m,), or float32 flags (m, labels). words: of a token classification, else None. truncated: how many examples lost tokens
-    to the maximum length.
+    input_ids: int32, (tokens,). token_type_ids: int8, (tokens,), or None when the tokenizer has none. offsets: int64, (n +
+    1,); example i has the tokens offsets[i] to offsets[i + 1]. labels: float32 scores (m,) by the task's scale, int64 class
+    or tag indices (m,), or float32 flags (m, labels). words: of a token classification, else None. truncated: how many
+    examples lost tokens to the maximum length.
     """
 
     input_ids: NDArray[np.int32]
@@ -139,6 +139,10 @@ def _labels(task: Task, examples: Sequence[Example]) -> NDArray[Any]:
     labels = [example.label for example in examples]
     if task.per_token:
         return np.concatenate([np.asarray(tags, dtype=np.int64) for tags in labels])
+    if task.kind is Kind.REGRESSION:
+        assert task.label_center is not None, "the data have been looked at"
+        assert task.label_scale is not None, "the data have been looked at"
+        return ((np.array(labels) - task.label_center) / task.label_scale).astype(np.float32)
     return np.array(labels, dtype=np.int64 if task.kind is Kind.CLASSIFICATION else np.float32)
 
 

@@ -42,6 +42,8 @@ def own_source(spec: TaskSpec, base: Path) -> DataSource:
         description="a task of one's own",
         max_length=spec.max_length,
         labels=tuple(spec.labels or ()),
+        label_center=spec.label_center,
+        label_scale=spec.label_scale,
         left_out=tuple(spec.left_out),
         fields=tuple(spec.text),
         label_field=spec.label,
@@ -53,7 +55,8 @@ def own_source(spec: TaskSpec, base: Path) -> DataSource:
 
 def resolved(spec: TaskSpec, task: Task) -> TaskSpec:
     """The mapping with what was left to the data and to defaults."""
-    return spec.model_copy(update={"name": task.name, "labels": list(task.labels) or None, "metric": task.metric})
+    found = {"name": task.name, "labels": list(task.labels) or None, "metric": task.metric}
+    return spec.model_copy(update={**found, "label_center": task.label_center, "label_scale": task.label_scale})
 
 
 def check_own(spec: TaskSpec) -> Iterator[tuple[str, str]]:
@@ -105,6 +108,9 @@ def _column_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
 
 def _score_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
     kind = Kind(spec.kind)
+    for key in ("label_center", "label_scale"):
+        if getattr(spec, key) is not None and kind is not Kind.REGRESSION:
+            yield key, f"this is of scores, of which {spec.kind} has none"
     usable = [name for name in METRICS[kind] if name not in LOWER_IS_BETTER]
     usable += BINARY_METRICS if kind is Kind.CLASSIFICATION else ()
     if spec.metric in LOWER_IS_BETTER:

@@ -53,6 +53,8 @@ class Task:
 
     metric: the score that everything is chosen by, on dev. labels: the classes, labels or tags, in the order of their
     indices; empty for regression. label_range: smallest and largest score of a regression task, None for no limits.
+    label_center and label_scale: a regression's scores are learnt, and their squared error is measured, as (score -
+    label_center) / label_scale; None where nobody has said and the data will say.
     label_aliases: other spellings of labels in data files. left_out: classes that micro_f1 and macro_f1 leave out.
     fields: the one or two text columns, or the one column of words. label_field: the column of labels. id_field: the column
     of ids, None where rows are counted instead. markers: masked entities in the text, each read as one unit and never cut
@@ -71,6 +73,8 @@ class Task:
     max_length: int
     labels: tuple[str, ...] = ()
     label_range: tuple[float, float] | None = None
+    label_center: float | None = 0.0
+    label_scale: float | None = 1.0
     label_aliases: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     fields: tuple[str, ...] = ("sentence1", "sentence2")
