@@ -213,8 +213,9 @@ class Sweep:
         is_error = outcome is Outcome.ERRORED
         self._errors_in_a_row = self._errors_in_a_row + 1 if is_error else 0
         if self._errors_in_a_row == self._spec.stop_after_errors:
+            where = worker or "a process that was lost"
             self.trouble = (
-                f"{self._errors_in_a_row} trials in a row errored, the last one on {worker or 'a lost process'}: {reason}"
+                f"the sweep stopped, since {self._errors_in_a_row} trials in a row errored, the last one on {where}: {reason}"
             )
         retry = is_error and (trial.errors < self._spec.retries or self.trouble is not None)
         self._log.append(

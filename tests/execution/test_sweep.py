@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ import pytest
 
 from blurb_tune import events as ev
 from blurb_tune.events import read_events
+from blurb_tune.execution.folder import first_event
 from blurb_tune.execution.sweep import Sweep, SweepFacts
 from blurb_tune.execution.weights import contenders, weights_name
 from blurb_tune.paths import SweepPaths
+from blurb_tune.preflight import make_plan
 from blurb_tune.record import SweepRecord
 from blurb_tune.seeds import derive_share
+from blurb_tune.spec import load_spec
 from blurb_tune.trial import Continue, Outcome, TrialConfig, TrialReport
 from tests.execution.simulation import FACTS, make_spec, open_log, report, results, simulate, usual
 
@@ -73,23 +77,62 @@ def test_the_winner_is_named_once_and_beside_vanilla_of_its_model(tmp_path: Path
     assert SweepRecord.read(SweepPaths(tmp_path).events).selection == selection
 
 
+def with_limit(events: list[ev.Event], max_failed_share: float) -> list[ev.Event]:
+    """The events of a simulated sweep as if its first one had put up with this share of failed runs."""
+    first = events[0]
+    assert isinstance(first, ev.SweepStarted)
+    return [replace(first, max_failed_share=max_failed_share), *events[1:]]
+
+
+def test_the_log_begins_with_the_share_of_failed_runs_that_the_spec_puts_up_with(tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text("task: demo\nmodel: tiny\nmax_failed_share: 0.25\n")
+    assert first_event(make_plan(load_spec(spec, [])), FACTS, 1, "fp32", []).max_failed_share == 0.25
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.2, 0.4, 1.0])
+@pytest.mark.parametrize("draw", range(3))
+def test_the_winner_is_what_the_sampler_calls_the_best(tmp_path: Path, draw: int, limit: float) -> None:
+    """Optuna's own best trial is the one with the highest objective of those that keep the constraint."""
+
+    def behave(trial: TrialConfig) -> list[TrialReport]:
+        weakness = 0.4 + 0.6 * derive_share(draw, trial.configuration_id, "weakness")
+        has_failed = derive_share(draw, trial.trial_id, "failure") < weakness
+        score = 0.0 if has_failed else 1 - derive_share(draw, trial.configuration_id)
+        return [report(5, score, outcome=Outcome.COLLAPSED if has_failed else Outcome.COMPLETED)]
+
+    space = {"learning_rate": [1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 6e-5], "freeze_depth": [0, 1], "epochs": 5}
+    sweep = simulate(tmp_path, make_spec(space=space, seeds=5, max_failed_share=limit), behave)
+    record = SweepRecord.of(with_limit(events_of(tmp_path), limit))
+    best, excesses = record.best_configuration(), [result.excess for result in record.by_configuration()]
+    assert best is not None
+    assert best.excess == min(excesses)
+    if not best.excess:
+        assert sweep._study.study.best_trial.user_attrs["configuration"] == best.name
+    else:
+        with pytest.raises(ValueError, match="feasible"):
+            _ = sweep._study.study.best_trial
+
+
 @pytest.mark.parametrize("draw", range(20))
 def test_weights_are_kept_of_those_at_work_and_of_those_that_lead(tmp_path: Path, draw: int) -> None:
     """What has been dropped is never asked for again, whatever ends in which order, and little is kept in the end."""
 
     def behave(trial: TrialConfig) -> list[TrialReport]:
-        """Half of the runs have no result, so that no configuration has all its seeds: standings go up and down."""
+        """Half of the runs have no result, so that no configuration has all its seeds; many fail: standings go up and down."""
         score = derive_share(draw, trial.trial_id, "score")
         if derive_share(draw, trial.trial_id, "error") < 0.5:
             return [TrialReport(outcome=Outcome.ERRORED, reason="RuntimeError: x", error="trace")]
         steps = int(25 * derive_share(draw, trial.trial_id, "length"))
-        return [*(report(i, score) for i in range(1, steps + 2)), report(30, score, outcome=Outcome.COMPLETED)]
+        has_failed = derive_share(draw, trial.trial_id, "failure") < 0.4
+        outcome = Outcome.COLLAPSED if has_failed else Outcome.COMPLETED
+        return [*(report(i, score) for i in range(1, steps + 2)), report(30, score, outcome=outcome)]
 
     space = {"strategy": ["vanilla", {"freeze_depth": 4}, {"reinit_count": 2}], "epochs": 5, "learning_rate": [1e-5, 2e-5]}
     settings: dict[str, Any] = {"retries": draw % 2, "stop_after_errors": None, "pruning": {"pruner": "none"}}
     simulate(tmp_path, make_spec(space=space, **settings), behave, slots=8)
     record, dropped = SweepRecord(), set[str]()
-    for event in events_of(tmp_path):
+    for event in with_limit(events_of(tmp_path), draw % 4 / 3):
         record.apply(event)
         if isinstance(event, ev.ConfigurationEnded):
             dropped |= {weights_name(t.trial_id, t.attempt) for t in record.trials.values()} - contenders(record)
@@ -174,7 +217,8 @@ def test_errors_in_a_row_stop_the_sweep_before_all_is_lost_and_it_goes_on_when_t
     """As on a machine whose driver is broken: nothing ends there but in an error, and that at once."""
     spec = make_spec(stop_after_errors=4)
     sweep = simulate(tmp_path, spec, lambda trial: [error("RuntimeError: no driver")], slots=slots, may_stop=True)
-    assert sweep.trouble == "4 trials in a row errored, the last one on gpu-3:77: RuntimeError: no driver"
+    assert sweep.trouble is not None
+    assert "4 trials in a row errored, the last one on gpu-3:77: RuntimeError: no driver" in sweep.trouble
     assert sweep.next_trial() is None
     assert not sweep.is_finished
     assert states(tmp_path) == {}, "no configuration is given up"
