@@ -32,7 +32,8 @@ class Event:
 class SweepStarted(Event):
     """sweep_id: name and a random part, unique. models: blocks (L) by model name. folds: of a cross-validation, 0 without one.
     trivial_score: the trivial predictor's dev score, with which a run counts that failed without a score of its own.
-    precision: of forward passes, for all of the sweep. notes: what is remarkable about the data.
+    precision: of forward passes, for all of the sweep. max_failed_share: configurations with more failed runs come behind
+    those with fewer, whatever their objective. notes: what is remarkable about the data.
     """
 
     kind = "sweep_started"
@@ -51,6 +52,7 @@ class SweepStarted(Event):
     versions: dict[str, str]
     folds: int = 0
     precision: str = ""
+    max_failed_share: float = 0.0
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -14,8 +14,8 @@ class FinalResult:
     """One configuration on the test split.
 
     spread: over its runs. interval: the 95 % interval of one run's score from the size of the test set, the mean of the runs'
-    bounds; NaN where it is undefined. failed: runs that count as failed on dev, which are among n. missing: runs whose model
-    could not be tested.
+    bounds; NaN where it is undefined. failed: runs that count as failed on dev, which are among n. trained_again: runs among n
+    whose weights were gone, and which were run once more. missing: runs whose model could not be tested.
     """
 
     configuration: str
@@ -24,6 +24,7 @@ class FinalResult:
     spread: Spread
     interval: tuple[float, float]
     failed: int
+    trained_again: int
     missing: int
 
 
@@ -51,5 +52,6 @@ def _result(record: SweepRecord, name: str) -> FinalResult:
         spread=spread(scores),
         interval=(low, high),
         failed=sum(trial.outcome is not None and trial.outcome.is_failed for trial, _ in found),
+        trained_again=sum(test.trained_again for _, test in found),
         missing=len(counted) - len(found),
     )

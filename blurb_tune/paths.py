@@ -79,11 +79,18 @@ def home_expanded(name: str) -> Path:
 
 
 def fault_of_folder(folder: Path) -> str | None:
-    """Why files cannot be written to `folder`, which need not be there yet; None where they can."""
+    """Why files cannot be written to `folder`, which need not be there yet; None where they can.
+
+    It is tried: rights do not tell of everything, such as of /proc, where not even root can make a folder.
+    """
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.access(path, os.F_OK))
     if not there.is_dir():
         return f"expected a folder, but {there} is a file"
-    return None if os.access(there, os.W_OK | os.X_OK) else f"nothing can be written to {there}"
+    try:
+        Path(tempfile.mkdtemp(dir=there, prefix=".blurb-tune-")).rmdir()
+    except OSError as error:
+        return f"nothing can be written to {there}: {error.strerror}"
+    return None
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -211,12 +211,14 @@ def _check_depths(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterat
 
 
 def _check_length(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:
-    length = loaded.spec.training.max_length
-    for name, info in models.items():
-        if length is not None and length > info.max_length:
-            yield loaded.source.problem(
-                ("training", "max_length"), f"{length} tokens are more than {name} can read, which is {info.max_length}"
-            )
+    task, named = loaded.spec.task, loaded.source.data.get("task")
+    lengths: dict[KeyPath, int | None] = {("training", "max_length"): loaded.spec.training.max_length}
+    if isinstance(task, TaskSpec) and isinstance(named, dict) and "max_length" in named:  # else it is the default
+        lengths["task", "max_length"] = task.max_length
+    for path, length in lengths.items():
+        for name, info in models.items():
+            if length is not None and length > info.max_length:
+                yield loaded.source.problem(path, f"{length} tokens are more than {name} can read, which is {info.max_length}")
 
 
 def _check_checkpointing(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:

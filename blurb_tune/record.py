@@ -231,6 +231,7 @@ class SweepRecord:
             pruned_unstable=outcomes.count(Outcome.PRUNED_UNSTABLE),
             dominated=outcomes.count(Outcome.PRUNED_DOMINATED),
             errored=outcomes.count(Outcome.ERRORED),
+            max_failed_share=self.header.max_failed_share,
         )
 
     def by_configuration(self) -> list[GroupResult]:
@@ -241,7 +242,8 @@ class SweepRecord:
         return [self.group(name, of) for name, of in trials.items()]
 
     def best_configuration(self) -> GroupResult | None:
-        """The highest objective among configurations whose every seed gave a result.
+        """The winner: of the configurations whose every seed gave a result, and no more failed than the sweep puts up with,
+        the one with the highest objective. Where all have more failed runs, those with the least excess come first.
 
         A configuration with dominated seeds has lost its worst runs to censoring and cannot be compared; it is passed over
         while any other has a full set of seeds, and so is one with errored or missing seeds.

@@ -14,7 +14,7 @@ class GroupResult:
     """The seeds of a configuration, or of all configurations of one family, taken together.
 
     n counts the results: every ended trial but errored and dominated ones. failed is among n, dominated (censored) and
-    errored are beside it.
+    errored are beside it. max_failed_share: the share of failed runs that the sweep puts up with.
     """
 
     name: str
@@ -26,12 +26,27 @@ class GroupResult:
     pruned_unstable: int
     dominated: int
     errored: int
+    max_failed_share: float
 
     @property
     def failed_share(self) -> float:
         return self.failed / self.n if self.n else math.nan
 
+    @property
+    def excess(self) -> float:
+        """How far the share of failed runs is above what the sweep puts up with; infinite without a result."""
+        return max(0.0, self.failed_share - self.max_failed_share) if self.n else math.inf
+
+
+def rank(result: GroupResult, seeds: int) -> tuple[bool, float, float]:
+    """A sort key, the best first: full sets of `seeds` results, then the least excess of failed runs, then the objective.
+
+    It is the sampler's rule too, to which the excess is a constraint. By the objective alone, runs that all failed alike would
+    win over some that learned and some that did not: their standard deviation is 0.
+    """
+    return result.n < seeds, result.excess, math.inf if math.isnan(result.objective) else -result.objective
+
 
 def best_of(results: Iterable[GroupResult], seeds: int) -> GroupResult | None:
-    """The highest objective among configurations with a result of every seed; of any number of seeds where none has all."""
-    return max((r for r in results if r.n), key=lambda r: (r.n == seeds, r.objective), default=None)
+    """The first by `rank` of those that have a result; None where none has."""
+    return min((r for r in results if r.n), key=lambda r: rank(r, seeds), default=None)

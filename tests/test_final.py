@@ -22,7 +22,7 @@ def sweep_with_tests() -> SweepWriter:
     for seed in range(4):
         sweep.trial("c1", seed, [0.8], Outcome.PRUNED_DOMINATED if seed == 2 else Outcome.COMPLETED)
     sweep.select("c1", "c0")
-    sweep.test("c1-s0", 0.5, [0.3, 0.7])
+    sweep.test("c1-s0", 0.5, [0.3, 0.7], trained_again=True)
     sweep.test("c1-s1", 0.7, [0.5, 0.9])
     sweep.test("c1-s3", NAN, error="OSError: gone")
     for seed in range(4):
@@ -33,11 +33,11 @@ def sweep_with_tests() -> SweepWriter:
 def test_winner_and_reference_are_summed_up_by_their_tested_runs() -> None:
     winner, vanilla = final_results(sweep_with_tests().record)
     assert (winner.configuration, winner.label, winner.examples) == ("c1", "reinit 1", 20)
-    assert (winner.spread.n, winner.failed, winner.missing) == (2, 0, 1)
+    assert (winner.spread.n, winner.failed, winner.trained_again, winner.missing) == (2, 0, 1, 1)
     assert winner.spread.mean == pytest.approx(0.6)
     assert winner.interval == pytest.approx((0.4, 0.8))
     # An undefined correlation counts 0, as on dev, and failed runs are among n.
-    assert (vanilla.spread.n, vanilla.failed, vanilla.missing) == (4, 3, 0)
+    assert (vanilla.spread.n, vanilla.failed, vanilla.trained_again, vanilla.missing) == (4, 3, 0, 0)
     assert vanilla.spread.mean == pytest.approx(0.15)
 
 
@@ -61,6 +61,7 @@ def test_the_summary_names_the_split() -> None:
         ("test", "vanilla", 4),
     ]
     assert final[0]["interval_of_one_run"] == pytest.approx([0.4, 0.8])
+    assert [(entry["trained_again"], entry["missing"]) for entry in final] == [(1, 1), (0, 0)]
     assert summarise(SweepWriter().record)["final_test"] == []
 
 
@@ -73,7 +74,16 @@ def test_the_printed_summary_shows_both_beside_the_interval_of_one_run() -> None
     assert "0.400 to 0.800" in rows["c1"]
     assert "3/4" in rows["c0"]
     assert "1 run could not be tested" in text
+    assert "The weights of 1 run were gone: trained once more, to where the run had ended." in text
     assert "Final test" not in plain_summary(SweepWriter().record)
+
+
+def test_nothing_is_said_of_weights_that_were_there() -> None:
+    sweep = SweepWriter(seeds=(0,))
+    sweep.trial(sweep.configuration("c0"), 0, [0.5])
+    sweep.select("c0", None)
+    sweep.test("c0-s0", 0.5, [0.3, 0.7])
+    assert "weights" not in plain_summary(sweep.finish())
 
 
 def test_test_scores_go_to_the_runs_and_their_means_to_the_sweep() -> None:

@@ -98,6 +98,14 @@ def test_what_the_spec_names_is_checked(tmp_path: Path, settings: dict[str, Any]
     assert expected in found[0]
 
 
+def test_a_task_of_one_s_own_may_not_ask_for_more_than_the_model_reads(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("note,ill\n" + "".join(f"fever {i},yes\nfine {i},no\n" for i in range(20)))
+    task = {"train": "notes.csv", "text": "note", "label": "ill", "kind": "classification"}
+    (problem,) = problems_of(tmp_path, task=task | {"max_length": 99999})
+    assert "task.max_length: 99999 tokens are more than tiny can read" in problem
+    assert plan_of(tmp_path, task=task).task.max_length == 128
+
+
 def test_each_of_several_models_is_told_at_its_own_line(tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_text("task: demo\nmodel:\n  - tiny\n  - minlm\n  - /nowhere\n  - minilm\nseeds: 0\n")

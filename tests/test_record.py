@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -13,10 +13,11 @@ from blurb_tune.trial import Configuration, Measurement, Outcome
 TRIVIAL = 0.05
 
 
-def started(score: str = "final", objective: str = "mean") -> ev.SweepStarted:
+def started(score: str = "final", objective: str = "mean", max_failed_share: float = 0.0) -> ev.SweepStarted:
     return ev.SweepStarted(
         sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", models={"tiny": 4}, objective=objective,
         score=score, seeds=[0, 1], configurations=2, trivial_score=TRIVIAL, slots=2, versions={}, time=100.0,
+        max_failed_share=max_failed_share,
     )  # fmt: skip
 
 
@@ -92,6 +93,49 @@ def test_the_best_configuration_has_a_result_for_every_seed() -> None:
     assert only is not None
     assert only.name == "c001"
     assert SweepRecord.of(events[:1]).best_configuration() is None
+
+
+def sweep_with_failed_runs(max_failed_share: float, *failed: tuple[int, float]) -> SweepRecord:
+    """Four seeds of each configuration, of which so many failed with a score of 0; the others have the score beside it."""
+    first = replace(started("final", "mean_minus_std", max_failed_share), seeds=[0, 1, 2, 3])
+    events: list[ev.Event] = [first]
+    for index, (count, score) in enumerate(failed):
+        name = f"c{index:03d}"
+        events.append(suggested(name))
+        for seed in range(4):
+            is_failed = seed < count
+            outcome = Outcome.COLLAPSED if is_failed else Outcome.COMPLETED
+            events += trial(name, seed, [0.0 if is_failed else score], outcome)
+        events.append(ev.ConfigurationEnded(configuration=name, state="COMPLETE", value=0.0, failed_share=count / 4))
+    return SweepRecord.of(events)
+
+
+@pytest.mark.parametrize(
+    ("limit", "failed", "winner"),
+    [
+        (0.0, [(4, 0.0), (2, 0.5)], "c001"),  # all failed alike: mean 0, std 0, and so a higher objective
+        (0.0, [(1, 0.9), (0, 0.3)], "c001"),
+        (0.25, [(1, 0.9), (0, 0.2)], "c000"),  # within the limit the objective decides
+        (0.25, [(3, 0.9), (2, 0.1)], "c001"),  # above it, the least excess
+        (0.25, [(2, 0.6), (2, 0.9), (2, 0.7)], "c000"),  # and of equals the objective: a high score spreads more here
+        (1.0, [(4, 0.0), (2, 0.5)], "c000"),
+    ],
+)
+def test_runs_that_failed_come_before_the_objective(limit: float, failed: list[tuple[int, float]], winner: str) -> None:
+    record = sweep_with_failed_runs(limit, *failed)
+    best = record.best_configuration()
+    assert best is not None
+    assert best.name == winner
+    assert record.leaders() == {winner}
+    assert [result.name for result in record.references().values()] == [winner]
+
+
+def test_a_log_from_before_the_limit_was_in_it_puts_up_with_no_failed_run() -> None:
+    line = ev.to_line(started(max_failed_share=0.5)).replace('"max_failed_share": 0.5, ', "")
+    assert "max_failed_share" not in line
+    old = ev.from_line(line)
+    assert isinstance(old, ev.SweepStarted)
+    assert old.max_failed_share == 0.0
 
 
 def test_a_new_attempt_starts_from_nothing_and_its_lost_seconds_are_kept() -> None:

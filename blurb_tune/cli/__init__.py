@@ -1,5 +1,22 @@
 """The command line."""
 
-from blurb_tune.cli.app import main
+import sys
+
+
+def main() -> None:
+    """Run the command that the user called, and end the process with its exit code.
+
+    The imports are inside because a Ctrl-C may come while they run.
+    """
+    try:
+        from blurb_tune.cli.app import app
+
+        app()
+    except KeyboardInterrupt:
+        from blurb_tune.errors import ExitCode
+
+        print("interrupted", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)
+
 
 __all__ = ["main"]

@@ -171,7 +171,3 @@ def _sweep(folder: Path) -> SweepPaths:
     if not paths.events.is_file() or not paths.spec.is_file():
         raise InputError([Problem(str(folder), "this is no sweep's folder; expected one with events.jsonl and spec.yaml")])
     return paths
-
-
-def main() -> None:
-    app()

@@ -22,7 +22,10 @@ from blurb_tune.tasks.task import Task
 
 def import_command(source: Path, target: Path, task: str | None, *, force: bool) -> None:
     """Import what is found in `source` and say what came of it."""
-    found, strangers = find_data_sets(source, _named(task) if task else None)
+    try:
+        found, strangers = find_data_sets(source, _named(task) if task else None)
+    except OSError as error:
+        raise InputError([Problem(str(error.filename or source), f"cannot be read: {error.strerror}")]) from None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("", total=len(found) * len(SPLITS))

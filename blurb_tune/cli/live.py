@@ -123,7 +123,9 @@ class PlainLines:
             case Tested():
                 self._say(event.time, self._test_end(event))
             case SweepEnded():
-                self._say(event.time, f"sweep {event.status} after {duration(event.wall_seconds)}")
+                # What made it end before its time is said by whoever knows.
+                how = "finished" if event.status == "finished" else "stopped"
+                self._say(event.time, f"sweep {how} after {duration(event.wall_seconds)}")
         if event.time - self._told >= SECONDS_BETWEEN_LINES and not isinstance(event, SweepEnded):
             self._told = event.time
             self._say(event.time, self._progress_line(event.time))

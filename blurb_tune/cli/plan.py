@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,8 @@ from blurb_tune.preflight import Plan
 from blurb_tune.search.combinations import pairs_left_out
 from blurb_tune.spec.dimensions import Choice, Range
 from blurb_tune.spec.pruning import MedianPruner, NoPruner, PercentilePruner, SuccessiveHalvingPruner
+
+_MANY_SEEDS = 10
 
 
 def print_plan(plan: Plan) -> None:
@@ -32,7 +34,7 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from (("model" if index == 0 else "", line) for index, line in enumerate(models))
     of = f" of {plan.combinations}" if plan.combinations else " of endlessly many"
     yield "configurations", f"{plan.configurations}{of}, by {search.sampler}"
-    yield "seeds", f"{len(spec.seeds)} each: {', '.join(map(str, spec.seeds))}"
+    yield "seeds", f"{len(spec.seeds)} each: {_listed(spec.seeds)}"
     if plan.source.folds:
         yield "folds", f"{plan.source.folds} for each seed"
     yield "objective", f"{spec.objective} of the {spec.score} scores"
@@ -43,6 +45,11 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
     yield "final test", _final_test(plan)
     yield "tracking", spec.tracking.uri or "SQLite in the sweep's folder"
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    shown = [*seeds[:_MANY_SEEDS], "...", seeds[-1]] if len(seeds) > _MANY_SEEDS + 1 else seeds
+    return ", ".join(map(str, shown))
 
 
 def _final_test(plan: Plan) -> str:
@@ -90,7 +97,8 @@ def _pruning(plan: Plan) -> Iterator[str]:
         evaluations = _evaluations(plan)
         when, saved = f"from evaluation {first}", ""
         if evaluations is not None:
-            when, saved = f"{when} of {evaluations}", f": up to {max(0.0, 1 - first / evaluations):.0%} of each is saved"
+            of_each = f"up to {1 - first / evaluations:.0%} of each is saved"
+            when, saved = f"{when} of {evaluations}", f": {of_each if first < evaluations else 'too late to stop any run'}"
         yield f"dominated runs: {pruning.pruner.kind}, {when}{saved}"
     if not isinstance(pruning.pruner, NoPruner) or pruning.instability.enabled:
         yield f"{pruning.control_share:.0%} of the stopped trials run on, to measure the pruners by"

@@ -18,6 +18,8 @@ from blurb_tune.final import final_results
 from blurb_tune.record import SweepRecord
 from blurb_tune.report.groups import Group, by_configuration, by_family, lacks_seeds, rank, vanilla_means
 from blurb_tune.report.pruning import PruningResult, judge_pruning
+from blurb_tune.results import GroupResult
+from blurb_tune.trial import Outcome
 
 MAX_ROWS = 15
 PLAIN_WIDTH = 100
@@ -99,7 +101,7 @@ def _family_table(record: SweepRecord, box: Box, padding: int) -> Table:
 
 
 def _configuration_table(record: SweepRecord, box: Box, padding: int) -> Iterator[RenderableType]:
-    """The best come first; configurations without a result for every seed are dimmed and come last."""
+    """The best come first, by `rank`; configurations without a result for every seed are dimmed and come last."""
     table = _table(box, padding, ["", "strategy"])
     groups = sorted(by_configuration(record), key=lambda group: rank(record, group.result))
     for index, group in enumerate(groups[:MAX_ROWS]):
@@ -122,12 +124,29 @@ def _best(record: SweepRecord) -> list[RenderableType]:
         lines[0] += f"; {difference(group.difference)} against vanilla" + (" of the same model" if record.has_models else "")
     if lacks_seeds(record, best):
         lines.append(f"No configuration has a result for every {unit}: this one may look better than it is.")
-    if best.failed == best.n:
-        lines.append("Every run of it failed: nothing in this sweep has learned the task. Try more epochs or other rates.")
+    lines += _doubts(record, best)
     values = record.configurations[best.name].configuration.values()
     lines += [f"model: {values.pop('model')}", "space:", *(f"  {name}: {spelled(value)}" for name, value in values.items())]
     title = f"Best configuration by {record.header.objective}: {best.name}, {group.label}"
     return [Text(title, style="bold"), Text("\n".join(lines))]
+
+
+def _doubts(record: SweepRecord, best: GroupResult) -> Iterator[str]:
+    """Why the winner is no good one, or not the one with the highest objective."""
+    alike = [r for r in record.by_configuration() if lacks_seeds(record, r) == lacks_seeds(record, best)]
+    passed_over = sum(r.objective > best.objective and r.excess > best.excess for r in alike)
+    if passed_over:
+        limit = f"max_failed_share ({record.header.max_failed_share:g})"
+        yield f"{counted(passed_over, 'configuration')} with a higher objective had more failed runs than {limit} allows."
+    if best.failed < best.n:
+        return
+    outcomes = record.outcome_counts()
+    if outcomes[Outcome.COMPLETED]:
+        yield f"Every run of it failed, though {counted(outcomes[Outcome.COMPLETED], 'run')} of others did not."
+    elif outcomes[Outcome.PRUNED_DOMINATED]:
+        yield "Every run of it failed, and so did all others that were not stopped as dominated."
+    else:
+        yield "Every run of it failed: nothing in this sweep has learned the task. Try more epochs or other rates."
 
 
 def _final_test(record: SweepRecord, box: Box, padding: int) -> Iterator[RenderableType]:
@@ -152,6 +171,9 @@ def _final_test(record: SweepRecord, box: Box, padding: int) -> Iterator[Rendera
         Text(f"Final test: {record.header.metric} on the test split, {examples}, read once", style="bold"),
         table,
     )
+    again = sum(result.trained_again for result in results)
+    if again:
+        yield Text(f"The weights of {counted(again, 'run')} were gone: trained once more, to where the run had ended.")
     missing = sum(result.missing for result in results)
     if missing:
         yield Text(f"{counted(missing, 'run')} could not be tested: see the log, and `weights` in the spec's settings.")

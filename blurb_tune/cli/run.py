@@ -67,6 +67,8 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
     record = SweepRecord.read(paths.events)
     write_everything(record, paths)
     delivery = tracking.finish()
+    if failure is not None and not as_json:
+        record.status = "stopped"  # to the log it is an interruption like any other, to the user it is not
     _show_result(console, record, paths, quiet=quiet, as_json=as_json)
     _warn_undelivered(delivery, paths)
     if failure is not None:
@@ -126,8 +128,9 @@ class _Tables:
         self._written = time.monotonic()
 
     def on_event(self, event: ev.Event) -> None:
-        is_due = time.monotonic() - self._written > _SECONDS_BETWEEN_TABLES
-        if isinstance(event, ev.ConfigurationEnded) and is_due:
+        is_due = isinstance(event, ev.ConfigurationEnded) and time.monotonic() - self._written > _SECONDS_BETWEEN_TABLES
+        # At the end at once: whoever sent SIGTERM may not wait until Ray is gone.
+        if is_due or isinstance(event, ev.SweepEnded):
             write_all(SweepRecord.read(self._paths.events), self._paths)
             self._written = time.monotonic()
 
@@ -210,6 +213,8 @@ def _spec_of(paths: SweepPaths) -> SweepSpec:
 def program() -> str:
     """How the user called this program, for commands to copy."""
     called = sys.argv[0]
+    if Path(called).name == "__main__.py":
+        return "python -m blurb_tune"
     return "blurb-tune" if shutil.which("blurb-tune") == called else os.path.relpath(called)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -16,7 +17,10 @@ from blurb_tune.tasks.blurb import BlurbScore, blurb_score, of_type, read_scores
 
 def score_command(file: Path, *, as_json: bool) -> ExitCode:
     """Print the BLURB score of the results in `file`. Returns the exit code: FAILED while a data set is missing."""
-    result = blurb_score(read_scores(file))
+    scores = read_scores(file)
+    if max(scores.values()) <= 1:
+        print(f"warning: no score in {file} is above 1; scores are in percent, 84.5 and not 0.845", file=sys.stderr)
+    result = blurb_score(scores)
     if as_json:
         print(json.dumps(_plain(result), indent=2, allow_nan=False))
     else:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,13 +42,14 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update({name: value for name, value in _ENVIRONMENT.items() if before[name] is None})
     try:
-        ray.init(
-            address=spec.cluster or "local",
-            include_dashboard=False if spec.cluster is None else None,
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            configure_logging=True,
-        )
+        with _sigterm_is_ours():
+            ray.init(
+                address=spec.cluster or "local",
+                include_dashboard=False if spec.cluster is None else None,
+                logging_level=logging.ERROR,
+                log_to_driver=False,
+                configure_logging=True,
+            )
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = spec.cluster or "this machine"
         raise InputError([Problem("cluster", f"no Ray cluster answers at {where}: {error}")]) from error
@@ -59,6 +62,25 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
+
+
+@contextmanager
+def _sigterm_is_ours() -> Iterator[None]:
+    """Keep Ray's hands off SIGTERM, which is for the driver alone, even where it is sent to all processes of a job.
+
+    ray.init sets handlers of its own, in Python and in C++, where it ends the process with a dump. The processes it starts
+    inherit what is blocked: otherwise they would be gone before the driver could say what it has.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _check_address(address: str | None) -> None:

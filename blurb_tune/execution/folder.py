@@ -14,7 +14,7 @@ import yaml
 from blurb_tune import events as ev
 from blurb_tune.errors import InputError, Problem
 from blurb_tune.execution.sweep import SweepFacts
-from blurb_tune.paths import SweepPaths, write_atomically
+from blurb_tune.paths import SweepPaths, fault_of_folder, write_atomically
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.tracking.addresses import redact
@@ -30,12 +30,13 @@ def default_folder(plan: Plan) -> Path:
 def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:
     """The first event of the sweep in the folder, None for a new folder.
 
-    Raises InputError when the folder holds a sweep of another spec or data, or something that is no sweep.
+    Raises InputError when the folder holds a sweep of another spec or data, or something that is no sweep, or when nothing
+    can be written to it.
     """
+    if fault := fault_of_folder(paths.root):
+        raise InputError([Problem(str(paths.root), fault)])
     if not paths.root.exists():
         return None
-    if not paths.root.is_dir():
-        raise InputError([Problem(str(paths.root), "expected a folder, but this is a file")])
     first = next((event for event, _ in ev.read_events(paths.events)), None) if paths.events.exists() else None
     if first is None:
         strangers = [path for path in paths.root.iterdir() if path not in (paths.events, paths.spec, paths.lock)]
@@ -92,6 +93,7 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes
         slots=slots,
         folds=facts.folds,
         precision=precision,
+        max_failed_share=spec.max_failed_share,
         notes=list(notes),
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     )

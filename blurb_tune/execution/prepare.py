@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from blurb_tune.errors import InputError, Problem
 from blurb_tune.execution.environment import ModelEnvironment, TrialEnvironment
 from blurb_tune.execution.sweep import SweepFacts
 from blurb_tune.models.catalogue import ModelInfo
@@ -24,13 +25,16 @@ from blurb_tune.training.fine_tuning import TrainingSettings
 
 
 def prepare_environment(plan: Plan) -> TrialEnvironment:
-    """Load the models' weights, read train and dev (never test) and turn them into tokens. It keeps no trial's weights yet."""
+    """Load the models' weights, read train and dev (never test) and turn them into tokens. It keeps no trial's weights yet.
+
+    Raises InputError with every model whose weights cannot be used.
+    """
     spec = plan.spec
     every = spec.training.eval_every
     data = load_data(plan.source)
     return TrialEnvironment(
         task=plan.task,
-        models={name: _prepare_model(plan, info, data) for name, info in plan.models.items()},
+        models=_prepare_models(plan, data),
         settings=TrainingSettings(
             metric=plan.metric,
             precision=spec.training.precision,
@@ -59,6 +63,19 @@ def encode_for(plan: Plan, info: ModelInfo, examples: Sequence[Example], tokeniz
     """Examples in a model's tokens, from the cache where they have been encoded before."""
     length = min(plan.spec.training.max_length or plan.task.max_length, info.max_length)
     return cached_encode(examples, tokenizer, length, plan.task, cache=cache_folder())
+
+
+def _prepare_models(plan: Plan, data: TaskData) -> dict[str, ModelEnvironment]:
+    models: dict[str, ModelEnvironment] = {}
+    problems: list[Problem] = []
+    for name, info in plan.models.items():
+        try:
+            models[name] = _prepare_model(plan, info, data)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return models
 
 
 def _prepare_model(plan: Plan, info: ModelInfo, data: TaskData) -> ModelEnvironment:

@@ -25,13 +25,15 @@ from transformers import (
 from transformers.initialization import no_init_weights
 from transformers.utils import logging as hf_logging
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.models.catalogue import ModelInfo, check_weights
 from blurb_tune.models.families import family_of
 from blurb_tune.models.folder import is_cased_unsaid
 from blurb_tune.models.hub import hub_snapshot
 from blurb_tune.models.layers import Part, is_in, layer_map
 from blurb_tune.models.tiny import build_tiny, tiny_tokenizer
+
+_Misshapen = Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,11 @@ class Pretrained:
 def load_pretrained(info: ModelInfo) -> Pretrained:
     """Load an encoder from safetensors, in silence, downloading it first when it is on the hub only.
 
-    Raises BlurbTuneError when the weights cannot be had, are damaged, or are not those of the encoder that the config
-    describes.
+    Raises BlurbTuneError when the weights cannot be had, and InputError, which names the model, when they cannot be used: they
+    are damaged, not finite, or not those of the encoder that the config describes.
     """
     if _is_tiny(info):
-        return _as_pretrained(build_tiny(), drawn=frozenset())
+        return _as_pretrained(build_tiny(), missing=frozenset(), misshapen={})
     folder = _folder(info)
     try:
         with _silence(), torch.random.fork_rng(devices=[]):
@@ -70,22 +72,44 @@ def load_pretrained(info: ModelInfo) -> Pretrained:
                 output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
-        raise BlurbTuneError(f"the weights of model {info.name!r} in {folder} cannot be loaded: {error}") from error
-    drawn = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
-    return _as_pretrained(model, frozenset(drawn))
+        raise _refusal(info, f"the weights in {folder} cannot be loaded: {error}") from error
+    misshapen = {name: (tuple(found), tuple(expected)) for name, found, expected in report["mismatched_keys"]}
+    try:
+        return _as_pretrained(model, frozenset(report["missing_keys"]), misshapen)
+    except ValueError as error:
+        raise _refusal(info, f"the weights in {folder} {error}") from None
 
 
-def _as_pretrained(model: PreTrainedModel, drawn: frozenset[str]) -> Pretrained:
-    """`drawn`: parameters that the checkpoint has not, or not in this shape."""
+def _refusal(info: ModelInfo, what: str) -> InputError:
+    return InputError([Problem(f"model {info.name}", what)])
+
+
+def _differences(others: list[str], lacking: list[str], misshapen: _Misshapen) -> Iterator[str]:
+    if others:
+        found, expected = misshapen[others[0]]
+        yield f"{len(others)} in another shape ({others[0]} in {found} instead of {expected}, for one)"
+    if lacking:
+        yield f"{len(lacking)} missing ({lacking[0]}, for one)"
+
+
+def _as_pretrained(model: PreTrainedModel, missing: frozenset[str], misshapen: _Misshapen) -> Pretrained:
+    """missing: parameters that the checkpoint has not. misshapen: those that it has in another shape, the checkpoint's and the
+    model's. Raises ValueError where the encoder needs them, and for a tensor that is not finite.
+    """
     layers = layer_map(model)
     encoder = {name: p for name, p in model.named_parameters() if not is_in(name, layers.family.head)}
-    lacking = sorted((encoder.keys() & drawn) - layers.names(Part.POOLER))
-    if lacking:
-        raise BlurbTuneError(
-            f"the checkpoint lacks {len(lacking)} of the {len(encoder)} tensors of the {layers.family.model_type} encoder "
-            f"that its config describes, such as {lacking[0]!r}"
+    drawn = missing | misshapen.keys()
+    needed = encoder.keys() - layers.names(Part.POOLER)
+    if needed & drawn:
+        differences = _differences(sorted(needed & misshapen.keys()), sorted(needed & missing), misshapen)
+        raise ValueError(
+            f"are not those of the {layers.family.model_type} encoder that its config describes: "
+            f"of {len(needed)} tensors, {' and '.join(differences)}"
         )
     weights = {name: p.detach().numpy() for name, p in encoder.items() if name not in drawn}
+    broken = next((name for name, array in weights.items() if not np.isfinite(array).all()), None)
+    if broken is not None:
+        raise ValueError(f"are not finite: {broken} has NaN or infinite values")
     return Pretrained(layers.family.model_type, model.config.to_dict(), weights)
 
 

@@ -154,6 +154,6 @@ def family_of(model_type: str) -> Family:
     if model_type not in FAMILIES:
         raise BlurbTuneError(
             f"model family {model_type!r} is not supported (supported: {', '.join(FAMILIES)}); "
-            "one entry in FAMILIES, in blurb_tune/models/families.py, adds a family"
+            "how to add one is in docs/architecture.md under 'A further model family'"
         )
     return FAMILIES[model_type]

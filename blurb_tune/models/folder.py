@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.models.families import family_of
+from blurb_tune.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.models.families import FAMILIES, family_of
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -34,11 +36,8 @@ class Shape:
 
 def read_shape(config: Path) -> Shape:
     """Read a config.json. Raises BlurbTuneError when it is not one or the family is not supported."""
-    try:
-        values = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BlurbTuneError(f"{config} cannot be read as JSON: {error}") from None
-    if not isinstance(values, dict) or not isinstance(values.get("model_type"), str):
+    values = _read_config(config)
+    if not isinstance(values.get("model_type"), str):
         raise BlurbTuneError(f"{config} names no model_type: it is no config of a Hugging Face model")
     family = family_of(values["model_type"])
     positions = _count(config, values, "max_position_embeddings")
@@ -50,6 +49,14 @@ def read_shape(config: Path) -> Shape:
         for key in ("num_hidden_layers", "hidden_size")
     )
     return Shape(family.model_type, blocks, size, positions)
+
+
+def _read_config(config: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BlurbTuneError(f"{config} cannot be read as JSON: {error}") from None
+    return values if isinstance(values, dict) else {}
 
 
 def _count(config: Path, values: dict[str, Any], key: str) -> int:
@@ -100,7 +107,7 @@ def is_cased_unsaid(folder: Path) -> bool:
 
 
 def check_folder(folder: Path, sha256: str | None = None) -> None:
-    """Raise BlurbTuneError unless the folder holds readable safetensors weights and a tokenizer.
+    """Raise BlurbTuneError unless the folder holds a tokenizer and readable safetensors weights that fit its config.
 
     `sha256` is the expected digest of a single weights file, None where any will do. Only headers are read otherwise.
     """
@@ -109,14 +116,44 @@ def check_folder(folder: Path, sha256: str | None = None) -> None:
         raise BlurbTuneError(f"{folder} has no weights: expected {WEIGHTS}{_how_to_convert(folder)}")
     if not _has_tokenizer(folder):
         raise BlurbTuneError(f"{folder} has no tokenizer: expected one of {', '.join(TOKENIZERS)}")
+    shapes: dict[str, tuple[int, ...]] = {}
     for file in files:
         try:
-            with safe_open(file, framework="np"):
-                pass
+            with safe_open(file, framework="np") as opened:
+                shapes |= {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise BlurbTuneError(f"{file} is no complete safetensors file: {error}") from None
     if sha256 is not None:
         _check_digest(folder / WEIGHTS, sha256)
+    misfit = _misfit(folder / CONFIG, shapes)
+    if misfit is not None:
+        raise InputError([Problem(str(folder), f"{CONFIG} and the weights do not belong together: {misfit}")])
+
+
+def _misfit(config: Path, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """What a config says otherwise than the names and shapes of the tensors: blocks, hidden size, tokens.
+
+    It knows what is alike in all families; each tensor is compared when the weights are loaded.
+    """
+    values = _read_config(config)
+    family = FAMILIES.get(str(values.get("model_type")))
+    if family is None:  # a known model whose config does not name its family
+        return None
+    shape = read_shape(config)
+    base, _, blocks = family.blocks.partition(".")
+    tensors = {name.removeprefix(f"{base}."): size for name, size in shapes.items()}
+    in_block = re.compile(rf"{re.escape(blocks)}\.(\d+)\.")
+    found = {int(match[1]) for name in tensors if (match := in_block.match(name))}
+    if found and not found.issuperset(range(shape.blocks)):
+        return f"num_hidden_layers is {shape.blocks}, but the weights have {len(found)} blocks"
+    for name, size in tensors.items():
+        # Every matrix of a block reads or writes the hidden states.
+        if in_block.match(name) and len(size) == 2 and shape.hidden_size not in size:
+            return f"hidden_size is {shape.hidden_size}, but {name} has the shape {size}"
+    table, tokens = f"{family.token_table.partition('.')[2]}.weight", values.get("vocab_size")
+    if table in tensors and isinstance(tokens, int) and tensors[table][0] != tokens:
+        return f"vocab_size is {tokens}, but {table} has the shape {tensors[table]}"
+    return None
 
 
 def _how_to_convert(folder: Path) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from blurb_tune.record import SweepRecord, TrialRecord
 from blurb_tune.results import GroupResult
+from blurb_tune.results import rank as rank_by_seeds
 from blurb_tune.trial import Configuration
 
 
@@ -88,6 +89,6 @@ def lacks_seeds(record: SweepRecord, result: GroupResult) -> bool:
     return result.n < record.header.runs
 
 
-def rank(record: SweepRecord, result: GroupResult) -> tuple[bool, float]:
-    """A sort key: full sets of seeds first, then the highest objective, results without a score last."""
-    return lacks_seeds(record, result), math.inf if math.isnan(result.objective) else -result.objective
+def rank(record: SweepRecord, result: GroupResult) -> tuple[bool, float, float]:
+    """The sort key by which the winner is found: full sets of runs, least excess of failed ones, highest objective."""
+    return rank_by_seeds(result, record.header.runs)

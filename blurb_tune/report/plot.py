@@ -18,7 +18,7 @@ from blurb_tune.trial import Outcome
 MAX_ROWS = 40
 # Okabe and Ito's colours, told apart by colour-blind readers too; the marks differ in shape besides.
 _COMPLETED, _FAILED, _GREY, _VANILLA = "#0072B2", "#D55E00", "#777777", "#E69F00"
-_TITLE_WIDTH = 90  # characters
+_TITLE_WIDTH, _LABEL_WIDTH = 90, 100  # characters
 _ROW_INCHES, _FRAME_INCHES, _WIDTH_INCHES, _DPI = 0.3, 1.75, 8.0, 150
 
 
@@ -39,17 +39,16 @@ _DOMINATED_MARK = Mark("dominated (stopped early)", "|", _GREY, 45, 1.3)
 
 
 def plot_rows(record: SweepRecord, limit: int = MAX_ROWS) -> tuple[list[Group], int]:
-    """At most `limit` rows, and the number of rows left out: model by model, of each vanilla on top and the others by `rank`.
+    """At most `limit` rows, and the number of rows left out: model by model, the one with the best row first; of each model
+    vanilla on top and the others by `rank`.
 
     A row is a configuration, so that its spread is that of the seeds; with more than `limit` of them, a strategy.
     """
     groups = _configurations(record) if len(record.configurations) <= limit else by_strategy(record)
-    models = list(record.header.models)
-    rows = sorted(
-        (group for group in groups if group.trials),
-        key=lambda group: (models.index(group.model), not group.is_vanilla, rank(record, group.result)),
-    )
-    most = limit if len(rows) <= limit else max(1, limit // len(models))
+    rows = sorted((group for group in groups if group.trials), key=lambda group: rank(record, group.result))
+    models = list(dict.fromkeys(row.model for row in rows))
+    rows.sort(key=lambda row: (models.index(row.model), not row.is_vanilla))
+    most = limit if len(rows) <= limit else max(1, limit // len(record.header.models))
     shown = [row for top, bottom in _blocks_of_rows(rows) for row in rows[top : min(bottom, top + most)]]
     return shown, len(rows) - len(shown)
 
@@ -91,12 +90,8 @@ def _label(axes: Axes, record: SweepRecord, rows: Sequence[Group], left_out: int
     header = record.header
     title = f"{header.task}, {', '.join(header.models)}: {header.metric} on the dev split"
     axes.set_title(textwrap.fill(title, _TITLE_WIDTH), fontsize="medium", parse_math=False)
-    order = f"rows by {header.objective}"
-    if any(lacks_seeds(record, row.result) for row in rows):
-        order += ", grey: without a result for every seed"
-    if left_out:
-        order += f"; {left_out} more not shown"
-    axes.set_xlabel(f"{header.metric} ({order})", fontsize="small", parse_math=False)
+    label = f"{header.metric} ({_order(record, rows, left_out)})"
+    axes.set_xlabel(textwrap.fill(label, _LABEL_WIDTH), fontsize="small", parse_math=False)
     axes.set_yticks(range(len(rows)), [row.label for row in rows], fontsize="small", parse_math=False)
     for tick, row in zip(axes.get_yticklabels(), rows, strict=True):
         tick.set_color(_GREY if lacks_seeds(record, row.result) else "black")
@@ -111,10 +106,23 @@ def _label(axes: Axes, record: SweepRecord, rows: Sequence[Group], left_out: int
         axes.text(0.5, 0.5, "no trial has begun", transform=axes.transAxes, ha="center", va="center", color=_GREY)
 
 
+def _order(record: SweepRecord, rows: Sequence[Group], left_out: int) -> str:
+    """In words, how the rows are ordered."""
+    has_vanilla = any(row.is_vanilla for row in rows)
+    order = f"{'vanilla first, then the best' if has_vanilla else 'best first'}, by failed runs and {record.header.objective}"
+    if record.has_models:
+        order += "; models by their best"
+    if any(lacks_seeds(record, row.result) for row in rows):
+        order += "; grey: without a result for every seed"
+    return f"{order}; {left_out} more not shown" if left_out else order
+
+
 def _draw_references(axes: Axes, record: SweepRecord, rows: Sequence[Group]) -> None:
     """The trivial predictor's score over the height of the plot, and what vanilla gives over the rows of its model."""
     if rows and math.isfinite(record.header.trivial_score):
-        axes.axvline(record.header.trivial_score, color="black", linewidth=1, linestyle="--", label="trivial predictor")
+        # Failed runs can lie on its right: each is held against the trivial predictor of its own fold.
+        name = "trivial predictor" + (" on all data (a run must beat its fold's)" if record.header.folds else "")
+        axes.axvline(record.header.trivial_score, color="black", linewidth=1, linestyle="--", label=name)
     for height, row in enumerate(rows):
         if row.is_vanilla:
             axes.axhspan(height - 0.5, height + 0.5, color=_VANILLA, alpha=0.12, linewidth=0)

@@ -33,6 +33,7 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
         "metric": header.metric,
         "split": "dev",
         "objective": header.objective,
+        "max_failed_share": header.max_failed_share,
         "score": header.score,
         "trivial_score": header.trivial_score,
         "outcomes": record.outcome_counts(),
@@ -89,6 +90,7 @@ def _final(result: FinalResult) -> dict[str, Any]:
         **asdict(result.spread),
         "interval_of_one_run": list(result.interval),
         "failed": result.failed,
+        "trained_again": result.trained_again,
         "missing": result.missing,
     }
 

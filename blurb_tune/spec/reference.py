@@ -23,8 +23,9 @@ from blurb_tune.spec.task import TaskSpec
 _INTRODUCTION = """\
 # All settings of a spec
 
-Written from the schema in `blurb_tune/spec/`. Only `task` and `model` have no default. `--set path.to.key=value` overrides any
-setting, `--set space.strategy.1.freeze_depth=3` an item of a list. YAML reads `1e-5` as text: write `1.0e-5`.
+Written from the schema in `blurb_tune/spec/`. `task` and `model` must be given, and of a task of one's own `text`, `label`,
+`kind`, and `train` or `hub`; all else has a default. `--set path.to.key=value` overrides any setting,
+`--set space.strategy.1.freeze_depth=3` an item of a list. YAML reads `1e-5` as text: write `1.0e-5`.
 
 Ways to write a dimension of the space:
 
@@ -70,7 +71,9 @@ def _table(model: type[BaseModel]) -> str:
 
 def _rows(model: type[BaseModel]) -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if name != "kind" and not _is_section(field):
+        # A pruner's kind is the name above its table.
+        is_title = name == "kind" and not field.is_required()
+        if not is_title and not _is_section(field):
             meaning = field.description or ""
             options = _options(field.annotation)
             yield f"| `{name}` | {_default(field)} | {meaning}{f' ({options})' if options else ''} |"

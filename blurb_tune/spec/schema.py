@@ -24,10 +24,19 @@ def _file_name(name: str) -> str:
 
 
 def _seed_list(value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, str | bool | float | dict | None):
+        raise ValueError(f"expected how many seeds, or a list of them, but got {value!r}")
+    if isinstance(value, int):
         if value < 1:
             raise ValueError(f"expected at least one seed, but got {value}")
         return list(range(value))
+    return value
+
+
+def _steps_or_epoch(value: Any) -> Any:
+    is_steps = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if value != "epoch" and not is_steps:
+        raise ValueError(f"expected `epoch` or a number of steps, 1 or more, but got {value!r}")
     return value
 
 
@@ -130,7 +139,7 @@ class TrainingSpec(SpecModel):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 autocast on CUDA and on CPUs with avx512_bf16 or amx, else fp32"
     )
-    eval_every: Literal["epoch"] | Annotated[int, Field(ge=1)] = Field(
+    eval_every: Annotated[Literal["epoch"] | int, BeforeValidator(_steps_or_epoch)] = Field(
         "epoch", description="dev is evaluated every epoch, or every so many steps"
     )
     max_length: Annotated[int, Field(ge=8)] | None = Field(None, description="tokens per example; null: the task's default")
@@ -187,7 +196,7 @@ class SweepSpec(SpecModel):
         "mean_minus_std", description="what makes one number of a configuration's seeds"
     )
     max_failed_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.0, description="a configuration with more failed seeds is infeasible to the sampler"
+        0.0, description="share of failed seeds beyond which a configuration is infeasible: to the sampler, and to be the best"
     )
     seeds: Seeds = Field(default_factory=lambda: list(range(5)), description="a count, or a list of seeds")
     retries: Annotated[int, Field(ge=0)] = Field(1, description="times an errored trial is tried again")

@@ -46,7 +46,7 @@ class TaskSpec(SpecModel):
         description="what is predicted: a number, one of several classes, any number of labels, or a tag for every word"
     )
     labels: Annotated[list[LabelName], Field(min_length=1)] | None = Field(
-        None, description="all labels, the positive one of two last; null: those of train and dev, sorted"
+        None, description="all labels, the positive one of two last; null: those of train, sorted"
     )
     label_center: float | None = Field(
         None, description="of a regression, whose scores are learnt as (score - center) / scale; null: the mean of train"

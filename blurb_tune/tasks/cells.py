@@ -16,6 +16,8 @@ from blurb_tune.tasks.task import Kind, Task
 
 LABEL_SEPARATOR = ";"
 
+# As tables write numbers; Python would read `1_000` and the digits of other scripts, too.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _ITEM = r"""'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.]*|None|True|False"""
 # A flat list as Python writes it; and as numpy does, with blanks alone between items, which Python would join to one.
 _PYTHON_LIST = re.compile(rf"\[\s*(?:(?:{_ITEM})(?:\s*,\s*(?:{_ITEM}))*)?\s*\]", re.DOTALL)
@@ -52,7 +54,7 @@ def _value(kind: Kind, cell: str, *, is_label: bool) -> Any:
     """Raises ValueError with what was expected."""
     match kind:
         case Kind.REGRESSION:
-            with suppress(ValueError):
+            if _NUMBER.fullmatch(cell):
                 return float(cell)
         case Kind.MULTI_LABEL:
             items = _list(cell, _LIKE_LABELS, "labels with semicolons")

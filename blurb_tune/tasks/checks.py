@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,17 +25,69 @@ def check_classes(task: Task, train: Sequence[Example], dev: Sequence[Example], 
             yield Problem(place, f"no example has the label {label!r}{where}")
 
 
-def check_folds(task: Task, examples: Sequence[Example], folds: Sequence[Sequence[int]], place: str) -> Iterator[Problem]:
-    """A problem for each label that the train part of some fold lacks."""
+def train_fault(task: Task, examples: Sequence[Example]) -> str | None:
+    """Why nothing can be learnt of these examples: they are all labelled alike."""
+    if len(_kinds(task, examples)) > 1:
+        return None
+    return f"{_alone(task, examples)}, of which nothing can be learnt; expected {_expected(task)}"
+
+
+def dev_fault(task: Task, examples: Sequence[Example]) -> str | None:
+    """Why no score on these examples tells a good model from a trivial one.
+
+    Regression: a correlation is of scores that differ. Classification: of a single class the best constant prediction may be
+    right everywhere, and ROC, precision-recall and Matthews' coefficient are of both. Multi-label and tags: where there is
+    nothing to find, the F1 of perfect predictions is that of the trivial ones.
+    """
+    kinds = _kinds(task, examples)
+    scored = set(range(len(task.labels))) - {task.labels.index(label) for label in task.left_out if label in task.labels}
+    match task.kind:
+        case Kind.MULTI_LABEL:
+            is_sound = any(flags[index] for flags in kinds for index in scored)
+        case Kind.TOKEN_CLASSIFICATION if OUTSIDE in task.labels:
+            is_sound = bool(kinds - {task.labels.index(OUTSIDE)})
+        case Kind.CLASSIFICATION:
+            is_sound = len(kinds) > 1 and bool(kinds & scored)
+        case _:
+            is_sound = len(kinds) > 1
+    if is_sound:
+        return None
+    return f"{_alone(task, examples)}, by which no score tells a good model from a trivial one; expected {_expected(task)}"
+
+
+def _kinds(task: Task, examples: Sequence[Example]) -> set[Any]:
+    """The different labels of the examples, or tags of their words."""
+    labels = (example.label for example in examples)
+    return set(itertools.chain.from_iterable(labels)) if task.per_token else set(labels)  # type: ignore[arg-type]
+
+
+def _alone(task: Task, examples: Sequence[Example]) -> str:
+    """What the examples hold, which is too little."""
+    what = " and ".join(f"{name!r}" for name in label_counts(task, examples))
+    if task.kind is Kind.REGRESSION:
+        what = ", ".join(f"the score {score:g}" for score in _kinds(task, examples))
+    size = f"({len(examples)} example{'s' if len(examples) > 1 else ''})"
+    return f"holds {what} alone {size}" if what else f"holds no label {size}"
+
+
+def _expected(task: Task) -> str:
+    match task.kind:
+        case Kind.REGRESSION:
+            return "at least two different scores"
+        case Kind.MULTI_LABEL:
+            return "examples with labels that are scored, and others without"
+        case Kind.TOKEN_CLASSIFICATION:
+            return "at least two different tags"
+        case Kind.CLASSIFICATION:
+            return f"at least two labels{', one of them scored' if task.left_out else ''}"
+
+
+def one_sided(task: Task, examples: Sequence[Example], devs: Sequence[Sequence[int]]) -> dict[str, int]:
+    """The labels that are not on both sides of every cut, with their counts. devs: for each cut the indices of dev."""
     total = label_counts(task, examples)
-    lacking = {
-        label: total[label]
-        for dev in folds
-        for label, count in label_counts(task, [examples[index] for index in dev]).items()
-        if count == total[label]
-    }
-    for label, count in lacking.items():
-        yield Problem(place, f"all examples with the label {label!r} ({count}) are in one fold, with none to learn from")
+    held = [label_counts(task, [examples[index] for index in dev]) for dev in devs]
+    names = (label for label in task.labels if total[label])
+    return {name: total[name] for name in names if any(counts[name] in (0, total[name]) for counts in held)}
 
 
 def label_counts(task: Task, examples: Sequence[Example]) -> Counter[str]:

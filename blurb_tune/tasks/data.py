@@ -7,18 +7,28 @@ the event that says so, and nothing else opens it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from blurb_tune.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.events import SelectionMade
-from blurb_tune.tasks.checks import check_classes, check_folds, note_counts, note_repairs, note_repeated
-from blurb_tune.tasks.examples import Example, NamedProblem, Row, absent_columns, parse
-from blurb_tune.tasks.labels import check_labels, infer_labels
+from blurb_tune.tasks.checks import (
+    check_classes,
+    dev_fault,
+    label_counts,
+    note_counts,
+    note_repairs,
+    note_repeated,
+    one_sided,
+    train_fault,
+)
+from blurb_tune.tasks.examples import Example, NamedProblem, Row, parse
+from blurb_tune.tasks.labels import check_enough, check_labels, infer_labels, listed, note_labels
 from blurb_tune.tasks.scaling import standardised
 from blurb_tune.tasks.sources import DataSource
 from blurb_tune.tasks.splitting import cut_dev, cut_folds
 from blurb_tune.tasks.tables import TUNING_SPLITS, Split
+from blurb_tune.tasks.task import Kind, Task
 
 DEFAULT_DEV_SHARE = 0.2
 
@@ -60,17 +70,18 @@ def inspect(source: DataSource) -> Inspection:
         return Inspection(source, problems=error.problems)
     except BlurbTuneError as error:
         return Inspection(source, problems=(Problem(source.describe(), str(error)),))
-    source, label_problems = _with_labels(source, [row for rows, _ in tables.values() for row in rows])
+    train_rows = tables["train"][0] if tables else []
+    source, label_problems = _with_labels(source, train_rows)
     problems += label_problems
+    if source.is_own:
+        problems += check_enough(source.task, train_rows, source.tables.place("train"))
+    # With a fault in the labels as a whole every row would be a problem of its own.
+    judged = replace(source.task, labels=()) if label_problems else source.task
     examples: dict[Split, list[Example]] = {"train": [], "dev": []}
     for split, (rows, _) in tables.items():
-        place = source.tables.place(split)
-        if label_problems:  # every row would be a problem of its own
-            problems += absent_columns(source.task, rows, place)
-        else:
-            examples[split], faults = parse(source.task, rows, place)
-            problems += faults
-    if problems:
+        examples[split], faults = parse(judged, rows, source.tables.place(split))
+        problems += faults
+    if problems or source.task.label_field in source.task.fields:  # of which the spec's own faults tell
         return Inspection(source, problems=tuple(problems))
     digest = hashlib.sha256("".join(digest for _, digest in tables.values()).encode()).hexdigest()
     return _inspect_examples(source, examples["train"], examples["dev"], digest)
@@ -117,7 +128,7 @@ def _conflicts(source: DataSource) -> list[Problem]:
 
 
 def _with_labels(source: DataSource, rows: Sequence[Row | Problem]) -> tuple[DataSource, list[Problem]]:
-    """The source with the labels that its rows hold, where nobody named them."""
+    """The source with the labels that the rows of train hold, where nobody named them."""
     if not source.is_own:
         return source, []
     task, found = source.task, [row for row in rows if isinstance(row, Row)]
@@ -126,34 +137,71 @@ def _with_labels(source: DataSource, rows: Sequence[Row | Problem]) -> tuple[Dat
 
 
 def _inspect_examples(source: DataSource, train: list[Example], dev: list[Example], digest: str) -> Inspection:
-    place, notes = source.tables.place("train"), []
-    folds: tuple[tuple[int, ...], ...] = ()
-    problems: list[Problem] = []
+    task, place, whole = source.task, source.tables.place("train"), train
+    cuts: tuple[tuple[int, ...], ...] = ()
     if source.folds:
-        folds, problems = _folds(source, train, place)
-        notes = [f"dev: {len(folds)} folds of {len(train)} examples, stratified by label"]
+        try:
+            cuts = cut_folds(task, whole, source.folds)
+        except ValueError as error:
+            return Inspection(source, problems=(NamedProblem(place, str(error), "folds"),))
     elif not dev:
-        whole, chosen = train, set(cut_dev(source.task, train, source.dev_share or DEFAULT_DEV_SHARE))
-        train = [example for index, example in enumerate(whole) if index not in chosen]
-        dev = [example for index, example in enumerate(whole) if index in chosen]
-        notes = [f"dev: {len(dev)} of {len(whole)} examples cut from train, stratified by label"]
-        if not dev:
-            problems = [NamedProblem(place, "there are too few examples to cut dev from them; name a dev file", "train")]
-    problems += check_classes(source.task, train, dev, place)
+        cuts = (cut_dev(task, whole, source.dev_share or DEFAULT_DEV_SHARE),)
+        if not cuts[0]:
+            what = "there are too few different texts of each label to cut dev from them; name a dev file"
+            return Inspection(source, problems=(NamedProblem(place, what, "train"),))
+    sides = [_sides(whole, cut) for cut in cuts] or [(train, dev)]
+    # What is cut off may be all that there is of a label, which is a note; with a dev split of its own it is a fault.
+    problems = [*check_classes(task, whole, dev, place), *_side_problems(source, sides)]
     if problems:
         return Inspection(source, problems=tuple(problems))
-    notes += note_repeated(train, dev)
-    if source.is_own and not source.has_test:
-        notes.append("test: there is no test split; scores on dev are all there will be")
+    if not source.folds:
+        train, dev = sides[0]
+    notes = [*_note_cuts(task, whole, cuts, has_folds=bool(source.folds)), *note_repeated(train, dev)]
+    if source.is_own:
+        rare = one_sided(task, whole, cuts)
+        notes = [*note_labels(task, label_counts(task, train), list(rare)), *notes]
+        if not source.has_test:
+            notes.append("test: there is no test split; scores on dev are all there will be")
     for note in (note_counts, note_repairs):
-        notes += [text for name, split in (("train", train), ("dev", dev)) for text in note(source.task, split, name)]
-    source = replace(source, task=standardised(source.task, train))
-    return Inspection(source, TaskData(tuple(train), tuple(dev), folds), (), tuple(notes), digest)
+        notes += [text for name, split in (("train", train), ("dev", dev)) for text in note(task, split, name)]
+    source = replace(source, task=standardised(task, train))
+    return Inspection(source, TaskData(tuple(train), tuple(dev), cuts if source.folds else ()), (), tuple(notes), digest)
 
 
-def _folds(source: DataSource, examples: list[Example], place: str) -> tuple[tuple[tuple[int, ...], ...], list[Problem]]:
-    try:
-        folds = cut_folds(source.task, examples, source.folds)
-    except ValueError as error:
-        return (), [NamedProblem(place, str(error), "folds")]
-    return folds, list(check_folds(source.task, examples, folds, place))
+def _sides(whole: list[Example], cut: Sequence[int]) -> tuple[list[Example], list[Example]]:
+    chosen = set(cut)
+    return [e for i, e in enumerate(whole) if i not in chosen], [whole[i] for i in cut]
+
+
+def _side_problems(source: DataSource, sides: Sequence[tuple[list[Example], list[Example]]]) -> Iterator[Problem]:
+    """Told once for all folds."""
+    faults = [
+        (number, split, fault)
+        for number, (train, dev) in enumerate(sides, start=1)
+        for split, fault in (("train", train_fault(source.task, train)), ("dev", dev_fault(source.task, dev)))
+        if fault
+    ]
+    for number, split, fault in faults[:1] if source.folds or len(faults) == len(TUNING_SPLITS) else faults:
+        place = source.tables.place("train")
+        if source.folds:
+            count = len({number for number, _, _ in faults})
+            which = f"fold {number}'s {split} part {fault}; {count} of {len(sides)} folds are like that"
+            yield NamedProblem(place, which, "folds")
+        elif split == "dev" and not source.tables.has("dev"):
+            yield NamedProblem(place, f"dev, as cut from train, {fault}; name a dev file", "train")
+        else:
+            yield Problem(source.tables.place("dev" if split == "dev" else "train"), f"{split} {fault}")
+
+
+def _note_cuts(task: Task, whole: list[Example], cuts: Sequence[Sequence[int]], *, has_folds: bool) -> Iterator[str]:
+    by = "score" if task.kind is Kind.REGRESSION else "label"
+    if has_folds:
+        sizes = sorted({len(cut) for cut in cuts})
+        each = " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))
+        yield f"dev: {len(cuts)} folds, each {each} of the {len(whole)} examples, stratified by {by}"
+    elif cuts:
+        yield f"dev: {len(cuts[0])} of {len(whole)} examples cut from train, stratified by {by}"
+    if rare := one_sided(task, whole, cuts):
+        where = "of every fold" if has_folds else "of the cut"
+        names = listed(f"{name!r} ({count})" for name, count in rare.items())
+        yield f"labels that are not on both sides {where}: {names}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from blurb_tune.tasks.task import Kind, Task
 MAX_PROBLEMS = 20
 _ANY_NUMBER = (-sys.float_info.max, sys.float_info.max)
 _MAX_SHOWN = 60
+# A whole number that is written with a point, as pandas does where a column has gaps.
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
 
 Label = float | int | tuple[int, ...]
 
@@ -51,7 +54,8 @@ def parse(task: Task, rows: Iterable[Row | Problem], file: str) -> tuple[list[Ex
     """The examples of one split, and what is wrong with the rows that gave none.
 
     A reader hands over a Problem in place of a row that it could not read. `file` is named in problems that are no row's; at
-    most 20 problems are named, then the number of the others.
+    most 20 problems are named, then the number of the others. Of a task whose labels are not known only texts and ids are
+    judged, and there are no examples.
     """
     rows = list(rows)
     if not rows:
@@ -70,16 +74,18 @@ def parse(task: Task, rows: Iterable[Row | Problem], file: str) -> tuple[list[Ex
         if (first := first_places.setdefault(name, row.place)) != row.place:
             faults.append(f"id {shown(name)} stands at {first} already; ids must differ within a file")
         problems += [Problem(row.place, fault) for fault in faults]
-        if not faults:
+        if not faults and _knows_labels(task):
             texts = row.values[task.fields[0]] if task.per_token else [row.values[field] for field in task.fields]
             examples.append(Example(name, tuple(texts), _label(task, row.values[task.label_field])))
     return examples, cut(problems, file)
 
 
 def spelled(label: Any) -> Any:
-    """A label as `Task.labels` spells it: `1` and `1.0` as "1", `true` as "true"; what is no such thing stays as it is."""
+    """A label as `Task.labels` spells it: 1, 1.0 and "1.0" as "1", true as "true"; what is no such thing stays as it is."""
     if isinstance(label, bool):
         return "true" if label else "false"
+    if isinstance(label, str):
+        return str(int(found[1])) if (found := _WHOLE.fullmatch(label)) else label
     is_whole = isinstance(label, int) or (isinstance(label, float) and math.isfinite(label) and label == int(label))
     return str(int(label)) if is_whole else label
 
@@ -117,6 +123,10 @@ def absent_columns(task: Task, rows: Iterable[Row | Problem], file: str) -> Iter
             yield NamedProblem(file, f"there is no column {name!r}{did_you_mean(name, columns)}", key)
 
 
+def _knows_labels(task: Task) -> bool:
+    return bool(task.labels) or task.kind is Kind.REGRESSION
+
+
 def _faults(task: Task, row: Mapping[str, Any]) -> list[str]:
     faults = []
     if task.id_field is not None:
@@ -128,7 +138,7 @@ def _faults(task: Task, row: Mapping[str, Any]) -> list[str]:
     faults += [fault for fault in text_faults if fault]
     if task.label_field not in row:
         faults.append(f"`{task.label_field}` is missing; expected {_expected_label(task)}")
-    else:
+    elif _knows_labels(task):
         faults += _label_faults(task, row)
     return faults
 
@@ -139,9 +149,7 @@ def _has_id(task: Task, row: Mapping[str, Any]) -> bool:
 
 
 def _text_fault(row: Mapping[str, Any], name: str) -> str | None:
-    if name not in row:
-        return f"`{name}` is missing"
-    return _string_fault(f"`{name}`", row[name])
+    return _string_fault(f"`{name}`", row[name]) if name in row else f"`{name}` is missing"
 
 
 def _string_fault(name: str, text: Any) -> str | None:
@@ -172,26 +180,30 @@ def _label_faults(task: Task, row: Mapping[str, Any]) -> list[str]:
             return [] if is_number and low <= label <= high else [_wrong(task, label)]
         case Kind.CLASSIFICATION:
             return _class_faults(task, label)
+        case _ if not is_list(label):
+            return [_wrong(task, label)]
         case Kind.MULTI_LABEL:
-            if not is_list(label):
-                return [_wrong(task, label)]
-            return [] if _are_all_flags(task, label) else [fault for name in label for fault in _class_faults(task, name)]
+            return [] if _are_all_flags(task, label) else _list_faults(task, label)
         case Kind.TOKEN_CLASSIFICATION:
             words = row.get(task.fields[0])
-            if not is_list(label):
-                return [_wrong(task, label)]
             if is_list(words) and len(words) != len(label):
                 return [f"`{task.fields[0]}` has {len(words)} words, but `{task.label_field}` has {len(label)} tags"]
-            unknown = {shown(name): name for name in label if _index(task, name) is None}
-            return [fault for name in unknown.values() for fault in _class_faults(task, name)]
+            return _list_faults(task, label)
+
+
+def _list_faults(task: Task, labels: Sequence[Any]) -> list[str]:
+    """Each unknown label once; one fault of the whole list where something in it is no text."""
+    unknown = {shown(name): name for name in labels if _index(task, name) < 0}
+    if not all(isinstance(name, str) and name.strip() for name in unknown.values()):
+        return [_wrong(task, labels)]
+    return [fault for name in unknown.values() for fault in _class_faults(task, name)]
 
 
 def _class_faults(task: Task, label: Any) -> list[str]:
-    if _index(task, label) is not None:
+    if _index(task, label) >= 0:
         return []
-    if isinstance(label, str) and label.strip():
-        return [f"unknown label {shown(label)}{did_you_mean(label, task.labels)}"]
-    return [_wrong(task, label)]
+    is_name = isinstance(label, str) and label.strip()
+    return [f"unknown label {shown(label)}{did_you_mean(label, task.labels)}" if is_name else _wrong(task, label)]
 
 
 def _wrong(task: Task, label: Any) -> str:
@@ -202,9 +214,9 @@ def _expected_label(task: Task) -> str:
     labels = ", ".join(task.labels)
     match task.kind:
         case Kind.REGRESSION:
-            return (
-                f"a number from {task.label_range[0]:g} to {task.label_range[1]:g}" if task.label_range else "a finite number"
-            )
+            return "a number from {:g} to {:g}".format(*task.label_range) if task.label_range else "a finite number"
+        case _ if not task.labels:
+            return "a label"
         case Kind.CLASSIFICATION:
             return f"one of: {labels}"
         case Kind.MULTI_LABEL:
@@ -217,26 +229,20 @@ def _label(task: Task, label: Any) -> Label:
     if task.kind is Kind.REGRESSION:
         return float(label)
     if task.kind is Kind.CLASSIFICATION:
-        return _known_index(task, label)
+        return _index(task, label)
     if task.kind is Kind.TOKEN_CLASSIFICATION:
-        return tuple(_known_index(task, name) for name in label)
+        return tuple(_index(task, name) for name in label)
     if _are_all_flags(task, label):
         return tuple(int(flag) for flag in label)
-    present = {_known_index(task, name) for name in label}
+    present = {_index(task, name) for name in label}
     return tuple(int(index in present) for index in range(len(task.labels)))
 
 
-def _known_index(task: Task, label: Any) -> int:
-    index = _index(task, label)
-    assert index is not None, "faults have been looked for"
-    return index
-
-
-def _index(task: Task, label: Any) -> int | None:
-    """The index of a label by its name; a whole number stands for the label that is spelled like it."""
+def _index(task: Task, label: Any) -> int:
+    """The index of a label by its name, -1 of none; a whole number stands for the label that is spelled like it."""
     name = spelled(label)
     name = task.label_aliases.get(name, name) if isinstance(name, str) else name
-    return task.labels.index(name) if name in task.labels else None
+    return task.labels.index(name) if name in task.labels else -1
 
 
 def _are_all_flags(task: Task, label: Sequence[Any]) -> bool:

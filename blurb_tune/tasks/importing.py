@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from blurb_tune.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.paths import fault_of_folder
 from blurb_tune.tasks.checks import count_units, note_counts
 from blurb_tune.tasks.examples import Example, Row, is_list, parse
 from blurb_tune.tasks.foreign import DataSet, read_rows
@@ -41,12 +43,11 @@ class Imported:
 def import_data_sets(found: Sequence[DataSet], target: Path, report: Report, *, force: bool = False) -> list[Imported]:
     """Write each data set to its folder in `target`, all of them or none; `report` hears what is read at the moment.
 
-    Raises InputError with everything that is wrong with any of them, and BlurbTuneError when nothing can be written.
+    Raises InputError with everything that is wrong with any of them or with the target, and BlurbTuneError when writing fails.
     """
     _check_targets(found, target, force=force)
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target, prefix=".import-") as name:
+        with _made(target), tempfile.TemporaryDirectory(dir=target, prefix=".import-") as name:
             scratch = Path(name)
             done: list[Imported] = []
             problems: list[Problem] = []
@@ -62,7 +63,23 @@ def import_data_sets(found: Sequence[DataSet], target: Path, report: Report, *, 
         raise BlurbTuneError(f"{target} cannot be written: {error.strerror}") from None
 
 
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """The folder, with those above it; what was not there before goes again when nothing comes of it."""
+    absent = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else uses it by now
+            for each in absent:
+                each.rmdir()
+        raise
+
+
 def _check_targets(found: Sequence[DataSet], target: Path, *, force: bool) -> None:
+    if fault := fault_of_folder(target):
+        raise InputError([Problem(str(target), fault)])
     problems = []
     for data_set in found:
         folder = target / data_set.task.folder

@@ -21,7 +21,7 @@ def spec_source(loaded: LoadedSpec) -> tuple[DataSource | None, list[Problem]]:
     """
     task, source = loaded.spec.task, loaded.source
     if isinstance(task, TaskSpec):
-        faults = list(check_own(task))
+        faults = list(check_own(task, source.file.parent))
         problems = [source.problem(("task", key) if key else ("task",), what) for key, what in faults]
         found = None if any(key in KEYS_OF_DATA for key, _ in faults) else own_source(task, source.file.parent)
         if loaded.spec.data is not None:

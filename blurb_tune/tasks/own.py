@@ -9,6 +9,7 @@ from types import MappingProxyType
 from blurb_tune.errors import did_you_mean
 from blurb_tune.paths import home_expanded
 from blurb_tune.spec.task import TaskSpec
+from blurb_tune.tasks.examples import spelled
 from blurb_tune.tasks.hub import PREFIX
 from blurb_tune.tasks.readers import FORMATS
 from blurb_tune.tasks.sources import DataSource
@@ -41,10 +42,10 @@ def own_source(spec: TaskSpec, base: Path) -> DataSource:
         metric=spec.metric or DEFAULT_METRICS[kind],
         description="a task of one's own",
         max_length=spec.max_length,
-        labels=tuple(spec.labels or ()),
+        labels=tuple(map(spelled, spec.labels or ())),
         label_center=spec.label_center,
         label_scale=spec.label_scale,
-        left_out=tuple(spec.left_out),
+        left_out=tuple(map(spelled, spec.left_out)),
         fields=tuple(spec.text),
         label_field=spec.label,
         id_field=spec.id,
@@ -59,9 +60,12 @@ def resolved(spec: TaskSpec, task: Task) -> TaskSpec:
     return spec.model_copy(update={**found, "label_center": task.label_center, "label_scale": task.label_scale})
 
 
-def check_own(spec: TaskSpec) -> Iterator[tuple[str, str]]:
-    """What is wrong with the mapping before any file is looked at: the key, empty for the whole, and the fault."""
-    yield from _file_faults(spec)
+def check_own(spec: TaskSpec, base: Path = Path()) -> Iterator[tuple[str, str]]:
+    """What is wrong with the mapping before any file is read: the key, empty for the whole, and the fault.
+
+    Files are relative to `base`.
+    """
+    yield from _file_faults(spec, base)
     yield from _column_faults(spec)
     yield from _score_faults(spec)
     if spec.folds and spec.dev_share:
@@ -82,17 +86,18 @@ def _files(spec: TaskSpec) -> dict[Split, str]:
     return {split: file for split, file in named.items() if file is not None}
 
 
-def _file_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+def _file_faults(spec: TaskSpec, base: Path) -> Iterator[tuple[str, str]]:
     files = _files(spec)
     if spec.hub is not None:
         yield from ((split, "the hub data set has its own splits; leave this out, or `hub`") for split in files)
         return
     if spec.train is None:
         yield "", "expected `train`, a file, or `hub`, a data set on the hub"
+    paths = {split: (base / home_expanded(file)).resolve() for split, file in files.items()}
     for split, file in files.items():
         if Path(file).suffix.lower() not in FORMATS:
             yield split, f"expected a file that ends with {', '.join(FORMATS)}, but got {file!r}"
-        same = next((other for other in SPLITS[: SPLITS.index(split)] if files.get(other) == file), None)
+        same = next((other for other in SPLITS[: SPLITS.index(split)] if paths.get(other) == paths[split]), None)
         if same:
             yield split, f"{file!r} is the {same} file already"
 
@@ -119,7 +124,8 @@ def _score_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield "metric", f"there is no metric {spec.metric!r} for {spec.kind}{did_you_mean(spec.metric, usable)}"
     if kind is Kind.REGRESSION and spec.labels:
         yield "labels", "numbers have no labels; leave this out, or name another `kind`"
-    if repeated := [label for label in spec.labels or () if (spec.labels or []).count(label) > 1]:
+    labels = [spelled(label) for label in spec.labels or ()]
+    if repeated := [label for label in labels if labels.count(label) > 1]:
         yield "labels", f"labels must differ, but {repeated[0]!r} stands more than once"
     if spec.left_out and kind not in _CAN_LEAVE_OUT:
         yield "left_out", f"labels are left out of the F1 of {' and '.join(_CAN_LEAVE_OUT)} alone"

@@ -19,6 +19,7 @@ def standardised(task: Task, train: Sequence[Example]) -> Task:
     if task.kind is not Kind.REGRESSION:
         return task
     scores = np.array([example.label for example in train], dtype=np.float64)
-    center = float(scores.mean()) if task.label_center is None else task.label_center
-    scale = float(scores.std()) or 1.0 if task.label_scale is None else task.label_scale
+    largest = float(np.abs(scores).max()) or 1.0  # the square of a large number would be infinite
+    center = float((scores / largest).mean()) * largest if task.label_center is None else task.label_center
+    scale = float((scores / largest).std()) * largest or 1.0 if task.label_scale is None else task.label_scale
     return replace(task, label_center=center, label_scale=scale)

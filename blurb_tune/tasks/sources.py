@@ -82,7 +82,10 @@ def _nowhere(task: Task) -> Nowhere:
 
 
 def _folder_tables(task: Task, root: Path) -> Tables:
-    inside = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    try:
+        inside = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    except OSError as error:
+        return Nowhere(NamedProblem(str(root), f"the folder cannot be read: {error.strerror}", "data"))
     matches = [folder for folder in inside if is_called(task, folder.name)]
     exact = root / task.folder
     is_itself = not matches and _file(root, "train").is_file()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from blurb_tune.tasks.readers import read_json_lines, read_table
 Split = Literal["train", "dev", "test"]
 TUNING_SPLITS: tuple[Split, ...] = ("train", "dev")
 SPLITS: tuple[Split, ...] = (*TUNING_SPLITS, "test")
+_NO_FILE = "no such file"
 
 
 class Tables(Protocol):
@@ -51,10 +54,14 @@ class FileTables:
     keys: Mapping[Split, str]
 
     def problems(self) -> list[Problem]:
-        return [self._named(split, "no such file") for split, file in self.files.items() if not file.exists()]
+        """Besides, all that can be told of test without opening it; train and dev tell more when they are read."""
+        faults = {split: _fault_of_file(file) for split, file in self.files.items()}
+        return [
+            self._named(split, fault) for split, fault in faults.items() if fault == _NO_FILE or (fault and split == "test")
+        ]
 
     def has(self, split: Split) -> bool:
-        return split in self.files and self.files[split].exists()
+        return split in self.files and _fault_of_file(self.files[split]) != _NO_FILE
 
     def place(self, split: Split) -> str:
         return str(self.files[split])
@@ -74,6 +81,21 @@ class FileTables:
     def _named(self, split: Split, what: str) -> Problem:
         place = self.place(split)
         return NamedProblem(place, what, self.keys[split]) if split in self.keys else Problem(place, what)
+
+
+def _fault_of_file(file: Path) -> str | None:
+    """Why a file cannot be read, as far as that can be told without opening it; None where nothing is known against it."""
+    try:
+        status = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return _NO_FILE
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if stat.S_ISDIR(status.st_mode):
+        return "expected a file, but this is a folder"
+    if not os.access(file, os.R_OK):
+        return "cannot be read: Permission denied"
+    return "the file is empty" if stat.S_ISREG(status.st_mode) and status.st_size == 0 else None
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,27 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "HEAVY []", done.stdout + done.stderr
 
 
+def test_ctrl_c_while_the_program_is_imported_is_an_interruption() -> None:
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    @staticmethod\n"
+        "    def find_spec(name, *_):\n"
+        "        if name == 'typer': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted)\n"
+        "from blurb_tune.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, "interrupted\n")
+
+
+def test_the_package_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "blurb_tune", "--version"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (ExitCode.DONE, call("--version").stdout)
+
+
 def test_help_shows_every_command_and_examples() -> None:
     done = call("--help")
     assert done.returncode == 0
@@ -92,6 +113,20 @@ def test_every_mistake_on_the_command_line_exits_with_2(arguments: list[str], tm
     done = call(*arguments, folder=tmp_path)
     assert done.returncode == ExitCode.BAD_INPUT
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+    """Nobody can make a folder in /proc, not even root, whose rights are enough everywhere else."""
+    (tmp_path / "small.yaml").write_text(SPEC)
+    for arguments in (
+        ["run", "small.yaml", "--output", "/proc/out"],
+        ["validate", "small.yaml", "--set", "weights=/proc/out"],
+    ):
+        done = call(*arguments, folder=tmp_path)
+        assert done.returncode == ExitCode.BAD_INPUT
+        assert "nothing can be written to /proc: " in done.stderr
+        assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +183,11 @@ def test_another_spec_does_not_get_the_folder(finished: tuple[Path, subprocess.C
 
 
 @pytest.mark.ray
-def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGINT, False), (signal.SIGTERM, True)], ids=["ctrl-c", "sigterm"])
+def test_an_interruption_keeps_everything_and_the_same_command_goes_on(
+    tmp_path: Path, number: signal.Signals, to_all: bool
+) -> None:
+    """Slurm and systemd send SIGTERM to all processes of a job, Ray's among them."""
     (tmp_path / "small.yaml").write_text(SPEC)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     arguments = command("run", "small.yaml", "--set", "space.epochs=60", "--output", "out")
@@ -168,7 +207,7 @@ def test_ctrl_c_keeps_everything_and_the_same_command_goes_on(tmp_path: Path) ->
         assert time.monotonic() < deadline
         time.sleep(0.2)
     children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
+    (os.killpg if to_all else os.kill)(process.pid, number)
     output = process.communicate(timeout=120)[0]
     assert process.returncode == ExitCode.INTERRUPTED, output
     assert "The same command again goes on from here" in output

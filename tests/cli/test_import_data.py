@@ -65,10 +65,25 @@ def test_bad_input_is_told_and_nothing_is_overwritten(corpus: Path) -> None:
     assert call("corpus", "--task", "biosses", "--to", "blurb", "--force", folder=home).returncode == ExitCode.DONE
 
 
-def test_what_cannot_be_written_is_a_failure_without_a_traceback(corpus: Path) -> None:
-    done = call("corpus", "--task", "biosses", "--to", "corpus/train.json/blurb", folder=corpus.parent)
-    assert done.returncode == ExitCode.FAILED
+@pytest.mark.parametrize("target", ["corpus/train.json", "corpus/train.json/blurb", "/proc/blurb"])
+def test_a_target_that_cannot_be_written_is_bad_input(corpus: Path, target: str) -> None:
+    done = call("corpus", "--task", "biosses", "--to", target, folder=corpus.parent)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert f"{target}: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_nothing_is_left_of_an_import_that_failed(corpus: Path, was_there: bool) -> None:
+    (corpus / "test.json").write_text('{"sentence1": "A", "sentence2": "B", "label": "high"}\n')
+    target = corpus.parent / "new" / "blurb"
+    if was_there:
+        target.parent.mkdir()
+    done = call("corpus", "--task", "biosses", "--to", "new/blurb", folder=corpus.parent)
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "nothing was done" in done.stderr
+    assert not target.exists()
+    assert target.parent.exists() is was_there
 
 
 def test_help_has_an_example(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_it_says_where_the_data_are(tmp_path: Path, capsys: pytest.CaptureFixtur
     for name in ("biosses", "ebmnlp_reduced"):
         (tmp_path / name).mkdir()
     for split in ("train", "dev", "test"):
-        (tmp_path / "biosses" / f"{split}.jsonl").touch()
+        (tmp_path / "biosses" / f"{split}.jsonl").write_text("{}\n")
     print_tasks()
     out = capsys.readouterr().out
     rows = {line.split()[0]: " ".join(line.split()[4:]) for line in reversed(out.splitlines()) if line.strip()}

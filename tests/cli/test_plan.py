@@ -48,6 +48,19 @@ def test_whether_the_test_split_is_read_is_told(printed: Any, final_test: bool, 
     assert any(line.startswith(f"final test {row}") for line in printed(final_test=final_test))
 
 
+def test_of_many_seeds_a_few_are_shown(printed: Any) -> None:
+    assert "seeds 3 each: 0, 1, 2" in printed(seeds=3)
+    assert "seeds 100000 each: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 99999" in printed(seeds=100_000)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "expected"),
+    [(6, "from evaluation 3 of 6: up to 50% of each is saved"), (3, "from evaluation 3 of 3: too late to stop any run")],
+)
+def test_a_pruner_that_comes_too_late_is_told(printed: Any, epochs: int, expected: str) -> None:
+    assert f"dominated runs: median, {expected}" in " ".join(printed(space={"epochs": epochs}))
+
+
 def test_what_is_not_known_of_the_data_is_not_made_up(printed: Any) -> None:
     rows = printed(task="bc2gm", training={"eval_every": 50})
     assert "task bc2gm, data not looked at, entity_f1 on dev" in rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -49,6 +50,48 @@ def test_a_sweep_in_which_every_run_failed_says_so(text: str) -> None:
     for seed in (0, 1):
         sweep.trial("c0", seed, [0.1, -0.1], Outcome.COLLAPSED)
     assert "nothing in this sweep has learned the task" in plain_summary(sweep.finish())
+
+
+def failing_sweep(others: Outcome, **header: Any) -> str:
+    """Every run of c0 fails; of c1 one run has no result, and the other ends as it is told."""
+    sweep = SweepWriter(**header)
+    for name in ("c0", "c1"):
+        sweep.configuration(name)
+    for seed in (0, 1):
+        sweep.trial("c0", seed, [0.0], Outcome.COLLAPSED)
+    sweep.trial("c1", 0, [0.5], others)
+    sweep.trial("c1", 1, [], Outcome.ERRORED)
+    return plain_summary(sweep.finish())
+
+
+def test_a_sweep_in_which_one_run_has_learned_is_not_said_to_have_learned_nothing() -> None:
+    """Of the configurations, the one with all its results is the best, though all of them failed."""
+    assert "Every run of it failed, though 1 run of others did not." in failing_sweep(Outcome.COMPLETED)
+    dominated = failing_sweep(Outcome.PRUNED_DOMINATED)
+    assert "Every run of it failed, and so did all others that were not stopped as dominated." in dominated
+    assert "nothing in this sweep has learned" in failing_sweep(Outcome.COLLAPSED)
+
+
+def sweep_of_failures(max_failed_share: float) -> str:
+    """c0 fails with every seed alike, c1 with one of two: by mean_minus_std c0, with a spread of 0, would be the better."""
+    sweep = SweepWriter(seeds=(0, 1), max_failed_share=max_failed_share)
+    for name, depth, scores in (("c0", 0, (0.0, 0.0)), ("c1", 3, (0.0, 0.5))):
+        sweep.configuration(name, freeze_depth=depth)
+        for seed, score in enumerate(scores):
+            sweep.trial(name, seed, [score], Outcome.COMPLETED if score else Outcome.COLLAPSED)
+    return plain_summary(sweep.finish())
+
+
+def test_failed_runs_come_before_the_objective_and_it_is_said_where_that_decides() -> None:
+    text = sweep_of_failures(0.0)
+    assert "Best configuration by mean_minus_std: c1, freeze 3" in text
+    assert text.index("\nc1 ") < text.index("\nc0 ")
+    assert "1 configuration with a higher objective had more failed runs than max_failed_share (0) allows." in text
+    tolerant = sweep_of_failures(1.0)
+    assert "Best configuration by mean_minus_std: c0, vanilla" in tolerant
+    assert tolerant.index("\nc0 ") < tolerant.index("\nc1 ")
+    assert "max_failed_share" not in tolerant
+    assert "Every run of it failed, though 1 run of others did not." in tolerant
 
 
 def test_the_configuration_table_has_the_best_first(text: str) -> None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from blurb_tune.cli.run import _exit_code
-from blurb_tune.errors import ExitCode
+from blurb_tune.cli.run import _exit_code, run_command
+from blurb_tune.errors import BlurbTuneError, ExitCode
+from blurb_tune.events import Event, EventLog
+from blurb_tune.execution.folder import write_spec
+from blurb_tune.paths import SweepPaths
+from blurb_tune.preflight import Plan
 from blurb_tune.record import SweepRecord
+from blurb_tune.tracking.delivery import Delivery
 from blurb_tune.trial import Outcome
 from tests.report.sweeps import SweepWriter
 
@@ -33,3 +43,35 @@ def test_trials_without_a_result_and_models_that_could_not_be_tested_are_a_failu
     assert "c000-s1: why" in capsys.readouterr().err
     assert _exit_code(finished(error="the weights of c000-s0 cannot be read")) is ExitCode.FAILED
     assert "c000-s0: the weights of c000-s0 cannot be read" in capsys.readouterr().err
+
+
+def test_a_sweep_that_stopped_on_an_error_is_not_called_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_sweep(plan: Plan, paths: SweepPaths, *, listeners: Sequence[Callable[[Event], None]], **_: Any) -> None:
+        sweep = SweepWriter(seeds=(0,), configurations=1)
+        name = sweep.configuration("c000")
+        sweep.trial(name, 0, [0.5])
+        sweep.end_configuration(name)
+        sweep.select(name, None)
+        sweep.finish("interrupted")
+        paths.root.mkdir()
+        write_spec(plan, paths)
+        with EventLog(paths.events, paths.lock) as log:
+            for listener in listeners:
+                log.subscribe(listener)
+            for event in sweep.events:
+                log.append(event)
+        raise BlurbTuneError("the test split cannot be read")
+
+    monkeypatch.setattr("blurb_tune.execution.driver.run_sweep", run_sweep)
+    writer = SimpleNamespace(start=lambda: None, notify=lambda: None, close=lambda seconds: Delivery(0))
+    monkeypatch.setattr("blurb_tune.cli.run.TrackingWriter", lambda *_: writer)
+    file = tmp_path / "s.yaml"
+    file.write_text("task: demo\nmodel: tiny\n")
+    with pytest.raises(BlurbTuneError, match="the test split cannot be read"):
+        run_command(file, [], tmp_path / "out", quiet=False, as_json=False)
+    printed = capsys.readouterr().out
+    assert "stopped after" in printed
+    assert "nterrupted" not in printed
+    assert SweepPaths(tmp_path / "out").summary.exists(), "what there is, is shown and kept"

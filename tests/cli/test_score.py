@@ -87,6 +87,15 @@ def test_mistakes_are_all_named_with_their_lines(results: Path) -> None:
     assert done.stdout == ""
 
 
+def test_fractions_in_the_place_of_percent_are_remarked(results: Path) -> None:
+    results.write_text("dataset,score\nbc2gm,0.845\nbiosses,1\n")
+    done = CliRunner().invoke(app, ["score", str(results), "--json"])
+    assert "warning: no score in" in done.stderr
+    assert json.loads(done.stdout)["scores"] == {"bc2gm": 0.845, "biosses": 1}
+    results.write_text("dataset,score\nbc2gm,0.845\nbiosses,1.1\n")
+    assert CliRunner().invoke(app, ["score", str(results)]).stderr == ""
+
+
 def test_no_file_is_bad_input(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["score", str(tmp_path / "nowhere.csv")])
     assert done.exit_code == ExitCode.BAD_INPUT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging as hf_logging
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.errors import BlurbTuneError, InputError
 from blurb_tune.models.catalogue import ModelInfo, describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_pretrained, load_tokenizer, restore_weights
 from blurb_tune.models.families import FAMILIES
@@ -95,20 +96,54 @@ def test_half_precision_becomes_fp32(random_model, save, dtype):
     assert {p.dtype for p in build_classifier(loaded, 2).parameters()} == {torch.float32}
 
 
-def test_a_checkpoint_with_fewer_blocks_than_its_config_is_refused(random_model, save):
-    model = random_model("bert")
-    del model.bert.encoder.layer[2]
-    info = save(model)
-    with pytest.raises(BlurbTuneError, match=r"lacks 16 of the 55 tensors of the bert encoder .*'bert\.encoder\.layer\.2"):
+def refused(info: ModelInfo) -> str:
+    """The one problem with a model that is named in it."""
+    with pytest.raises(InputError) as caught:
         load_pretrained(info)
+    (problem,) = caught.value.problems
+    assert problem.where == f"model {info.name}"
+    assert str(info.path) in problem.what
+    return problem.what
+
+
+def test_a_checkpoint_that_lacks_tensors_is_refused(random_model, save):
+    model = random_model("bert")
+    del model.bert.encoder.layer[2].attention
+    what = refused(save(model))
+    assert "are not those of the bert encoder that its config describes: of 53 tensors, 10 missing" in what
+    assert "(bert.encoder.layer.2.attention.output.LayerNorm.bias, for one)" in what
+    assert "shape" not in what
 
 
 def test_a_checkpoint_of_another_size_than_its_config_is_refused(random_model, save):
     model = random_model("bert")
     model.config.intermediate_size = 32
-    info = save(model)
-    with pytest.raises(BlurbTuneError, match=r"lacks 9 of the 55 tensors"):
-        load_pretrained(info)
+    what = refused(save(model))
+    one = "bert.encoder.layer.0.intermediate.dense.bias in (24,) instead of (32,)"
+    assert what.endswith(f"of 53 tensors, 9 in another shape ({one}, for one)")
+
+
+def test_what_is_missing_and_what_has_another_shape_is_told_apart(random_model, save):
+    model = random_model("bert")
+    model.config.intermediate_size = 32
+    del model.bert.encoder.layer[2].attention
+    assert re.search(r"9 in another shape \(.*\) and 10 missing \(", refused(save(model)))
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_refused(random_model, save, value):
+    model = random_model("bert")
+    with torch.no_grad():
+        model.bert.encoder.layer[1].output.dense.weight[3, 5] = value
+    what = refused(save(model))
+    assert what.endswith("are not finite: bert.encoder.layer.1.output.dense.weight has NaN or infinite values")
+
+
+def test_what_is_not_finite_in_a_head_that_is_drawn_anyway_does_no_harm(random_model, save):
+    model = random_model("bert")
+    with torch.no_grad():
+        model.classifier.weight.fill_(torch.nan)
+    load_pretrained(save(model))
 
 
 def test_loading_is_silent_and_leaves_no_trace(random_model, save, capfd, caplog, monkeypatch):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
 
 import pytest
 import torch
-from transformers import CONFIG_MAPPING, AutoModelForSequenceClassification
+from transformers import CONFIG_MAPPING, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
 from blurb_tune.errors import BlurbTuneError
 from blurb_tune.models.catalogue import check_weights
 from blurb_tune.models.encoder import load_pretrained
+from blurb_tune.models.families import FAMILIES
 from blurb_tune.models.folder import has_model, read_shape
 
 
@@ -59,6 +61,40 @@ def test_pickled_weights_are_refused_and_the_advice_works(info, random_model):
     converted = load_pretrained(info).weights
     assert converted.keys() == expected.keys()
     assert all((converted[name] == expected[name]).all() for name in expected)
+
+
+def with_config(info, **changes):
+    config = info.path / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | changes))
+    return info
+
+
+@pytest.mark.parametrize("architecture", [AutoModel, AutoModelForMaskedLM])
+@pytest.mark.parametrize("sharding", [{}, {"max_shard_size": "5KB"}])
+def test_weights_that_fit_their_config_pass(family, architecture, sharding, random_model, save):
+    """Named with the base model in front and without, in one file and in several."""
+    check_weights(save(random_model(family, architecture), **sharding))
+
+
+@pytest.mark.parametrize("architecture", [AutoModel, AutoModelForMaskedLM])
+def test_weights_of_another_size_than_their_config_are_refused_by_their_headers(family, architecture, random_model, save):
+    info = save(random_model(family, architecture))
+    blocks, size = (FAMILIES[family].config_keys.get(key, key) for key in ("num_hidden_layers", "hidden_size"))
+    before = f"{info.path}: config.json and the weights do not belong together: "
+    config = json.loads((info.path / "config.json").read_text())
+    assert refusal(with_config(info, **{blocks: 5})) == f"{before}num_hidden_layers is 5, but the weights have 3 blocks"
+    wide = refusal(with_config(info, **{**config, size: 36}))
+    assert re.search(rf"^{re.escape(before)}hidden_size is 36, but \S+\.0\.\S+ has the shape \(\d+, \d+\)$", wide)
+    table = FAMILIES[family].token_table.partition(".")[2]
+    large = refusal(with_config(info, **{**config, "vocab_size": 50}))
+    rows = config["vocab_size"]
+    assert re.search(rf"^{re.escape(before)}vocab_size is 50, but {table}\.weight has the shape \({rows}, \d+\)$", large)
+
+
+def test_more_blocks_than_the_config_says_are_left_out(info):
+    """As when somebody cuts a model down by its config."""
+    check_weights(with_config(info, num_hidden_layers=2))
+    assert not any("layer.2" in name for name in load_pretrained(info).weights)
 
 
 def test_truncated_weights(info):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, T5Config
@@ -149,8 +152,10 @@ def test_a_similar_name_is_not_in_a_module(random_model):
 
 @pytest.mark.parametrize("family", ["distilgpt2", "xlm-roberta-xl", "DeBERTa"])
 def test_an_unknown_family_says_how_to_add_it(family):
-    with pytest.raises(BlurbTuneError, match=rf"'{family}' is not supported \(supported: bert, .*FAMILIES.*families\.py"):
+    with pytest.raises(BlurbTuneError, match=rf"'{family}' is not supported \(supported: bert, .*big_bird\)") as caught:
         family_of(family)
+    page, section = re.search(r"how to add one is in (\S+) under '(.*)'$", str(caught.value)).groups()
+    assert f"\n## {section}\n" in (Path(__file__).parent.parent.parent / page).read_text(encoding="utf-8")
 
 
 def test_a_model_of_an_unknown_family_is_refused():

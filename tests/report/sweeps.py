@@ -97,9 +97,9 @@ class SweepWriter:
     def select(self, configuration: str, reference: str | None) -> None:
         self._add(ev.SelectionMade, configuration=configuration, reference=reference)
 
-    def test(self, trial: str, score: float, interval: Sequence[float] = (), error: str = "") -> None:
-        metrics = {} if error else {"pearson": score, "mse": 1.0}
-        self._add(ev.Tested, trial=trial, examples=20, metrics=metrics, interval=list(interval), error=error)
+    def test(self, trial: str, score: float, interval: Sequence[float] = (), **details: Any) -> None:
+        metrics = {} if "error" in details else {"pearson": score, "mse": 1.0}
+        self._add(ev.Tested, trial=trial, examples=20, metrics=metrics, interval=list(interval), **details)
 
     def finish(self, status: str = "finished", wall_seconds: float = 60.0) -> SweepRecord:
         self._add(ev.SweepEnded, status=status, wall_seconds=wall_seconds)
@@ -225,6 +225,7 @@ class _Driver:
             slots=self._slots,
             score=draw(st.sampled_from(["final", "best"])),
             objective=draw(st.sampled_from(OBJECTIVES)),
+            max_failed_share=draw(st.sampled_from([0.0, 0.3, 1.0])),
             name=draw(st.from_regex(r"[a-z][a-z0-9._-]{0,79}", fullmatch=True)),
             models=models,
         )

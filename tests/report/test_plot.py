@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -61,9 +62,41 @@ def test_too_many_configurations_are_pooled_by_strategy_and_the_last_left_out() 
     assert len({row.label for row in rows}) == 40
 
 
-def test_models_come_one_after_the_other_each_with_its_vanilla_on_top() -> None:
+def test_models_come_one_after_the_other_the_best_first_each_with_its_vanilla_on_top() -> None:
+    """base is the first of the spec, and large has the best row."""
     rows, _ = plot_rows(model_sweep().record)
-    assert [row.label for row in rows] == ["base: vanilla", "base: freeze 4", "large: vanilla", "large: freeze 4"]
+    assert [row.label for row in rows] == ["large: vanilla", "large: freeze 4", "base: vanilla", "base: freeze 4"]
+
+
+def words_of(record: SweepRecord, folder: Path) -> str:
+    """All text of the plot that stands in one line each."""
+    plot_scores(record, folder / "scores.svg")
+    return " ".join(re.findall(r"<!-- (.*?) -->", (folder / "scores.svg").read_text()))
+
+
+def test_the_label_says_how_the_rows_are_ordered(tmp_path: Path) -> None:
+    words = words_of(model_sweep().record, tmp_path)
+    assert "pearson (vanilla first, then the best, by failed runs and mean_minus_std; models by their best)" in words
+    sweep = SweepWriter(seeds=(0,), configurations=1, objective="worst")
+    sweep.trial(sweep.configuration("c0", freeze_depth=1), 0, [0.1])
+    assert "pearson (best first, by failed runs and worst)" in words_of(sweep.record, tmp_path)
+
+
+def test_in_a_cross_validation_the_line_of_the_trivial_predictor_is_no_fold_s(tmp_path: Path) -> None:
+    for folds in (0, 3):
+        sweep = SweepWriter(seeds=(0,), configurations=1, folds=folds)
+        sweep.trial(sweep.configuration("c0"), 0, [0.1], Outcome.COLLAPSED)
+        words = words_of(sweep.record, tmp_path)
+        assert ("trivial predictor on all data (a run must beat its fold's)" in words) == (folds > 0)
+
+
+def test_rows_with_failed_runs_are_below_those_without() -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=3)
+    for index, scores in enumerate([(0.0, 0.0), (0.0, 0.9), (0.2, 0.3)]):
+        sweep.configuration(f"c{index}", freeze_depth=index + 1)
+        for seed, score in enumerate(scores):
+            sweep.trial(f"c{index}", seed, [score], Outcome.COMPLETED if score else Outcome.COLLAPSED)
+    assert [row.label for row in plot_rows(sweep.record)[0]] == ["freeze 3", "freeze 2", "freeze 1"]
 
 
 def test_of_too_many_rows_each_model_keeps_its_best() -> None:
@@ -77,12 +110,12 @@ def test_of_too_many_rows_each_model_keeps_its_best() -> None:
 
 
 def test_vanilla_s_band_covers_the_rows_of_its_model_alone(tmp_path: Path) -> None:
-    """The vanillas of the two models lie apart, at 0.2 to 0.4 and 0.6 to 0.8: upper rows are tinted left, lower ones right."""
+    """The vanillas of the two models lie apart, at 0.6 to 0.8 and 0.2 to 0.4: upper rows are tinted right, lower ones left."""
     picture = draw(model_sweep().record, tmp_path)
     height = picture.shape[0]
     upper, lower = (picture[int(top * height) : int((top + 0.1) * height)] for top in (0.27, 0.58))  # the frozen rows
     centres = [np.flatnonzero(pixels_by_column(half, BAND) > 5).mean() for half in (upper, lower)]
-    assert centres[0] + 150 < centres[1]
+    assert centres[0] > centres[1] + 150
 
 
 def test_failed_runs_are_drawn_in_another_colour(tmp_path: Path) -> None:

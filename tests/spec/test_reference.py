@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from blurb_tune.spec.reference import reference
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.spec.task import TaskSpec
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "spec.md"
 
@@ -16,3 +18,19 @@ def test_every_setting_says_what_it_means() -> None:
     for line in reference().splitlines():
         if line.startswith("| `"):
             assert len(line.split(" | ")[-1].strip(" |")) > 8, line
+
+
+def test_the_settings_that_must_be_given_are_named_and_have_a_row() -> None:
+    introduction, tables = reference().split("## The sweep")
+    required = {name for model in (SweepSpec, TaskSpec) for name, field in model.model_fields.items() if field.is_required()}
+    required -= {"name"}  # of the sweep, which is the spec's file name where it is left out
+    assert required == {"task", "model", "text", "label", "kind"}
+    for name in required:
+        assert f"`{name}`" in introduction
+        assert f"\n| `{name}` |  | " in tables
+
+
+def test_a_task_s_kinds_are_listed_where_its_metrics_are_said_to_follow_their_order() -> None:
+    (kinds,) = [line for line in reference().splitlines() if line.startswith("| `kind` |")]
+    assert "(`regression`, `classification`, `multi-label`, `token classification`)" in kinds
+    assert "`pearson`, `macro_f1`, `micro_f1` or `entity_f1`, in the order of the kinds" in reference()

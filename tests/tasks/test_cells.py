@@ -28,6 +28,8 @@ def _task(kind: Kind) -> Task:
         (Kind.REGRESSION, "-1e-3", -0.001),
         (Kind.REGRESSION, "2,5", "2,5"),
         (Kind.REGRESSION, "", ""),
+        (Kind.REGRESSION, "+.5E2", 50.0),
+        *((Kind.REGRESSION, cell, cell) for cell in ("1_000", "٣", "nan", "inf", "0x1", "1.2.3", ".")),
         (Kind.CLASSIFICATION, " yes ", "yes"),
         (Kind.CLASSIFICATION, "a;b", "a;b"),
         (Kind.MULTI_LABEL, "a; b;;c d ", ["a", "b", "c d"]),

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from blurb_tune.tasks.checks import check_classes, check_folds, label_counts, note_repairs, note_repeated
+from blurb_tune.tasks.checks import (
+    check_classes,
+    dev_fault,
+    label_counts,
+    note_repairs,
+    note_repeated,
+    one_sided,
+    train_fault,
+)
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.features import Words
+from blurb_tune.tasks.metrics import TrivialPredictor, evaluate
+from blurb_tune.tasks.task import BINARY_METRICS, METRICS, Kind, Task
 
 
 def _task(kind: Kind, labels: tuple[str, ...]) -> Task:
@@ -17,8 +31,10 @@ def _task(kind: Kind, labels: tuple[str, ...]) -> Task:
 
 
 CLASSES = _task(Kind.CLASSIFICATION, ("maybe", "no", "yes"))
+BINARY = _task(Kind.CLASSIFICATION, ("no", "yes"))
 MANY = _task(Kind.MULTI_LABEL, ("a", "b"))
 TAGS = _task(Kind.TOKEN_CLASSIFICATION, ("B-x", "I-x", "O"))
+PLAIN_TAGS = _task(Kind.TOKEN_CLASSIFICATION, ("noun", "verb"))
 SCORES = _task(Kind.REGRESSION, ())
 
 
@@ -45,12 +61,91 @@ def test_a_label_that_train_lacks_is_told() -> None:
     assert list(check_classes(SCORES, _examples(1.0), [], "t")) == []
 
 
-def test_a_fold_that_holds_all_of_a_label_is_told() -> None:
+def test_labels_that_a_cut_has_on_one_side_alone_are_counted() -> None:
     examples = _examples(0, 0, 1, 1, 2)
-    assert [str(p) for p in check_folds(CLASSES, examples, [(0, 2), (1, 3, 4)], "t")] == [
-        "t: all examples with the label 'yes' (1) are in one fold, with none to learn from"
-    ]
-    assert list(check_folds(CLASSES, examples[:4], [(0, 2), (1, 3)], "t")) == []
+    assert one_sided(CLASSES, examples, [(0, 2), (1, 3, 4)]) == {"yes": 1}
+    assert one_sided(CLASSES, examples, [(0, 1)]) == {"maybe": 2, "no": 2, "yes": 1}
+    assert one_sided(CLASSES, examples[:4], [(0, 2), (1, 3)]) == {}
+    assert one_sided(CLASSES, examples, []) == {}
+
+
+# What a split holds that is too little, for each kind.
+TOO_LITTLE = [
+    (CLASSES, (1, 1), "holds 'no' alone (2 examples)"),
+    (SCORES, (1.5,), "holds the score 1.5 alone (1 example)"),
+    (MANY, ((0, 0), (0, 0)), "holds no label (2 examples)"),
+    (TAGS, ((2, 2), (2,)), "holds 'O' alone (2 examples)"),
+]
+
+
+@pytest.mark.parametrize(("task", "labels", "held"), TOO_LITTLE)
+def test_a_split_that_is_labelled_alike_is_told(task: Task, labels: tuple[object, ...], held: str) -> None:
+    for fault in (train_fault(task, _examples(*labels)), dev_fault(task, _examples(*labels))):
+        assert fault is not None
+        assert fault.startswith(f"{held}, ")
+        assert "expected" in fault
+
+
+def test_labels_that_are_left_out_are_nothing_to_score_by() -> None:
+    classes = replace(CLASSES, left_out=("no", "maybe"))
+    assert dev_fault(classes, _examples(0, 1)) is not None
+    assert dev_fault(classes, _examples(0, 2)) is None
+    many = replace(MANY, left_out=("b",))
+    assert dev_fault(many, _examples((0, 1), (0, 0))) is not None
+    assert dev_fault(many, _examples((1, 1), (0, 0))) is None
+
+
+ALL_METRICS = [
+    *((CLASSES, name) for name in METRICS[Kind.CLASSIFICATION]),
+    *((BINARY, name) for name in (*METRICS[Kind.CLASSIFICATION], *BINARY_METRICS)),
+    *((replace(CLASSES, left_out=("no",)), name) for name in ("micro_f1", "macro_f1")),
+    *((MANY, name) for name in METRICS[Kind.MULTI_LABEL]),
+    *((TAGS, name) for name in METRICS[Kind.TOKEN_CLASSIFICATION]),
+    *((PLAIN_TAGS, name) for name in METRICS[Kind.TOKEN_CLASSIFICATION]),
+    *((SCORES, name) for name in ("pearson", "spearman")),
+]
+
+
+@st.composite
+def _labelled(draw: st.DrawFn) -> tuple[Task, list[Example], list[Example]]:
+    task, metric = draw(st.sampled_from(ALL_METRICS))
+    index = st.integers(0, max(0, len(task.labels) - 1))
+    label = {
+        Kind.CLASSIFICATION: index,
+        Kind.REGRESSION: st.sampled_from([0.0, 1.5, 4.0]),
+        Kind.MULTI_LABEL: st.tuples(*[st.integers(0, 1)] * len(task.labels)),
+        Kind.TOKEN_CLASSIFICATION: st.lists(index, min_size=1, max_size=3).map(tuple),
+    }[task.kind]
+    train, dev = (draw(st.lists(label, min_size=1, max_size=6)) for _ in range(2))
+    return replace(task, metric=metric), _examples(*train), _examples(*dev)
+
+
+def _arrays(task: Task, examples: list[Example]) -> tuple[np.ndarray, Words | None]:
+    labels = [example.label for example in examples]
+    if not task.per_token:
+        return np.array(labels, dtype=np.int64 if task.kind is Kind.CLASSIFICATION else np.float32), None
+    offsets = np.cumsum([0, *map(len, labels)])  # type: ignore[arg-type]
+    return np.concatenate(labels), Words(offsets, np.zeros(offsets[-1], dtype=np.int32))  # type: ignore[arg-type]
+
+
+@given(_labelled())
+def test_where_there_is_no_fault_perfect_predictions_beat_the_trivial_ones(
+    drawn: tuple[Task, list[Example], list[Example]],
+) -> None:
+    """By the metrics themselves: the score is defined, and above the trivial predictor's, whatever that learnt."""
+    task, train, dev = drawn
+    (known, _), (labels, words) = _arrays(task, train), _arrays(task, dev)
+    perfect = labels[:, None] if task.kind is Kind.REGRESSION else labels - 0.5
+    if task.kind in (Kind.CLASSIFICATION, Kind.TOKEN_CLASSIFICATION):
+        perfect = np.eye(task.outputs)[labels]
+    score = evaluate(task, perfect, labels, words).score
+    trivial = TrivialPredictor.of(task, known, labels, words)
+    if dev_fault(task, dev) is None:
+        assert score > trivial.score
+    elif task.metric in ("pearson", "spearman", "roc_auc", "average_precision", "matthews", "entity_f1", "entity_recall"):
+        is_plain = task.per_token and "O" not in task.labels
+        assert math.isnan(score) or score == 0 or is_plain
+    assert (train_fault(task, train) is None) == (trivial.train_loss > 0)
 
 
 @pytest.mark.parametrize(("shared", "expected"), [(0, []), (1, ["1 of 3 dev examples has texts that stand in train, too"])])

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "BIOSSES"
     path.mkdir()
     (path / "train.jsonl").write_text(_line("a") + _line("b", 4))
-    (path / "dev.jsonl").write_text(_line("c", 2.2))
+    (path / "dev.jsonl").write_text(_line("c", 2.2) + _line("d", 3.1))
     os.mkfifo(path / "test.jsonl")
     return path
 
@@ -69,7 +70,7 @@ def write_csv(file: Path, labels: list[Any], start: int = 0) -> None:
 def test_train_and_dev_are_read_in_the_order_of_their_rows(folder: Path) -> None:
     found = inspect(_source(folder))
     assert found.data is not None
-    assert ([e.id for e in found.data.train], [e.id for e in found.data.dev]) == (["a", "b"], ["c"])
+    assert ([e.id for e in found.data.train], [e.id for e in found.data.dev]) == (["a", "b"], ["c", "d"])
     assert (found.problems, found.data.folds) == ((), ())
     assert load_data(_source(folder)) == found.data
     assert load_split(_source(folder), "train") == found.data.train
@@ -143,9 +144,9 @@ def test_the_digest_follows_both_splits(folder: Path, split: str) -> None:
 
 
 def test_the_digest_tells_where_a_line_belongs(folder: Path) -> None:
-    train, dev = _line("a") + _line("b"), _line("c")
+    train, dev = _line("a") + _line("b", 2) + _line("e", 3), _line("c") + _line("d", 4)
     digests = set()
-    for first, second in ((train, dev), (dev, train), (_line("a"), _line("b") + dev)):
+    for first, second in ((train, dev), (dev, train), (_line("a") + _line("b", 2), _line("e", 3) + dev)):
         (folder / "train.jsonl").write_text(first)
         (folder / "dev.jsonl").write_text(second)
         digests.add(inspect(_source(folder)).digest)
@@ -160,15 +161,15 @@ def test_texts_in_both_splits_are_a_note(folder: Path) -> None:
 
 
 def test_a_split_that_is_not_as_published_is_a_note(folder: Path) -> None:
-    assert inspect(_source(folder)).notes == ("train: 2 examples, published 64", "dev: 1 examples, published 16")
-    (folder / "dev.jsonl").write_text("".join(_line(str(index)) for index in range(16)))
+    assert inspect(_source(folder)).notes == ("train: 2 examples, published 64", "dev: 2 examples, published 16")
+    (folder / "dev.jsonl").write_text("".join(_line(str(index), index / 4) for index in range(16)))
     assert inspect(_source(folder)).notes[0] == "train: 2 examples, published 64"
     assert not [note for note in inspect(_source(folder)).notes if note.startswith("dev")]
 
 
 def test_a_class_without_a_train_example_is_a_problem(folder: Path) -> None:
     (folder / "train.jsonl").write_text(_line("a", "yes") + _line("b", "no"))
-    (folder / "dev.jsonl").write_text(_line("c", "maybe"))
+    (folder / "dev.jsonl").write_text(_line("c", "maybe") + _line("d", "no"))
     assert _problems(_source(folder, PUBMEDQA)) == [
         f"{folder}/train.jsonl: no example has the label 'maybe', but 1 of dev do; expected one of: no, yes"
     ]
@@ -182,12 +183,12 @@ def test_the_demo_needs_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert counts == dict(DEMO.published)
 
 
-def test_labels_of_one_s_own_come_from_train_and_dev(tmp_path: Path) -> None:
+def test_labels_of_one_s_own_come_from_train(tmp_path: Path) -> None:
     write_csv(tmp_path / "train.csv", ["yes", "no", "maybe"] * 4)
     write_csv(tmp_path / "dev.csv", ["no", "yes"], start=100)
     os.mkfifo(tmp_path / "test.csv")
     found = inspect(own(tmp_path, dev="dev.csv", test="test.csv"))
-    assert found.problems == found.notes == ()
+    assert (found.problems, found.notes) == ((), ("labels in train: maybe 4, no 4, yes 4",))
     assert found.source.task.labels == ("maybe", "no", "yes")
     assert found.data == load_data(found.source)
     assert [example.label for example in found.data.dev] == [1, 2]
@@ -199,6 +200,7 @@ def test_without_a_dev_split_a_fifth_of_train_is_cut_off(tmp_path: Path) -> None
     write_csv(tmp_path / "train.csv", ["yes"] * 10 + ["no"] * 40)
     found = inspect(own(tmp_path))
     assert found.notes == (
+        "labels in train: no 32, yes 8 (the positive class)",
         "dev: 10 of 50 examples cut from train, stratified by label",
         "test: there is no test split; scores on dev are all there will be",
     )
@@ -215,7 +217,7 @@ def test_without_a_dev_split_a_fifth_of_train_is_cut_off(tmp_path: Path) -> None
 def test_folds_hold_every_example_once(tmp_path: Path) -> None:
     write_csv(tmp_path / "train.csv", ["yes"] * 10 + ["no"] * 15)
     found = inspect(own(tmp_path, folds=5))
-    assert found.notes[0] == "dev: 5 folds of 25 examples, stratified by label"
+    assert found.notes[1] == "dev: 5 folds, each 5 of the 25 examples, stratified by label"
     assert found.data is not None
     assert (len(found.data.train), found.data.dev) == (25, ())
     assert sorted(index for fold in found.data.folds for index in fold) == list(range(25))
@@ -228,9 +230,20 @@ FAULTS: list[tuple[dict[str, Any], list[Any], list[str]]] = [
     (
         {"folds": 2},
         ["a"] * 5 + ["b"],
-        ["train.csv: all examples with the label 'b' (1) are in one fold, with none to learn from"],
+        ["train.csv: fold 1's dev part holds 'a' alone (3 examples), by which no score tells a good model from a trivial one"],
     ),
-    ({}, ["a", "b"], ["train.csv: there are too few examples to cut dev from them; name a dev file"]),
+    (
+        {"folds": 4},
+        ["a", "b"] * 2,
+        ["train.csv: fold 1's dev part holds 'a' alone (1 example), by which no score tells a good model from a trivial one"],
+    ),
+    (
+        {"dev_share": 0.01},
+        ["a", "b"] * 9,
+        ["train.csv: dev, as cut from train, holds 'a' alone (1 example), by which no score tells a good model from a"],
+    ),
+    ({}, ["a", "b"], ["train.csv: there are too few different texts of each label to cut dev from them; name a dev file"]),
+    ({"label": "note"}, ["a", "b"], []),
     ({}, ["a", "a"], ["train.csv: 'label' holds 'a' alone; expected at least two labels"]),
     ({"text": "nte"}, ["a", "b"], ["train.csv: there is no column 'nte'; did you mean 'note'?"]),
     ({"text": "nte"}, ["a", "a"], ["train.csv: 'label' holds 'a' alone", "train.csv: there is no column 'nte'; did you mean"]),
@@ -254,6 +267,76 @@ def test_each_fault_of_a_table_of_one_s_own_is_told_with_its_place(
     found = _problems(own(tmp_path, **settings))
     assert len(found) == len(expected)
     assert all(problem.removeprefix(f"{tmp_path}/").startswith(start) for problem, start in zip(found, expected, strict=True))
+
+
+def test_a_dev_split_by_which_nothing_can_be_judged_is_told_at_its_place(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["no", "yes"] * 5)
+    write_csv(tmp_path / "dev.csv", ["no"] * 3, start=100)
+    (problem,) = _problems(own(tmp_path, dev="dev.csv", metric="roc_auc"))
+    assert problem.startswith(f"{tmp_path}/dev.csv: dev holds 'no' alone (3 examples), by which no score tells")
+
+
+def test_scores_that_are_all_alike_are_told_of_train_alone(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", [3] * 20)
+    assert _problems(own(tmp_path, kind="regression")) == [
+        f"{tmp_path}/train.csv: train holds the score 3 alone (16 examples), of which nothing can be learnt; "
+        "expected at least two different scores"
+    ]
+
+
+def test_rows_that_cannot_be_read_hide_nothing_and_nothing_is_made_out_of_them(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["yes"] * 5)
+    with (tmp_path / "train.csv").open("a") as file:
+        file.write("too,many,cells\n")
+    write_csv(tmp_path / "dev.csv", ["", "yees"], start=100)
+    assert [problem.removeprefix(f"{tmp_path}/") for problem in _problems(own(tmp_path, dev="dev.csv"))] == [
+        "train.csv:7: expected 2 cells, as in the header, but got 3",
+        'dev.csv:2: `label` must be one of: yes, but got ""',
+        "dev.csv:3: unknown label \"yees\"; did you mean 'yes'?",
+    ]
+
+
+def test_a_fault_of_all_labels_does_not_hide_what_is_wrong_with_the_texts(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("note,label\na b,U-X O\n,O\n")
+    assert [problem.removeprefix(f"{tmp_path}/") for problem in _problems(own(tmp_path, kind="token classification"))] == [
+        "train.csv: 'label' has tags of another scheme: write `S-` for `U-`",
+        "train.csv:3: `note` must be a list of at least one word, but got []",
+    ]
+
+
+@pytest.mark.parametrize("settings", [{"folds": 3}, {}])
+def test_what_a_cut_cannot_divide_is_a_note(tmp_path: Path, settings: dict[str, Any]) -> None:
+    write_csv(tmp_path / "train.csv", ["no", "yes"] * 10 + ["maybe"])
+    found = inspect(own(tmp_path, **settings))
+    assert found.problems == ()
+    where = "of every fold" if settings else "of the cut"
+    assert f"labels that are not on both sides {where}: 'maybe' (1)" in found.notes
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_folds_take_many_rare_labels(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    cells = [";".join(f"L{label}" for label in range(12) if draw.random() < 1 / (label + 1.5)) for _ in range(60)]
+    write_csv(tmp_path / "train.csv", cells)
+    for settings in ({"folds": 5}, {}):
+        assert inspect(own(tmp_path, kind="multi-label", **settings)).problems == ()
+
+
+def test_scores_are_cut_by_score(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", list(range(22)))
+    cut, folds = (inspect(own(tmp_path, kind="regression", **settings)).notes[0] for settings in ({}, {"folds": 3}))
+    assert cut == "dev: 4 of 22 examples cut from train, stratified by score"
+    assert folds == "dev: 3 folds, each 7 to 8 of the 22 examples, stratified by score"
+
+
+def test_whole_numbers_are_one_label_however_they_are_written(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["0.0", "1.0", "0", "1"] * 4)
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps({"note": str(i), "label": i % 2 / 1}) + "\n" for i in range(16)))
+    for file in ("train.csv", "train.jsonl"):
+        assert inspect(own(tmp_path, train=file)).source.task.labels == ("0", "1")
+    for labels in (["0", "1"], ["0.0", "1.0"]):
+        found = inspect(own(tmp_path, labels=labels))
+        assert (found.problems, found.source.task.labels) == ((), ("0", "1"))
 
 
 def test_tags_in_a_table_and_their_repairs(tmp_path: Path) -> None:

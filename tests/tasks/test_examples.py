@@ -108,6 +108,12 @@ def test_many_labels_are_names_or_flags() -> None:
     assert none == (0,) * 10
 
 
+@pytest.mark.parametrize("label", [[0, 1, 1], [True, False], ["a", 3], ["a", ""]])
+def test_a_list_that_is_none_of_labels_is_one_fault(label: list[Any]) -> None:
+    (fault,) = _faults(replace(HOC, labels=("a", "b")), {**TEXT, "label": ["a"]}, {**TEXT, "label": label})
+    assert fault.endswith(f"but got {json.dumps(label)}")
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -120,7 +126,10 @@ def test_many_labels_are_names_or_flags() -> None:
         ({"ner_tags": ["O", "B"]}, ["`tokens` has 3 words, but `ner_tags` has 2 tags"]),
         ({"ner_tags": None}, ["`ner_tags` must be a list with one of these for each word: B, I, O, but got null"]),
         ({"ner_tags": ["O", "E", "E"]}, ['unknown label "E"; expected one of: B, I, O']),
-        ({"ner_tags": ["O", ["B"], {}]}, 2 * ["`ner_tags` must be a list with one of these for each word: B, I, O, but got "]),
+        (
+            {"ner_tags": ["O", ["B"], {}]},
+            ['`ner_tags` must be a list with one of these for each word: B, I, O, but got ["O", ["B"], {}]'],
+        ),
     ],
 )
 def test_each_fault_of_a_tagged_sentence_is_named(change: dict[str, Any], expected: list[str]) -> None:

@@ -108,7 +108,7 @@ def _lines(*labels: str, key: str = "note") -> bytes:
 def test_without_a_dev_split_it_is_cut_from_train_and_folds_need_that(cache: Path) -> None:
     _data_set(cache, {"train.csv": b"note,urgent\n" + b"".join(b"n%d,%s\n" % (i, [b"a", b"b"][i % 2]) for i in range(20))})
     found = inspect(_own())
-    assert found.notes[0] == "dev: 4 of 20 examples cut from train, stratified by label"
+    assert found.notes[1] == "dev: 4 of 20 examples cut from train, stratified by label"
     assert not found.source.has_test
     assert len(inspect(_own(folds=4)).data.folds) == 4  # type: ignore[union-attr]
     _data_set(cache, {"train.jsonl": _lines("a", "b"), "dev.jsonl": _lines("a", "b")}, "owner/both")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blurb_tune.errors import Problem
 from blurb_tune.tasks.examples import NamedProblem, Row
-from blurb_tune.tasks.labels import check_labels, infer_labels
+from blurb_tune.tasks.labels import check_enough, check_labels, infer_labels, note_labels
 from blurb_tune.tasks.task import Kind, Task
 
 
@@ -28,6 +31,8 @@ def _rows(*labels: Any) -> list[Row]:
     [
         (Kind.CLASSIFICATION, ["yes", "no", "yes"], ("no", "yes")),
         (Kind.CLASSIFICATION, ["10", 9, 1.0, "-2"], ("-2", "1", "9", "10")),
+        (Kind.CLASSIFICATION, ["10.5", "9.5", "-1", "9.50"], ("-1", "9.5", "9.50", "10.5")),
+        (Kind.CLASSIFICATION, ["0.0", 1.0, "1", "01"], ("0", "01", "1")),
         (Kind.CLASSIFICATION, ["b", "2", "10", "a"], ("2", "10", "a", "b")),
         (Kind.CLASSIFICATION, [True, False], ("false", "true")),
         (Kind.CLASSIFICATION, ["a", None, "", " ", float("nan"), 2.5, ["b"], {}], ("a",)),
@@ -81,7 +86,8 @@ FAULTS: list[tuple[Task, list[Any], str, str]] = [
 
 @pytest.mark.parametrize(("task", "labels", "key", "what"), FAULTS)
 def test_each_fault_of_the_labels_is_told_with_its_key(task: Task, labels: list[Any], key: str, what: str) -> None:
-    assert check_labels(task, _rows(*labels), "t.csv") == [NamedProblem("t.csv", what, key)]
+    rows = _rows(*labels)
+    assert [*check_labels(task, rows, "t.csv"), *check_enough(task, rows, "t.csv")] == [NamedProblem("t.csv", what, key)]
 
 
 @pytest.mark.parametrize(
@@ -95,8 +101,59 @@ def test_each_fault_of_the_labels_is_told_with_its_key(task: Task, labels: list[
     ],
 )
 def test_sound_labels_are_left_alone(task: Task, labels: list[Any]) -> None:
-    assert check_labels(task, _rows(*labels), "t") == []
+    assert [*check_labels(task, _rows(*labels), "t"), *check_enough(task, _rows(*labels), "t")] == []
 
 
 def test_a_column_that_is_not_there_is_told_elsewhere() -> None:
-    assert check_labels(_task(label_field="labl"), _rows("a"), "t") == []
+    task = _task(label_field="labl")
+    assert [*check_labels(task, _rows("a"), "t"), *check_enough(task, _rows("a"), "t")] == []
+
+
+def test_of_labels_that_cannot_be_read_nothing_is_made_out() -> None:
+    """The rows that were not read may hold what seems to be lacking."""
+    task = _task(labels=("a",), left_out=("b",))
+    assert len(check_enough(task, _rows("a"), "t")) == 2
+    assert check_enough(task, [*_rows("a"), Problem("t:2", "expected 2 cells, but got 3")], "t") == []
+    assert check_enough(_task(labels=("a",)), _rows("a", ""), "t") == []
+
+
+def test_values_that_are_no_labels_are_told_by_their_type() -> None:
+    (problem,) = check_enough(_task(), _rows(date(2020, 1, 2), date(2021, 1, 2)), "t")
+    what = "'label' holds no label, but values of type date, such as \"2020-01-02\"; expected at least two labels"
+    assert problem.what == what
+
+
+def test_labels_are_shown_with_their_counts() -> None:
+    counts = {"no": 8, "yes": 2}
+    assert list(note_labels(_task(labels=("no", "yes")), counts)) == ["labels in train: no 8, yes 2 (the positive class)"]
+    assert list(note_labels(_task(Kind.MULTI_LABEL, labels=("no", "yes")), counts)) == ["labels in train: no 8, yes 2"]
+    assert list(note_labels(_task(Kind.REGRESSION), {})) == []
+    many = {f"L{index}": index for index in range(2, 15)}
+    (note,) = note_labels(_task(labels=tuple(many)), many)
+    assert note == "labels in train: L14 14, L13 13, L12 12, L11 11, L10 10, L9 9, L8 8, L7 7 and 5 more"
+
+
+NOTES: list[tuple[Task, tuple[str, ...], str | None]] = [
+    (_task(), ("No", "no", "yes"), "labels that differ in case, blanks or as numbers only: 'No' and 'no'"),
+    (_task(), ("a b", "ab"), "labels that differ in case, blanks or as numbers only: 'a b' and 'ab'"),
+    (_task(), ("1", "01", "2"), "labels that differ in case, blanks or as numbers only: '1' and '01'"),
+    (_task(), ("NaN", "no", "yes"), "taken as labels: 'NaN'; rows without a label have to be left out"),
+    (_task(left_out=("none",)), ("none", "no", "yes"), None),
+    (_task(Kind.MULTI_LABEL), ("a, b", "b"), "labels with a comma or a bar: 'a, b'; between labels there is a semicolon"),
+    (_task(), ("a, b", "b"), None),
+    (_task(Kind.TOKEN_CLASSIFICATION), ("B-x", "B-y"), "there is no tag 'O': every word is read as part of an entity"),
+    (_task(Kind.TOKEN_CLASSIFICATION), ("B-x", "O"), None),
+]
+
+
+@pytest.mark.parametrize(("task", "labels", "expected"), NOTES)
+def test_labels_that_may_be_mistakes_are_noted(task: Task, labels: tuple[str, ...], expected: str | None) -> None:
+    notes = list(note_labels(replace(task, labels=labels), dict.fromkeys(labels, 5)))
+    assert notes[1:] == ([expected] if expected else [])
+
+
+def test_labels_with_a_single_example_are_noted_once() -> None:
+    task = _task(labels=("no", "yes", "yse"))
+    counts = {"no": 1, "yes": 5, "yse": 1}
+    assert list(note_labels(task, counts))[1:] == ["labels with one train example alone: 'no', 'yse'"]
+    assert list(note_labels(task, counts, told=["yse"]))[1:] == ["labels with one train example alone: 'no'"]

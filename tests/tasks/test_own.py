@@ -52,7 +52,10 @@ def test_the_plan_holds_task_source_and_notes(folder: Path) -> None:
     assert (plan.task.name, plan.task.labels, plan.metric) == ("notes", ("no", "yes"), "macro_f1")
     assert plan.task.fields == ("note",)
     assert (plan.train_examples, plan.dev_examples) == (24, 6)
-    assert plan.notes == ("dev: 6 of 30 examples cut from train, stratified by label",)
+    assert plan.notes == (
+        "labels in train: no 16, yes 8 (the positive class)",
+        "dev: 6 of 30 examples cut from train, stratified by label",
+    )
     assert plan.source.has_test
     assert plan.max_steps == plan.max_epochs * 2
 
@@ -76,7 +79,7 @@ def test_folds_multiply_the_trials(folder: Path) -> None:
     plan = plan_of(folder, folds=5, sweep={"seeds": 2, "space": {"epochs": 3, "batch_size": 4}, "search": {"sampler": "grid"}})
     assert (plan.trials, plan.train_examples, plan.dev_examples) == (10, 24, 6)
     assert (plan.max_epochs, plan.max_steps) == (30, 180)
-    assert plan.notes[0] == "dev: 5 folds of 30 examples, stratified by label"
+    assert plan.notes[1] == "dev: 5 folds, each 6 of the 30 examples, stratified by label"
 
 
 def test_without_the_machine_no_table_is_looked_at(folder: Path) -> None:
@@ -94,7 +97,7 @@ def test_the_digest_follows_content_and_meaning_not_places(folder: Path) -> None
     others = [{"labels": ["yes", "no"]}, {"text": "other"}, {"dev_share": 0.5}, {"folds": 2}, {"max_length": 64}]
     others += [{"dev": "more.csv"}, {"metric": "f1"}]
     assert len({plan_of(folder, **other).digest for other in others} | {digest}) == len(others) + 1
-    (folder / "notes.csv").write_bytes((folder / "more.csv").read_bytes())
+    (folder / "notes.csv").write_text((folder / "notes.csv").read_text().replace("on notes", "of notes"))
     assert plan_of(folder).digest != digest
 
 
@@ -109,19 +112,14 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
         {"train": "notes.xlsx"},
         ["s.yaml:2: task.train: expected a file that ends with .csv, .tsv, .json, .jsonl, .parquet, but got 'notes.xlsx'"],
     ),
+    ({"dev": "./notes.csv"}, ["s.yaml:6: task.dev: './notes.csv' is the train file already"]),
     ({"dev": "notes.csv"}, ["s.yaml:6: task.dev: 'notes.csv' is the train file already"]),
     ({"hub": "owner/notes"}, ["s.yaml:2: task.train: the hub data set has its own splits; leave this out, or `hub`"]),
     ({"text": "nte"}, ["s.yaml:3: task.text: notes.csv: there is no column 'nte'; did you mean 'note'?"]),
     ({"label": "urgnt"}, ["s.yaml:4: task.label: notes.csv: there is no column 'urgnt'; did you mean 'urgent'?"]),
     ({"id": "ky"}, ["s.yaml:6: task.id: notes.csv: there is no column 'ky'; did you mean 'key'?"]),
     ({"text": ["note", "note"]}, ["s.yaml:3: task.text: the two columns of a pair must differ, but both are 'note'"]),
-    (
-        {"label": "note"},
-        [
-            "s.yaml:4: task.label: 'note' is the text's column already",
-            "s.yaml:4: task.label: notes.csv: 'note' holds 30 labels in 30 rows; are column and `kind` right?",
-        ],
-    ),
+    ({"label": "note"}, ["s.yaml:4: task.label: 'note' is the text's column already"]),
     (
         {"metric": "acuracy"},
         ["s.yaml:6: task.metric: there is no metric 'acuracy' for classification; did you mean 'accuracy'?"],

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from blurb_tune.tasks.sources import DATA_VARIABLE, find_source
 from blurb_tune.tasks.tables import BuiltIn, FileTables, HubTables, Nowhere
 from blurb_tune.tasks.task import Task
 
+ROOT = Path(__file__).parent.parent.parent
 BIOSSES, PUBMEDQA, PICO, DEMO = (TASKS[name] for name in ("biosses", "pubmedqa", "ebm-pico", "demo"))
 
 
@@ -132,8 +137,60 @@ def test_the_demo_has_its_data_in_itself(tmp_path: Path) -> None:
 
 def test_files_say_where_they_lie(tmp_path: Path) -> None:
     for split in ("train", "dev", "test"):
-        (tmp_path / f"{split}.jsonl").touch()
+        (tmp_path / f"{split}.jsonl").write_text("{}\n")
     source = find_source(BIOSSES, str(tmp_path))
     assert source.describe() == str(tmp_path)
     assert source.tables.place("dev") == str(tmp_path / "dev.jsonl")
     assert source.tables.problems() == []
+
+
+def test_what_keeps_test_from_being_read_is_told_without_opening_it(tmp_path: Path) -> None:
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.jsonl").write_text("{}\n")
+    test = tmp_path / "test.jsonl"
+    source = find_source(BIOSSES, str(tmp_path))
+
+    def faults() -> list[str]:
+        return [str(problem).removeprefix(f"{test}: ") for problem in source.tables.problems()]
+
+    assert faults() == ["no such file"]
+    assert not source.has_test
+    test.mkdir()
+    assert faults() == ["expected a file, but this is a folder"]
+    test.rmdir()
+    test.touch()
+    assert faults() == ["the file is empty"]
+    test.unlink()
+    os.mkfifo(test)  # to open it would block
+    assert faults() == []
+    assert source.has_test
+
+
+def _as_nobody(check: str, *arguments: Path) -> str:
+    """What Python code prints as a user without root's rights on files."""
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [*drop, sys.executable, "-c", check, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root cannot put off its rights here")
+@pytest.mark.parametrize("locked", ["BIOSSES", "BIOSSES/test.jsonl", "."])
+def test_what_may_not_be_read_is_a_problem(tmp_path: Path, locked: str) -> None:
+    folder = tmp_path / "blurb" / "BIOSSES"
+    folder.mkdir(parents=True)
+    for split in ("train", "dev", "test"):
+        (folder / f"{split}.jsonl").write_text("{}\n")
+    place = tmp_path / "blurb" / locked
+    place.chmod(0)
+    check = (
+        "import sys\nfrom blurb_tune.tasks import catalogue, data, sources\n"
+        "source = sources.find_source(catalogue.TASKS['biosses'], sys.argv[1])\n"
+        "print(*data.inspect(source).problems, sep='\\n')"
+    )
+    try:
+        printed = _as_nobody(check, tmp_path / "blurb")
+    finally:
+        place.chmod(0o700)
+    assert f"{'BIOSSES/test.jsonl' if locked != '.' else 'blurb'}: " in printed
+    assert "cannot be read: Permission denied" in printed

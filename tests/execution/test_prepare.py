@@ -1,0 +1,32 @@
+"""What actors need is made in the driver, or refused before a sweep has begun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from blurb_tune.errors import InputError
+from blurb_tune.execution.prepare import prepare_environment
+from blurb_tune.models.tiny import build_tiny, tiny_tokenizer
+from blurb_tune.preflight import make_plan
+from blurb_tune.spec import load_spec
+
+
+def save_broken(folder: Path) -> Path:
+    model = build_tiny()
+    with torch.no_grad():
+        next(model.bert.encoder.parameters()).fill_(torch.nan)
+    model.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def test_every_model_whose_weights_cannot_be_used_is_named(tmp_path: Path) -> None:
+    one, other = (save_broken(tmp_path / name) for name in ("one", "other"))
+    spec = tmp_path / "s.yaml"
+    spec.write_text(f"task: demo\nmodel: [{one}, tiny, {other}]\n")
+    with pytest.raises(InputError) as caught:
+        prepare_environment(make_plan(load_spec(spec, [])))
+    assert [problem.where for problem in caught.value.problems] == [f"model {one}", f"model {other}"]
