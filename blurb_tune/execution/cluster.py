@@ -66,21 +66,13 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
 
 @contextmanager
 def _sigterm_is_ours() -> Iterator[None]:
-    """Keep Ray's hands off SIGTERM, which is for the driver alone, even where it is sent to all processes of a job.
-
-    ray.init sets handlers of its own, in Python and in C++, where it ends the process with a dump. The processes it starts
-    inherit what is blocked: otherwise they would be gone before the driver could say what it has.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """Keep the handler of SIGTERM: ray.init sets its own, in Python and in C++, where it ends the process with a dump."""
     handler = signal.getsignal(signal.SIGTERM)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if threading.current_thread() is threading.main_thread():  # else Python has no say in it, and neither has Ray
+            signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
 
 
 def _check_address(address: str | None) -> None:
