@@ -101,6 +101,6 @@ def write_atomically(path: Path, text: str) -> None:
             file.write(text)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException:  # a Ctrl-C too leaves no half file behind
         Path(temporary).unlink(missing_ok=True)
         raise

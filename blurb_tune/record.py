@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blurb_tune import events as ev
+from blurb_tune.event_log import read_events
 from blurb_tune.results import GroupResult, best_of
 from blurb_tune.stability import aggregate, spread
 from blurb_tune.trial import Configuration, Measurement, Outcome
@@ -121,7 +122,7 @@ class SweepRecord:
     @classmethod
     def read(cls, path: Path) -> SweepRecord:
         """The record of the log at `path`. Raises BlurbTuneError when the log is damaged before its last line."""
-        return cls.of(event for event, _ in ev.read_events(path))
+        return cls.of(event for event, _ in read_events(path))
 
     def apply(self, event: ev.Event) -> None:
         match event:

@@ -6,7 +6,6 @@ All three talk to one `Sweep`. (Ray's own OptunaSearch hard-codes Optuna's NopPr
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +79,11 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
 
 def _error_of(trial: Trial) -> Exception | None:
     """What ended a trial's process; Tune has just written it to the experiment's scratch folder."""
-    with suppress(OSError), Path(trial.pickled_error_file or "").open("rb") as file:
+    if trial.pickled_error_file is None:
+        return None
+    with Path(trial.pickled_error_file).open("rb") as file:
         error: Exception = cloudpickle.load(file)
         return error
-    return None
 
 
 class InterruptStopper(_NotInSnapshots, tune.Stopper):  # type: ignore[misc]

@@ -14,7 +14,7 @@ from ray import tune
 
 from blurb_tune import events as ev
 from blurb_tune.errors import BlurbTuneError
-from blurb_tune.events import EventLog, read_events
+from blurb_tune.event_log import EventLog, read_events
 from blurb_tune.execution.actor import TrialActor
 from blurb_tune.execution.adapters import InterruptStopper, SweepScheduler, SweepSearcher
 from blurb_tune.execution.cluster import count_nodes, count_slots, ray_cluster

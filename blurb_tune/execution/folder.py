@@ -13,6 +13,7 @@ import yaml
 
 from blurb_tune import events as ev
 from blurb_tune.errors import InputError, Problem
+from blurb_tune.event_log import read_events
 from blurb_tune.execution.sweep import SweepFacts
 from blurb_tune.paths import SweepPaths, fault_of_folder, write_atomically
 from blurb_tune.preflight import Plan
@@ -37,7 +38,7 @@ def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:
         raise InputError([Problem(str(paths.root), fault)])
     if not paths.root.exists():
         return None
-    first = next((event for event, _ in ev.read_events(paths.events)), None) if paths.events.exists() else None
+    first = next((event for event, _ in read_events(paths.events)), None) if paths.events.exists() else None
     if first is None:
         strangers = [path for path in paths.root.iterdir() if path not in (paths.events, paths.spec, paths.lock)]
         if strangers:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from blurb_tune import events as ev
-from blurb_tune.events import EventLog
+from blurb_tune.event_log import EventLog
 from blurb_tune.record import SweepRecord, TrialRecord
 from blurb_tune.search.pruning import TrialPruning
 from blurb_tune.search.study import ConfigurationStudy

@@ -70,7 +70,7 @@ def _made(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield
-    except BaseException:
+    except BaseException:  # after a Ctrl-C too
         with suppress(OSError):  # somebody else uses it by now
             for each in absent:
                 each.rmdir()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from blurb_tune import events as ev
 from blurb_tune.errors import BlurbTuneError
+from blurb_tune.event_log import read_events
 from blurb_tune.tracking.updates import RunBuilder, RunUpdate
 
 _PIECE = 2000  # events between two bookmarks: many whole trials, and little to do again after a crash
@@ -31,7 +32,7 @@ class Backlog:
         Raises BlurbTuneError when the log is damaged.
         """
         self.rewind()
-        for event, end in ev.read_events(self._log):
+        for event, end in read_events(self._log):
             if end > offset:
                 break
             self._builder.apply(event)
@@ -85,13 +86,13 @@ class Backlog:
 
     def sweep_id(self) -> str:
         """Raises BlurbTuneError when the log does not begin with the start of a sweep."""
-        event, _ = next(ev.read_events(self._log), (None, 0))
+        event, _ = next(read_events(self._log), (None, 0))
         if not isinstance(event, ev.SweepStarted):
             raise BlurbTuneError(f"{self._log}: this event log does not begin with the start of a sweep")
         return event.sweep_id
 
     def _read(self) -> None:
-        for count, (event, end) in enumerate(ev.read_events(self._log, self._read_to), start=1):
+        for count, (event, end) in enumerate(read_events(self._log, self._read_to), start=1):
             self._builder.apply(event)
             self._read_to = end
             if count == _PIECE:

@@ -16,7 +16,7 @@ import pytest
 
 from blurb_tune import events as ev
 from blurb_tune.errors import ExitCode
-from blurb_tune.events import read_events
+from blurb_tune.event_log import read_events
 from blurb_tune.paths import SweepPaths
 from blurb_tune.trial import HYPERPARAMETER_NAMES
 

@@ -11,7 +11,8 @@ import pytest
 
 from blurb_tune.cli.run import _exit_code, run_command
 from blurb_tune.errors import BlurbTuneError, ExitCode
-from blurb_tune.events import Event, EventLog
+from blurb_tune.event_log import EventLog
+from blurb_tune.events import Event
 from blurb_tune.execution.folder import write_spec
 from blurb_tune.paths import SweepPaths
 from blurb_tune.preflight import Plan

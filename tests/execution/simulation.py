@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from blurb_tune import events as ev
-from blurb_tune.events import EventLog, read_events
+from blurb_tune.event_log import EventLog, read_events
 from blurb_tune.execution.sweep import Sweep, SweepFacts
 from blurb_tune.paths import SweepPaths
 from blurb_tune.record import SweepRecord

@@ -15,7 +15,7 @@ import yaml
 
 from blurb_tune import events as ev
 from blurb_tune.errors import BlurbTuneError, InputError
-from blurb_tune.events import read_events
+from blurb_tune.event_log import read_events
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.execution.prepare import prepare_environment
 from blurb_tune.paths import SweepPaths

@@ -12,7 +12,7 @@ import yaml
 
 from blurb_tune import events as ev
 from blurb_tune.errors import BlurbTuneError
-from blurb_tune.events import read_events
+from blurb_tune.event_log import read_events
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.execution.prepare import encode_for, prepare_environment
 from blurb_tune.execution.weights import load_weights

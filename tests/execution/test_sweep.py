@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from blurb_tune import events as ev
-from blurb_tune.events import read_events
+from blurb_tune.event_log import read_events
 from blurb_tune.execution.folder import first_event
 from blurb_tune.execution.sweep import Sweep, SweepFacts
 from blurb_tune.execution.weights import contenders, weights_name

@@ -16,6 +16,7 @@ from blurb_tune.tasks.examples import NamedProblem
 from blurb_tune.tasks.sources import DATA_VARIABLE, find_source
 from blurb_tune.tasks.tables import BuiltIn, FileTables, HubTables, Nowhere
 from blurb_tune.tasks.task import Task
+from tests.conftest import require
 
 ROOT = Path(__file__).parent.parent.parent
 BIOSSES, PUBMEDQA, PICO, DEMO = (TASKS[name] for name in ("biosses", "pubmedqa", "ebm-pico", "demo"))
@@ -174,9 +175,9 @@ def _as_nobody(check: str, *arguments: Path) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root cannot put off its rights here")
 @pytest.mark.parametrize("locked", ["BIOSSES", "BIOSSES/test.jsonl", "."])
 def test_what_may_not_be_read_is_a_problem(tmp_path: Path, locked: str) -> None:
+    require(os.geteuid() != 0 or shutil.which("setpriv") is not None, "setpriv, with which root puts off its rights")
     folder = tmp_path / "blurb" / "BIOSSES"
     folder.mkdir(parents=True)
     for split in ("train", "dev", "test"):

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from blurb_tune import events as ev
+from blurb_tune.event_log import EventLog
 from blurb_tune.paths import SweepPaths
 from blurb_tune.tracking.delivery import _open_store
 from blurb_tune.trial import Configuration, Measurement, Outcome
@@ -47,7 +48,7 @@ class Sweep:
         self.open()
 
     def open(self) -> None:
-        self.log = ev.EventLog(self.paths.events, self.paths.lock)
+        self.log = EventLog(self.paths.events, self.paths.lock)
         if self.listener:
             self.log.subscribe(self.listener)
 
