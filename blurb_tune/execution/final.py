@@ -170,13 +170,13 @@ def _train_again(environment: TrialEnvironment, model: PreTrainedModel, ended: E
     They are gone where a disk was full, a driver was killed, or nobody had asked for the test when the trial ran.
     """
     trial, folder = ended.trial, environment.weights
+    assert folder is not None, "there is a test only where weights are kept"
     data = environment.models[trial.configuration.model].fold(trial.fold)
     run = environment.fine_tuning(model, data, trial)
     for _ in range(ended.evaluations):
         run.advance()
     weights = run.weights()
     with suppress(OSError):
-        assert folder is not None
         save_weights(folder, weights_name(trial.trial_id, trial.attempt), weights)
     model.load_state_dict(weights, strict=False)
 
