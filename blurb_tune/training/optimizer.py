@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,15 +12,15 @@ EPSILON = 1e-8
 
 
 def rate_factor(step: int, *, total_steps: int, warmup_share: float) -> float:
-    """What the peak learning rate is multiplied with at optimiser step `step`, counted from 1.
+    """The factor on the peak learning rate at optimizer step `step`, counted from 1.
 
-    It rises linearly over the first `warmup_share` of the steps, then falls linearly towards 0 behind the last step
-    (Gu et al. 2021, arXiv 2007.15779).
+    Equal to transformers' `get_linear_schedule_with_warmup` at every step, with `ceil` of the warm-up steps as its Trainer
+    has it: 0 at the first step of a warm-up, 1 behind it, then linearly down (Gu et al. 2021, arXiv 2007.15779).
     """
-    warmup_steps = round(total_steps * warmup_share)
-    if step <= warmup_steps:
-        return step / max(1, warmup_steps)
-    return (total_steps - step + 1) / max(1, total_steps - warmup_steps)
+    done, warmup_steps = step - 1, math.ceil(total_steps * warmup_share)
+    if done < warmup_steps:
+        return done / warmup_steps
+    return max(0.0, (total_steps - done) / max(1, total_steps - warmup_steps))
 
 
 class ScheduledAdamW:
