@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from blurb_tune.errors import BlurbTuneError, InputError, Problem, did_you_mean
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
+from blurb_tune.core.paths import fault_of_folder, home_expanded
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
-from blurb_tune.paths import fault_of_folder, home_expanded
 from blurb_tune.search.combinations import count, feasible_strategies, planned_configurations, too_deep
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from blurb_tune.core.trial import STRATEGY_NAMES
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
 from blurb_tune.spec.dimensions import bounds_of, values_of
 from blurb_tune.tasks.catalogue import BLURB
 from blurb_tune.tasks.task import Task
-from blurb_tune.trial import STRATEGY_NAMES
 
 FOLDER = Path(__file__).parent.parent / "sweeps"
 FILES = sorted(FOLDER.glob("**/*.yaml"))

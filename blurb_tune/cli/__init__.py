@@ -13,7 +13,7 @@ def main() -> None:
 
         app()
     except KeyboardInterrupt:
-        from blurb_tune.errors import ExitCode
+        from blurb_tune.core.errors import ExitCode
 
         print("interrupted", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)

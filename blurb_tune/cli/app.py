@@ -10,8 +10,8 @@ import typer
 import blurb_tune
 from blurb_tune.cli import listings
 from blurb_tune.cli.errors import exit_codes
-from blurb_tune.errors import InputError, Problem
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.paths import SweepPaths
 
 EXAMPLES = """
 Examples:

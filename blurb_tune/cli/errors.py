@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from blurb_tune.errors import BlurbTuneError, ExitCode, InputError
+from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from blurb_tune.cli.formatting import difference, duration, score, share, time_left
 from blurb_tune.cli.progress import Progress, Standing
-from blurb_tune.record import TrialRecord
+from blurb_tune.log.record import TrialRecord
 from blurb_tune.report.groups import Group, lacks_seeds
-from blurb_tune.results import GroupResult
+from blurb_tune.results.groups import GroupResult
 
 MAX_STRATEGIES = 8
 _BAR_WIDTH = 18

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from blurb_tune.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.tasks.catalogue import find_task
 from blurb_tune.tasks.foreign import find_data_sets
 from blurb_tune.tasks.importing import import_data_sets

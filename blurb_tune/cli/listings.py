@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.catalogue import KNOWN_MODELS, KnownModel, check_weights, describe_model
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.hub import PREFIX

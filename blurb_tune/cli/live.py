@@ -14,7 +14,7 @@ from rich.live import Live
 from blurb_tune.cli.formatting import counted, duration, score, share, time_left
 from blurb_tune.cli.frame import frame
 from blurb_tune.cli.progress import Progress
-from blurb_tune.events import (
+from blurb_tune.log.events import (
     ConfigurationEnded,
     Event,
     SelectionMade,
@@ -24,7 +24,7 @@ from blurb_tune.events import (
     Tested,
     TrialEnded,
 )
-from blurb_tune.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.tables import error_line
 
 FRAMES_PER_SECOND = 4

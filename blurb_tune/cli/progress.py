@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from statistics import fmean
 
-from blurb_tune import events as ev
-from blurb_tune.record import SweepRecord, TrialRecord
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log import events as ev
+from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.groups import Group, by_family, by_strategy
-from blurb_tune.results import GroupResult
-from blurb_tune.trial import Outcome
+from blurb_tune.results.groups import GroupResult
 
 
 @dataclass(frozen=True)

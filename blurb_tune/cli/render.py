@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from blurb_tune.cli.formatting import counted, difference, duration, score, share, spelled
-from blurb_tune.events import SweepStarted
-from blurb_tune.final import final_results
-from blurb_tune.record import SweepRecord
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log.events import SweepStarted
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.final_scores import final_results
 from blurb_tune.report.groups import Group, by_configuration, by_family, lacks_seeds, rank, vanilla_means
 from blurb_tune.report.pruning import PruningResult, judge_pruning
-from blurb_tune.results import GroupResult
-from blurb_tune.trial import Outcome
+from blurb_tune.results.groups import GroupResult
 
 MAX_ROWS = 15
 PLAIN_WIDTH = 100

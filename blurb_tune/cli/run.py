@@ -18,13 +18,14 @@ from types import FrameType
 import yaml
 from rich.console import Console
 
-from blurb_tune import events as ev
 from blurb_tune.cli.live import open_view
 from blurb_tune.cli.render import plain_summary, summary_view
-from blurb_tune.errors import BlurbTuneError, ExitCode
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.errors import BlurbTuneError, ExitCode
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log import events as ev
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import make_plan
-from blurb_tune.record import SweepRecord
 from blurb_tune.report.summary import summarise
 from blurb_tune.report.tables import write_all
 from blurb_tune.spec import SweepSpec, load_spec
@@ -32,7 +33,6 @@ from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command, dashboard_url
 from blurb_tune.tracking.writer import TrackingWriter
-from blurb_tune.trial import Outcome
 
 _SECONDS_BETWEEN_TABLES = 30.0
 _FLUSH_SECONDS = 60.0

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from blurb_tune.errors import ExitCode
+from blurb_tune.core.errors import ExitCode
 from blurb_tune.tasks.blurb import BlurbScore, blurb_score, of_type, read_scores
 
 

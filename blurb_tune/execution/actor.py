@@ -15,12 +15,12 @@ import torch
 from ray import tune
 from transformers import PreTrainedModel
 
+from blurb_tune.core.trial import Outcome, TrialConfig, TrialReport
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.slot import set_up_process
 from blurb_tune.execution.weights import save_weights, weights_name
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning
-from blurb_tune.trial import Outcome, TrialConfig, TrialReport
 
 TRIAL = "trial"
 REPORT = "report"

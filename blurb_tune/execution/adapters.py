@@ -14,9 +14,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from blurb_tune.core.trial import Prune, TrialConfig, TrialReport
 from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
-from blurb_tune.execution.sweep import Sweep
-from blurb_tune.trial import Prune, TrialConfig, TrialReport
+from blurb_tune.sweep.sweep import Sweep
 
 
 class _NotInSnapshots:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import ray
 
-from blurb_tune.errors import InputError, Problem
+from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.spec.schema import SweepSpec
 
 _CONNECT_SECONDS = 5.0

@@ -12,9 +12,8 @@ import optuna
 import ray
 from ray import tune
 
-from blurb_tune import events as ev
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.event_log import EventLog, read_events
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import SweepPaths
 from blurb_tune.execution.actor import TrialActor
 from blurb_tune.execution.adapters import InterruptStopper, SweepScheduler, SweepSearcher
 from blurb_tune.execution.cluster import count_nodes, count_slots, ray_cluster
@@ -22,12 +21,13 @@ from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.final import run_final_test
 from blurb_tune.execution.folder import check_folder, first_event, write_spec
 from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment, weights_folder
-from blurb_tune.execution.sweep import Sweep
 from blurb_tune.execution.weights import WeightsKeeper
-from blurb_tune.paths import SweepPaths
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import EventLog, read_events
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan
-from blurb_tune.record import SweepRecord
 from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.sweep.sweep import Sweep
 from blurb_tune.training.precision import resolve_precision
 
 Listener = Callable[[ev.Event], None]

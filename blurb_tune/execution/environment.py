@@ -8,11 +8,11 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from blurb_tune.core.trial import TrialConfig
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.data import FoldedData, TrainingData
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
-from blurb_tune.trial import TrialConfig
 
 
 @dataclass(frozen=True, eq=False)

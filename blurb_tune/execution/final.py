@@ -12,12 +12,12 @@ import numpy as np
 import ray
 from transformers import PreTrainedModel
 
-from blurb_tune import events as ev
-from blurb_tune.errors import BlurbTuneError, InputError
+from blurb_tune.core.errors import BlurbTuneError, InputError
+from blurb_tune.core.seeds import derive
+from blurb_tune.core.trial import Outcome, TrialConfig
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.prepare import encode_for
 from blurb_tune.execution.slot import set_up_process
-from blurb_tune.execution.sweep import Sweep
 from blurb_tune.execution.weights import (
     drop_unfinished,
     drop_weights,
@@ -25,17 +25,17 @@ from blurb_tune.execution.weights import (
     save_weights,
     weights_name,
 )
+from blurb_tune.log import events as ev
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.preflight import Plan
-from blurb_tune.seeds import derive
+from blurb_tune.sweep.sweep import Sweep
 from blurb_tune.tasks.data import load_test
 from blurb_tune.tasks.features import Encoded
 from blurb_tune.tasks.intervals import score_interval
 from blurb_tune.tasks.metrics import TrivialPredictor, evaluate
 from blurb_tune.training.data import FoldedData
 from blurb_tune.training.forward import Forward
-from blurb_tune.trial import Outcome, TrialConfig
 
 # A Ctrl-C does not wait for the next result.
 _SECONDS_PER_LOOK = 0.5

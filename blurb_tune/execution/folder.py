@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
-from blurb_tune import events as ev
-from blurb_tune.errors import InputError, Problem
-from blurb_tune.event_log import read_events
-from blurb_tune.execution.sweep import SweepFacts
-from blurb_tune.paths import SweepPaths, fault_of_folder, write_atomically
+from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.paths import SweepPaths, fault_of_folder, write_atomically
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import read_events
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.sweep.sweep import SweepFacts
 from blurb_tune.tracking.addresses import redact
 
 _PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "optuna", "mlflow-skinny", "numpy")

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from blurb_tune.errors import InputError, Problem
+from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.paths import SweepPaths, home_expanded
 from blurb_tune.execution.environment import ModelEnvironment, TrialEnvironment
-from blurb_tune.execution.sweep import SweepFacts
 from blurb_tune.models.catalogue import ModelInfo
 from blurb_tune.models.encoder import load_pretrained, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
-from blurb_tune.paths import SweepPaths, home_expanded
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.sweep.sweep import SweepFacts
 from blurb_tune.tasks.cache import cache_folder, cached_encode
 from blurb_tune.tasks.data import TaskData, load_data
 from blurb_tune.tasks.examples import Example

@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from blurb_tune import events as ev
-from blurb_tune.record import SweepRecord
+from blurb_tune.log import events as ev
+from blurb_tune.log.record import SweepRecord
 
 _SUFFIX = ".safetensors"
 _PART = ".part"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from blurb_tune.seeds import derive
+from blurb_tune.core.seeds import derive
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

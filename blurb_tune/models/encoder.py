@@ -25,7 +25,7 @@ from transformers import (
 from transformers.initialization import no_init_weights
 from transformers.utils import logging as hf_logging
 
-from blurb_tune.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.models.catalogue import ModelInfo, check_weights
 from blurb_tune.models.families import family_of
 from blurb_tune.models.folder import is_cased_unsaid

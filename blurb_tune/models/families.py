@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from blurb_tune.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.models.families import FAMILIES, family_of
 
 CONFIG = "config.json"

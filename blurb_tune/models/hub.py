@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.folder import CONFIG, WEIGHTS, WEIGHTS_INDEX, check_folder, conversion_advice, has_model
 
 TIMEOUT_SECONDS = 5.0

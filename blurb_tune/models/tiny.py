@@ -10,9 +10,9 @@ import string
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.initialization import no_init_weights
 
+from blurb_tune.core.seeds import derive
 from blurb_tune.models.catalogue import KNOWN_MODELS
 from blurb_tune.models.drawing import draw_module
-from blurb_tune.seeds import derive
 
 TINY = KNOWN_MODELS["tiny"]
 # Not that of any trial, whose re-initialised blocks would be the pretrained ones again.

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from transformers import AddedToken, PreTrainedTokenizerBase
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.encoder import Pretrained
 from blurb_tune.models.families import family_of
 

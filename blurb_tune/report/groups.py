@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from blurb_tune.record import SweepRecord, TrialRecord
-from blurb_tune.results import GroupResult
-from blurb_tune.results import rank as rank_by_seeds
-from blurb_tune.trial import Configuration
+from blurb_tune.core.trial import Configuration
+from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.results.groups import GroupResult
+from blurb_tune.results.groups import rank as rank_by_seeds
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from blurb_tune.record import SweepRecord, TrialRecord
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.groups import Group, by_configuration, by_strategy, lacks_seeds, rank
-from blurb_tune.trial import Outcome
 
 MAX_ROWS = 40
 # Okabe and Ito's colours, told apart by colour-blind readers too; the marks differ in shape besides.

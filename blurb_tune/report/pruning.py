@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from blurb_tune.record import SweepRecord, TrialRecord
-from blurb_tune.trial import Outcome
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log.record import SweepRecord, TrialRecord
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
-from blurb_tune.final import FinalResult, final_results
-from blurb_tune.record import SweepRecord
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.report.groups import Group, by_configuration, by_family
 from blurb_tune.report.pruning import judge_pruning
-from blurb_tune.stability import wilson_interval
-from blurb_tune.trial import Outcome
+from blurb_tune.stats.stability import wilson_interval
 
 
 def summarise(record: SweepRecord) -> dict[str, Any]:

@@ -9,11 +9,11 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from blurb_tune.paths import SweepPaths, write_atomically
-from blurb_tune.record import SweepRecord, TrialRecord
+from blurb_tune.core.paths import SweepPaths, write_atomically
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
+from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.summary import summarise
-from blurb_tune.results import GroupResult
-from blurb_tune.trial import HYPERPARAMETER_NAMES, Outcome
+from blurb_tune.results.groups import GroupResult
 
 # In trials.csv `epochs` are those that were run, so the hyperparameter of that name is called otherwise there.
 _PLANNED = {"epochs": "planned_epochs"}

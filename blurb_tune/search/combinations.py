@@ -10,9 +10,9 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration, Strategy
 from blurb_tune.spec.dimensions import bounds_of, values_of
 from blurb_tune.spec.schema import SpaceSpec
-from blurb_tune.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration, Strategy
 
 
 def is_feasible(strategy: Strategy, blocks: int) -> bool:

@@ -8,10 +8,10 @@ from typing import Any
 
 import optuna
 
+from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
 from blurb_tune.search.combinations import axes, feasible_strategies, is_feasible
 from blurb_tune.spec.dimensions import Choice, Range, bounds_of, values_of
 from blurb_tune.spec.schema import SpaceSpec
-from blurb_tune.trial import STRATEGY_NAMES, Configuration, Strategy
 
 DEPTHS = ("freeze_depth", "reinit_count")
 

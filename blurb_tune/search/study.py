@@ -11,12 +11,12 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.seeds import derive
+from blurb_tune.core.trial import Configuration
 from blurb_tune.search.combinations import combinations, planned_configurations
 from blurb_tune.search.space import SearchSpace
-from blurb_tune.seeds import derive
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.trial import Configuration
 
 _TRIES = 30
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
-from blurb_tune.errors import InputError, Problem, did_you_mean
+from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.spec.dimensions import DIMENSION_TAGS
 from blurb_tune.spec.pruning import PRUNERS
 from blurb_tune.spec.schema import SweepSpec

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
 from blurb_tune.spec.dimensions import Dimension, Options, SpecModel, values_of
 from blurb_tune.spec.pruning import PruningSpec
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.trial import STRATEGY_NAMES, Configuration, Strategy
 
 _DEFAULT = Configuration()
 MAX_NAME = 80

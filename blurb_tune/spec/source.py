@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from blurb_tune.errors import InputError, Problem
+from blurb_tune.core.errors import InputError, Problem
 
 Key = str | int
 KeyPath = tuple[Key, ...]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blurb_tune.core.trial import Strategy
 from blurb_tune.models.encoder import Pretrained
 from blurb_tune.models.layers import LayerMap
 from blurb_tune.stabilization.freezing import freeze
 from blurb_tune.stabilization.reinit import draw_head, reinitialise
-from blurb_tune.trial import Strategy
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

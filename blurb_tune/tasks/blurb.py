@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from blurb_tune.errors import InputError, Problem, did_you_mean
+from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.tasks.catalogue import BLURB, BLURB_TYPES
 from blurb_tune.tasks.task import Task, is_called
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from blurb_tune.errors import BlurbTuneError, did_you_mean
+from blurb_tune.core.errors import BlurbTuneError, did_you_mean
 from blurb_tune.tasks.task import HubCopy, Kind, Task, is_called
 
 SPLITS = ("train", "dev", "test")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from blurb_tune.errors import Problem
+from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.examples import Row, shown
 from blurb_tune.tasks.task import Kind, Task
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from blurb_tune.errors import Problem, did_you_mean
+from blurb_tune.core.errors import Problem, did_you_mean
 from blurb_tune.tasks.entities import count_entities, count_repairs
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.task import OUTSIDE, Kind, Task

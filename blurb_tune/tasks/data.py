@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from blurb_tune.errors import BlurbTuneError, InputError, Problem
-from blurb_tune.events import SelectionMade
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.log.events import SelectionMade
 from blurb_tune.tasks.checks import (
     check_classes,
     dev_fault,

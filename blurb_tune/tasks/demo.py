@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeVar
 
-from blurb_tune.seeds import derive
+from blurb_tune.core.seeds import derive
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.demo_text import FAMILIES, HEDGES, Entity, Family
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from blurb_tune.errors import Problem, did_you_mean
+from blurb_tune.core.errors import Problem, did_you_mean
 from blurb_tune.tasks.task import Kind, Task
 
 MAX_PROBLEMS = 20

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.pieces import boundaries, ranges
 from blurb_tune.tasks.task import Kind, Task

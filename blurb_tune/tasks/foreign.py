@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from blurb_tune.errors import InputError, Problem
+from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.tasks.catalogue import BLURB
 from blurb_tune.tasks.cells import typed
 from blurb_tune.tasks.examples import Row

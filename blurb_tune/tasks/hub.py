@@ -15,7 +15,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from blurb_tune.errors import BlurbTuneError, did_you_mean
+from blurb_tune.core.errors import BlurbTuneError, did_you_mean
 from blurb_tune.tasks.examples import Row, is_list
 
 PREFIX = "hf://"

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from blurb_tune.errors import BlurbTuneError, InputError, Problem
-from blurb_tune.paths import fault_of_folder
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.core.paths import fault_of_folder
 from blurb_tune.tasks.checks import count_units, note_counts
 from blurb_tune.tasks.examples import Example, Row, is_list, parse
 from blurb_tune.tasks.foreign import DataSet, read_rows

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blurb_tune.stability import fisher_interval, wilson_interval
+from blurb_tune.stats.stability import fisher_interval, wilson_interval
 from blurb_tune.tasks.features import Words
 from blurb_tune.tasks.metrics import evaluate
 from blurb_tune.tasks.predictions import Predictions

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from blurb_tune.errors import Problem, did_you_mean
+from blurb_tune.core.errors import Problem, did_you_mean
 from blurb_tune.tasks.examples import NamedProblem, Row, is_flags, is_list, shown, spelled
 from blurb_tune.tasks.schemes import other_scheme
 from blurb_tune.tasks.task import BINARY_METRICS, OUTSIDE, Kind, Task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from blurb_tune.errors import BlurbTuneError, Problem
+from blurb_tune.core.errors import BlurbTuneError, Problem
 from blurb_tune.spec.load import UNKNOWN, LoadedSpec
 from blurb_tune.spec.source import KeyPath
 from blurb_tune.spec.task import TaskSpec

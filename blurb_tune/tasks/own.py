@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from blurb_tune.errors import did_you_mean
-from blurb_tune.paths import home_expanded
+from blurb_tune.core.errors import did_you_mean
+from blurb_tune.core.paths import home_expanded
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.examples import spelled
 from blurb_tune.tasks.hub import PREFIX

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from blurb_tune.errors import Problem
+from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.examples import Row, shown
 
 Reading = Iterator[Row | Problem]

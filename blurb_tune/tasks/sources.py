@@ -10,8 +10,8 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from blurb_tune.errors import Problem
-from blurb_tune.paths import home_expanded
+from blurb_tune.core.errors import Problem
+from blurb_tune.core.paths import home_expanded
 from blurb_tune.tasks import hub
 from blurb_tune.tasks.cells import typed
 from blurb_tune.tasks.examples import NamedProblem, Row

@@ -10,7 +10,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from blurb_tune.seeds import derive
+from blurb_tune.core.seeds import derive
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.task import OUTSIDE, Kind, Task
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from blurb_tune.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.tasks import demo, hub
 from blurb_tune.tasks.examples import NamedProblem, Row, is_list
 from blurb_tune.tasks.readers import read_json_lines, read_table

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.pieces import Pieces, Ragged, boundaries, ranges, read_texts, read_words
 from blurb_tune.tasks.task import Task

@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import SweepPaths
 
 _USERINFO = re.compile(r"(?<=://)[^\s'\"<>]*@")
 _QUERY_SECRET = re.compile(r"(?i)\b([\w-]*(?:password|passwd|token|secret|api_?key)[\w-]*)=[^&\s'\"<>]+")

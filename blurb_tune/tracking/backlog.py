@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from blurb_tune import events as ev
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.event_log import read_events
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import read_events
 from blurb_tune.tracking.updates import RunBuilder, RunUpdate
 
 _PIECE = 2000  # events between two bookmarks: many whole trials, and little to do again after a crash

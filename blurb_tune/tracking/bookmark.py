@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
-from blurb_tune.paths import write_atomically
+from blurb_tune.core.paths import write_atomically
 
 
 @dataclass(frozen=True)

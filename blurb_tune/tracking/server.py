@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import SweepPaths
 from blurb_tune.tracking.addresses import basic_token, credentials, page_address, redact, redact_error, sqlite_file
 
 _TIMEOUT = 3.0

@@ -9,7 +9,7 @@ from pathlib import Path
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.tracking.updates import ATTEMPT, SWEEP_ID, TRIAL_ID, RunUpdate
 
 _PAGE = 200

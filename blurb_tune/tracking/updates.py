@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from blurb_tune import events as ev
-from blurb_tune.final import final_results
-from blurb_tune.record import SweepRecord
-from blurb_tune.results import GroupResult, best_of
-from blurb_tune.trial import Measurement, Outcome
+from blurb_tune.core.trial import Measurement, Outcome
+from blurb_tune.log import events as ev
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.final_scores import final_results
+from blurb_tune.results.groups import GroupResult, best_of
 
 PREFIX = "blurb_tune."
 SWEEP_ID, TRIAL_ID, ATTEMPT, ROLE = (PREFIX + name for name in ("sweep_id", "trial_id", "attempt", "role"))

@@ -7,8 +7,8 @@ import math
 import threading
 import time
 
-from blurb_tune.events import Event
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.log.events import Event
 from blurb_tune.tracking.addresses import redact
 from blurb_tune.tracking.delivery import Deliverer, Delivery
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from blurb_tune.seeds import derive
+from blurb_tune.core.seeds import derive
 
 _MAX_POOL = 50
 

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from blurb_tune.core.seeds import derive
+from blurb_tune.core.steps import total_steps
+from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
 from blurb_tune.models.encoder import Pretrained, restore_weights
 from blurb_tune.models.layers import layer_map
-from blurb_tune.seeds import derive
 from blurb_tune.stabilization.decay import parameter_groups
 from blurb_tune.stabilization.strategy import apply_strategy
 from blurb_tune.tasks.metrics import Evaluation, evaluate, is_collapsed
@@ -22,8 +24,6 @@ from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.forward import Forward
 from blurb_tune.training.optimizer import ScheduledAdamW
-from blurb_tune.training.steps import total_steps
-from blurb_tune.trial import Configuration, Measurement, Outcome, TrialReport
 
 Weights = dict[str, torch.Tensor]
 

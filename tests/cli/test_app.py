@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from blurb_tune import events as ev
-from blurb_tune.errors import ExitCode
-from blurb_tune.event_log import read_events
-from blurb_tune.paths import SweepPaths
-from blurb_tune.trial import HYPERPARAMETER_NAMES
+from blurb_tune.core.errors import ExitCode
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import read_events
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = {"torch", "ray", "mlflow", "transformers", "optuna"}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.cli.formatting import counted, difference, duration, score, share, spelled, time_left
-from blurb_tune.trial import Configuration
+from blurb_tune.core.trial import Configuration
 
 
 def test_scores() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune.errors import ExitCode
+from blurb_tune.core.errors import ExitCode
 
 ROOT = Path(__file__).parent.parent.parent
 

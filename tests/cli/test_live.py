@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from blurb_tune.cli.live import LiveView, NoView, PlainLines, open_view
-from blurb_tune.trial import Outcome
+from blurb_tune.core.trial import Outcome
 from tests.report.sweeps import START, SweepWriter, large_sweep, model_sweep, small_sweep, sweeps
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from blurb_tune.cli.progress import Counts, Progress
-from blurb_tune.trial import Outcome
+from blurb_tune.core.trial import Outcome
 from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
 
 

@@ -13,8 +13,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from blurb_tune.cli.render import plain_summary, summary_view
-from blurb_tune.record import SweepRecord
-from blurb_tune.trial import Configuration, Outcome
+from blurb_tune.core.trial import Configuration, Outcome
+from blurb_tune.log.record import SweepRecord
 from tests.report.sweeps import SweepWriter, large_sweep, model_sweep, small_sweep, sweeps
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from blurb_tune.cli.run import _exit_code, run_command
-from blurb_tune.errors import BlurbTuneError, ExitCode
-from blurb_tune.event_log import EventLog
-from blurb_tune.events import Event
+from blurb_tune.core.errors import BlurbTuneError, ExitCode
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.trial import Outcome
 from blurb_tune.execution.folder import write_spec
-from blurb_tune.paths import SweepPaths
+from blurb_tune.log.event_log import EventLog
+from blurb_tune.log.events import Event
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan
-from blurb_tune.record import SweepRecord
 from blurb_tune.tracking.delivery import Delivery
-from blurb_tune.trial import Outcome
 from tests.report.sweeps import SweepWriter
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from blurb_tune.cli.app import app
-from blurb_tune.errors import ExitCode
+from blurb_tune.core.errors import ExitCode
 
 ROOT = Path(__file__).parent.parent.parent
 PUBMEDBERT = """\

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from blurb_tune.errors import InputError
+from blurb_tune.core.errors import InputError
 from blurb_tune.execution.cluster import ray_cluster
-from tests.execution.simulation import make_spec
+from tests.sweep.simulation import make_spec
 
 
 def test_a_cluster_that_does_not_answer_is_bad_input() -> None:

@@ -13,17 +13,17 @@ import psutil
 import pytest
 import yaml
 
-from blurb_tune import events as ev
-from blurb_tune.errors import BlurbTuneError, InputError
-from blurb_tune.event_log import read_events
+from blurb_tune.core.errors import BlurbTuneError, InputError
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.trial import Outcome
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.execution.prepare import prepare_environment
-from blurb_tune.paths import SweepPaths
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import read_events
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
-from blurb_tune.record import SweepRecord
 from blurb_tune.spec import load_spec
 from blurb_tune.training.fine_tuning import FineTuning
-from blurb_tune.trial import Outcome
 
 pytestmark = pytest.mark.ray
 

@@ -10,23 +10,23 @@ import pytest
 import torch
 import yaml
 
-from blurb_tune import events as ev
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.event_log import read_events
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.trial import Outcome
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.execution.prepare import encode_for, prepare_environment
 from blurb_tune.execution.weights import load_weights
-from blurb_tune.final import final_results
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import read_events
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.models.encoder import load_tokenizer
-from blurb_tune.paths import SweepPaths
 from blurb_tune.preflight import Plan, make_plan
-from blurb_tune.record import SweepRecord
+from blurb_tune.report.final_scores import final_results
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.data import load_test
 from blurb_tune.tasks.metrics import evaluate
 from blurb_tune.training.fine_tuning import FineTuning
 from blurb_tune.training.forward import Forward
-from blurb_tune.trial import Outcome
 
 pytestmark = pytest.mark.ray
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from blurb_tune.errors import InputError
+from blurb_tune.core.errors import InputError
 from blurb_tune.execution.prepare import prepare_environment
 from blurb_tune.models.tiny import build_tiny, tiny_tokenizer
 from blurb_tune.preflight import make_plan

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from blurb_tune.core.paths import SweepPaths
 from blurb_tune.execution.prepare import weights_folder
 from blurb_tune.execution.weights import drop_unfinished, drop_weights, load_weights, save_weights, weights_name
-from blurb_tune.paths import SweepPaths
 from blurb_tune.spec.schema import SweepSpec
 
 

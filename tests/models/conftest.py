@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.catalogue import ModelInfo, describe_model
 from blurb_tune.models.tiny import tiny_tokenizer
 from tests.models.encoders import FAMILIES, make_model

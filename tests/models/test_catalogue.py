@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import AutoConfig
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models import catalogue
 from blurb_tune.models.catalogue import KNOWN_MODELS, KnownModel, ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import FAMILIES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.encoder import build_classifier
 from blurb_tune.models.families import FAMILIES
 from blurb_tune.models.layers import layer_map

@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging as hf_logging
 
-from blurb_tune.errors import BlurbTuneError, InputError
+from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.models.catalogue import ModelInfo, describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_pretrained, load_tokenizer, restore_weights
 from blurb_tune.models.families import FAMILIES

@@ -100,7 +100,7 @@ def ask(hub, tmp_path):
     def run(expression: str, name: str = OWNER_MODEL, **environment: str) -> str:
         code = (
             "from pathlib import Path\n"
-            "from blurb_tune.errors import BlurbTuneError\n"
+            "from blurb_tune.core.errors import BlurbTuneError\n"
             "from blurb_tune.models.catalogue import check_weights, describe_model\n"
             "from blurb_tune.models.hub import hub_snapshot\n"
             f"try:\n    model = describe_model({name!r})\n    print({expression})\n"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, T5Config
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.families import FAMILIES, family_of
 from blurb_tune.models.layers import Part, Place, layer_map
 from tests.models import encoders

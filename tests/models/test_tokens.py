@@ -22,7 +22,7 @@ from transformers import (
     XLMRobertaTokenizer,
 )
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.families import FAMILIES
 from blurb_tune.models.tiny import tiny_tokenizer

@@ -9,10 +9,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from blurb_tune import events as ev
-from blurb_tune.record import SweepRecord
-from blurb_tune.stability import OBJECTIVES
-from blurb_tune.trial import Configuration, Measurement, Outcome, Strategy
+from blurb_tune.core.trial import Configuration, Measurement, Outcome, Strategy
+from blurb_tune.log import events as ev
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.stats.stability import OBJECTIVES
 
 NAN = math.nan
 START = 1_700_000_000.0

@@ -10,9 +10,9 @@ import pytest
 from matplotlib import image
 from matplotlib.colors import to_rgb
 
-from blurb_tune.record import SweepRecord
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.plot import plot_rows, plot_scores
-from blurb_tune.trial import Outcome
 from tests.report.sweeps import SweepWriter, large_sweep, model_sweep, small_sweep
 
 BLUE, ORANGE = "#0072B2", "#D55E00"

@@ -6,8 +6,8 @@ import math
 
 from hypothesis import given, settings
 
+from blurb_tune.core.trial import Outcome
 from blurb_tune.report.pruning import PruningResult, RuleResult, judge_pruning
-from blurb_tune.trial import Outcome
 from tests.report.sweeps import SweepWriter, small_sweep, sweeps
 
 

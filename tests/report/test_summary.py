@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from blurb_tune.record import SweepRecord
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.summary import summarise
-from blurb_tune.trial import Outcome
 from tests.report.sweeps import SweepWriter, model_sweep, small_sweep, sweeps
 
 

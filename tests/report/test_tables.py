@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from blurb_tune.paths import SweepPaths
-from blurb_tune.record import SweepRecord
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.tables import (
     CONFIGURATION_COLUMNS,
     TRIAL_COLUMNS,
@@ -22,7 +23,6 @@ from blurb_tune.report.tables import (
     trials_csv,
     write_all,
 )
-from blurb_tune.trial import HYPERPARAMETER_NAMES
 from tests.report.sweeps import SweepWriter, model_sweep, small_sweep, sweeps
 
 PROMISED_TRIAL_COLUMNS = (

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from blurb_tune.core.trial import STRATEGY_NAMES, Strategy
 from blurb_tune.search.combinations import feasible_strategies
 from blurb_tune.spec.schema import SpaceSpec
-from blurb_tune.trial import STRATEGY_NAMES, Strategy
 
 
 def depths(most: int) -> st.SearchStrategy[Any]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration, Strategy
 from blurb_tune.search.combinations import (
     combinations,
     count,
@@ -16,7 +17,6 @@ from blurb_tune.search.combinations import (
 )
 from blurb_tune.search.space import SearchSpace
 from blurb_tune.spec.schema import SpaceSpec
-from blurb_tune.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration, Strategy
 from tests.search.spaces import spaces
 
 ONE = {"m": 6}

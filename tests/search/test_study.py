@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.trial import Configuration
 from blurb_tune.search.combinations import combinations, count
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
 from blurb_tune.spec.schema import SpaceSpec, SweepSpec
-from blurb_tune.trial import Configuration
 from tests.search.spaces import spaces
 
 BLOCKS = {"tiny": 6}

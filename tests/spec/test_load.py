@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from blurb_tune.errors import InputError
+from blurb_tune.core.errors import InputError
+from blurb_tune.core.trial import Strategy
 from blurb_tune.spec import load_spec
-from blurb_tune.trial import Strategy
 
 MINIMAL = "task: demo\nmodel: tiny\n"
 

@@ -7,10 +7,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.trial import Strategy
 from blurb_tune.stabilization.decay import parameter_groups
 from blurb_tune.stabilization.strategy import apply_strategy
-from blurb_tune.trial import Strategy
 from tests.models.encoders import is_bias_or_norm, is_idle
 
 BLOCKS = 4

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.trial import Strategy
 from blurb_tune.stabilization.freezing import freeze
 from blurb_tune.stabilization.strategy import apply_strategy
-from blurb_tune.trial import Strategy
 from tests.models.encoders import is_idle
 
 

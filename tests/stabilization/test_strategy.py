@@ -7,10 +7,10 @@ from itertools import product
 import pytest
 import torch
 
+from blurb_tune.core.trial import Strategy
 from blurb_tune.models.encoder import build_classifier, restore_weights
 from blurb_tune.models.layers import layer_map
 from blurb_tune.stabilization.strategy import apply_strategy
-from blurb_tune.trial import Strategy
 from tests.models.encoders import architecture, is_bias_or_norm, is_pooler
 
 BLOCKS = 4

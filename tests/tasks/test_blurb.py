@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blurb_tune.errors import InputError
+from blurb_tune.core.errors import InputError
 from blurb_tune.tasks.blurb import blurb_score, of_type, read_scores
 from blurb_tune.tasks.catalogue import BLURB, BLURB_TYPES
 

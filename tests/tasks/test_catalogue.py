@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.tasks.catalogue import BLURB, BLURB_TYPES, TASKS, find_task
 from blurb_tune.tasks.task import METRICS, OUTSIDE, Kind, Task, plain_name
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from blurb_tune.errors import Problem
+from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.cells import typed
 from blurb_tune.tasks.examples import Row
 from blurb_tune.tasks.task import Kind, Task

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from blurb_tune.errors import BlurbTuneError, InputError
-from blurb_tune.events import SelectionMade, SweepEnded
+from blurb_tune.core.errors import BlurbTuneError, InputError
+from blurb_tune.log.events import SelectionMade, SweepEnded
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.catalogue import BLURB, TASKS
 from blurb_tune.tasks.data import inspect, load_data, load_split, load_test

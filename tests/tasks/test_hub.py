@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from blurb_tune.errors import BlurbTuneError, InputError
-from blurb_tune.events import SelectionMade
+from blurb_tune.core.errors import BlurbTuneError, InputError
+from blurb_tune.log.events import SelectionMade
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks import hub
 from blurb_tune.tasks.catalogue import TASKS

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from blurb_tune.errors import InputError
-from blurb_tune.events import SelectionMade
+from blurb_tune.core.errors import InputError
+from blurb_tune.log.events import SelectionMade
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.data import load_data, load_test
 from blurb_tune.tasks.examples import Example

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from blurb_tune.stability import wilson_interval
+from blurb_tune.stats.stability import wilson_interval
 from blurb_tune.tasks import intervals
 from blurb_tune.tasks.catalogue import find_task
 from blurb_tune.tasks.features import Words

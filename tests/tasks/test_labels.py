@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blurb_tune.errors import Problem
+from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.examples import NamedProblem, Row
 from blurb_tune.tasks.labels import check_enough, check_labels, infer_labels, note_labels
 from blurb_tune.tasks.task import Kind, Task

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from blurb_tune.errors import InputError
+from blurb_tune.core.errors import InputError
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
 from blurb_tune.spec.task import TaskSpec

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blurb_tune.errors import Problem
+from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.examples import Row
 from blurb_tune.tasks.readers import (
     FORMATS,

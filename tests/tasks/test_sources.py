@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune.errors import InputError, Problem
+from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.examples import NamedProblem
 from blurb_tune.tasks.sources import DATA_VARIABLE, find_source

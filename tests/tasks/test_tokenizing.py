@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 from transformers import AddedToken, BatchEncoding, PreTrainedTokenizerBase
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.catalogue import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.models.tiny import tiny_tokenizer

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.features import encode

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from blurb_tune import events as ev
-from blurb_tune.event_log import EventLog
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.trial import Configuration, Measurement, Outcome
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import EventLog
 from blurb_tune.tracking.delivery import _open_store
-from blurb_tune.trial import Configuration, Measurement, Outcome
 
 EXPERIMENT = "blurb-tune/demo"
 START = 1_700_000_000.0

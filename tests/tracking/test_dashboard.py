@@ -18,8 +18,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.wait import WebDriverWait
 
+from blurb_tune.core.trial import Outcome
 from blurb_tune.tracking import dashboard_command, dashboard_url, deliver
-from blurb_tune.trial import Outcome
 from tests.conftest import require
 from tests.tracking.conftest import EXPERIMENT, ServerProcess, Sweep, free_port
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune import events as ev
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log import events as ev
 from blurb_tune.tracking import deliver, tracking_uri
 from blurb_tune.tracking.delivery import Deliverer
-from blurb_tune.trial import Outcome
 from tests.tracking.conftest import EXPERIMENT, Sweep, look
 
 
@@ -315,7 +315,7 @@ def test_a_deleted_store_is_made_anew_in_a_folder_of_any_name(tmp_path: Path) ->
     sweep.paths.mlflow_store.rename(tmp_path / "first.db")
     script = f"""
 from pathlib import Path
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.paths import SweepPaths
 from blurb_tune.tracking import deliver
 print(deliver(SweepPaths(Path({str(sweep.paths.root)!r})), {uri!r}, {EXPERIMENT!r}))
 """

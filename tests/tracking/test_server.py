@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import SweepPaths
 from blurb_tune.tracking import check_server, dashboard_command, dashboard_url, redact, tracking_uri
 from blurb_tune.tracking.addresses import redact_error
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blurb_tune import events as ev
+from blurb_tune.core.trial import Configuration, Measurement, Outcome
+from blurb_tune.log import events as ev
 from blurb_tune.tracking.updates import Point, RunBuilder, RunUpdate
-from blurb_tune.trial import Configuration, Measurement, Outcome
 
 HEADER = ev.SweepStarted(
     time=1.0,

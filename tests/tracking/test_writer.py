@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.trial import Outcome
 from blurb_tune.tracking import TrackingWriter, check_server, deliver
-from blurb_tune.trial import Outcome
 from tests.tracking.conftest import EXPERIMENT, ServerProcess, Sweep, look, wait_until
 
 
@@ -185,7 +185,7 @@ def test_importing_the_package_and_making_a_writer_does_not_import_mlflow(tmp_pa
     script = f"""
 import sys
 from pathlib import Path
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.paths import SweepPaths
 from blurb_tune.tracking import TrackingWriter, check_server
 check_server("sqlite:///{tmp_path}/m.db")
 TrackingWriter(SweepPaths(Path({str(tmp_path)!r})), "sqlite:///{tmp_path}/m.db", "e").close(0.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from blurb_tune.core.trial import Configuration, Outcome
 from blurb_tune.models.catalogue import describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
@@ -18,7 +19,6 @@ from blurb_tune.tasks.sources import find_source
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
-from blurb_tune.trial import Configuration, Outcome
 from tests.conftest import require_data
 
 TRAIN, DEV = 64, 48

@@ -11,14 +11,14 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
+from blurb_tune.core.steps import total_steps
+from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.tasks.features import collate
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
 from blurb_tune.training.optimizer import rate_factor
-from blurb_tune.training.steps import total_steps
-from blurb_tune.trial import Configuration, Measurement, Outcome, TrialReport
 
 SETTINGS = TrainingSettings(metric="pearson", precision="fp32")
 CONFIGURATION = Configuration(epochs=3, learning_rate=1e-3)

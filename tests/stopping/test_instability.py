@@ -6,9 +6,9 @@ from typing import Any
 import optuna
 import pytest
 
-from blurb_tune.search.instability import InstabilityPruner, judge, mark_as_reference, remember
+from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prune
 from blurb_tune.spec.pruning import InstabilitySpec
-from blurb_tune.trial import Continue, Decision, Measurement, Outcome, Prune
+from blurb_tune.stopping.instability import InstabilityPruner, judge, mark_as_reference, remember
 
 TRIVIAL_LOSS = 2.0
 SETTINGS = InstabilitySpec(grace=0.4, patience=2, stuck_margin=0.05, constant_spread=0.01, exploding_gradient=100.0)

@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from blurb_tune import events as ev
-from blurb_tune.event_log import read_events
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.seeds import derive_share
+from blurb_tune.core.trial import Continue, Outcome, TrialConfig, TrialReport
 from blurb_tune.execution.folder import first_event
-from blurb_tune.execution.sweep import Sweep, SweepFacts
 from blurb_tune.execution.weights import contenders, weights_name
-from blurb_tune.paths import SweepPaths
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import read_events
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import make_plan
-from blurb_tune.record import SweepRecord
-from blurb_tune.seeds import derive_share
 from blurb_tune.spec import load_spec
-from blurb_tune.trial import Continue, Outcome, TrialConfig, TrialReport
-from tests.execution.simulation import FACTS, make_spec, open_log, report, results, simulate, usual
+from blurb_tune.sweep.sweep import Sweep, SweepFacts
+from tests.sweep.simulation import FACTS, make_spec, open_log, report, results, simulate, usual
 
 EARLY = {"grace": 0.4, "patience": 2}
 MEDIAN = {"instability": EARLY, "pruner": {"kind": "median", "n_startup_trials": 3, "n_warmup_steps": 2}, "control_share": 0.0}

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.events import Event, from_line, to_line
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.log.events import Event, from_line, to_line
 
 
 def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:

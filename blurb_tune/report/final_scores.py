@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from blurb_tune.record import SweepRecord
-from blurb_tune.stability import Spread, spread
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.stats.stability import Spread, spread
 
 
 @dataclass(frozen=True)

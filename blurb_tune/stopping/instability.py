@@ -8,8 +8,8 @@ from dataclasses import asdict
 
 import optuna
 
+from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prune
 from blurb_tune.spec.pruning import InstabilitySpec
-from blurb_tune.trial import Continue, Decision, Measurement, Outcome, Prune
 
 _HISTORY = "blurb_tune:measurements"
 _REFERENCE = "blurb_tune:reference"

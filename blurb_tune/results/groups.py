@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from blurb_tune.stability import Spread
+from blurb_tune.stats.stability import Spread
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from blurb_tune import events as ev
-from blurb_tune.event_log import EventLog, read_events
-from blurb_tune.execution.sweep import Sweep, SweepFacts
-from blurb_tune.paths import SweepPaths
-from blurb_tune.record import SweepRecord
-from blurb_tune.seeds import derive_share
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.seeds import derive_share
+from blurb_tune.core.trial import Measurement, Outcome, Prune, TrialConfig, TrialReport
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import EventLog, read_events
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.trial import Measurement, Outcome, Prune, TrialConfig, TrialReport
+from blurb_tune.sweep.sweep import Sweep, SweepFacts
 
 FACTS = SweepFacts(blocks={"tiny": 6}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0)
 Behaviour = Callable[[TrialConfig], list[TrialReport]]

@@ -12,16 +12,16 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from blurb_tune import events as ev
-from blurb_tune.event_log import EventLog
-from blurb_tune.record import SweepRecord, TrialRecord
-from blurb_tune.search.pruning import TrialPruning
+from blurb_tune.core.seeds import derive_share
+from blurb_tune.core.steps import total_steps
+from blurb_tune.core.trial import Continue, Decision, Outcome, Prune, TrialConfig, TrialReport
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import EventLog
+from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.search.study import ConfigurationStudy
-from blurb_tune.seeds import derive_share
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.stability import aggregate
-from blurb_tune.training.steps import total_steps
-from blurb_tune.trial import Continue, Decision, Outcome, Prune, TrialConfig, TrialReport
+from blurb_tune.stats.stability import aggregate
+from blurb_tune.stopping.pruning import TrialPruning
 
 
 @dataclass(frozen=True)

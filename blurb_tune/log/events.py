@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
-from blurb_tune.trial import Measurement
+from blurb_tune.core.trial import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from blurb_tune.stability import OBJECTIVES, aggregate, fisher_interval, spread, wilson_interval
+from blurb_tune.stats.stability import OBJECTIVES, aggregate, fisher_interval, spread, wilson_interval
 
 SCORES = st.lists(st.floats(-1, 1), min_size=1, max_size=12)
 

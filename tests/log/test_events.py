@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blurb_tune import events as ev
-from blurb_tune.events import from_line, to_line
-from blurb_tune.trial import Measurement
+from blurb_tune.core.trial import Measurement
+from blurb_tune.log import events as ev
+from blurb_tune.log.events import from_line, to_line
 
 NUMBERS = st.floats(allow_nan=False)
 

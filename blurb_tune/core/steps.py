@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from blurb_tune.trial import Configuration
+from blurb_tune.core.trial import Configuration
 
 
 def total_steps(examples: int, configuration: Configuration) -> int:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from blurb_tune.seeds import derive, derive_share
+from blurb_tune.core.seeds import derive, derive_share
 
 
 def test_derived_seeds_are_the_same_on_every_machine() -> None:

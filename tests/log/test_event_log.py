@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune import events as ev
-from blurb_tune.errors import BlurbTuneError
-from blurb_tune.event_log import EventLog, read_events
-from blurb_tune.paths import SweepPaths
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import EventLog, read_events
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blurb_tune import events as ev
-from blurb_tune.event_log import read_events
-from blurb_tune.results import GroupResult, best_of
-from blurb_tune.stability import aggregate, spread
-from blurb_tune.trial import Configuration, Measurement, Outcome
+from blurb_tune.core.trial import Configuration, Measurement, Outcome
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import read_events
+from blurb_tune.results.groups import GroupResult, best_of
+from blurb_tune.stats.stability import aggregate, spread
 
 
 @dataclass

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from blurb_tune import events as ev
-from blurb_tune.record import SweepRecord
-from blurb_tune.trial import Configuration, Measurement, Outcome
+from blurb_tune.core.trial import Configuration, Measurement, Outcome
+from blurb_tune.log import events as ev
+from blurb_tune.log.record import SweepRecord
 
 TRIVIAL = 0.05
 

@@ -12,10 +12,10 @@ import warnings
 import optuna
 from optuna.trial import TrialState
 
-from blurb_tune.search.instability import InstabilityPruner, mark_as_reference, remember
+from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome
 from blurb_tune.spec import pruning as settings
 from blurb_tune.spec.dimensions import SpecModel
-from blurb_tune.trial import Continue, Decision, Measurement, Outcome
+from blurb_tune.stopping.instability import InstabilityPruner, mark_as_reference, remember
 
 
 class TrialPruning:

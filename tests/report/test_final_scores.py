@@ -5,10 +5,10 @@ import math
 import pytest
 
 from blurb_tune.cli.render import plain_summary
-from blurb_tune.final import final_results
+from blurb_tune.core.trial import Outcome
+from blurb_tune.report.final_scores import final_results
 from blurb_tune.report.summary import summarise
 from blurb_tune.tracking.updates import RunBuilder
-from blurb_tune.trial import Outcome
 from tests.report.sweeps import NAN, SweepWriter
 
 

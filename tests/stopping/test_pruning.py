@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from blurb_tune.search.pruning import TrialPruning
+from blurb_tune.core.trial import Measurement, Outcome, Prune
 from blurb_tune.spec.pruning import PruningSpec
-from blurb_tune.trial import Measurement, Outcome, Prune
+from blurb_tune.stopping.pruning import TrialPruning
 
 
 def measurement(index: int, score: float) -> Measurement:
