@@ -9,6 +9,7 @@ import torch
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
+BERTADAM_EPSILON = 1e-6
 
 
 def rate_factor(step: int, *, total_steps: int, warmup_share: float) -> float:
@@ -27,8 +28,8 @@ class ScheduledAdamW:
     """torch's fused AdamW whose rates follow the schedule.
 
     Without bias correction it does the steps of BERTAdam (Zhang et al. 2021, arXiv 2006.05987), p -= lr * (m /
-    (sqrt(v) + eps) + wd * p): AdamW divides m by 1 - b1^t and v by 1 - b2^t, so lr, eps and weight decay are scaled in each
-    step by what cancels the division.
+    (sqrt(v) + eps) + wd * p), with the eps = 1e-6 of BERT's own `AdamWeightDecayOptimizer`; AdamW's is 1e-8. AdamW divides m
+    by 1 - b1^t and v by 1 - b2^t, so lr, eps and weight decay are scaled in each step by what cancels the division.
     """
 
     def __init__(self, groups: list[dict[str, Any]], *, total_steps: int, warmup_share: float, bias_correction: bool):
@@ -36,7 +37,8 @@ class ScheduledAdamW:
         self._total_steps = total_steps
         self._warmup_share = warmup_share
         self._bias_correction = bias_correction
-        self._adamw = torch.optim.AdamW(groups, betas=BETAS, eps=EPSILON, fused=True)
+        self._epsilon = EPSILON if bias_correction else BERTADAM_EPSILON
+        self._adamw = torch.optim.AdamW(groups, betas=BETAS, eps=self._epsilon, fused=True)
         self.steps = 0
 
     @property
@@ -57,7 +59,7 @@ class ScheduledAdamW:
         for group, (rate, decay) in zip(self._adamw.param_groups, self._base, strict=True):
             group["lr"] = rate * factor * scale
             group["weight_decay"] = decay / scale
-            group["eps"] = EPSILON / root
+            group["eps"] = self._epsilon / root
         self._adamw.step()
         self._adamw.zero_grad(set_to_none=True)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import get_linear_schedule_with_warmup
 
-from blurb_tune.training.optimizer import BETAS, EPSILON, ScheduledAdamW, rate_factor
+from blurb_tune.training.optimizer import BETAS, ScheduledAdamW, rate_factor
 
 
 @given(st.integers(1, 500), st.floats(0, 0.99))
@@ -27,16 +27,16 @@ def groups(parameters: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
     ]
 
 
-def draw(seed: int) -> tuple[list[torch.nn.Parameter], list[list[torch.Tensor]]]:
-    """Two parameters, and their gradients in eight steps."""
+def draw(seed: int, scale: float) -> tuple[list[torch.nn.Parameter], list[list[torch.Tensor]]]:
+    """Two parameters, and their gradients of size `scale` in eight steps."""
     generator = torch.Generator().manual_seed(seed)
     parameters = [torch.nn.Parameter(torch.randn(4, 3, generator=generator)) for _ in range(2)]
-    gradients = [[torch.randn(4, 3, generator=generator) for _ in range(2)] for _ in range(8)]
+    gradients = [[scale * torch.randn(4, 3, generator=generator) for _ in range(2)] for _ in range(8)]
     return parameters, gradients
 
 
-def run(bias_correction: bool) -> list[torch.Tensor]:
-    parameters, gradients = draw(0)
+def run(bias_correction: bool, scale: float = 1.0) -> list[torch.Tensor]:
+    parameters, gradients = draw(0, scale)
     optimizer = ScheduledAdamW(groups(parameters), total_steps=8, warmup_share=0.25, bias_correction=bias_correction)
     for step in gradients:
         for parameter, gradient in zip(parameters, step, strict=True):
@@ -46,9 +46,10 @@ def run(bias_correction: bool) -> list[torch.Tensor]:
     return [parameter.detach() for parameter in parameters]
 
 
-def reference(bias_correction: bool) -> list[torch.Tensor]:
-    """AdamW and BERTAdam spelled out in double precision."""
-    parameters, gradients = draw(0)
+def reference(bias_correction: bool, scale: float) -> list[torch.Tensor]:
+    """AdamW and BERTAdam, each with its own epsilon, spelled out in double precision."""
+    parameters, gradients = draw(0, scale)
+    epsilon = 1e-8 if bias_correction else 1e-6
     values = [p.detach().double() for p in parameters]
     first, second = [torch.zeros_like(v) for v in values], [torch.zeros_like(v) for v in values]
     settings = [(group["lr"], group["weight_decay"]) for group in groups(parameters)]
@@ -61,12 +62,14 @@ def reference(bias_correction: bool) -> list[torch.Tensor]:
             m, v = first[index], second[index]
             if bias_correction:
                 m, v = m / (1 - BETAS[0] ** t), v / (1 - BETAS[1] ** t)
-            values[index] = values[index] - rate * factor * (m / (v.sqrt() + EPSILON) + decay * values[index])
+            values[index] = values[index] - rate * factor * (m / (v.sqrt() + epsilon) + decay * values[index])
     return [value.float() for value in values]
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-5, 1e-7], ids=lambda scale: f"gradients of {scale:g}")
 @pytest.mark.parametrize("bias_correction", [True, False])
-def test_steps_equal_the_formulas(bias_correction: bool) -> None:
-    for found, expected in zip(run(bias_correction), reference(bias_correction), strict=True):
+def test_steps_equal_the_formulas(bias_correction: bool, scale: float) -> None:
+    """Among small gradients the epsilon tells."""
+    for found, expected in zip(run(bias_correction, scale), reference(bias_correction, scale), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
     assert not torch.allclose(run(True)[0], run(False)[0], atol=1e-4)
