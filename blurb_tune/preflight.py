@@ -18,7 +18,7 @@ from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_
 from blurb_tune.core.paths import fault_of_folder, home_expanded
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
-from blurb_tune.search.combinations import count, feasible_strategies, planned_configurations, too_deep
+from blurb_tune.search.combinations import count, count_strategies, planned_configurations, too_deep
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of
 from blurb_tune.spec.load import UNKNOWN, in_order
@@ -204,7 +204,7 @@ def _check_depths(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterat
     for path, what in faults:
         yield loaded.source.problem(("space", *path), what)
     for name, limit in blocks.items():
-        if not faults and not feasible_strategies(space, limit):
+        if not faults and not count_strategies(space, limit):
             path = ("space",) if len(blocks) == 1 else _model_paths(loaded)[name]
             what = f"no configuration has `freeze_depth + reinit_count <= {limit}` ({name} has {limit} blocks)"
             yield loaded.source.problem(path, what)

@@ -1,17 +1,20 @@
 """What a space holds: how many configurations, which, and whether `freeze_depth + reinit_count <= L` leaves any.
 
 `blocks` is the number of encoder blocks (L) by model name, in the spec's order. Light on purpose: `validate` counts with it,
-without Optuna.
+without Optuna. Nothing here lists a space: a grid can have more points than memory has bytes.
 """
 
 from __future__ import annotations
 
+import bisect
 import itertools
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration, Strategy
-from blurb_tune.spec.dimensions import bounds_of, values_of
+from blurb_tune.spec.dimensions import Choice, Range, bounds_of, values_of
 from blurb_tune.spec.schema import SpaceSpec
 
 
@@ -20,36 +23,110 @@ def is_feasible(strategy: Strategy, blocks: int) -> bool:
     return strategy.freeze_depth + strategy.reinit_count <= blocks
 
 
-def axes(space: SpaceSpec, blocks: Mapping[str, int]) -> dict[str, list[Any] | None]:
+def axes(space: SpaceSpec, blocks: Mapping[str, int]) -> dict[str, Sequence[Any] | None]:
     """The values of each hyperparameter by name, the model first, None for one that is not countable.
 
     With an explicit list of strategies the second axis is `strategy`, in place of its three dimensions.
     """
     names = [name for name in HYPERPARAMETER_NAMES if name != "model"]
-    found: dict[str, list[Any] | None] = {"model": list(blocks)}
+    found: dict[str, Sequence[Any] | None] = {"model": list(blocks)}
     if space.strategy is not None:
         found["strategy"] = [s.strategy for s in space.strategy]
         names = [name for name in names if name not in STRATEGY_NAMES]
     return found | {name: values_of(getattr(space, name)) for name in names}
 
 
-def combinations(space: SpaceSpec, blocks: Mapping[str, int]) -> Iterator[Configuration]:
-    """Every feasible configuration, the last axis fastest. Raises ValueError when an axis is not countable."""
-    found = axes(space, blocks)
-    endless = [name for name, values in found.items() if values is None]
-    if endless:
-        raise ValueError(f"{', '.join(endless)} cannot be counted out")
-    for point in itertools.product(*(values or [] for values in found.values())):
-        configuration = _configuration(dict(zip(found, point, strict=True)))
-        if is_feasible(configuration.strategy, blocks[configuration.model]):
-            yield configuration
+def depths_up_to(dimension: Any, room: int) -> Sequence[int]:
+    """The values of a dimension of depths that are not above `room`, ascending or as listed."""
+    match dimension:
+        case Choice():
+            return [value for value in dimension.choice if value <= room]
+        case Range(low=low, high=high, step=step):
+            return range(low, min(high, room) + 1, step or 1)
+        case _:
+            return [dimension] if dimension <= room else []
 
 
-def _configuration(values: dict[str, Any]) -> Configuration:
-    strategy = values.pop("strategy", None)
-    if strategy is not None:
-        values |= {name: getattr(strategy, name) for name in STRATEGY_NAMES}
-    return Configuration(**values)
+@dataclass(frozen=True)
+class _Part:
+    """Configurations that have some values in common, and combine those of the axes, the last fastest."""
+
+    fixed: Mapping[str, Any]
+    axes: dict[str, Sequence[Any]]
+
+    @property
+    def size(self) -> int:
+        return math.prod(map(len, self.axes.values()))
+
+    def point(self, index: int) -> Configuration:
+        values = dict(self.fixed)
+        for name, axis in reversed(self.axes.items()):
+            index, digit = divmod(index, len(axis))
+            values[name] = axis[digit]
+        return Configuration(**values)
+
+    def first_with(self, values: Mapping[str, Any]) -> int | None:
+        """The smallest index of a configuration with these values."""
+        if any(self.fixed[name] != value for name, value in values.items() if name in self.fixed):
+            return None
+        index = 0
+        for name, axis in self.axes.items():
+            if name in values and values[name] not in axis:
+                return None
+            index = index * len(axis) + (axis.index(values[name]) if name in values else 0)
+        return index
+
+
+class Combinations:
+    """Every feasible configuration, by its index or one after the other, the last axis fastest; none is stored.
+
+    size: how many there are, which may be more than `len` can say.
+
+    Raises ValueError when an axis is not countable.
+    """
+
+    def __init__(self, space: SpaceSpec, blocks: Mapping[str, int]):
+        others = {name: values for name, values in axes(space, {}).items() if name not in ("model", "strategy")}
+        if endless := [name for name, values in others.items() if values is None]:
+            raise ValueError(f"{', '.join(endless)} cannot be counted out")
+        counted = {name: values or [] for name, values in others.items()}
+        self._parts = [part for model, limit in blocks.items() for part in _parts(space, model, limit, counted)]
+        self._ends = list(itertools.accumulate(part.size for part in self._parts))
+        self.size = self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: int) -> Configuration:
+        if not 0 <= index < self.size:
+            raise IndexError(f"there are {self.size} configurations, but got index {index}")
+        number = bisect.bisect_right(self._ends, index)
+        return self._parts[number].point(index - self._start(number))
+
+    def __iter__(self) -> Iterator[Configuration]:
+        return (part.point(index) for part in self._parts for index in range(part.size))
+
+    def references(self) -> list[int]:
+        """The index of the first configuration with vanilla fine-tuning of each model that has one, ascending."""
+        vanilla, found = asdict(Strategy()), dict[str, int]()
+        for number, part in enumerate(self._parts):
+            index = part.first_with(vanilla)
+            if index is not None:
+                found.setdefault(part.fixed["model"], self._start(number) + index)
+        return list(found.values())
+
+    def _start(self, number: int) -> int:
+        return self._ends[number - 1] if number else 0
+
+
+def _parts(space: SpaceSpec, model: str, blocks: int, others: dict[str, Sequence[Any]]) -> Iterator[_Part]:
+    """The configurations of a model, by strategy where these are listed, else by freeze_depth; `others` are all other axes."""
+    if space.strategy is not None:
+        for item in space.strategy:
+            if is_feasible(item.strategy, blocks):
+                yield _Part({"model": model, **asdict(item.strategy)}, others)
+        return
+    within = {name: values for name, values in others.items() if name != "freeze_depth"}
+    for depth in depths_up_to(space.freeze_depth, blocks):
+        reinit_counts = depths_up_to(space.reinit_count, blocks - depth)
+        yield _Part({"model": model, "freeze_depth": depth}, within | {"reinit_count": reinit_counts})
 
 
 def count(space: SpaceSpec, blocks: Mapping[str, int]) -> int | None:
@@ -57,17 +134,14 @@ def count(space: SpaceSpec, blocks: Mapping[str, int]) -> int | None:
     found = axes(space, blocks)
     if any(values is None for values in found.values()):
         return None
-    size = 1
-    for name, values in found.items():
-        if name not in ("model", "strategy", "freeze_depth", "reinit_count"):
-            size *= len(values or [])
-    return size * sum(len(feasible_strategies(space, limit)) for limit in blocks.values())
+    others = (values for name, values in found.items() if name not in ("model", "strategy", "freeze_depth", "reinit_count"))
+    size = math.prod(len(values or []) for values in others)
+    return size * sum(count_strategies(space, limit) for limit in blocks.values())
 
 
 def pairs_left_out(space: SpaceSpec, blocks: Mapping[str, int]) -> int:
     """How many pairs of a model and a strategy from an explicit list do not fit: `freeze_depth + reinit_count > L`."""
-    strategies = space.strategy or []
-    return sum(not is_feasible(item.strategy, limit) for limit in blocks.values() for item in strategies)
+    return sum(len(space.strategy) - count_strategies(space, limit) for limit in blocks.values()) if space.strategy else 0
 
 
 def too_deep(space: SpaceSpec, blocks: Mapping[str, int]) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -83,14 +157,12 @@ def too_deep(space: SpaceSpec, blocks: Mapping[str, int]) -> Iterator[tuple[tupl
             yield (name,), f"{high} is beyond {'the model' if len(blocks) == 1 else 'every model'}'s blocks; {has}"
 
 
-def feasible_strategies(space: SpaceSpec, blocks: int) -> list[Strategy]:
-    """The strategies of the list, or those that the two depths make up, that fit a model with this many blocks."""
+def count_strategies(space: SpaceSpec, blocks: int) -> int:
+    """How many strategies of the list, or pairs of the two depths, fit a model with this many blocks."""
     if space.strategy is not None:
-        strategies = [item.strategy for item in space.strategy]
-    else:
-        pairs = itertools.product(values_of(space.freeze_depth) or [], values_of(space.reinit_count) or [])
-        strategies = [Strategy(freeze_depth=freeze, reinit_count=reinit) for freeze, reinit in pairs]
-    return [strategy for strategy in strategies if is_feasible(strategy, blocks)]
+        return sum(item.freeze_depth + item.reinit_count <= blocks for item in space.strategy)
+    depths = depths_up_to(space.freeze_depth, blocks)
+    return sum(len(depths_up_to(space.reinit_count, blocks - depth)) for depth in depths)
 
 
 def planned_configurations(space: SpaceSpec, blocks: Mapping[str, int], sampler: str, asked: int | None) -> int:

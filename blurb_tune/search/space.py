@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 import optuna
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
-from blurb_tune.search.combinations import axes, feasible_strategies, is_feasible
-from blurb_tune.spec.dimensions import Choice, Range, bounds_of, values_of
+from blurb_tune.search.combinations import axes, count_strategies, depths_up_to, is_feasible
+from blurb_tune.spec.dimensions import Choice, FloatGrid, Range, bounds_of, values_of
 from blurb_tune.spec.schema import SpaceSpec
 
 DEPTHS = ("freeze_depth", "reinit_count")
+# Of a step. To Optuna a number lies on a grid when it is off by less than 1e-8, which rounding alone exceeds on a fine one.
+_ROUNDING = 1e-9
 
 
 class SearchSpace:
@@ -29,7 +32,7 @@ class SearchSpace:
     """
 
     def __init__(self, spec: SpaceSpec, blocks: Mapping[str, int]):
-        lost = [model for model, limit in blocks.items() if not feasible_strategies(spec, limit)]
+        lost = [model for model, limit in blocks.items() if not count_strategies(spec, limit)]
         if lost:
             raise ValueError(f"no configuration of {', '.join(lost)} has `freeze_depth + reinit_count <= L`")
         self._blocks = dict(blocks)
@@ -75,7 +78,7 @@ class SearchSpace:
         for name in STRATEGY_NAMES:
             dimension, value = self._dimensions[name], getattr(strategy, name)
             if name in self._ranked:
-                parameters[_rank(name)] = sorted(values_of(dimension) or []).index(value)
+                parameters[_rank(name)] = sorted(dimension.choice).index(value)
             elif isinstance(dimension, Choice | Range):
                 parameters[name] = value
         return parameters
@@ -102,13 +105,13 @@ class SearchSpace:
             rooms = {
                 blocks - depth
                 for blocks in self._blocks.values()
-                for depth in _offered(freeze, blocks - self._least_reinit_count)
+                for depth in depths_up_to(freeze, blocks - self._least_reinit_count)
             }
-        return len({tuple(_offered(self._dimensions[name], room)) for room in rooms}) > 1
+        return len({tuple(depths_up_to(self._dimensions[name], room)) for room in rooms}) > 1
 
     def _suggest_depth(self, trial: optuna.trial.Trial, name: str, room: int) -> int:
         dimension = self._dimensions[name]
-        offered = _offered(dimension, room)
+        offered = depths_up_to(dimension, room)
         if name in self._ranked:
             return sorted(offered)[trial.suggest_int(_rank(name), 0, len(offered) - 1)]
         match dimension:
@@ -124,33 +127,28 @@ def _suggest(trial: optuna.trial.Trial, name: str, dimension: Any) -> Any:
     match dimension:
         case Choice():
             return trial.suggest_categorical(name, dimension.choice)
-        case Range(low=int(low), step=step, log=log) if name in INTEGER_NAMES:
-            return trial.suggest_int(name, low, _last(dimension), step=step or 1, log=log)
-        case Range(low=low, step=step, log=log):
-            return trial.suggest_float(name, low, _last(dimension), step=step, log=log)
+        case Range(low=low, high=high, log=log):
+            grid = dimension.grid()
+            if isinstance(grid, FloatGrid):
+                return _suggest_step(trial, name, grid)
+            if isinstance(grid, range):
+                return trial.suggest_int(name, low, grid[-1], step=grid.step, log=log)
+            return trial.suggest_float(name, low, high, log=log)
         case _:
             return dimension
 
 
-INTEGER_NAMES = frozenset({"batch_size", "epochs"})
+def _suggest_step(trial: optuna.trial.Trial, name: str, grid: FloatGrid) -> float:
+    """A number of the grid. Optuna rounds by a formula of its own, and of a fine grid it draws any number."""
+    is_fine = math.ulp(grid[-1]) > _ROUNDING * grid.step
+    return grid.nearest(trial.suggest_float(name, grid[0], grid[-1], step=None if is_fine else grid.step))
 
 
 def _rank(name: str) -> str:
     return f"{name}_rank"
 
 
-def _offered(dimension: Any, room: int) -> list[int]:
-    """The depths of a dimension that are not above `room`."""
-    return [value for value in values_of(dimension) or [] if value <= room]
-
-
 def _holds(dimension: Any, value: float) -> bool:
     if isinstance(dimension, Range) and dimension.grid() is None:
         return bool(dimension.low <= value <= dimension.high)
     return value in (values_of(dimension) or [])
-
-
-def _last(dimension: Range[Any]) -> Any:
-    """The largest value on the grid of a range, which need not be its bound."""
-    grid = dimension.grid()
-    return grid[-1] if grid else dimension.high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,8 @@ from optuna.trial import TrialState
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Configuration
-from blurb_tune.search.combinations import combinations, planned_configurations
+from blurb_tune.search.combinations import Combinations, planned_configurations
+from blurb_tune.search.sampling import passing_over, sample
 from blurb_tune.search.space import SearchSpace
 from blurb_tune.spec.schema import SweepSpec
 
@@ -117,21 +119,22 @@ class ConfigurationStudy:
 
     def _grid_order(self) -> Iterator[Configuration]:
         """All combinations as listed, vanilla of each model first; where fewer are asked for, a drawn sample of the others."""
-        points = list(combinations(self._spec_space, self._blocks))
-        references: dict[str, Configuration] = {}
-        for point in points:
-            if self._search.vanilla_first and point.strategy.is_vanilla:
-                references.setdefault(point.model, point)
-        first = list(references.values())
-        rest = [point for point in points if references.get(point.model) != point]
-        if self.planned < len(points):
+        points = Combinations(self._spec_space, self._blocks)
+        first = points.references() if self._search.vanilla_first else []
+        size = points.size - len(first)
+        if self.planned < points.size:
             number = max(0, self.planned - len(first))
-            rest = random.Random(derive(self._search.seed, "grid")).sample(rest, number)
-        return iter(first + rest)
+            rest = sample(random.Random(derive(self._search.seed, "grid")), size, number)
+        else:
+            rest = iter(range(size))
+        return (points[index] for index in itertools.chain(first, (passing_over(first, index) for index in rest)))
 
     def _first_unseen(self) -> Suggestion | None:
         """A nearly used-up space: the sampler keeps coming back, so what is left is taken in order."""
-        configuration = next((c for c in combinations(self._spec_space, self._blocks) if c not in self._seen), None)
+        try:
+            configuration = next((c for c in Combinations(self._spec_space, self._blocks) if c not in self._seen), None)
+        except ValueError:  # the values of a float range cannot be taken in order
+            configuration = None
         if configuration is None:
             self.is_exhausted = True
             return None

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Generic, TypeVar, cast
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Annotated, Any, Generic, TypeVar, cast, overload
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from typing_extensions import TypeAliasType
 
 T = TypeVar("T")
+
+MAX_CHOICES = 10_000
+# Beyond it not every whole number is a float, which samplers and JSON make of it.
+MAX_NUMBER = 2**53
 
 
 class SpecModel(BaseModel):
@@ -20,7 +27,7 @@ class SpecModel(BaseModel):
 class Choice(SpecModel, Generic[T]):
     """One of several values, `{choice: [a, b]}` or just `[a, b]`."""
 
-    choice: list[T] = Field(min_length=1, description="the values to choose from")
+    choice: list[T] = Field(min_length=1, max_length=MAX_CHOICES, description="the values to choose from")
 
     @model_validator(mode="before")
     @classmethod
@@ -29,10 +36,65 @@ class Choice(SpecModel, Generic[T]):
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Choice[T]:
-        repeated = [value for index, value in enumerate(self.choice) if value in self.choice[:index]]
-        if repeated:
-            raise ValueError(f"the values of a choice must differ, but {repeated[0]!r} stands twice")
+        for value in repeated(self.choice):
+            raise ValueError(f"the values of a choice must differ, but {value!r} stands twice")
         return self
+
+
+def repeated(values: Iterable[T]) -> Iterator[T]:
+    """The values, hashable, that have stood before."""
+    seen: set[T] = set()
+    for value in values:
+        if value in seen:
+            yield value
+        seen.add(value)
+
+
+class FloatGrid(Sequence[float]):
+    """The numbers low, low + step, ... up to high, with 12 decimals, or more where these are finer; none is stored."""
+
+    def __init__(self, low: float, high: float, step: float):
+        self._low, self.step = low, step
+        finest = min(step, low or step)
+        self._decimals = 12 if finest >= 1e-11 else 10 - math.floor(math.log10(finest))
+        # As the decimals are written, not as they are stored: in floats a bound that lies on the grid can be missed.
+        exact = (Fraction(repr(high)) - Fraction(repr(low))) / Fraction(repr(step))
+        self._size = math.floor(exact + Fraction(1, 10**9)) + 1
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[float]: ...
+    def __getitem__(self, index: int | slice) -> float | list[float]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(self._size))]
+        if not -self._size <= index < self._size:
+            raise IndexError(f"the grid has {self._size} values, but got index {index}")
+        return round(self._low + index % self._size * self.step, self._decimals)
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self.nearest(value) == value
+
+    def index(self, value: Any, start: int = 0, stop: int = sys.maxsize) -> int:
+        """The index of a value. Raises ValueError when it is not on the grid, or not from `start` to before `stop`."""
+        found = self._nearest(value)
+        if self[found] != value or not start <= found < stop:
+            raise ValueError(f"{value!r} is not on the grid")
+        return found
+
+    def nearest(self, value: float) -> float:
+        """The value of the grid that lies nearest to a number."""
+        return self[self._nearest(value)]
+
+    def _nearest(self, value: float) -> int:
+        last = self._size - 1
+        guess = round(min(max((value - self._low) / self.step, 0), last))
+        # What was rounded on the way can put the guess one beside.
+        near = {min(max(guess + offset, 0), last) for offset in (-1, 0, 1)}
+        return min(near, key=lambda index: abs(self[index] - value))
 
 
 class Range(SpecModel, Generic[T]):
@@ -45,23 +107,25 @@ class Range(SpecModel, Generic[T]):
 
     @model_validator(mode="after")
     def _consistent(self) -> Range[T]:
-        low, high = cast(tuple[float, float], (self.low, self.high))
+        low, high, step = cast(tuple[float, float, float | None], (self.low, self.high, self.step))
+        if low is None or high is None:
+            raise ValueError("`low` and `high` must be numbers; write a choice to have null among the values")
         if not low < high:
             raise ValueError(f"`low < high` must hold, but got (low={low}, high={high})")
         if self.log and low <= 0:
             raise ValueError(f"a log range must have `low > 0`, but got (low={low})")
         if self.log and self.step is not None:
             raise ValueError("a range has `log` or `step`, not both")
+        if isinstance(step, float) and step < 8 * math.ulp(high):
+            raise ValueError(f"a `step` of {step} is too small to tell the numbers next to {high} from each other")
         return self
 
-    def grid(self) -> list[Any] | None:
-        """The values in ascending order, or None when they are not countable (a float range without step)."""
+    def grid(self) -> Sequence[Any] | None:
+        """The values in ascending order, computed on demand; None when they are not countable (a float range without step)."""
         low, high, step = cast(tuple[Any, Any, Any], (self.low, self.high, self.step))
         if isinstance(low, int) and isinstance(high, int):
-            return list(range(low, high + 1, step or 1))
-        if step is None:
-            return None
-        return [round(low + index * step, 12) for index in range(math.floor((high - low) / step + 1e-9) + 1)]
+            return range(low, high + 1, step or 1)
+        return None if step is None else FloatGrid(low, high, step)
 
 
 def _shape(data: Any) -> str:
@@ -92,11 +156,11 @@ Options = TypeAliasType(
 DIMENSION_TAGS = frozenset({"value", "choice", "range"})
 
 
-def values_of(dimension: Any) -> list[Any] | None:
+def values_of(dimension: Any) -> Sequence[Any] | None:
     """All values a dimension can take, ascending or as listed; None when they are not countable."""
     match dimension:
         case Choice():
-            return list(dimension.choice)
+            return dimension.choice
         case Range():
             return dimension.grid()
         case _:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Configuration
-from blurb_tune.search.combinations import combinations, count
+from blurb_tune.search.combinations import Combinations, count
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
 from blurb_tune.spec.schema import SpaceSpec, SweepSpec
 from tests.search.spaces import spaces
@@ -82,7 +85,7 @@ def test_no_suggestion_is_beyond_its_model_s_blocks(space: tuple[SpaceSpec, dict
     spec, blocks = space
     settings = {"sampler": sampler, "seed": seed, "configurations": 12, "startup_configurations": 3}
     found = run(make_study(spec.model_dump(mode="json"), blocks, **settings), [])
-    points = set(combinations(spec, blocks))
+    points = set(Combinations(spec, blocks))
     assert len({s.configuration for s in found}) == len(found) == min(12, len(points))
     assert {s.configuration for s in found} <= points
     assert run(make_study(spec.model_dump(mode="json"), blocks, **settings), found[: len(found) // 2]) == found
@@ -93,7 +96,7 @@ def test_no_suggestion_is_beyond_its_model_s_blocks(space: tuple[SpaceSpec, dict
 def test_a_grid_is_every_feasible_point_once(space: tuple[SpaceSpec, dict[str, int]], vanilla_first: bool) -> None:
     spec, blocks = space
     found = run(make_study(spec.model_dump(mode="json"), blocks, sampler="grid", vanilla_first=vanilla_first), [])
-    points = list(combinations(spec, blocks))
+    points = list(Combinations(spec, blocks))
     assert len(found) == count(spec, blocks) == len(points)
     assert {s.configuration for s in found} == set(points)
     if not vanilla_first:
@@ -106,7 +109,7 @@ def test_vanilla_of_each_model_comes_first(space: tuple[SpaceSpec, dict[str, int
     """Wherever the space holds it, and also where fewer configurations are asked for than there are."""
     spec, blocks = space
     found = run(make_study(spec.model_dump(mode="json"), blocks, sampler=sampler, configurations=asked), [])
-    held = {c.model for c in combinations(spec, blocks) if c.strategy.is_vanilla}
+    held = {c.model for c in Combinations(spec, blocks) if c.strategy.is_vanilla}
     first = [s.configuration for s in found[: len(blocks)] if s.configuration.strategy.is_vanilla]
     if held:
         assert [c.model for c in first] == list(blocks)[: len(found)]
@@ -129,6 +132,57 @@ def test_a_study_is_exhausted_once_it_has_nothing_more_to_suggest() -> None:
 def test_a_grid_comes_in_the_order_of_the_spec() -> None:
     found = run(make_study({"strategy": ["vanilla", {"freeze_depth": 4}], "epochs": [5, 3]}, sampler="grid"), [])
     assert [(s.configuration.freeze_depth, s.configuration.epochs) for s in found] == [(0, 5), (0, 3), (4, 5), (4, 3)]
+
+
+def test_a_sample_of_a_grid_is_what_it_was_when_grids_were_lists() -> None:
+    """The configurations of a sweep that an earlier version began."""
+    space = {"freeze_depth": [0, 2, 4], "reinit_count": {"low": 0, "high": 3}, "epochs": [3, 5, 7, 9]}
+    for asked in (1, 3, 10, 60):
+        found = run(make_study(space, SEVERAL, sampler="grid", configurations=asked, seed=2), [])
+        points = list(Combinations(SpaceSpec.model_validate(space), SEVERAL))
+        first = [next(c for c in points if c.model == model and c.strategy.is_vanilla) for model in SEVERAL]
+        rest = [c for c in points if c not in first]
+        drawn = random.Random(derive(2, "grid")).sample(rest, max(0, asked - 3))
+        assert [s.configuration for s in found] == (first + drawn)[:asked]
+
+
+@pytest.mark.parametrize("blocks", [BLOCKS, SEVERAL], ids=["one model", "several models"])
+def test_a_sample_of_a_vast_grid_is_drawn_without_listing_it(blocks: Mapping[str, int]) -> None:
+    space = {
+        "freeze_depth": {"low": 0, "high": 6},
+        "reinit_count": {"low": 0, "high": 6},
+        "epochs": {"low": 1, "high": 2 * 10**9},
+        "learning_rate": {"low": 1e-5, "high": 1.0, "step": 1e-9},
+    }
+
+    def fresh(seed: int = 0, **search: Any) -> ConfigurationStudy:
+        return make_study(space, blocks, **{"sampler": "grid", "configurations": 20, "seed": seed} | search)
+
+    whole = run(fresh(), [])
+    found = [s.configuration for s in whole]
+    assert len(set(found)) == len(found) == 20
+    assert [(c.model, c.strategy.is_vanilla, c.epochs) for c in found[: len(blocks)]] == [(m, True, 1) for m in blocks]
+    assert all(c.freeze_depth + c.reinit_count <= blocks[c.model] for c in found)
+    assert len({c.epochs for c in found[len(blocks) :]}) == 20 - len(blocks)
+    assert run(fresh(), whole[:7]) == whole
+    assert run(fresh(seed=1), []) != whole
+    everything = fresh(configurations=None)
+    assert everything.planned > 10**18
+    suggestion = everything.ask()
+    assert suggestion is not None
+    assert suggestion.configuration == found[0]
+    sampler = {"sampler": "random", "configurations": 30}
+    assert len({s.configuration for s in run(fresh(**sampler), [])}) == 30
+
+
+def test_an_endless_space_of_two_numbers_is_used_up() -> None:
+    low = 1e-5
+    rates = {"low": low, "high": math.nextafter(low, 1)}
+    study = make_study({"learning_rate": rates}, sampler="random", configurations=9)
+    found = [s.configuration.learning_rate for s in run(study, [])]
+    assert len(set(found)) == len(found) > 0
+    assert set(found) <= set(rates.values())
+    assert study.is_exhausted
 
 
 @pytest.mark.parametrize(("vanilla_first", "expected"), [(True, True), (False, False)])
