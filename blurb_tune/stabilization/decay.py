@@ -15,8 +15,13 @@ def parameter_groups(
     """The trainable parameters as groups for torch's AdamW, each with its `lr`, `weight_decay` and a `name`.
 
     Head and pooler learn at `learning_rate`, block i of L at `learning_rate * decay_rate ** (L + 1 - i)`, the embeddings at
-    `learning_rate * decay_rate ** (L + 1)` (Zhang et al. 2021, arXiv 2006.05987). Biases and norms have no weight
-    decay. Parameters of equal settings share a group, so that the optimiser has few and large ones.
+    `learning_rate * decay_rate ** (L + 1)` (Zhang et al. 2021, arXiv 2006.05987). ELECTRA's own fine-tuning has one power
+    more below the head: `decay_rate ** (L + 2 - i)` for block i, `decay_rate ** (L + 2)` for the embeddings
+    (`_get_layer_lrs` in its model/optimization.py), so its rates are lower than these by the factor `decay_rate` there.
+
+    Biases and norms have no weight decay, by their names: BERT's own optimizer excludes whatever has "bias" or "LayerNorm" in
+    its name. So MPNet's table of relative attention biases, which has two dimensions, is a bias, and DeBERTa's of relative
+    position embeddings is not. Parameters of equal settings share a group, so that the optimizer has few and large ones.
 
     Raises ValueError when decay_rate is not in (0, 1], BlurbTuneError for a parameter that the layer map does not know.
     """
@@ -28,8 +33,7 @@ def parameter_groups(
         if not parameter.requires_grad:
             continue
         rate = learning_rate * decay_rate ** (layers.blocks + 1 - place.level)
-        # In every family, biases, the weights of norms and nothing else have one dimension.
-        decay = weight_decay if parameter.ndim > 1 else 0.0
+        decay = 0.0 if _is_bias_or_norm(name) else weight_decay
         members.setdefault((rate, decay), []).append((place, parameter))
     return [
         {
@@ -40,6 +44,12 @@ def parameter_groups(
         }
         for (rate, decay), group in members.items()
     ]
+
+
+def _is_bias_or_norm(parameter: str) -> bool:
+    *modules, own = parameter.split(".")
+    holder = modules[-1].lower() if modules else ""
+    return own.endswith("bias") or holder.endswith("bias") or "norm" in holder
 
 
 def _group_name(places: list[Place], weight_decay: float) -> str:

@@ -103,6 +103,11 @@ def is_bias_or_norm(parameter: str) -> bool:
     return kind.endswith("bias") or "norm" in modules[-1].lower()
 
 
+def has_weight_decay(parameter: str) -> bool:
+    """MPNet's table of relative attention biases is drawn like a matrix, and a bias all the same."""
+    return not is_bias_or_norm(parameter) and "relative_attention_bias" not in parameter
+
+
 def is_pooler(parameter: str, family: str) -> bool:
     return any(parameter.startswith(f"{module}.") for module in POOLERS[family])
 

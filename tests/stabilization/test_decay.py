@@ -11,7 +11,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.trial import Strategy
 from blurb_tune.stabilization.decay import parameter_groups
 from blurb_tune.stabilization.strategy import apply_strategy
-from tests.models.encoders import is_bias_or_norm, is_idle
+from tests.models.encoders import has_weight_decay, is_bias_or_norm, is_idle
 
 BLOCKS = 4
 
@@ -91,12 +91,53 @@ def test_a_rate_of_one_is_neutral(subject):
 
 def test_no_weight_decay_on_biases_and_norms_alone(subject):
     for name, group in by_name(subject, groups_of(subject)).items():
-        assert group["weight_decay"] == (0.0 if is_bias_or_norm(name) else 0.01), name
+        assert group["weight_decay"] == (0.01 if has_weight_decay(name) else 0.0), name
 
 
-def test_biases_and_norms_and_nothing_else_have_one_dimension(subject):
-    for name, parameter in subject.model.named_parameters():
-        assert (parameter.ndim == 1) == is_bias_or_norm(name), name
+def test_all_of_one_dimension_and_mpnet_s_table_alone_besides_have_no_weight_decay(subject, family):
+    """Of what has more dimensions, only what its family calls a bias is spared."""
+    spared = {name for name, group in by_name(subject, groups_of(subject)).items() if group["weight_decay"] == 0}
+    flat = {name for name, parameter in subject.model.named_parameters() if parameter.ndim == 1}
+    assert spared - flat == ({"mpnet.encoder.relative_attention_bias.weight"} if family == "mpnet" else set())
+    assert spared >= flat == {name for name, _ in subject.model.named_parameters() if is_bias_or_norm(name)}
+
+
+_BERT = "dense key query value word_embeddings position_embeddings token_type_embeddings classifier"
+# Whose `weight` decays, and whose does not, by the last module's name.
+DECAYED = {
+    "bert": _BERT,
+    "roberta": f"{_BERT} out_proj",
+    "xlm-roberta": f"{_BERT} out_proj",
+    "camembert": f"{_BERT} out_proj",
+    "electra": f"{_BERT} out_proj embeddings_project",
+    "deberta": "dense in_proj pos_proj pos_q_proj rel_embeddings word_embeddings position_embeddings classifier",
+    "deberta-v2": "dense key_proj query_proj value_proj conv rel_embeddings word_embeddings embed_proj classifier",
+    "modernbert": "Wqkv Wo Wi dense tok_embeddings classifier",
+    "distilbert": "q_lin k_lin v_lin out_lin lin1 lin2 word_embeddings position_embeddings pre_classifier classifier",
+    "mpnet": "q k v o dense word_embeddings position_embeddings out_proj classifier",
+    "big_bird": f"{_BERT} out_proj pooler",
+}
+SPARED = {
+    **dict.fromkeys(DECAYED, "LayerNorm"),
+    "modernbert": "attn_norm mlp_norm final_norm norm",
+    "distilbert": "LayerNorm sa_layer_norm output_layer_norm",
+    "mpnet": "LayerNorm relative_attention_bias",
+}
+
+
+def test_the_weights_of_each_family_that_decay_and_that_do_not(family, shared_subjects):
+    found = {True: set(), False: set()}
+    for per_token in (False, True):
+        subject = shared_subjects[family, per_token]
+        subject.model.requires_grad_(True)
+        for name, group in by_name(subject, groups_of(subject)).items():
+            *_, module, own = name.split(".")
+            if own == "weight":
+                found[group["weight_decay"] > 0].add(module)
+            else:
+                assert own in ("bias", "q_bias", "v_bias")
+                assert group["weight_decay"] == 0
+    assert found == {True: set(DECAYED[family].split()), False: set(SPARED[family].split())}
 
 
 def test_groups_have_names_of_the_field(new_subject):
@@ -124,7 +165,7 @@ def test_every_trainable_parameter_is_in_exactly_one_group(shared_subjects, leve
     assert found.keys() == trainable
     for name, group in found.items():
         assert group["lr"] == 5e-5 * strategy.decay_rate ** (BLOCKS + 1 - level(name))
-        assert group["weight_decay"] == (0.0 if is_bias_or_norm(name) else weight_decay)
+        assert group["weight_decay"] == (weight_decay if has_weight_decay(name) else 0.0)
 
 
 def test_the_groups_drive_adamw(subject, family, level):

@@ -11,7 +11,7 @@ from blurb_tune.core.trial import Strategy
 from blurb_tune.models.encoder import build_classifier, restore_weights
 from blurb_tune.models.layers import layer_map
 from blurb_tune.stabilization.strategy import apply_strategy
-from tests.models.encoders import architecture, is_bias_or_norm, is_pooler
+from tests.models.encoders import architecture, has_weight_decay, is_pooler
 
 BLOCKS = 4
 
@@ -26,7 +26,7 @@ def test_neutral_strategy_has_the_losses_of_plain_fine_tuning(subject, per_token
     apply(subject, Strategy(), seed=3)
     subject.model.save_pretrained(tmp_path)
     reference = architecture(per_token).from_pretrained(tmp_path)
-    spared = {n for n, _ in reference.named_parameters() if is_bias_or_norm(n)}
+    spared = {n for n, _ in reference.named_parameters() if not has_weight_decay(n)}
     groups = [
         {"params": [p for n, p in reference.named_parameters() if n not in spared], "weight_decay": 0.01},
         {"params": [p for n, p in reference.named_parameters() if n in spared], "weight_decay": 0.0},
