@@ -10,7 +10,11 @@ import hashlib
 
 
 def derive(seed: int, *names: str | int) -> int:
-    """A seed in [0, 2**63) for the purpose that `names` spell out; the same on every machine and Python version."""
+    """A seed in [0, 2**63) for the purpose that `names` spell out; the same on every machine and Python version.
+
+    All of `seed` counts, and all of it is in every bit: torch's generator on the CPU reads the lowest 32 bits alone, to which
+    5 and 5 + 2**32 are the same seed.
+    """
     text = "/".join([str(seed), *(str(name) for name in names)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 

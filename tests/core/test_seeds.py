@@ -14,6 +14,12 @@ def test_every_name_and_seed_gives_another_stream() -> None:
     assert all(0 <= seed < 2**63 for seed in found)
 
 
+def test_seeds_that_agree_in_their_lowest_32_bits_give_seeds_that_do_not() -> None:
+    seeds = [low + (high << 32) for low in range(5) for high in (0, 1, 2, 2**30)]
+    found = {derive(seed, name) % 2**32 for seed in seeds for name in ("dropout", "init", "order")}
+    assert len(found) == 60
+
+
 def test_shares_are_uniform() -> None:
     shares = [derive_share(0, "control", f"c{index:03d}-s0") for index in range(2000)]
     assert all(0 <= share < 1 for share in shares)

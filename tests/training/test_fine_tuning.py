@@ -93,6 +93,22 @@ def test_same_seed_same_numbers_whatever_ran_before_or_runs_beside_it(
     assert [numbers(r) for r in runner.run(MIXED, 8, settings)] != alone
 
 
+@pytest.mark.parametrize("above", [2**32, 2**33, 2**62])
+def test_every_bit_of_a_seed_counts_for_weights_dropout_and_order(runner: Runner, above: int) -> None:
+    starts = []
+    for seed in (5, 5 + above):
+        trial = runner.start(MIXED, seed)
+        drawn = [
+            p.detach().clone() for name, p in runner.model.named_parameters() if "layer.3" in name or "classifier" in name
+        ]
+        starts.append((trial._dropout_state, [weights for weights in drawn if weights.ndim > 1], next(trial._batches)))
+    (dropout, weights, rows), (other_dropout, other_weights, other_rows) = starts
+    assert not torch.equal(dropout, other_dropout)
+    assert len(weights) > 5
+    assert not any(torch.equal(one, other) for one, other in zip(weights, other_weights, strict=True))
+    assert not np.array_equal(rows, other_rows)
+
+
 def test_predictions_are_not_rounded_to_bf16(runner: Runner) -> None:
     trial = runner.start(CONFIGURATION, settings=dataclasses.replace(SETTINGS, precision="bf16"))
     trial.advance()
