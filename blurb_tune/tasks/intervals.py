@@ -14,9 +14,9 @@ from blurb_tune.tasks.metrics import evaluate
 from blurb_tune.tasks.predictions import Predictions
 from blurb_tune.tasks.task import Task
 
-_CORRELATIONS = frozenset({"pearson", "spearman"})
 _SHARES = frozenset({"accuracy", "exact_match"})
 _RESAMPLES = 1000
+_Z = 1.959963984540054
 
 
 def score_interval(
@@ -24,21 +24,31 @@ def score_interval(
 ) -> tuple[float, float]:
     """The 95 % interval of a metric over the examples it was measured on; arguments as for `evaluate`.
 
-    Fisher's for correlations, Wilson's for shares of right examples, percentiles of 1,000 bootstrap samples of the examples
-    (for tags: of the sentences) for everything else. NaN where the metric is undefined.
+    Fisher's for Pearson's correlation, Bonett and Wright's for Spearman's, Wilson's for shares of right examples, percentiles
+    of 1,000 bootstrap samples of the examples (for tags: of the sentences) for everything else. NaN where the metric is
+    undefined.
     """
     score = evaluate(task, outputs, labels, words).metrics[metric]
     if math.isnan(score):
         return math.nan, math.nan
-    if metric in _CORRELATIONS:
+    if metric == "pearson":
         return fisher_interval(score, len(labels))
+    if metric == "spearman":
+        return _spearman_interval(score, len(labels))
     if metric in _SHARES:
         return wilson_interval(round(score * len(labels)), len(labels))
     return _bootstrap(Predictions.of(task, outputs, labels, words), metric, seed)
 
 
+def _spearman_interval(correlation: float, n: int) -> tuple[float, float]:
+    """With the standard error sqrt((1 + r^2 / 2) / (n - 3)) of Fisher's z (Bonett & Wright 2000, Psychometrika 65:23).
+
+    Ranks vary more than Fisher's 1 / sqrt(n - 3) says: at a correlation of 0.92 his interval covers 91 % instead of 95.
+    """
+    return fisher_interval(correlation, n, z=_Z * math.sqrt(1 + correlation**2 / 2))
+
+
 def _bootstrap(predictions: Predictions, metric: str, seed: int) -> tuple[float, float]:
-    generator, n = np.random.default_rng(seed), len(predictions)
-    scores = [predictions.take(generator.integers(n, size=n)).metrics([metric])[metric] for _ in range(_RESAMPLES)]
+    scores = predictions.resampled(metric, _RESAMPLES, np.random.default_rng(seed))
     low, high = np.nanpercentile(scores, [2.5, 97.5])
     return float(low), float(high)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.stability import fisher_interval, wilson_interval
 from blurb_tune.tasks import intervals
 from blurb_tune.tasks.catalogue import find_task
 from blurb_tune.tasks.features import Words
@@ -21,12 +21,36 @@ RESAMPLES = 40
 OF_THEIR_OWN = {"pearson", "spearman", "accuracy", "exact_match"}
 
 
-def test_a_correlation_has_fisher_s_interval() -> None:
+def test_pearson_s_correlation_has_fisher_s_interval() -> None:
     generator = np.random.default_rng(0)
     labels = generator.normal(size=20)
     outputs = (labels + generator.normal(size=20))[:, None]
     expected = stats.pearsonr(outputs[:, 0], labels).confidence_interval()
     assert score_interval(find_task("biosses"), "pearson", outputs, labels, None, seed=0) == pytest.approx(tuple(expected))
+
+
+def test_spearman_s_interval_covers_what_fisher_s_does_not() -> None:
+    """Of 20 pairs out of a normal distribution whose rank correlation is 0.92 (Pearson's is 2 sin(pi / 6 * 0.92))."""
+    generator, task, draws = np.random.default_rng(0), find_task("biosses"), 2000
+    true, pearson = 0.92, 2 * math.sin(math.pi / 6 * 0.92)
+    covered = {"ours": 0, "fisher": 0}
+    for _ in range(draws):
+        labels = generator.normal(size=20)
+        outputs = pearson * labels + math.sqrt(1 - pearson**2) * generator.normal(size=20)
+        low, high = score_interval(task, "spearman", outputs[:, None], labels, None, seed=0)
+        covered["ours"] += low <= true <= high
+        low, high = fisher_interval(float(stats.spearmanr(outputs, labels).statistic), 20)
+        covered["fisher"] += low <= true <= high
+    assert 0.94 < covered["ours"] / draws < 0.965
+    assert 0.89 < covered["fisher"] / draws < 0.925
+
+
+def test_spearman_s_interval_by_hand() -> None:
+    outputs, labels = np.array([[0.0], [1.0], [2.0], [4.0], [3.0], [5.0], [6.0]]), np.arange(7.0)
+    r = 1 - 6 * 2 / (7 * 48)
+    half = 1.959964 * math.sqrt((1 + r * r / 2) / 4)
+    expected = math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+    assert score_interval(find_task("biosses"), "spearman", outputs, labels, None, seed=0) == pytest.approx(expected)
 
 
 def test_accuracy_has_wilson_s_interval() -> None:
