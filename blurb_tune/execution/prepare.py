@@ -37,6 +37,7 @@ def prepare_environment(plan: Plan) -> TrialEnvironment:
         models=_prepare_models(plan, data),
         settings=TrainingSettings(
             metric=plan.metric,
+            score=spec.score,
             precision=spec.training.precision,
             eval_every=None if every == "epoch" else every,
             micro_batch_size=spec.training.micro_batch_size,
@@ -97,11 +98,12 @@ def facts_of(plan: Plan, environment: TrialEnvironment) -> SweepFacts:
         sizes = tuple(len(data.examples) - len(fold) for fold in data.folds)
     else:
         everything, sizes = data, (len(data.train),)
+    level = everything.trivial.level(plan.metric)
     return SweepFacts(
         blocks={name: info.blocks for name, info in plan.models.items()},
         train_examples=sizes,
-        trivial_loss=everything.trivial.train_loss,
-        trivial_score=everything.trivial.metrics[plan.metric],
+        trivial_loss=level.loss,
+        trivial_score=level.score,
         folds=len(sizes) if isinstance(data, FoldedData) else 0,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from blurb_tune.core.errors import Problem, did_you_mean
-from blurb_tune.tasks.entities import count_entities, count_repairs
+from blurb_tune.tasks.entities import TagSet, count_entities, count_repairs
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.task import OUTSIDE, Kind, Task
 
@@ -35,17 +35,17 @@ def train_fault(task: Task, examples: Sequence[Example]) -> str | None:
 def dev_fault(task: Task, examples: Sequence[Example]) -> str | None:
     """Why no score on these examples tells a good model from a trivial one.
 
-    Regression: a correlation is of scores that differ. Classification: of a single class the best constant prediction may be
-    right everywhere, and ROC, precision-recall and Matthews' coefficient are of both. Multi-label and tags: where there is
-    nothing to find, the F1 of perfect predictions is that of the trivial ones.
+    Regression: a correlation is of scores that differ. Else a constant prediction is right everywhere, of a single class, of
+    examples with the same scored labels, or of words that are all of one type (or all outside entities).
     """
     kinds = _kinds(task, examples)
     scored = set(range(len(task.labels))) - {task.labels.index(label) for label in task.left_out if label in task.labels}
     match task.kind:
         case Kind.MULTI_LABEL:
-            is_sound = any(flags[index] for flags in kinds for index in scored)
+            is_sound = len({tuple(flags[index] for index in scored) for flags in kinds}) > 1
         case Kind.TOKEN_CLASSIFICATION if OUTSIDE in task.labels:
-            is_sound = bool(kinds - {task.labels.index(OUTSIDE)})
+            types = TagSet.of(task.labels).types
+            is_sound = len({types[tag] for tag in kinds}) > 1
         case Kind.CLASSIFICATION:
             is_sound = len(kinds) > 1 and bool(kinds & scored)
         case _:
@@ -77,7 +77,7 @@ def _expected(task: Task) -> str:
         case Kind.MULTI_LABEL:
             return "examples with labels that are scored, and others without"
         case Kind.TOKEN_CLASSIFICATION:
-            return "at least two different tags"
+            return "words inside and outside of entities" if OUTSIDE in task.labels else "at least two different tags"
         case Kind.CLASSIFICATION:
             return f"at least two labels{', one of them scored' if task.left_out else ''}"
 

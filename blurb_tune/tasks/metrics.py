@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.tasks.features import Words
+from blurb_tune.tasks.noise import noise_bound
 from blurb_tune.tasks.predictions import Predictions
 from blurb_tune.tasks.scores import Flags, Floats, Ints, is_constant
-from blurb_tune.tasks.task import OUTSIDE, Kind, Task
+from blurb_tune.tasks.task import LOWER_IS_BETTER, Kind, Task
 
 Array = NDArray[Any]
-_CORRELATIONS = ("pearson", "spearman")
+RANKING_METRICS = frozenset({"roc_auc", "average_precision"})
+# Of the logistic noise through which log odds become labels.
+_LOGISTIC_STD = math.pi / math.sqrt(3)
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,12 @@ class Evaluation:
 
     metrics: all of the task's by name, the score first; NaN where undefined. loss: mean squared error, mean cross-entropy
     (nats), or mean binary cross-entropy over examples and labels; words that the model does not read are left out.
-    prediction_spread: as `trial.Measurement` has it.
+
+    prediction_spread: how much predictions vary over how much the labels do, 0 for constant predictions, NaN where labels do
+    not vary. Both as standard deviations (regression), or as shares outside the most frequent class, tag or set of labels.
+    Where the task's metric ranks (`RANKING_METRICS`), a model may rank well and yet see the one class everywhere; so it is
+    the standard deviation of the log odds over that of the standard logistic distribution, pi / sqrt(3), by which labels
+    scatter around log odds (McKelvey & Zavoina 1975, J. Math. Sociol. 4:103).
     """
 
     metrics: Mapping[str, float]
@@ -63,7 +72,10 @@ def evaluate(task: Task, outputs: Array, labels: Array, words: Words | None = No
             loss, spread = _binary_cross_entropy(read, actual), _spread(_set_counts(predicted), _set_counts(actual))
         case Kind.CLASSIFICATION | Kind.TOKEN_CLASSIFICATION:
             loss = _cross_entropy(read, labels if words is None else labels[words.is_read])
-            spread = _spread(np.bincount(read.argmax(axis=1)), np.bincount(labels))
+            if task.metric in RANKING_METRICS:
+                spread = _odds_spread(predictions.columns[2], labels)
+            else:
+                spread = _spread(np.bincount(read.argmax(axis=1)), np.bincount(labels))
     return Evaluation(metrics, loss, spread)
 
 
@@ -97,27 +109,38 @@ def _score_spread(predicted: Floats, actual: Floats) -> float:
     return math.nan if is_constant(actual) else float(predicted.std() / actual.std())
 
 
+def _odds_spread(odds: Floats, actual: Ints) -> float:
+    if actual.min() == actual.max():
+        return math.nan
+    return 0.0 if is_constant(odds) else float(odds.std() / _LOGISTIC_STD)
+
+
 def _spread(predicted: Ints, actual: Ints) -> float:
     """The share outside the most frequent prediction over that outside the most frequent label, from how often each occurs."""
     of_labels = 1 - actual.max() / actual.sum()
     return float((1 - predicted.max() / predicted.sum()) / of_labels) if of_labels else math.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrivialPredictor:
-    """The best that ignores its input.
+    """The best predictor that ignores its input: under each metric the best of those that always say the same.
 
-    It gives the training set's most frequent class; its mean score; no label at all; the tag `O` for every word, or the most
-    frequent tag where the task has no `O`.
+    These are: the mean score; each class; each tag; for several labels the k most frequent ones of dev, k from 0 to all, and
+    dev's most frequent set. No other set does better: of micro F1 and macro F1 the best of each size are the most frequent.
 
-    metrics: what it reaches on dev, the score first; 0 where undefined, as the correlation of a constant is. train_loss: what
-    training must get its loss below: the variance of the training set's scores, the entropy of its classes or tags, or the
-    mean over its labels of the entropy of each (nats). dev_variance: of the dev scores; NaN but for regression.
+    metrics: what the best constant for each metric reaches on dev, the score first. 0 where it is undefined because
+    predictions are constant, as their correlation is; NaN where dev's labels leave it undefined for whatever predictions, as
+    a single class does the ROC. train_loss: what training must get its loss below: the variance of the training set's
+    scores, the entropy of its classes or tags, or the mean over its labels of the entropy of each (nats). outputs: what the
+    best constant for each metric says, (task.outputs,). task, labels and words: what it was measured on.
     """
 
     metrics: Mapping[str, float]
     train_loss: float
-    dev_variance: float
+    outputs: Mapping[str, Floats]
+    task: Task
+    labels: Array
+    words: Words | None
 
     @property
     def score(self) -> float:
@@ -127,32 +150,56 @@ class TrivialPredictor:
     @classmethod
     def of(cls, task: Task, train_labels: Array, dev_labels: Array, dev_words: Words | None = None) -> Self:
         """From the labels of both splits, as `features.Encoded` has them, neither empty; any split may stand for dev."""
-        output, train_loss = _constant(task, train_labels)
-        outputs = np.broadcast_to(output, (len(dev_labels), task.outputs))
-        metrics = evaluate(task, outputs, dev_labels, dev_words).metrics
-        variance = float(np.var(dev_labels, dtype=np.float64)) if task.kind is Kind.REGRESSION else math.nan
-        return cls({name: 0.0 if math.isnan(value) else value for name, value in metrics.items()}, train_loss, variance)
+        constants = _constants(task, dev_labels)
+        found = [_constant_predictions(task, output, dev_labels, dev_words).metrics(task.metrics) for output in constants]
+        best = {
+            name: max(range(len(constants)), key=lambda index: (not math.isnan(value := sign * found[index][name]), value))
+            for name in task.metrics
+            for sign in ((-1,) if name in LOWER_IS_BETTER else (1,))
+        }
+        has_spread = task.kind is Kind.REGRESSION and not is_constant(dev_labels)
+        metrics = {name: found[index][name] for name, index in best.items()}
+        metrics = {name: 0.0 if math.isnan(value) and has_spread else value for name, value in metrics.items()}
+        outputs = {name: constants[index] for name, index in best.items()}
+        return cls(metrics, _trivial_loss(task, train_labels), outputs, task, dev_labels, dev_words)
+
+    def level(self, metric: str) -> TrivialLevel:
+        """What a run must leave behind under this metric of the task, of which more must be better; ValueError else.
+
+        The bound of the noise is `noise.noise_bound`, which takes up to a second to work out.
+        """
+        if metric not in self.metrics or metric in LOWER_IS_BETTER:
+            usable = [name for name in self.metrics if name not in LOWER_IS_BETTER]
+            raise ValueError(f"expected one of {', '.join(usable)}, but got metric={metric!r}")
+        score = self.metrics[metric]
+        if math.isnan(score):
+            return TrivialLevel(0.0, 0.0, self.train_loss)
+        bound = noise_bound(metric, _constant_predictions(self.task, self.outputs[metric], self.labels, self.words))
+        return TrivialLevel(score, max(score, bound), self.train_loss)
 
 
-def _constant(task: Task, labels: Array) -> tuple[Floats, float]:
-    """The output, (task.outputs,), of the predictor that training on `labels` would give, and the loss it must get below."""
+def _constants(task: Task, labels: Array) -> list[Floats]:
+    """The outputs, (task.outputs,) each, of the constant predictors that are worth a trial on examples with these labels."""
     if task.kind is Kind.REGRESSION:
-        return labels.mean(dtype=np.float64)[None], float(np.var(labels, dtype=np.float64))
+        return [labels.mean(dtype=np.float64)[None]]
+    if task.kind is Kind.MULTI_LABEL:
+        sets, counts = np.unique(labels > 0, axis=0, return_counts=True)
+        order = np.argsort(-labels.sum(axis=0), kind="stable")
+        prefixes = np.zeros((task.outputs + 1, task.outputs), dtype=np.bool_)
+        prefixes[:, order] = np.tri(task.outputs + 1, task.outputs, -1, dtype=np.bool_)
+        return list(np.where([*prefixes, sets[counts.argmax()]], 1.0, -1.0))
+    return list(np.eye(task.outputs))
+
+
+def _constant_predictions(task: Task, output: Floats, labels: Array, words: Words | None) -> Predictions:
+    return Predictions.of(task, np.broadcast_to(output, (len(labels), task.outputs)), labels, words)
+
+
+def _trivial_loss(task: Task, labels: Array) -> float:
+    """The loss of the best constant outputs on the examples with these labels."""
+    if task.kind is Kind.REGRESSION:
+        return float(np.var(labels, dtype=np.float64))
     if task.kind is Kind.MULTI_LABEL:
         shares = labels.mean(axis=0, dtype=np.float64)
-        return np.full(task.outputs, -1.0), float((special.entr(shares) + special.entr(1 - shares)).mean())
-    counts = np.bincount(labels, minlength=task.outputs)
-    is_outside = task.per_token and OUTSIDE in task.labels
-    return np.eye(task.outputs)[task.labels.index(OUTSIDE) if is_outside else counts.argmax()], float(stats.entropy(counts))
-
-
-def is_collapsed(task: Task, evaluation: Evaluation, trivial: TrivialPredictor) -> bool:
-    """Whether a run that ended with `evaluation` on dev is no better than the trivial predictor.
-
-    Its score is at most the trivial one's (Mosbach et al. 2021, arXiv 2006.04884). Regression: the correlation is undefined or
-    not positive, and the squared error at least the labels' variance.
-    """
-    if task.kind is not Kind.REGRESSION:
-        return not evaluation.score > trivial.score
-    correlation = evaluation.metrics[task.metric if task.metric in _CORRELATIONS else "pearson"]
-    return not correlation > 0 and not evaluation.metrics["mse"] < trivial.dev_variance
+        return float((special.entr(shares) + special.entr(1 - shares)).mean())
+    return float(stats.entropy(np.bincount(labels, minlength=task.outputs)))

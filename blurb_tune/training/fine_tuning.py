@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from blurb_tune.models.encoder import Pretrained, restore_weights
 from blurb_tune.models.layers import layer_map
 from blurb_tune.stabilization.decay import parameter_groups
 from blurb_tune.stabilization.strategy import apply_strategy
-from blurb_tune.tasks.metrics import Evaluation, evaluate, is_collapsed
+from blurb_tune.tasks.metrics import Evaluation, evaluate
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.forward import Forward
@@ -35,12 +36,14 @@ _GPU_STEPS_PER_LOOK = 16
 class TrainingSettings:
     """What all trials of a sweep have in common.
 
-    metric: the dev metric that makes `dev_score`. eval_every: steps between two evaluations, None for once an epoch.
-    micro_batch_size: examples per forward pass in training, None for whole batches. keeps_best: a trial's model is that of its
-    best dev evaluation, not of its last.
+    metric: the dev metric that makes `dev_score`. score: the evaluation by which a trial is scored, and by which it is judged
+    whether it has failed: its last, or that with the highest dev score. eval_every: steps between two evaluations, None for
+    once an epoch. micro_batch_size: examples per forward pass in training, None for whole batches. keeps_best: a trial's model
+    is that of its best dev evaluation, not of its last.
     """
 
     metric: str
+    score: Literal["final", "best"] = "final"
     precision: str = "auto"
     eval_every: int | None = None
     micro_batch_size: int | None = None
@@ -102,7 +105,8 @@ class FineTuning:
         self._window: list[torch.Tensor] = []
         self._norms: list[torch.Tensor] = []
         self._dropout_state = self._first_dropout_state()
-        self._best_score, self._best_weights = -math.inf, Weights()
+        self._best: Measurement | None = None
+        self._best_weights = Weights()
 
     def weights(self) -> Weights:
         """All weights of the trial's model as it stands, or as it stood at its best, by name, on the CPU.
@@ -121,16 +125,34 @@ class FineTuning:
             evaluation = self._evaluate() if is_finite else None
             self._eval_seconds += time.perf_counter() - trained
         measurement = self._measurement(evaluation)
+        self._remember_best(measurement)
         if evaluation is None:
             return TrialReport(measurement, Outcome.DIVERGED, f"the train loss is not finite at step {measurement.step}")
         if self._optimizer.steps < self._total_steps:
             return TrialReport(measurement)
         if not math.isfinite(evaluation.loss):
             return TrialReport(measurement, Outcome.DIVERGED, f"the dev loss is not finite at step {measurement.step}")
-        if is_collapsed(self._data.task, evaluation, self._data.trivial):
-            score = f"{self._data.task.metric} {evaluation.score:.4f}"
-            return TrialReport(measurement, Outcome.COLLAPSED, f"ended no better than the trivial predictor: dev {score}")
-        return TrialReport(measurement, Outcome.COMPLETED)
+        return self._judge(measurement)
+
+    def _judge(self, last: Measurement) -> TrialReport:
+        """Whether the trial has failed, by the evaluation that gives it its score and the train loss there."""
+        judged = self._best if self._settings.score == "best" and self._best is not None else last
+        level = self._data.trivial.level(self._settings.metric)
+        if not level.contains(judged.dev_score, judged.train_loss):
+            return TrialReport(last, Outcome.COMPLETED)
+        when = "ended" if judged is last else f"was at its best, at step {judged.step},"
+        score = f"dev {self._settings.metric} {judged.dev_score:.4f} against {level.score:.4f}"
+        noise = f"without skill up to {level.noise_bound:.4f}"
+        loss = f"train loss {judged.train_loss:.4g} against {level.loss:.4g}"
+        return TrialReport(last, Outcome.COLLAPSED, f"{when} no better than the trivial predictor: {score} ({noise}), {loss}")
+
+    def _remember_best(self, measurement: Measurement) -> None:
+        score = measurement.dev_score
+        if math.isnan(score) or (self._best is not None and score <= self._best.dev_score):
+            return
+        self._best = measurement
+        if self._settings.keeps_best:
+            self._best_weights = _weights_of(self._model, copy=True)
 
     def _train_to_evaluation(self) -> bool:
         """Whether the loss stayed finite up to the next evaluation, which the last step always has."""
@@ -158,11 +180,7 @@ class FineTuning:
 
     def _evaluate(self) -> Evaluation:
         dev = self._data.dev
-        evaluation = evaluate(self._data.task, self._forward.outputs(dev), dev.labels, dev.words)
-        score = evaluation.metrics[self._settings.metric]
-        if self._settings.keeps_best and score > self._best_score:
-            self._best_score, self._best_weights = score, _weights_of(self._model, copy=True)
-        return evaluation
+        return evaluate(self._data.task, self._forward.outputs(dev), dev.labels, dev.words)
 
     def _measurement(self, evaluation: Evaluation | None) -> Measurement:
         step = self._optimizer.steps

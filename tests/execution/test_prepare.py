@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from blurb_tune.core.errors import InputError
-from blurb_tune.execution.prepare import prepare_environment
+from blurb_tune.execution.prepare import facts_of, prepare_environment
 from blurb_tune.models.tiny import build_tiny, tiny_tokenizer
 from blurb_tune.preflight import make_plan
 from blurb_tune.spec import load_spec
@@ -30,3 +30,14 @@ def test_every_model_whose_weights_cannot_be_used_is_named(tmp_path: Path) -> No
     with pytest.raises(InputError) as caught:
         prepare_environment(make_plan(load_spec(spec, [])))
     assert [problem.where for problem in caught.value.problems] == [f"model {one}", f"model {other}"]
+
+
+@pytest.mark.parametrize("score", ["final", "best"])
+def test_trials_and_driver_judge_by_the_same_level(tmp_path: Path, score: str) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text(f"task: demo\nmodel: tiny\nmetric: spearman\nscore: {score}\n")
+    plan = make_plan(load_spec(spec, []))
+    environment = prepare_environment(plan)
+    assert (environment.settings.metric, environment.settings.score) == ("spearman", score)
+    level, facts = environment.models["tiny"].fold(None).trivial.level("spearman"), facts_of(plan, environment)
+    assert (facts.trivial_score, facts.trivial_loss) == (level.score, level.loss)

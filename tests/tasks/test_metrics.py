@@ -1,7 +1,9 @@
-"""Scores against hand-computed cases, scikit-learn and seqeval; the trivial predictor; what counts as collapsed."""
+"""Scores against hand-computed cases, scikit-learn and seqeval; the trivial predictor and its level."""
 
+import itertools
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ from sklearn import metrics as reference
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.examples import Row, parse
 from blurb_tune.tasks.features import Words
-from blurb_tune.tasks.metrics import Evaluation, TrivialPredictor, evaluate, is_collapsed
+from blurb_tune.tasks.metrics import TrivialPredictor, evaluate
 from blurb_tune.tasks.task import Kind, Task
+from tests.tasks.splits import SPLIT_TASKS
 
 BIOSSES, PUBMEDQA, DDI, GAD, HOC = (TASKS[name] for name in ("biosses", "pubmedqa", "ddi", "gad", "hoc"))
 NCBI, PICO = TASKS["ncbi-disease"], TASKS["ebm-pico"]
@@ -216,6 +219,29 @@ def test_huge_logits_do_not_overflow() -> None:
     assert result.loss == pytest.approx(5e29)
 
 
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
+def test_a_model_that_ranks_is_not_constant_though_it_sees_one_class_everywhere(metric: str) -> None:
+    """95 negatives and 5 positives whose log odds are normal and 1.47 deviations apart: an area of 0.85."""
+    task, generator = replace(GAD, metric=metric), np.random.default_rng(0)
+    labels = np.repeat([0, 1], [950, 50])
+    shift = math.sqrt(2) * stats.norm.ppf(0.85)
+    odds = generator.normal(size=1000) * shift + labels * shift**2 + math.log(5 / 95) - shift**2 / 2
+    logits = np.stack([np.zeros(1000), odds], axis=1)
+    result = evaluate(task, np.minimum(logits, [0, -1e-3]), labels)
+    assert result.metrics["roc_auc"] == pytest.approx(0.85, abs=0.05)
+    assert evaluate(GAD, np.minimum(logits, [0, -1e-3]), labels).prediction_spread == 0
+    assert 0.5 < result.prediction_spread < 1
+    assert evaluate(task, logits, labels).prediction_spread == pytest.approx(np.std(odds) * math.sqrt(3) / math.pi)
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
+@given(logit=st.floats(-50, 50, width=32), of_no=st.floats(-50, 50, width=32))
+def test_constant_log_odds_have_no_spread(metric: str, logit: float, of_no: float) -> None:
+    task, logits = replace(GAD, metric=metric), np.tile(np.array([of_no, logit], dtype=np.float32), (7, 1))
+    assert evaluate(task, logits, np.array([0, 1, 0, 0, 1, 0, 0])).prediction_spread == 0
+    assert math.isnan(evaluate(task, logits, np.zeros(7, dtype=np.int64)).prediction_spread)
+
+
 # Several labels
 
 
@@ -348,7 +374,6 @@ def test_every_task_reports_its_metrics_the_score_first(task: Task) -> None:
     assert tuple(result.metrics) == task.metrics
     assert result.score == result.metrics[task.metric]
     trivial = TrivialPredictor.of(task, labels, labels, words)
-    assert tuple(trivial.metrics) == task.metrics
     assert trivial.score == trivial.metrics[task.metric]
 
 
@@ -388,56 +413,108 @@ def test_labels_and_words_that_do_not_fit_are_refused() -> None:
 # The trivial predictor
 
 
+def _all_constants(task: Task) -> list[np.ndarray]:
+    """Every constant output that there is; of regression one, as all have the same correlations."""
+    if task.kind is Kind.REGRESSION:
+        return [np.array([0.5])]
+    if task.kind is Kind.MULTI_LABEL:
+        return [np.array(signs) for signs in itertools.product([-1.0, 1.0], repeat=task.outputs)]
+    return list(np.eye(task.outputs))
+
+
+MANY = _custom(Kind.MULTI_LABEL, "micro_f1", "a", "b", "c", "d")
+CONSTANT_TASKS = [task for task in (*SPLIT_TASKS, MANY) if task is not HOC]  # of 1,024 sets
+
+
+@given(st.sampled_from(CONSTANT_TASKS), st.data())
+def test_the_trivial_predictor_is_the_best_constant_under_each_metric(task: Task, data: st.DataObject) -> None:
+    words = _words("ww-w", "-", "www", "wwww") if task.per_token else None
+    match task.kind:
+        case Kind.REGRESSION:
+            labels = data.draw(_scores)
+        case Kind.MULTI_LABEL:
+            labels = data.draw(npst.arrays(np.float32, (12, task.outputs), elements=st.sampled_from([0.0, 1.0])))
+        case _:
+            labels = data.draw(_classes(task.outputs))
+    trivial = TrivialPredictor.of(task, labels, labels, words)
+    assert tuple(trivial.metrics) == task.metrics
+    outputs = [np.broadcast_to(output, (12, task.outputs)) for output in _all_constants(task)]
+    found = [evaluate(task, output, labels, words).metrics for output in outputs]
+    for name in task.metrics:
+        values = [metrics[name] for metrics in found if not math.isnan(metrics[name])]
+        if name == "mse":
+            assert trivial.metrics[name] == pytest.approx(float(np.var(labels, dtype=float)))
+        elif values:
+            assert trivial.metrics[name] == pytest.approx(max(values))
+        elif task.kind is Kind.REGRESSION and np.ptp(labels) > 0:
+            assert trivial.metrics[name] == 0
+        else:
+            assert math.isnan(trivial.metrics[name])
+
+
 @given(_scores, _scores)
-def test_the_mean_predictor_is_what_regression_must_beat(train: np.ndarray, dev: np.ndarray) -> None:
+def test_a_regression_must_get_its_loss_below_the_variance(train: np.ndarray, dev: np.ndarray) -> None:
     trivial = TrivialPredictor.of(BIOSSES, train, dev)
-    means = [np.full((12, 1), values.astype(float).mean()) for values in (train, dev)]
-    assert trivial.score == trivial.metrics["spearman"] == 0
-    assert trivial.metrics["mse"] == pytest.approx(evaluate(BIOSSES, means[0], dev).loss)
-    assert trivial.train_loss == pytest.approx(evaluate(BIOSSES, means[0], train).loss)
-    assert trivial.dev_variance == pytest.approx(evaluate(BIOSSES, means[1], dev).loss)
+    mean = np.full((12, 1), train.astype(float).mean())
+    assert trivial.train_loss == pytest.approx(evaluate(BIOSSES, mean, train).loss)
 
 
 @given(_classes(3), _classes(3))
-def test_the_majority_class_is_what_classification_must_beat(train: np.ndarray, dev: np.ndarray) -> None:
+def test_a_classification_must_get_its_loss_below_the_entropy_of_the_classes(train: np.ndarray, dev: np.ndarray) -> None:
     trivial = TrivialPredictor.of(PUBMEDQA, train, dev)
-    counts = [int(np.sum(train == index)) for index in range(3)]
-    majority = evaluate(PUBMEDQA, _predicting(PUBMEDQA, [counts.index(max(counts))] * 12), dev)
-    shares = np.array(counts) / 12
+    shares = np.bincount(train, minlength=3) / 12
     constant = np.log(np.maximum(shares, 1e-30))[None, :].repeat(12, axis=0)
-    assert trivial.metrics == majority.metrics
     assert trivial.train_loss == pytest.approx(evaluate(PUBMEDQA, constant, train).loss, abs=1e-9)
-    assert math.isnan(trivial.dev_variance)
-    assert is_collapsed(PUBMEDQA, majority, trivial)
 
 
 @given(*[npst.arrays(np.float32, (12, 10), elements=st.sampled_from([0.0, 1.0]))] * 2)
-def test_no_label_is_what_multi_label_must_beat(train: np.ndarray, dev: np.ndarray) -> None:
+def test_several_labels_must_get_their_loss_below_the_mean_entropy(train: np.ndarray, dev: np.ndarray) -> None:
     trivial = TrivialPredictor.of(HOC, train, dev)
-    assert trivial.score == trivial.metrics["macro_f1"] == 0
-    assert trivial.metrics["exact_match"] == pytest.approx(np.mean([not document.any() for document in dev]))
     shares = train.mean(axis=0, dtype=float).clip(1e-30, 1 - 1e-16)
     best = np.broadcast_to(special.logit(shares), (12, 10))
     assert trivial.train_loss == pytest.approx(evaluate(HOC, best, train).loss, abs=1e-9)
 
 
 @given(_classes(3), _classes(3))
-def test_all_outside_is_what_tags_must_beat(train: np.ndarray, dev: np.ndarray) -> None:
+def test_tags_must_get_their_loss_below_the_entropy_of_the_tags(train: np.ndarray, dev: np.ndarray) -> None:
     trivial = TrivialPredictor.of(NCBI, train, dev, _words("wwwwwwww", "ww--"))
-    assert trivial.score == trivial.metrics["word_macro_f1"] == 0
-    assert trivial.metrics["word_accuracy"] == pytest.approx(np.mean(dev == O))
     assert trivial.train_loss == pytest.approx(stats.entropy(np.bincount(train)))
 
 
-def test_the_most_frequent_tag_stands_in_for_a_missing_outside() -> None:
-    task = _custom(Kind.TOKEN_CLASSIFICATION, "word_accuracy", "noun", "verb")
-    trivial = TrivialPredictor.of(task, np.array([1, 1, 0]), np.array([1, 0, 1, 1]), _words("www-"))
-    assert trivial.score == pytest.approx(2 / 4)
+def test_always_positive_is_what_an_f1_must_beat() -> None:
+    """253 of 535 GAD examples, say: 2 p / (1 + p), where nothing but the more frequent class would give 0."""
+    labels = np.repeat([0, 1], [282, 253])
+    trivial = TrivialPredictor.of(GAD, labels, labels)
+    assert trivial.metrics["f1"] == trivial.score == pytest.approx(2 * 253 / (535 + 253))
+    assert trivial.metrics["accuracy"] == pytest.approx(282 / 535)
+    assert trivial.metrics["roc_auc"] == 0.5
+    assert trivial.metrics["average_precision"] == pytest.approx(253 / 535)
+    assert trivial.metrics["matthews"] == 0
 
 
-def test_an_undefined_score_of_the_trivial_predictor_is_zero() -> None:
+def test_the_labels_of_train_do_not_choose_the_constant() -> None:
+    trivial = TrivialPredictor.of(PUBMEDQA, np.array([YES, YES, NO]), np.array([NO, NO, NO, YES]))
+    assert trivial.score == pytest.approx(3 / 4)
+
+
+def test_constant_tags_by_hand() -> None:
+    """All B finds the entity of one word among 8 that it makes up; all I makes one of each sentence and finds none."""
+    trivial = TrivialPredictor.of(NCBI, _tags("O"), _tags("OBOOBIOO"), _all_read(4, 4))
+    assert trivial.score == pytest.approx(2 * 1 / (8 + 2))
+    assert trivial.metrics["word_accuracy"] == pytest.approx(5 / 8)
+    assert trivial.metrics["word_macro_f1"] == pytest.approx(2 * 3 / (8 + 3))
+
+
+def test_what_the_labels_leave_undefined_is_not_zero() -> None:
     trivial = TrivialPredictor.of(GAD, np.array([0, 0, 1]), np.array([0, 0]))
-    assert trivial.metrics["roc_auc"] == trivial.metrics["average_precision"] == 0
+    assert math.isnan(trivial.metrics["roc_auc"])
+    assert math.isnan(trivial.metrics["average_precision"])
+    assert trivial.metrics["f1"] == 0
+    same = np.array([2.0, 2.0], dtype=np.float32)
+    assert math.isnan(TrivialPredictor.of(BIOSSES, same, same).score)
+    level = trivial.level("roc_auc")
+    assert (level.score, level.noise_bound) == (0, 0)
+    assert level.contains(math.nan, 0.0)
 
 
 def _labels(folder: Path, task: Task, split: str) -> np.ndarray:
@@ -450,44 +527,50 @@ def _labels(folder: Path, task: Task, split: str) -> np.ndarray:
 
 
 def test_trivial_scores_of_the_real_data(blurb_data: Path) -> None:
-    """On train and dev; the test split is not looked at."""
-    for name, on_train, on_dev in (("pubmedqa", 249 / 450, 27 / 50), ("ddi", 0, 0), ("chemprot", 0, 0), ("hoc", 0, 0)):
+    """On dev; the test split is not looked at."""
+    # DDI and ChemProt: the most frequent relation everywhere; HoC: the three most frequent hallmarks of every document.
+    constants = {"pubmedqa": 27 / 50, "ddi": 0.13558, "chemprot": 0.15955, "hoc": 0.32170, "biosses": 0.0}
+    for name, score in constants.items():
         task = TASKS[name]
         train, dev = (_labels(blurb_data, task, split) for split in ("train", "dev"))
-        assert TrivialPredictor.of(task, train, train).score == pytest.approx(on_train)
-        assert TrivialPredictor.of(task, train, dev).score == pytest.approx(on_dev)
-    assert TrivialPredictor.of(HOC, train, dev).metrics["exact_match"] == pytest.approx(22 / 186)
-    similarity = TrivialPredictor.of(BIOSSES, *(_labels(blurb_data, BIOSSES, split) for split in ("train", "dev")))
-    assert (similarity.train_loss, similarity.dev_variance) == pytest.approx((1.30375, 0.96484375))
+        level = TrivialPredictor.of(task, train, dev).level(task.metric)
+        assert level.score == pytest.approx(score, abs=1e-5)
+        assert level.noise_bound > level.score
+        if name == "hoc":
+            assert TrivialPredictor.of(task, train, dev).metrics["exact_match"] == pytest.approx(30 / 186)
+    assert level.loss == pytest.approx(1.30375)
+    assert level.noise_bound == pytest.approx(0.4259, abs=1e-4)
 
 
-# Collapsed runs
+# The trivial level
 
 
-@pytest.mark.parametrize("metric", ["pearson", "spearman"])
-@pytest.mark.parametrize(
-    ("score", "mse", "collapsed"),
-    [
-        (0.5, 0.5, False),
-        (0.5, 9.0, False),
-        (-0.5, 1.9, False),
-        (math.nan, 1.9, False),
-        (0.0, 2.0, True),
-        (-0.1, 2.1, True),
-        (math.nan, 2.0, True),
-        (math.nan, math.nan, True),
-    ],
-)
-def test_collapsed_regression(metric: str, score: float, mse: float, collapsed: bool) -> None:
-    task = _custom(Kind.REGRESSION, metric)
-    trivial = TrivialPredictor(dict.fromkeys(task.metrics, 0.0), train_loss=2.0, dev_variance=2.0)
-    other = next(name for name in task.metrics[1:] if name != "mse")
-    evaluation = Evaluation({metric: score, other: 0.9, "mse": mse}, mse, 0.5)
-    assert is_collapsed(task, evaluation, trivial) is collapsed
+@pytest.mark.parametrize("task", CONSTANT_TASKS, ids=lambda task: task.metric)
+def test_each_metric_has_a_level(task: Task) -> None:
+    labels = np.arange(12) % max(2, task.outputs)
+    if task.kind is Kind.MULTI_LABEL:
+        labels = np.eye(task.outputs, dtype=np.float32)[labels]
+    trivial = TrivialPredictor.of(task, labels, labels, _all_read(5, 7) if task.per_token else None)
+    for name in task.metrics:
+        if name == "mse":
+            continue
+        level = trivial.level(name)
+        assert level == trivial.level(name), "the noise is drawn from a seed of its own"
+        assert (level.score, level.loss) == (trivial.metrics[name], trivial.train_loss)
+        assert level.score <= level.noise_bound <= 1
+    with pytest.raises(ValueError, match=r"expected one of .*, but got metric='(mse|none)'"):
+        trivial.level("mse" if task.kind is Kind.REGRESSION else "none")
 
 
-@pytest.mark.parametrize(("score", "collapsed"), [(0.54, True), (0.55, True), (0.56, False), (math.nan, True)])
-@pytest.mark.parametrize("task", [PUBMEDQA, HOC, NCBI], ids=lambda task: task.name)
-def test_collapsed_of_the_other_kinds(task: Task, score: float, collapsed: bool) -> None:
-    trivial = TrivialPredictor({task.metric: 0.55}, train_loss=0.9, dev_variance=math.nan)
-    assert is_collapsed(task, Evaluation({task.metric: score}, 0.1, 0.5), trivial) is collapsed
+def test_what_used_to_pass_as_completed() -> None:
+    """A majority with noise in its ranking, and a correlation of two thousandths."""
+    labels = np.repeat([0, 1], [190, 10])
+    generator = np.random.default_rng(0)
+    level = TrivialPredictor.of(GAD, labels, labels).level("roc_auc")
+    logits = np.stack([np.zeros((200, 100)), generator.normal(-3, 0.1, (200, 100))], axis=2)
+    scores = [evaluate(GAD, logits[:, index], labels).metrics["roc_auc"] for index in range(100)]
+    assert sum(score > 0.5 for score in scores) > 30
+    assert sum(not level.contains(score, level.loss) for score in scores) <= 10
+    level = TrivialPredictor.of(BIOSSES, _column(0, 4, 2)[:, 0], _column(*range(16))[:, 0]).level("pearson")
+    assert level.contains(0.0021, level.loss)
+    assert not level.contains(0.0021, 0.5 * level.loss)

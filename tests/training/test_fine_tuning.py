@@ -4,7 +4,7 @@ import dataclasses
 import gc
 import math
 import weakref
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,7 +14,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
 from blurb_tune.models.encoder import Pretrained, build_classifier
+from blurb_tune.results.trivial import TRIVIAL_LOSS_MARGIN, TrivialLevel
 from blurb_tune.tasks.features import collate
+from blurb_tune.tasks.metrics import Evaluation, TrivialPredictor
+from blurb_tune.training import fine_tuning
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
@@ -202,10 +205,66 @@ def test_a_run_that_learns_nothing_has_collapsed(runner: Runner) -> None:
     last = runner.run(dataclasses.replace(CONFIGURATION, freeze_depth=4, epochs=1, learning_rate=1e-9))[-1]
     measured = last.measurement
     assert measured is not None
-    is_lost = (math.isnan(measured.dev_score) or measured.dev_score <= 0) and (
-        measured.dev_loss >= runner.data.trivial.dev_variance
-    )
-    assert (last.outcome is Outcome.COLLAPSED) == is_lost
+    level = runner.data.trivial.level("pearson")
+    assert measured.train_loss > level.loss
+    assert measured.dev_score <= level.noise_bound
+    assert last.outcome is Outcome.COLLAPSED
+    assert f"against {level.loss:.4g}" in last.reason
+
+
+def script(monkeypatch: pytest.MonkeyPatch, pearson: list[float], spearman: float = 0.9) -> None:
+    """Have the evaluations of the next trial give these scores, whatever the model says."""
+    scores = iter(pearson)
+
+    def evaluate(*_: object) -> Evaluation:
+        return Evaluation({"pearson": next(scores), "spearman": spearman, "mse": 1.0}, 1.0, 0.5)
+
+    monkeypatch.setattr(fine_tuning, "evaluate", evaluate)
+
+
+@pytest.mark.parametrize(
+    ("score", "scores", "outcome"),
+    [
+        ("final", [0.9, 0.0, 0.0], Outcome.COLLAPSED),
+        ("best", [0.9, 0.0, 0.0], Outcome.COMPLETED),
+        ("best", [0.0, 0.9, math.nan], Outcome.COMPLETED),
+        ("final", [0.0, math.nan, 0.9], Outcome.COMPLETED),
+        ("best", [-0.5, -0.2, -0.9], Outcome.COLLAPSED),
+        ("best", [math.nan, math.nan, math.nan], Outcome.COLLAPSED),
+    ],
+)
+def test_a_trial_is_judged_where_it_is_scored(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, score: Literal["final", "best"], scores: list[float], outcome: Outcome
+) -> None:
+    script(monkeypatch, scores)
+    last = runner.run(CONFIGURATION, settings=dataclasses.replace(SETTINGS, score=score))[-1]
+    assert last.outcome is outcome
+    assert last.measurement is not None
+    assert last.measurement.step == 18
+    if scores[1] == -0.2:
+        assert last.reason.startswith(
+            "was at its best, at step 12, no better than the trivial predictor: dev pearson -0.2000 "
+        )
+
+
+def test_the_train_loss_is_that_of_the_evaluation_that_is_judged(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores within the noise, the first the best: the loss has left the trivial level at the end, not at first."""
+    configuration = dataclasses.replace(CONFIGURATION, epochs=15)
+    losses = [report.measurement.train_loss for report in runner.run(configuration) if report.measurement]
+    level = TrivialLevel(0.0, 0.5, (losses[0] + losses[-1]) / 2 / (1 - TRIVIAL_LOSS_MARGIN))
+    monkeypatch.setattr(TrivialPredictor, "level", lambda *_: level)
+    outcomes = {}
+    for score in ("final", "best"):
+        script(monkeypatch, [0.4] + [0.3] * 14)
+        outcomes[score] = runner.run(configuration, settings=dataclasses.replace(SETTINGS, score=score))[-1].outcome
+    assert outcomes == {"final": Outcome.COMPLETED, "best": Outcome.COLLAPSED}
+
+
+def test_a_trial_is_judged_by_the_metric_of_the_sweep(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = dataclasses.replace(SETTINGS, metric="spearman")
+    for spearman, outcome in ((0.9, Outcome.COMPLETED), (-0.1, Outcome.COLLAPSED)):
+        script(monkeypatch, [0.1, 0.1, 0.1], spearman)
+        assert runner.run(CONFIGURATION, settings=settings)[-1].outcome is outcome
 
 
 def test_training_lowers_the_loss(runner: Runner) -> None:
