@@ -13,9 +13,10 @@ from blurb_tune.stats.stability import Spread, spread
 class FinalResult:
     """One configuration on the test split.
 
-    spread: over its runs. interval: the 95 % interval of one run's score from the size of the test set, the mean of the runs'
-    bounds; NaN where it is undefined. failed: runs that count as failed on dev, which are among n. trained_again: runs among n
-    whose weights were gone, and which were run once more. missing: runs whose model could not be tested.
+    spread: over its runs; NaN where the test labels leave the metric undefined, as a single class does the ROC. interval: the
+    95 % interval of one run's score from the size of the test set, the mean of the runs' bounds; NaN where it is undefined.
+    failed: runs that count as failed on dev, which are among n. trained_again: runs among n whose weights were gone, and which
+    were run once more. missing: runs whose model could not be tested.
     """
 
     configuration: str
@@ -41,17 +42,30 @@ def _result(record: SweepRecord, name: str) -> FinalResult:
     tests = [record.tests[trial.trial_id] for trial in counted if trial.trial_id in record.tests]
     found = [(trial, test) for trial, test in ((t, record.tests.get(t.trial_id)) for t in counted) if test and test.metrics]
     metric = record.header.metric
-    # An undefined score, such as the correlation of constant predictions, counts 0, as the trivial predictor's does.
+    # The correlation of constant predictions counts 0, as the trivial predictor's does.
     scores = [0.0 if math.isnan(test.metrics[metric]) else test.metrics[metric] for _, test in found]
+    undefined = Spread(len(scores), math.nan, math.nan, math.nan, math.nan)
     intervals = [test.interval for _, test in found if test.interval and not math.isnan(test.interval[0])]
     low, high = (sum(bounds) / len(bounds) for bounds in zip(*intervals, strict=True)) if intervals else (math.nan, math.nan)
     return FinalResult(
         configuration=name,
         label=record.label(name),
         examples=max((test.examples for test in tests), default=0),
-        spread=spread(scores),
+        spread=undefined if _labels_have_no_score(record) else spread(scores),
         interval=(low, high),
         failed=sum(trial.outcome is not None and trial.outcome.is_failed for trial, _ in found),
         trained_again=sum(test.trained_again for _, test in found),
         missing=len(counted) - len(found),
     )
+
+
+def _labels_have_no_score(record: SweepRecord) -> bool:
+    """Whether it is the test labels that leave the metric undefined, and not the predictions.
+
+    No tested run has a score then, not even one that has on dev, whose predictions vary. Of runs whose predictions are all
+    constant none has a correlation on dev either.
+    """
+    tested = [(record.trials[name], test.metrics[record.header.metric]) for name, test in record.tests.items() if test.metrics]
+    on_dev = (trial.best if record.header.score == "best" else trial.last for trial, _ in tested)
+    has_varied = any(measured is not None and not math.isnan(measured.dev_score) for measured in on_dev)
+    return has_varied and all(math.isnan(score) for _, score in tested)

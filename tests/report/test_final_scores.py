@@ -41,6 +41,36 @@ def test_winner_and_reference_are_summed_up_by_their_tested_runs() -> None:
     assert vanilla.spread.mean == pytest.approx(0.15)
 
 
+def sweep_of(dev: list[float], test: list[float]) -> SweepWriter:
+    """One configuration, with a score on dev and on test for each seed."""
+    sweep = SweepWriter(seeds=tuple(range(len(dev))))
+    sweep.configuration("c0")
+    for seed, score in enumerate(dev):
+        sweep.trial("c0", seed, [score])
+    sweep.select("c0", None)
+    for seed, score in enumerate(test):
+        sweep.test(f"c0-s{seed}", score, [NAN, NAN] if math.isnan(score) else [score, score])
+    return sweep
+
+
+def test_a_test_split_of_a_single_score_leaves_the_result_undefined() -> None:
+    (only,) = final_results(sweep_of([0.8, 0.7, NAN], [NAN, NAN, NAN]).record)
+    assert (only.spread.n, only.missing) == (3, 0)
+    assert all(map(math.isnan, [only.spread.mean, only.spread.std, only.spread.min, only.spread.max, *only.interval]))
+    found = summarise(sweep_of([0.8], [NAN]).record)["final_test"][0]
+    assert (found["n"], found["mean"], found["std"], found["interval_of_one_run"]) == (1, None, None, [None, None])
+    assert "nan" not in plain_summary(sweep_of([0.8], [NAN]).finish())
+
+
+@pytest.mark.parametrize(
+    ("dev", "test", "mean"),
+    [([0.8, 0.7], [0.6, NAN], 0.3), ([NAN, NAN], [NAN, NAN], 0.0), ([0.8, NAN], [0.0, NAN], 0.0)],
+)
+def test_constant_predictions_count_as_the_trivial_predictor_s(dev: list[float], test: list[float], mean: float) -> None:
+    (only,) = final_results(sweep_of(dev, test).record)
+    assert only.spread.mean == pytest.approx(mean)
+
+
 def test_there_is_nothing_before_the_test_and_nothing_of_vanilla_where_it_wins() -> None:
     sweep = SweepWriter(seeds=(0,))
     sweep.configuration("c0")
