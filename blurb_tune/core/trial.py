@@ -108,9 +108,9 @@ class Measurement:
     it is undefined. dev_loss: mean loss on dev. train_loss: mean loss since the last measurement. grad_norm: mean gradient
     norm before clipping since the last measurement. prediction_spread: how much the dev predictions vary over how much the
     labels do, both as standard deviations (regression) or as shares outside the most frequent class, tag or set of labels, or
-    for metrics that rank as the log odds do (`tasks.metrics.Evaluation`); 0 means constant predictions. learning_rate: the head's at this step. train_seconds and eval_seconds: since the trial began.
-    micro_batch_size: most examples of a forward pass in training, less than asked for where memory ran out. extra: further
-    dev metrics by name.
+    for metrics that rank as the log odds do (`tasks.metrics.Evaluation`); 0 means constant predictions. learning_rate: the
+    head's at this step. train_seconds and eval_seconds: since the trial began. micro_batch_size: most examples of a forward
+    pass in training, less than asked for where memory ran out. extra: further dev metrics by name.
     """
 
     step: int
