@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
+from blurb_tune.core.errors import BlurbTuneError, Problem, did_you_mean
 from blurb_tune.core.paths import fault_of_folder, home_expanded
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
 from blurb_tune.search.combinations import count, count_strategies, planned_configurations, too_deep
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of
-from blurb_tune.spec.load import UNKNOWN, in_order
+from blurb_tune.spec.load import UNKNOWN
 from blurb_tune.spec.source import KeyPath
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.data import Inspection, TaskData, inspect
@@ -104,7 +104,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         if spec.tracking.uri is not None:
             problems += _complaint(loaded, ("tracking", "uri"), lambda: check_server(spec.tracking.uri or ""))
     if problems or found is None or not has_all_models:
-        raise InputError(in_order(problems, source.file))
+        raise loaded.error(problems)
     return _plan(spec, found, models)
 
 

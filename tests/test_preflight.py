@@ -167,6 +167,29 @@ def test_data_is_checked_to_the_line(tmp_path: Path) -> None:
     assert [problem.split(": ")[0].rpartition("/")[2] for problem in found] == ["dev.jsonl:11", "dev.jsonl:12"]
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "epochs"])
+def test_a_grid_of_very_many_points_is_a_plan(tmp_path: Path, name: str) -> None:
+    ranges = {"learning_rate": {"low": 1e-9, "high": 1.0, "step": 1e-9}, "epochs": {"low": 1, "high": 10**9}}
+    plan = plan_of(tmp_path, check_machine=False, search={"sampler": "grid"}, space={name: ranges[name]})
+    assert plan.configurations == plan.combinations == 10**9
+    search = {"sampler": "grid", "configurations": 20}
+    assert plan_of(tmp_path, check_machine=False, search=search, space=ranges).configurations == 20
+
+
+def test_of_very_many_problems_the_first_are_told(tmp_path: Path) -> None:
+    strategies = [{"freeze_depth": index} for index in range(300)]
+    found = problems_of(tmp_path, space={"strategy": strategies}, final_test=5)
+    assert "space.strategy[5]: `freeze_depth" in found[1]
+    assert len(found) == 101
+    assert found[-1].endswith(": 196 more problems are not listed")
+
+
+@pytest.mark.parametrize("name", ["m" * 300, "/" + "m" * 300, "m/" * 3000])
+def test_a_model_whose_name_no_folder_can_have_is_told(tmp_path: Path, name: str) -> None:
+    (problem,) = problems_of(tmp_path, model=name)
+    assert "File name too long" in problem
+
+
 def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
     write_data(tmp_path / "data")
     base: dict[str, Any] = {"task": "biosses", "data": "data"}

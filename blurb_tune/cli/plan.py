@@ -14,7 +14,7 @@ from blurb_tune.search.combinations import pairs_left_out
 from blurb_tune.spec.dimensions import Choice, Range
 from blurb_tune.spec.pruning import MedianPruner, NoPruner, PercentilePruner, SuccessiveHalvingPruner
 
-_MANY_SEEDS = 10
+_MANY = 10
 
 
 def print_plan(plan: Plan) -> None:
@@ -47,8 +47,8 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "tracking", spec.tracking.uri or "SQLite in the sweep's folder"
 
 
-def _listed(seeds: Sequence[int]) -> str:
-    shown = [*seeds[:_MANY_SEEDS], "...", seeds[-1]] if len(seeds) > _MANY_SEEDS + 1 else seeds
+def _listed(values: Sequence[object]) -> str:
+    shown = [*values[:_MANY], "...", values[-1]] if len(values) > _MANY + 1 else values
     return ", ".join(map(str, shown))
 
 
@@ -69,14 +69,14 @@ def _examples(plan: Plan) -> str:
 def _space(plan: Plan) -> Iterator[str]:
     space = plan.spec.space
     if space.strategy is not None:
-        yield "strategy: " + ", ".join(item.strategy.label for item in space.strategy)
+        yield f"strategy: {_listed([item.strategy.label for item in space.strategy])}"
         left_out = pairs_left_out(space, plan.blocks)
         if left_out:
             yield f"left out: {counted(left_out, 'pair')} of model and strategy, too deep for the model"
     for name in type(space).model_fields:
         match getattr(space, name):
             case Choice(choice=values):
-                yield f"{name}: one of {', '.join(map(str, values))}"
+                yield f"{name}: one of {_listed(values)}"
             case Range(low=low, high=high, step=step, log=log):
                 how = " (log)" if log else f" in steps of {step}" if step else ""
                 yield f"{name}: {low} to {high}{how}"

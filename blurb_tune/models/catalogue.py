@@ -190,11 +190,15 @@ def describe_model(name: str) -> ModelInfo:
         path = _packaged_folder(known) if known.package else None
         return ModelInfo(name, known.family, known.blocks, known.hidden_size, known.max_length, path, known.hub_id)
     path = home_expanded(name)
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists()
+    except OSError as error:  # a name that is too long, or a folder that may not be looked into
+        raise BlurbTuneError(f"the model folder {path} cannot be read: {error.strerror}") from None
+    if is_folder:
         if not (path / CONFIG).is_file():
             raise BlurbTuneError(f"{path} is no model folder: it has no {CONFIG}")
         return _from_config(name, path / CONFIG, path=path.resolve())
-    if path.exists():
+    if is_there:
         raise BlurbTuneError(f"{path} is a file, not a model folder")
     if name.startswith((".", "/", "~")):
         raise BlurbTuneError(f"there is no model folder {path}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing_extensions import TypeAliasType
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.spec.dimensions import DIMENSION_TAGS
+from blurb_tune.spec.documents import shortened
 from blurb_tune.spec.pruning import PRUNERS
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.spec.source import Key, KeyPath, Source, dotted, read_source
@@ -34,6 +34,7 @@ _EXPECTED = {
     "string_too_short": "expected text that is not empty",
 }
 UNKNOWN = "unknown"
+_MOST_PROBLEMS = 100
 _NOTHING = object()
 _TAGS = DIMENSION_TAGS | PRUNERS.keys() | {"named", "own"}
 
@@ -43,37 +44,66 @@ class LoadedSpec:
     """A spec and where its parts stand.
 
     With problems, `spec` holds what is left when the faulty parts fall back to their defaults, so that the rest can still be
-    checked against data, model and machine. A task or model that is missing is then `UNKNOWN`.
+    checked against data, model and machine. A task or model that is missing is then `UNKNOWN`. untold: problems that are not
+    in `problems`, because there are so many.
     """
 
     spec: SweepSpec
     source: Source
     problems: tuple[Problem, ...]
+    untold: int = 0
 
     def valid(self) -> SweepSpec:
         """The spec. Raises InputError when there are problems."""
         if self.problems:
-            raise InputError(self.problems)
+            raise self.error(self.problems)
         return self.spec
+
+    def error(self, problems: Sequence[Problem]) -> InputError:
+        """These problems as one error, in order; of very many the first, and how many more there are."""
+        found = in_order(problems, self.source.file)
+        untold = self.untold + len(found[_MOST_PROBLEMS:])
+        rest = [Problem(str(self.source.file), f"{untold:,} more problems are not listed")] if untold else []
+        return InputError([*found[:_MOST_PROBLEMS], *rest])
 
 
 def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
     """Read and validate a spec with `key.path=value` overrides. Raises InputError when the file is no YAML mapping."""
     source = read_source(file, overrides)
-    data = copy.deepcopy(source.data)
+    # What is faulty is dropped from the mapping or from one of its sections; what lies deeper is only read.
+    data = {key: dict(value) if isinstance(value, dict) else value for key, value in source.data.items()}
     data.setdefault("name", file.stem)
+    told = {problem.where for problem in source.problems if "as text, not as a number" in problem.what}
     problems: list[Problem] = []
+    untold = 0
+    for path in source.beyond:
+        _drop(data, path)
+        _fill_in(data)
     while True:
         try:
             spec = SweepSpec.model_validate(data)
-            return LoadedSpec(spec, source, in_order(source.problems + problems, file))
+            return LoadedSpec(spec, source, in_order(source.problems + problems, file), untold)
         except ValidationError as error:
             details = error.errors(include_url=False)
-            problems += [problem for detail in details if (problem := _problem(source, data, detail))]
-            for detail in details:
-                _drop(data, _path(data, detail["loc"]))
-            for name in ("name", "task", "model"):
-                data.setdefault(name, UNKNOWN)
+            faults = [(_path(data, detail["loc"]), detail) for detail in details]
+            news = [(path, detail) for path, detail in faults if source.where(path) not in told]
+            problems += [_problem(source, path, detail) for path, detail in news[:_MOST_PROBLEMS]]
+            untold += len(news[_MOST_PROBLEMS:])
+            before = _settings(data)
+            for path, _ in faults:
+                _drop(data, path)
+            if _settings(data) == before:  # nothing that is there is at fault by itself
+                data.clear()
+            _fill_in(data)
+
+
+def _settings(data: dict[str, Any]) -> int:
+    return len(data) + sum(len(section) for section in data.values() if isinstance(section, dict))
+
+
+def _fill_in(data: dict[str, Any]) -> None:
+    for name in ("name", "task", "model"):
+        data.setdefault(name, UNKNOWN)
 
 
 def in_order(problems: Sequence[Problem], file: Path) -> tuple[Problem, ...]:
@@ -112,15 +142,12 @@ def _child(data: Any, key: Key) -> Any:
     return _NOTHING
 
 
-def _problem(source: Source, data: Any, detail: ErrorDetails) -> Problem | None:
-    path = _path(data, detail["loc"])
+def _problem(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
     place = source.where(path)
-    if any(problem.where == place and "as text, not as a number" in problem.what for problem in source.problems):
-        return None
     kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
         hint = did_you_mean(str(path[-1]), _valid_keys(path[:-1]))
-        return Problem(place, f"unknown key {dotted(path)!r}{hint}")
+        return Problem(place, shortened(f"unknown key {dotted(path)!r}{hint}"))
     if kind == "missing":
         return Problem(place, f"the key {dotted(path)!r} is missing")
     if kind == "literal_error":
@@ -130,6 +157,8 @@ def _problem(source: Source, data: Any, detail: ErrorDetails) -> Problem | None:
         if name in DIMENSION_TAGS:
             return source.problem(path, f"expected a value or a choice `[a, b]`, but got {given!r}")
         return source.problem(path, f"unknown pruner {name!r}{did_you_mean(name, PRUNERS)}")
+    if kind == "too_long":
+        return source.problem(path, f"expected at most {context['max_length']:,} items, but got {len(given):,}")
     if kind == "value_error":
         return source.problem(path, str(context["error"]))
     expected = _EXPECTED.get(kind) or detail["msg"].replace("Input should", "must").replace("List should", "the list must")

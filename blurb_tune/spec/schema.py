@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
-from blurb_tune.spec.dimensions import Dimension, Options, SpecModel, values_of
+from blurb_tune.spec.dimensions import MAX_CHOICES, MAX_NUMBER, Dimension, Options, SpecModel, repeated, values_of
 from blurb_tune.spec.pruning import PruningSpec
 from blurb_tune.spec.task import TaskSpec
 
 _DEFAULT = Configuration()
 MAX_NAME = 80
+MAX_SEEDS = 10_000
+MAX_MODELS = 100
+MIN_GPU = 1e-4  # Ray counts in these
+_MOST_SHOWN = 10
 
 
 def _file_name(name: str) -> str:
@@ -28,8 +31,9 @@ def _seed_list(value: Any) -> Any:
     if isinstance(value, str | bool | float | dict | None):
         raise ValueError(f"expected how many seeds, or a list of them, but got {value!r}")
     if isinstance(value, int):
-        if value < 1:
-            raise ValueError(f"expected at least one seed, but got {value}")
+        if not 1 <= value <= MAX_SEEDS:
+            limit = "at least one seed" if value < 1 else f"at most {MAX_SEEDS:,} seeds"
+            raise ValueError(f"expected {limit}, but got {value}")
         return list(range(value))
     return value
 
@@ -42,10 +46,16 @@ def _steps_or_epoch(value: Any) -> Any:
 
 
 def _distinct(seeds: list[int]) -> list[int]:
-    repeated = sorted(seed for seed, count in Counter(seeds).items() if count > 1)
-    if repeated:
-        raise ValueError(f"seeds must differ, but {', '.join(map(str, repeated))} stands more than once")
+    if twice := sorted(set(repeated(seeds))):
+        more = ["..."] if len(twice) > _MOST_SHOWN else []
+        raise ValueError(f"seeds must differ, but {', '.join([*map(str, twice[:_MOST_SHOWN]), *more])} stands more than once")
     return seeds
+
+
+def _few(models: Any) -> Any:
+    if len(values_of(models) or ()) > MAX_MODELS:
+        raise ValueError(f"expected at most {MAX_MODELS} models, but got {len(values_of(models) or ())}")
+    return models
 
 
 def _task_shape(data: Any) -> str:
@@ -53,10 +63,14 @@ def _task_shape(data: Any) -> str:
 
 
 FileName = Annotated[str, AfterValidator(_file_name)]
-Depth = Annotated[int, Field(ge=0)]
+Depth = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 DecayRate = Annotated[float, Field(gt=0, le=1)]
 Seeds = Annotated[
-    list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=1), AfterValidator(_distinct), BeforeValidator(_seed_list)
+    list[Annotated[int, Field(ge=0, lt=2**63)]],
+    Field(min_length=1, max_length=MAX_SEEDS),
+    AfterValidator(_distinct),
+    BeforeValidator(_seed_list),
 ]
 
 
@@ -84,15 +98,15 @@ class StrategySpec(SpecModel):
 class SpaceSpec(SpecModel):
     """What is searched. Each hyperparameter is a fixed value, a choice `[a, b]`, or a range `{low, high, step | log}`."""
 
-    strategy: Annotated[list[StrategySpec], Field(min_length=1)] | None = Field(
+    strategy: Annotated[list[StrategySpec], Field(min_length=1, max_length=MAX_CHOICES)] | None = Field(
         None, description="an explicit list of strategies, instead of the three dimensions below"
     )
     freeze_depth: Dimension[Depth] = Field(0, description="embeddings and this many lowest blocks stay as pretrained")
     decay_rate: Dimension[DecayRate] = Field(1.0, description="factor on the learning rate per block, from the head down")
     reinit_count: Dimension[Depth] = Field(0, description="pooler and this many top blocks are drawn anew")
     learning_rate: Dimension[Annotated[float, Field(gt=0)]] = Field(_DEFAULT.learning_rate, description="peak, at the head")
-    batch_size: Dimension[Annotated[int, Field(ge=1)]] = Field(_DEFAULT.batch_size, description="examples per step")
-    epochs: Dimension[Annotated[int, Field(ge=1)]] = Field(_DEFAULT.epochs, description="passes over the training set")
+    batch_size: Dimension[Positive] = Field(_DEFAULT.batch_size, description="examples per step")
+    epochs: Dimension[Positive] = Field(_DEFAULT.epochs, description="passes over the training set")
     warmup_share: Dimension[Annotated[float, Field(ge=0, lt=1)]] = Field(
         _DEFAULT.warmup_share, description="share of the steps with rising learning rate, before the linear decay"
     )
@@ -111,10 +125,8 @@ class SpaceSpec(SpecModel):
         if self.strategy is not None and both:
             raise ValueError(f"give `strategy` or {', '.join(both)}, not both")
         if self.strategy is not None:
-            labels = [s.strategy.label for s in self.strategy]
-            repeated = [label for index, label in enumerate(labels) if label in labels[:index]]
-            if repeated:
-                raise ValueError(f"the strategies of a list must differ, but {repeated[0]!r} stands twice")
+            for label in repeated(s.strategy.label for s in self.strategy):
+                raise ValueError(f"the strategies of a list must differ, but {label!r} stands twice")
         return self
 
 
@@ -164,6 +176,8 @@ class ResourcesSpec(SpecModel):
 
     @model_validator(mode="after")
     def _whole_gpus(self) -> ResourcesSpec:
+        if 0 < self.gpus < MIN_GPU:
+            raise ValueError(f"a share of a GPU is at least {MIN_GPU}, but got {self.gpus}")
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise ValueError(f"more than one GPU per trial must be a whole number, but got {self.gpus}")
         return self
@@ -183,7 +197,7 @@ class SweepSpec(SpecModel):
     task: Annotated[
         Annotated[str, Field(min_length=1), Tag("named")] | Annotated[TaskSpec, Tag("own")], Discriminator(_task_shape)
     ] = Field(description="see `blurb-tune tasks`; or a mapping that describes a task of one's own")
-    model: Options[Annotated[str, Field(min_length=1)]] = Field(
+    model: Annotated[Options[Annotated[str, Field(min_length=1)]], AfterValidator(_few)] = Field(
         description="see `blurb-tune models`; or a local folder, or a hub id; a choice of several is an axis of the search"
     )
     data: str | None = Field(

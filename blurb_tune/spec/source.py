@@ -11,25 +11,33 @@ from typing import Any
 import yaml
 
 from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.spec.documents import (
+    MAX_BYTES,
+    Locate,
+    compose,
+    construct,
+    is_beyond,
+    is_number_read_as_text,
+    shortened,
+    yaml_number,
+)
 
 Key = str | int
 KeyPath = tuple[Key, ...]
-
-_MAX_DEPTH = 20
-# YAML 1.1 wants a dot and a signed exponent in a float; without them it reads text.
-_NUMBER_READ_AS_TEXT = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 @dataclass
 class Source:
     """The plain data of a spec and the place of each value in it.
 
-    `data` is what `yaml.safe_load` reads, with overrides put in; `problems` what can be said of the text alone.
+    `data` is what `yaml.safe_load` reads, with overrides put in, and null for the whole numbers at the paths `beyond`, which
+    are too large; `problems` is what can be said of the text alone.
     """
 
     file: Path
     data: dict[str, Any]
     problems: list[Problem] = field(default_factory=list)
+    beyond: list[KeyPath] = field(default_factory=list)
     _places: dict[KeyPath, str] = field(default_factory=dict)
 
     def where(self, path: Sequence[Key]) -> str:
@@ -43,7 +51,7 @@ class Source:
     def problem(self, path: Sequence[Key], what: str) -> Problem:
         """A problem with the value at `path`, which is named in the message."""
         name = dotted(path)
-        return Problem(self.where(path), f"{name}: {what}" if name else what)
+        return Problem(self.where(path), shortened(f"{name}: {what}" if name else what))
 
 
 def dotted(path: Sequence[Key]) -> str:
@@ -55,66 +63,69 @@ def dotted(path: Sequence[Key]) -> str:
 
 
 def read_source(file: Path, overrides: Sequence[str] = ()) -> Source:
-    """Read a spec and put in `key.path=value` overrides. Raises InputError when the file is no YAML mapping."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError([Problem(str(file), "there is no such file")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem(str(file), f"this file cannot be read: {error}")]) from None
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{file}:{mark.line + 1}" if mark else str(file)
-        raise InputError([Problem(place, f"this is not valid YAML: {error.problem or error.context}")]) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError([Problem(str(file), f"this is not valid YAML: {error}")]) from None
-    if not isinstance(data, dict) or node is None:
+    """Read a spec and put in `key.path=value` overrides.
+
+    Raises InputError when the file is no YAML mapping, or is beyond the limits of `documents`.
+    """
+
+    def locate(line: int | None) -> str:
+        return f"{file}:{line}" if line else str(file)
+
+    source = Source(file, {})
+    data = _read(_text_of(file), source, (), locate)
+    if not isinstance(data, dict):
         raise InputError([Problem(str(file), "expected a mapping with at least `task` and `model`")])
-    source = Source(file, data)
-    _note_places(source, node, (), 0)
+    source.data = data
     for override in overrides:
         _put(source, override)
     return source
 
 
-def _note_places(source: Source, node: yaml.Node, path: KeyPath, depth: int) -> None:
-    line = node.start_mark.line + 1
-    source._places.setdefault(path, f"{source.file}:{line}")
-    if depth > _MAX_DEPTH:
-        raise InputError([Problem(f"{source.file}:{line}", f"this is nested more than {_MAX_DEPTH} levels deep")])
+def _read(text: str, source: Source, path: KeyPath, locate: Locate) -> Any:
+    """The plain data of a text, of which `source` notes what there is to say; it stands at `path`. Raises InputError."""
+    node = compose(text, locate)
+    if node is None:
+        return None
+    _note(source, node, path, locate)  # first: construction merges what `<<` names into the nodes
+    return construct(node, locate)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError([Problem(str(file), f"a spec has at most {MAX_BYTES:,} bytes, but this file has more")])
+        return content.decode("utf-8")
+    except FileNotFoundError:
+        raise InputError([Problem(str(file), "there is no such file")]) from None
+    except (OSError, ValueError) as error:
+        raise InputError([Problem(str(file), f"this file cannot be read: {error}")]) from None
+
+
+def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> None:
+    """Note where everything stands, and what can be said of the text alone."""
+    source._places.setdefault(path, locate(node.start_mark.line + 1))
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
-            key, key_line = str(key_node.value), key_node.start_mark.line + 1
+            key, line = str(key_node.value), key_node.start_mark.line + 1
             if key in seen:
-                name = dotted((*path, key))
-                problem = f"duplicate key {name!r}; it stands on line {seen[key]} already"
-                source.problems.append(Problem(f"{source.file}:{key_line}", problem))
-            seen[key] = key_line
-            source._places[(*path, key)] = f"{source.file}:{key_line}"
-            _note_places(source, value_node, (*path, key), depth + 1)
+                what = f"duplicate key {dotted((*path, key))!r}; it stands on line {seen[key]} already"
+                source.problems.append(Problem(locate(line), shortened(what)))
+            seen[key] = line
+            source._places[(*path, key)] = locate(line)
+            _note(source, value_node, (*path, key), locate)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _note_places(source, item, (*path, index), depth + 1)
-    elif isinstance(node, yaml.ScalarNode) and node.style is None and node.tag.endswith(":str"):
-        _note_number_read_as_text(source, node.value, path)
-
-
-def _note_number_read_as_text(source: Source, text: str, path: KeyPath) -> None:
-    if _NUMBER_READ_AS_TEXT.fullmatch(text):
-        number = _yaml_float(float(text))
-        source.problems.append(source.problem(path, f"YAML reads {text!r} as text, not as a number; write {number}"))
-
-
-def _yaml_float(number: float) -> str:
-    """The number as YAML 1.1 reads it: mantissa with a dot, exponent with a sign."""
-    mantissa, _, exponent = f"{number!r}".partition("e")
-    if not exponent:
-        return mantissa
-    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{int(exponent):+d}"
+            _note(source, item, (*path, index), locate)
+    elif is_beyond(node):
+        source.problems.append(source.problem(path, f"expected a number of at most 63 bits, but got {node.value}"))
+        source.beyond.append(path)
+    elif is_number_read_as_text(node):
+        number = yaml_number(node.value)
+        advice = f"; write {number}" if number else ", and it is larger than any"
+        source.problems.append(source.problem(path, f"YAML reads {node.value!r} as text, not as a number{advice}"))
 
 
 def _put(source: Source, override: str) -> None:
@@ -124,12 +135,13 @@ def _put(source: Source, override: str) -> None:
     if not equals or not all(name.split(".")):
         source.problems.append(Problem(place, "expected path.to.key=value"))
         return
+    path: KeyPath = tuple(int(part) if re.fullmatch("[0-9]{1,9}", part) else part for part in name.split("."))
+    noted = Source(source.file, {})
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        source.problems.append(Problem(place, f"the value {text!r} is not valid YAML"))
+        value = _read(text, noted, path, lambda _: place)
+    except InputError as error:
+        source.problems += error.problems
         return
-    path: KeyPath = tuple(int(part) if part.isdigit() else part for part in name.split("."))
     holder: Any = source.data
     for depth, key in enumerate(path[:-1]):
         if isinstance(holder, dict) and not isinstance(holder.get(key), dict | list):
@@ -140,9 +152,9 @@ def _put(source: Source, override: str) -> None:
     if isinstance(holder, dict) or _item(holder, path[-1]) is not None:
         holder[path[-1]] = value
         _forget_places(source, path)
-        source._places[path] = place
-        if isinstance(value, str):
-            _note_number_read_as_text(source, value, path)
+        source._places |= {path: place} | noted._places
+        source.problems += noted.problems
+        source.beyond += noted.beyond
     else:
         source.problems.append(Problem(place, f"there is no place {dotted(path)!r} to set"))
 
@@ -160,5 +172,6 @@ def _forget_places(source: Source, path: KeyPath) -> None:
     stale = [p for p in source._places if p[: len(path)] == path]
     names = {dotted(p) for p in stale}
     source.problems = [p for p in source.problems if p.what.split(": ")[0] not in names]
+    source.beyond = [p for p in source.beyond if p[: len(path)] != path]
     for old in stale:
         del source._places[old]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
 from blurb_tune.core.errors import did_you_mean
 from blurb_tune.core.paths import home_expanded
+from blurb_tune.spec.dimensions import repeated
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.examples import spelled
 from blurb_tune.tasks.hub import PREFIX
@@ -124,8 +126,7 @@ def _score_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield "metric", f"there is no metric {spec.metric!r} for {spec.kind}{did_you_mean(spec.metric, usable)}"
     if kind is Kind.REGRESSION and spec.labels:
         yield "labels", "numbers have no labels; leave this out, or name another `kind`"
-    labels = [spelled(label) for label in spec.labels or ()]
-    if repeated := [label for label in labels if labels.count(label) > 1]:
-        yield "labels", f"labels must differ, but {repeated[0]!r} stands more than once"
+    for label in islice(repeated(map(spelled, spec.labels or ())), 1):
+        yield "labels", f"labels must differ, but {label!r} stands more than once"
     if spec.left_out and kind not in _CAN_LEAVE_OUT:
         yield "left_out", f"labels are left out of the F1 of {' and '.join(_CAN_LEAVE_OUT)} alone"

@@ -50,7 +50,22 @@ def test_whether_the_test_split_is_read_is_told(printed: Any, final_test: bool, 
 
 def test_of_many_seeds_a_few_are_shown(printed: Any) -> None:
     assert "seeds 3 each: 0, 1, 2" in printed(seeds=3)
-    assert "seeds 100000 each: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 99999" in printed(seeds=100_000)
+    assert "seeds 10000 each: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 9999" in printed(seeds=10_000)
+
+
+def test_of_a_vast_space_the_bounds_are_shown_and_of_many_values_a_few(printed: Any) -> None:
+    space = {
+        "epochs": {"low": 1, "high": 2 * 10**9},
+        "learning_rate": {"low": 1e-5, "high": 1.0, "step": 1e-9},
+        "batch_size": list(range(1, 1001)),
+    }
+    rows = printed(space=space, search={"sampler": "grid", "configurations": 20})
+    assert f"configurations 20 of {2 * 10**9 * 999_990_001 * 1000}, by grid" in rows
+    assert "batch_size: one of 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ..., 1000" in rows
+    assert {"epochs: 1 to 2000000000", "space learning_rate: 1e-05 to 1.0 in steps of 1e-09"} <= set(rows)
+    strategies = [{"decay_rate": round(0.5 + index / 100, 2)} for index in range(20)]
+    shown = ", ".join(f"decay {0.5 + index / 100:.2g}" for index in range(10))
+    assert f"strategy: {shown}, ..., decay 0.69" in " ".join(printed(space={"strategy": strategies}))
 
 
 @pytest.mark.parametrize(

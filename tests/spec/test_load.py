@@ -135,6 +135,69 @@ def test_each_fault_is_told_with_place_and_remedy(tmp_path: Path, text: str, exp
     assert expected in found[0]
 
 
+NUMBERS = {
+    f"seeds: {'9' * 400}": "3: seeds: expected a number of at most 63 bits, but got 999",
+    f"seeds: {'9' * 5000}": "3: seeds: expected a number of at most 63 bits, but got 999",
+    f"seeds: [1, 0x{'f' * 5000}]": "3: seeds[1]: expected a number of at most 63 bits, but got 0xf",
+    f"seeds: -{2**63}": f"3: seeds: expected a number of at most 63 bits, but got -{2**63}",
+    f"search: {{seed: {2**63}}}": f"3: search.seed: expected a number of at most 63 bits, but got {2**63}",
+    f"task: {2**70}": "3: task: expected a number of at most 63 bits",
+    f"seeds: {10**12}": "3: seeds: expected at most 10,000 seeds, but got 1000000000000",
+    "seeds: 10001": "3: seeds: expected at most 10,000 seeds, but got 10001",
+    f"seeds: {list(range(10_001))}": "3: seeds: expected at most 10,000 items, but got 10,001",
+    f"space: {{strategy: [{'vanilla, ' * 10_001}]}}": "3: space.strategy: expected at most 10,000 items, but got 10,001",
+    f"space: {{epochs: {2**53 + 1}}}": "space.epochs: must be less than or equal to 9007199254740992",
+    f"space: {{epochs: {{low: 1, high: {2**62}}}}}": "space.epochs.high: must be less than or equal to 9007199254740992",
+    "space: {learning_rate: 1.0e+400}": "3: space.learning_rate: expected a finite number, but got inf",
+    "space: {learning_rate: 1e400}": "YAML reads '1e400' as text, not as a number, and it is larger than any",
+    "space: {learning_rate: 1__0e-5}": "YAML reads '1__0e-5' as text, not as a number; write 0.0001",
+    "space: {learning_rate: {low: 0.1, high: 0.9, step: 1.0e-300}}": "a `step` of 1e-300 is too small to tell the numbers",
+    "space: {max_grad_norm: {low: null, high: 1.0}}": "`low` and `high` must be numbers",
+    "space: {1: 2}": "3: unknown key 'space.1'",
+    "null: 2": "3: unknown key 'null'",
+    "resources: {gpus: 5.0e-324}": "3: resources: a share of a GPU is at least 0.0001, but got 5e-324",
+    f"model: [{', '.join(f'm{i}' for i in range(101))}]": "3: model: expected at most 100 models, but got 101",
+    f"objective: {'x' * 9_000}": "3: objective: unknown value 'xxx",
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), NUMBERS.items(), ids=[text[:40] for text in NUMBERS])
+def test_what_is_beyond_all_sense_is_told_with_place_and_limit(tmp_path: Path, text: str, expected: str) -> None:
+    key = text.split(":")[0]
+    found = problems(tmp_path, "\n".join([*(line for line in MINIMAL.splitlines() if not line.startswith(key)), text]))
+    assert len(found) == 1
+    assert expected.removeprefix("3: ") in found[0]
+    assert len(found[0]) < 1200
+
+
+def test_of_very_many_faults_the_first_are_told_and_how_many_more_there_are(tmp_path: Path) -> None:
+    seeds = [f"s{index}" for index in range(9_000)]
+    rates = [f"{index + 1}e-5" for index in range(300)]
+    text = f"{MINIMAL}seeds: {seeds}\nspace:\n  learning_rate: [{', '.join(rates)}]\nfinal_test: 5\n"
+    with pytest.raises(InputError) as error:
+        load_spec(write(tmp_path, text)).valid()
+    *first, last = error.value.problems
+    assert len(first) == 100
+    assert all("expected a whole number, but got 's" in problem.what for problem in first)
+    assert last.what == f"{9_000 + 300 + 1 - 100:,} more problems are not listed"
+
+
+def test_sections_that_are_one_by_an_anchor_are_judged_each(tmp_path: Path) -> None:
+    text = MINIMAL + "search: &a {seed: 1, epochs: 2}\nspace: *a\n"
+    assert [p.split(";")[0] for p in problems(tmp_path, text)] == [
+        "3: unknown key 'search.epochs'",
+        "3: unknown key 'space.seed'",
+    ]
+
+
+def test_many_seeds_and_strategies_are_read(tmp_path: Path) -> None:
+    seeds, rates = list(range(10_000, 0, -1)), [round(0.5 + index / 30_000, 6) for index in range(10_000)]
+    strategies = "".join(f"    - {{decay_rate: {rate}, freeze_depth: {index}}}\n" for index, rate in enumerate(rates))
+    spec = load_spec(write(tmp_path, f"{MINIMAL}seeds: {seeds}\nspace:\n  strategy:\n{strategies}")).valid()
+    assert spec.seeds == seeds
+    assert [item.decay_rate for item in spec.space.strategy or []] == rates
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     """Every fault that touches a section of its own stands in one answer."""
     texts = ["search: {smpler: tpe}", "name: a/b", "objective: best", "seeds: [1, 1]", "score: last", "resources: {cpus: 0}"]
@@ -169,6 +232,12 @@ def test_overrides_replace_what_the_file_says(tmp_path: Path) -> None:
         ("space.learning_rate=1e-5", "YAML reads '1e-5' as text"),
         ("space.strategy.7=vanilla", "there is no place 'space.strategy[7]' to set"),
         ("space=[", "is not valid YAML"),
+        ("space=" + "[" * 100, "nested more than 20 levels deep"),
+        ("space=&a [*a]", "*a stands within what it repeats"),
+        ("seeds=" + "9" * 400, "seeds: expected a number of at most 63 bits, but got 999"),
+        ("space.strategy.²=vanilla", "there is no place 'space.strategy.²' to set"),
+        ("space.strategy.99999999999999999999=vanilla", "there is no place 'space.strategy.99999999999999999999' to set"),
+        ("space.null=1", "--set space.null=1: unknown key 'space.null'"),
     ],
 )
 def test_a_faulty_override_is_told_as_such(tmp_path: Path, override: str, expected: str) -> None:
@@ -183,7 +252,8 @@ def test_a_faulty_override_is_told_as_such(tmp_path: Path, override: str, expect
         ("", "expected a mapping"),
         ("- a\n- b\n", "expected a mapping"),
         ("task: [unclosed\n", "not valid YAML"),
-        ("task: &a [*a]\n", "levels deep"),
+        ("task: &a [*a]\n", "sweep.yaml:1: .a stands within what it repeats"),
+        ("a: " + "[" * 300_000, "sweep.yaml:1: this is nested more than 20 levels deep"),
         ("a: " * 5000, "not valid YAML"),
         ("task: !!python/object/apply:os.system ['false']\n", "not valid YAML"),
     ],

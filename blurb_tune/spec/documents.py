@@ -1,0 +1,220 @@
+"""YAML text as nodes that know their lines, and nodes as plain data; within limits, so that any text is answered at once."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from yaml.constructor import ConstructorError, SafeConstructor
+from yaml.reader import ReaderError
+
+from blurb_tune.core.errors import InputError, Problem
+
+MAX_BYTES = 2**20
+MAX_VALUES = 100_000
+MAX_DEPTH = 20
+MAX_TEXT = 10_000
+_MAX_MESSAGE = 1_000
+_LONGEST_NUMBER = 100
+_SURELY_SMALL = 15  # characters, also where digits are worth 60 each, as in 1:30:00
+# YAML 1.1 wants a dot and a signed exponent in a float; without them it reads text.
+_NUMBER_READ_AS_TEXT = re.compile(r"[-+]?(\d[\d_]*(\.\d*)?|\.\d+)[eE][-+]?\d+")
+
+_INT, _STR, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("int", "str", "merge"))
+_UNTAGGED: dict[type[yaml.Node], str] = {
+    yaml.ScalarNode: _STR,
+    yaml.SequenceNode: "tag:yaml.org,2002:seq",
+    yaml.MappingNode: "tag:yaml.org,2002:map",
+}
+Locate = Callable[[int | None], str]
+
+
+@dataclass
+class _Anchored:
+    """A node with an anchor: how many values it holds, itself counted, and how many levels lie below it."""
+
+    node: yaml.Node
+    size: int
+    height: int
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The parser, libyaml's where there is one, and the constructors of plain data."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:  # such as the 13th month of a date
+            raise ConstructorError(None, None, str(error), node.start_mark) from error
+
+    def whole_number(self, node: yaml.ScalarNode) -> int | None:
+        return None if is_beyond(node) else int(self.construct_yaml_int(node))
+
+
+_Loader.add_constructor(_INT, _Loader.whole_number)
+
+
+def is_beyond(node: yaml.Node) -> bool:
+    """Whether this is a whole number of more than 63 bits, which no setting of a spec can mean; it is read as null."""
+    if not isinstance(node, yaml.ScalarNode) or node.tag != _INT or len(node.value) <= _SURELY_SMALL:
+        return False
+    if len(node.value) > _LONGEST_NUMBER:
+        return True
+    try:
+        return abs(int(SafeConstructor().construct_yaml_int(node))) >= 2**63
+    except ValueError:  # the tag was written to what is no number
+        return False
+
+
+def compose(text: str, locate: Locate) -> yaml.Node | None:
+    """The one document of a text, None where it is empty.
+
+    `locate` names the place of a line, and for None that of the text. Raises InputError where the text is no valid YAML, is
+    nested more than 20 levels deep, or holds more than 100,000 values or a text of more than 10,000 characters. What an
+    alias repeats counts each time.
+    """
+    try:
+        return _Composer(_Loader(text), locate).document()
+    except ReaderError as error:
+        line = text.encode("utf-8", "replace").count(b"\n", 0, error.position) + 1
+        raise _fault(locate(line), error.reason) from None
+    except yaml.MarkedYAMLError as error:
+        raise _marked(error, locate) from None
+
+
+def construct(node: yaml.Node, locate: Locate) -> Any:
+    """The plain data of a composed node. Raises InputError where something cannot be read as what its tag says."""
+    try:
+        return _Loader("").construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        raise _marked(error, locate) from None
+
+
+def shortened(text: str) -> str:
+    """A message with its middle left out where what it quotes is long."""
+    return text if len(text) <= _MAX_MESSAGE else f"{text[: _MAX_MESSAGE * 2 // 3]} ... {text[-_MAX_MESSAGE // 4 :]}"
+
+
+def is_number_read_as_text(node: yaml.Node) -> bool:
+    """Whether this is a plain text that is a number to anybody but YAML 1.1, such as 1e-5."""
+    is_plain = isinstance(node, yaml.ScalarNode) and node.tag == _STR and not node.style
+    return is_plain and len(node.value) <= _LONGEST_NUMBER and _NUMBER_READ_AS_TEXT.fullmatch(node.value) is not None
+
+
+def yaml_number(text: str) -> str | None:
+    """How YAML 1.1 wants such a number written: mantissa with a dot, exponent with a sign; None for one beyond all floats."""
+    number = float(text.replace("_", ""))
+    if not math.isfinite(number):
+        return None
+    mantissa, _, exponent = f"{number!r}".partition("e")
+    if not exponent:
+        return mantissa
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{int(exponent):+d}"
+
+
+class _Composer:
+    """Composes nodes from the parser's events. libyaml's own composer overruns the stack on deep nests."""
+
+    def __init__(self, loader: Any, locate: Locate):
+        self._loader, self._locate = loader, locate
+        self._anchors: dict[str, _Anchored | None] = {}
+        self._tags: dict[str, str] = {}
+        self._count = self._deepest = 0
+
+    def document(self) -> yaml.Node | None:
+        self._loader.get_event()
+        if self._loader.check_event(yaml.StreamEndEvent):
+            return None
+        self._loader.get_event()
+        node = self._node(0)
+        self._loader.get_event()
+        if not self._loader.check_event(yaml.StreamEndEvent):
+            raise self._error(self._loader.peek_event(), "a second document begins here; expected one")
+        return node
+
+    def _node(self, depth: int) -> yaml.Node:
+        event = self._loader.get_event()
+        self._add(event, 1, depth)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, depth)
+        if event.anchor is None:
+            return self._plain(event, depth)
+        if event.anchor in self._anchors:
+            raise self._error(event, f"the anchor &{event.anchor} stands twice")
+        self._anchors[event.anchor] = None
+        count, deepest, self._deepest = self._count, self._deepest, depth
+        node = self._plain(event, depth)
+        self._anchors[event.anchor] = _Anchored(node, self._count - count + 1, self._deepest - depth)
+        self._deepest = max(deepest, self._deepest)
+        return node
+
+    def _plain(self, event: Any, depth: int) -> yaml.Node:
+        begin: Any = event.start_mark
+        end: Any = event.end_mark
+        if isinstance(event, yaml.ScalarEvent):
+            if len(event.value) > MAX_TEXT:
+                raise self._error(event, f"a text has at most {MAX_TEXT:,} characters, but this has {len(event.value):,}")
+            if "\0" in event.value:  # which no file's name can hold
+                raise self._error(event, "a text cannot hold the character \\0")
+            tag = self._tag(yaml.ScalarNode, event)
+            return yaml.ScalarNode(tag, event.value, begin, end, style=event.style)
+        items: list[Any] = []
+        kind = yaml.SequenceNode if isinstance(event, yaml.SequenceStartEvent) else yaml.MappingNode
+        while not self._loader.check_event(yaml.SequenceEndEvent, yaml.MappingEndEvent):
+            item = self._node(depth + 1)
+            items.append(item if kind is yaml.SequenceNode else (_as_key(item), self._node(depth + 1)))
+        self._loader.get_event()
+        return kind(self._tag(kind, event), items, begin, end)
+
+    def _alias(self, event: yaml.AliasEvent, depth: int) -> yaml.Node:
+        if event.anchor not in self._anchors:
+            raise self._error(event, f"*{event.anchor} repeats an anchor that does not stand above it")
+        anchored = self._anchors[event.anchor]
+        if anchored is None:
+            raise self._error(event, f"*{event.anchor} stands within what it repeats, without end")
+        self._add(event, anchored.size - 1, depth + anchored.height)
+        return anchored.node
+
+    def _add(self, event: Any, count: int, depth: int) -> None:
+        self._count += count
+        self._deepest = max(self._deepest, depth)
+        if depth > MAX_DEPTH:
+            raise self._error(event, f"this is nested more than {MAX_DEPTH} levels deep")
+        if self._count > MAX_VALUES:
+            what = f"a spec has at most {MAX_VALUES:,} values, but here there are more; what an alias repeats counts each time"
+            raise self._error(event, what)
+
+    def _tag(self, kind: type[yaml.Node], event: Any) -> str:
+        if event.tag is not None and event.tag != "!":
+            return str(event.tag)
+        if kind is not yaml.ScalarNode or not event.implicit[0]:
+            return _UNTAGGED[kind]
+        found = self._tags.get(event.value)  # keys stand many times
+        if found is None:
+            found = self._tags[event.value] = str(self._loader.resolve(kind, event.value, event.implicit))
+        return found
+
+    def _error(self, event: Any, what: str) -> InputError:
+        return InputError([Problem(self._locate(event.start_mark.line + 1), shortened(what))])
+
+
+def _as_key(node: yaml.Node) -> yaml.Node:
+    """The node as a key, which is a text to every setting, though YAML reads on, null and 1 as something else."""
+    if isinstance(node, yaml.ScalarNode) and node.tag not in (_STR, _MERGE):
+        return yaml.ScalarNode(_STR, node.value, node.start_mark, node.end_mark, style=node.style)
+    return node
+
+
+def _marked(error: yaml.MarkedYAMLError, locate: Locate) -> InputError:
+    mark = error.problem_mark or error.context_mark
+    context, begun = error.context, error.context_mark
+    where = f" {context}, which begins on line {begun.line + 1}" if context and begun else f" {context}" if context else ""
+    return _fault(locate(mark.line + 1 if mark else None), f"{error.problem or ''}{where}".strip())
+
+
+def _fault(where: str, what: str) -> InputError:
+    return InputError([Problem(where, shortened(f"this is not valid YAML: {what}"))])
