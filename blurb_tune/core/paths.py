@@ -93,13 +93,16 @@ def fault_of_folder(folder: Path) -> str | None:
     return None
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` beside `path` and rename it into place, so that a reader never sees half a file."""
+def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write `text` beside `path` and rename it into place, so that a reader never sees half a file.
+
+    What is not for all eyes, by the bits of `mode`, is for no moment open to them. Raises OSError.
+    """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:  # a Ctrl-C too leaves no half file behind
         Path(temporary).unlink(missing_ok=True)

@@ -39,8 +39,29 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
     Raises InputError when the cluster cannot be reached.
     """
     _check_address(spec.cluster)
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update({name: value for name, value in _ENVIRONMENT.items() if before[name] is None})
+    with _environment():
+        try:
+            _connect(spec)
+            # Tune lists at the end which trials errored, in words of its own; the sweep says it as it happens.
+            logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """Ray's settings, where the user has set none, as long as it is in use."""
+    ours = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+def _connect(spec: SweepSpec) -> None:
     try:
         with _sigterm_is_ours():
             ray.init(
@@ -53,15 +74,6 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = spec.cluster or "this machine"
         raise InputError([Problem("cluster", f"no Ray cluster answers at {where}: {error}")]) from error
-    # Tune lists at the end which trials errored, in words of its own; the sweep says it as it happens.
-    logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
 
 
 @contextmanager

@@ -71,9 +71,7 @@ def write_spec(plan: Plan, paths: SweepPaths) -> None:
     """Keep the spec beside the log, for its owner's eyes alone where it holds the password of a server."""
     header = f"# {plan.spec.name}: every setting of this sweep, defaults written out\n"
     text = header + yaml.safe_dump(resolved(plan.spec), sort_keys=False, allow_unicode=True)
-    write_atomically(paths.spec, text)
-    if redact(text) != text:
-        paths.spec.chmod(0o600)
+    write_atomically(paths.spec, text, mode=0o644 if redact(text) == text else 0o600)
 
 
 def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes: Sequence[str]) -> ev.SweepStarted:

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
 import pytest
+import ray
+from ray.cluster_utils import Cluster
+from ray.util.placement_group import placement_group, remove_placement_group
 
 from blurb_tune.core.errors import InputError
-from blurb_tune.execution.cluster import ray_cluster
+from blurb_tune.execution.cluster import _ENVIRONMENT, _gpu_slots, count_nodes, count_slots, ray_cluster
 from tests.sweep.simulation import make_spec
 
 
@@ -13,3 +20,95 @@ def test_a_cluster_that_does_not_answer_is_bad_input() -> None:
         ray_cluster(make_spec(cluster="127.0.0.1:1")),
     ):
         pass
+
+
+@pytest.mark.parametrize("fault", [None, ConnectionError("gone"), KeyboardInterrupt(), OSError("no space")], ids=repr)
+def test_the_environment_is_afterwards_what_it_was(monkeypatch: pytest.MonkeyPatch, fault: BaseException | None) -> None:
+    """Whether Ray starts or not; what the user has set is left alone."""
+    seen: dict[str, str] = {}
+
+    def start(**_: object) -> None:
+        seen.update(os.environ)
+        if fault is not None:
+            raise fault
+
+    monkeypatch.setattr(ray, "init", start)
+    for name in _ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")
+    before = dict(os.environ)
+    with suppress(InputError, KeyboardInterrupt, OSError), ray_cluster(make_spec()):
+        assert fault is None
+    assert {name: seen.get(name) for name in _ENVIRONMENT} == _ENVIRONMENT | {"RAY_AIR_NEW_OUTPUT": "1"}
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("available", "wanted", "expected"),
+    [
+        (0, 0.5, 0),
+        (1, 1, 1),
+        (3, 1.0, 3),
+        (3, 2, 1),
+        (4, 2.0, 2),
+        (1, 2, 0),
+        (1, 0.5, 2),
+        (2, 0.5, 4),
+        (2, 0.3, 6),
+        (2, 0.34, 4),
+        (3, 0.7, 3),
+        (1, 0.1, 10),
+        (1, 1 / 3, 3),
+        (1, 1 / 49, 49),
+        (8, 0.0001, 80_000),
+    ],
+)
+def test_a_trial_has_its_gpus_to_itself_or_a_share_of_one(available: float, wanted: float, expected: int) -> None:
+    assert _gpu_slots(available, wanted) == expected
+
+
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[None]:
+    """A cluster with a node of 3 CPUs and one GPU, and one of 5 CPUs and two GPUs."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3, "num_gpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=5, num_gpus=2)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def has_room(trials: int, cpus: int, gpus: float, *, patience: float) -> bool:
+    """Whether Ray itself finds room for so many trials at a time, within seconds."""
+    group = placement_group([{"CPU": cpus, **({"GPU": gpus} if gpus else {})}] * trials)
+    found = group.wait(timeout_seconds=patience)
+    remove_placement_group(group)
+    return bool(found)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "expected"),
+    [(1, 0, 8), (2, 0, 3), (3, 0, 2), (5, 0, 1), (1, 1, 3), (1, 2, 1), (2, 1, 3), (1, 0.5, 6), (1, 0.3, 8), (2, 0.6, 3)],
+)
+def test_as_many_trials_run_at_a_time_as_ray_finds_room_for(two_nodes: None, cpus: int, gpus: float, expected: int) -> None:
+    spec = make_spec(resources={"cpus": cpus, "gpus": gpus})
+    assert count_slots(spec) == expected
+    assert has_room(expected, cpus, gpus, patience=30)
+    assert not has_room(expected + 1, cpus, gpus, patience=1)
+
+
+@pytest.mark.ray
+def test_no_more_trials_run_at_a_time_than_the_spec_allows(two_nodes: None) -> None:
+    assert count_nodes() == 2
+    assert [count_slots(make_spec(resources={"concurrency": most})) for most in (1, 7, 100)] == [1, 7, 8]
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("resources", [{"cpus": 6}, {"gpus": 3}, {"cpus": 4, "gpus": 3}])
+def test_a_trial_that_fits_no_node_is_told(two_nodes: None, resources: dict[str, float]) -> None:
+    """Also where all nodes together would have room for it."""
+    with pytest.raises(
+        InputError, match=r"resources: a trial asks for .*, but the cluster's nodes have at most 5 CPU and 2 GPU"
+    ):
+        count_slots(make_spec(resources=resources))
