@@ -35,6 +35,7 @@ from blurb_tune.tasks.features import Encoded
 from blurb_tune.tasks.intervals import score_interval
 from blurb_tune.tasks.metrics import TrivialPredictor, evaluate
 from blurb_tune.training.data import FoldedData
+from blurb_tune.training.fine_tuning import Weights
 from blurb_tune.training.forward import Forward
 
 # A Ctrl-C does not wait for the next result.
@@ -154,14 +155,21 @@ def _test_trial(environment: TrialEnvironment, test: TestSet, ended: EndedTrial)
 
 
 def _restore(environment: TrialEnvironment, model: PreTrainedModel, trial: TrialConfig) -> bool:
-    """Give the model the weights that the trial left; whether it left any that can be read."""
+    """Give the model the weights that the trial left; whether it left any that can be read and are this model's."""
     assert environment.weights is not None, "there is a test only where weights are kept"
     try:
         weights = load_weights(environment.weights, weights_name(trial.trial_id, trial.attempt))
     except OSError:
         return False
-    model.load_state_dict(weights, strict=False)
+    if {name: tensor.shape for name, tensor in weights.items()} != {n: p.shape for n, p in model.named_parameters()}:
+        return False
+    _load(model, weights)
     return True
+
+
+def _load(model: PreTrainedModel, weights: Weights) -> None:
+    """Set all parameters; the buffers, which no training changes, stay as they are."""
+    model.load_state_dict(weights, strict=False)
 
 
 def _train_again(environment: TrialEnvironment, model: PreTrainedModel, ended: EndedTrial) -> None:
@@ -178,7 +186,7 @@ def _train_again(environment: TrialEnvironment, model: PreTrainedModel, ended: E
     weights = run.weights()
     with suppress(OSError):
         save_weights(folder, weights_name(trial.trial_id, trial.attempt), weights)
-    model.load_state_dict(weights, strict=False)
+    _load(model, weights)
 
 
 def _trivial_result(trial_id: str, environment: TrialEnvironment, test: TestSet) -> ev.Tested:
@@ -193,8 +201,10 @@ def _trivial_result(trial_id: str, environment: TrialEnvironment, test: TestSet)
 def _result(trial_id: str, environment: TrialEnvironment, test: TestSet, outputs: np.ndarray) -> ev.Tested:
     encoded, metric = test.encoded, environment.settings.metric
     evaluation = evaluate(environment.task, outputs, encoded.labels, encoded.words)
-    if math.isnan(evaluation.loss):  # the outputs are not finite, though they were on dev
-        return _trivial_result(trial_id, environment, test)
+    if math.isnan(evaluation.loss):
+        is_unread = encoded.words is not None and not encoded.words.is_read.any()
+        what = "the model reads no word of the test split" if is_unread else "its outputs on the test split are not all finite"
+        return ev.Tested(trial=trial_id, examples=len(encoded), error=what)
     metrics = evaluation.metrics
     interval = score_interval(
         environment.task, metric, outputs, encoded.labels, encoded.words, seed=derive(0, "test interval")
