@@ -16,6 +16,7 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.tracking.addresses import redact, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
+from blurb_tune.tracking.sqlite import ensure_store
 
 if TYPE_CHECKING:
     from blurb_tune.tracking.store import Store
@@ -189,9 +190,11 @@ def _open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> 
     """Import MLflow, with settings that fit a background thread where the user has set none, and look the runs up."""
     for name, value in _MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
-    from blurb_tune.tracking.store import Store
+    from blurb_tune.tracking.store import Store, make_database
 
     file = sqlite_file(uri)
+    if file is not None and "%" not in str(file):  # SQLAlchemy and MLflow disagree on what that means
+        ensure_store(file, make_database, is_ours=file.resolve() == paths.mlflow_store.resolve())
     home = SweepPaths(file.parent) if file else paths
     artifacts = None if uri.startswith("http") else home.mlflow_artifacts.resolve().as_uri()
     return Store(uri, experiment, artifacts, sweep_id)

@@ -23,6 +23,11 @@ class _Known:
     attempt: int
 
 
+def make_database(file: Path) -> None:
+    """An SQLite database with MLflow's tables and its default experiment, which takes seconds."""
+    MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments(max_results=1)
+
+
 class Store:
     """Writes updates to the runs of the sweep `sweep_id`, which it finds by their own tags.
 

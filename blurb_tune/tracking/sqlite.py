@@ -1,0 +1,52 @@
+"""An SQLite store of MLflow comes into its place whole, however its maker is interrupted."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+
+def ensure_store(file: Path, make: Callable[[Path], None], *, is_ours: bool) -> None:
+    """See to it that `file` is no store that `make` was interrupted at.
+
+    MLflow makes its tables in hundreds of statements, and takes up what a killed process left of them never again. So a store
+    is made beside its place and then moved there. `is_ours`: nobody else makes a store at this place, so that one which is
+    half made, by an earlier version, is replaced; it has no experiment yet, hence no run.
+
+    Raises OSError, sqlite3.Error, and what `make` raises.
+    """
+    if file.exists() and (not is_ours or _is_made(file)):
+        return
+    if is_ours:
+        for left in file.parent.glob(f".{file.name}.*"):
+            left.unlink(missing_ok=True)
+    made = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        make(made)
+        if is_ours:
+            made.replace(file)
+        else:
+            _move_unless_there(made, file)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def _is_made(file: Path) -> bool:
+    """Whether the store has an experiment: MLflow's default one comes last, when all tables are there."""
+    with closing(sqlite3.connect(file)) as database:
+        has_table = database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'experiments'").fetchone()
+        return bool(has_table and database.execute("SELECT 1 FROM experiments LIMIT 1").fetchone())
+
+
+def _move_unless_there(made: Path, file: Path) -> None:
+    """Another process may have been faster, and have runs in its store already."""
+    try:
+        file.hardlink_to(made)
+    except FileExistsError:
+        return
+    except OSError:  # there are file systems without links
+        if not file.exists():
+            made.replace(file)

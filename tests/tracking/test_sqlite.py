@@ -1,0 +1,135 @@
+"""Stores whose maker was killed, and what becomes of them."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.tracking import deliver
+from blurb_tune.tracking.sqlite import ensure_store
+from tests.tracking.conftest import EXPERIMENT, Sweep, look
+
+# Opens a store as MLflow does, or as a delivery does, and dies at one of the statements by which its tables are made.
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+left = int(sys.argv[2])
+
+@event.listens_for(Engine, "before_cursor_execute")
+def count(connection, cursor, statement, *rest):
+    global left
+    if statement.split()[0] in ("CREATE", "ALTER", "INSERT", "UPDATE"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.tracking import deliver
+
+file = Path(sys.argv[1])
+if sys.argv[3] == "delivery":
+    deliver(SweepPaths(file.parent), f"sqlite:///{file}", "x")
+else:
+    from mlflow.tracking import MlflowClient
+    MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments()
+"""
+
+
+def killed_at(statement: int, file: Path, maker: str) -> None:
+    command = [sys.executable, "-c", _KILLED, str(file), str(statement), maker]
+    assert subprocess.run(command, capture_output=True, check=False, cwd=file.parent).returncode == -signal.SIGKILL
+
+
+def files_of(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if "mlflow" in path.name}
+
+
+@pytest.mark.parametrize("statement", [1, 8, 40, 200])
+def test_a_store_that_is_half_made_is_made_anew(sweep: Sweep, statement: int) -> None:
+    """As a driver left it that was killed in MLflow's first migration; with some of them MLflow would never go on."""
+    sweep.small()
+    file = sweep.paths.mlflow_store
+    killed_at(statement, file, "MLflow")
+    assert file.exists()
+    result = deliver(sweep.paths, f"sqlite:///{file}", EXPERIMENT)
+    assert (result.undelivered, result.error) == (0, "")
+    assert len(look(f"sqlite:///{file}")) == 5
+    assert files_of(sweep.paths.root) == {"mlflow.db"}
+
+
+@pytest.mark.parametrize("statement", [1, 40])
+def test_a_delivery_that_is_killed_leaves_no_half_store(sweep: Sweep, statement: int) -> None:
+    sweep.small()
+    file = sweep.paths.mlflow_store
+    killed_at(statement, file, "delivery")
+    assert not file.exists()
+    result = deliver(sweep.paths, f"sqlite:///{file}", EXPERIMENT)
+    assert (result.undelivered, result.error) == (0, "")
+    assert files_of(sweep.paths.root) == {"mlflow.db"}
+
+
+def test_a_store_elsewhere_is_made_whole_and_never_replaced(sweep: Sweep, tmp_path: Path) -> None:
+    sweep.small()
+    shared = tmp_path / "shared.db"
+    killed_at(8, shared, "MLflow")
+    half = shared.read_bytes()
+    assert deliver(sweep.paths, f"sqlite:///{shared}", EXPERIMENT, patience=0.0).error
+    assert shared.read_bytes() == half, "its maker may be at work"
+    new = tmp_path / "new.db"
+    assert deliver(sweep.paths, f"sqlite:///{new}", EXPERIMENT).error == ""
+    assert len(look(f"sqlite:///{new}")) == 5
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} >= {"shared.db", "new.db"}
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_whole_store_is_left_alone(tmp_path: Path, blank_store: Path) -> None:
+    def make(_: Path) -> None:
+        raise BlurbTuneError("there is no need")
+
+    file = tmp_path / "mlflow.db"
+    shutil.copy(blank_store, file)
+    before = file.stat()
+    for is_ours in (True, False):
+        ensure_store(file, make, is_ours=is_ours)
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_the_first_of_two_makers_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool) -> None:
+    if not has_links:
+
+        def refuse(*_: object) -> None:
+            raise OSError("no links here")
+
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    file = tmp_path / "shared.db"
+
+    def make_late(made: Path) -> None:
+        made.write_text("mine")
+        file.write_text("theirs")
+
+    ensure_store(file, make_late, is_ours=False)
+    assert file.read_text() == "theirs"
+    file.unlink()
+    ensure_store(file, Path.touch, is_ours=False)
+    assert file.read_text() == ""
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
+    file = SweepPaths(tmp_path).mlflow_store
+    file.write_text("a diary, which is no database of SQLite's, however long it grows" * 20)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        ensure_store(file, Path.unlink, is_ours=True)
+    assert file.read_text().startswith("a diary")
