@@ -12,7 +12,9 @@ from blurb_tune.cli.formatting import counted
 from blurb_tune.preflight import Plan
 from blurb_tune.search.combinations import pairs_left_out
 from blurb_tune.spec.dimensions import Choice, Range
-from blurb_tune.spec.pruning import MedianPruner, NoPruner, PercentilePruner, SuccessiveHalvingPruner
+from blurb_tune.spec.pruning import NoPruner
+from blurb_tune.stats.race import first_possible_stop
+from blurb_tune.stopping.instability import can_fire
 
 _MANY = 10
 
@@ -83,35 +85,36 @@ def _space(plan: Plan) -> Iterator[str]:
 
 
 def _pruning(plan: Plan) -> Iterator[str]:
-    """What may be saved: how much of a trial is left when a pruner can first stop it."""
+    """What may be stopped, and from when on; a rule that cannot fire is said to be one."""
     pruning = plan.spec.pruning
-    if pruning.instability.enabled:
-        saved = f"{1 - pruning.instability.grace:.0%}"
-        yield f"unstable runs stop after {pruning.instability.grace:.0%} of their steps: up to {saved} of each is saved"
-    else:
+    evaluations = _evaluations(plan)
+    if not pruning.instability.enabled:
         yield "unstable runs run on, unless their loss is not finite"
-    first = _first_look(plan)
-    if first is None:
-        yield f"dominated runs: {pruning.pruner.kind}"
-    elif first:
-        evaluations = _evaluations(plan)
-        when, saved = f"from evaluation {first}", ""
-        if evaluations is not None:
-            of_each = f"up to {1 - first / evaluations:.0%} of each is saved"
-            when, saved = f"{when} of {evaluations}", f": {of_each if first < evaluations else 'too late to stop any run'}"
-        yield f"dominated runs: {pruning.pruner.kind}, {when}{saved}"
-    if not isinstance(pruning.pruner, NoPruner) or pruning.instability.enabled:
-        yield f"{pruning.control_share:.0%} of the stopped trials run on, to measure the pruners by"
+    elif evaluations is not None and not can_fire(pruning.instability, evaluations):
+        yield f"unstable runs: evaluated {counted(evaluations, 'time')} each, too seldom to be stopped before their end"
+    else:
+        yield f"unstable runs stop after {pruning.instability.grace:.0%} of their steps, if they are at the trivial level"
+    yield f"race: {_race(plan)}"
+    if not isinstance(pruning.pruner, NoPruner):
+        yield f"stock pruner over configurations: {pruning.pruner.kind}"
+    if pruning.control_share:
+        yield f"{pruning.control_share:.0%} of what is stopped runs on, to measure the stops by"
 
 
-def _first_look(plan: Plan) -> int | None:
-    match plan.spec.pruning.pruner:
-        case MedianPruner(n_warmup_steps=warmup) | PercentilePruner(n_warmup_steps=warmup):
-            return max(1, warmup)
-        case SuccessiveHalvingPruner(min_resource=first):
-            return first
-        case _:
-            return None
+def _race(plan: Plan) -> str:
+    """From which seed on a configuration can be stopped."""
+    race, seeds = plan.spec.pruning.race, len(plan.spec.seeds)
+    if race.method == "none":
+        return "none, every configuration runs all its seeds"
+    if plan.configurations < 2:
+        return "none, there is one configuration"
+    last = min(seeds, race.max_seeds or seeds)
+    first = None
+    if last >= race.min_seeds:
+        first = first_possible_stop(planned=last, first=race.min_seeds, alpha=race.alpha, m=plan.configurations)
+    if first is None or first >= seeds:
+        return f"{counted(seeds, 'seed')} are too few to stop a configuration early"
+    return f"configurations that have lost stop, from seed {first} of {seeds} on, at the level {race.alpha:g}"
 
 
 def _evaluations(plan: Plan) -> int | None:

@@ -143,7 +143,7 @@ def _doubts(record: SweepRecord, best: GroupResult) -> Iterator[str]:
     outcomes = record.outcome_counts()
     if outcomes[Outcome.COMPLETED]:
         yield f"Every run of it failed, though {counted(outcomes[Outcome.COMPLETED], 'run')} of others did not."
-    elif outcomes[Outcome.PRUNED_DOMINATED]:
+    elif outcomes[Outcome.PRUNED_UNDERPERFORMING]:
         yield "Every run of it failed, and so did all others that were not stopped as dominated."
     else:
         yield "Every run of it failed: nothing in this sweep has learned the task. Try more epochs or other rates."

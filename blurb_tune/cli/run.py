@@ -205,7 +205,10 @@ def _exit_code(record: SweepRecord) -> ExitCode:
 
 def _spec_of(paths: SweepPaths) -> SweepSpec:
     try:
-        return SweepSpec.model_validate(yaml.safe_load(paths.spec.read_text(encoding="utf-8")))
+        data = yaml.safe_load(paths.spec.read_text(encoding="utf-8"))
+        if isinstance(data, dict):  # not asked for here, and an earlier version's has other settings
+            data.pop("pruning", None)
+        return SweepSpec.model_validate(data)
     except ValueError as error:
         raise BlurbTuneError(f"{paths.spec}: this is not the spec of a sweep: {error}") from None
 

@@ -134,7 +134,7 @@ class Outcome(StrEnum):
     COLLAPSED = "collapsed"
     DIVERGED = "diverged"
     PRUNED_UNSTABLE = "pruned_unstable"
-    PRUNED_DOMINATED = "pruned_dominated"
+    PRUNED_UNDERPERFORMING = "pruned_underperforming"
     ERRORED = "errored"
 
     @property
@@ -144,7 +144,7 @@ class Outcome(StrEnum):
 
     @property
     def is_pruned(self) -> bool:
-        return self in (Outcome.PRUNED_UNSTABLE, Outcome.PRUNED_DOMINATED)
+        return self in (Outcome.PRUNED_UNSTABLE, Outcome.PRUNED_UNDERPERFORMING)
 
 
 @dataclass(frozen=True)

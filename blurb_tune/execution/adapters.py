@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ray import cloudpickle, tune
+from ray.exceptions import RayActorError
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from blurb_tune.core.trial import Prune, TrialConfig, TrialReport
+from blurb_tune.core.trial import Outcome, Prune, TrialConfig, TrialReport
 from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
 from blurb_tune.sweep.sweep import Sweep
 
@@ -73,6 +74,9 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
         cause = getattr(error, "cause", error)
         if isinstance(cause, TrialFailedError):
             self._sweep.report(trial_id, cause.report)
+        elif isinstance(error, RayActorError) and error.actor_init_failed:
+            reason = "the trial's process cannot be set up"
+            self._sweep.report(trial_id, TrialReport(outcome=Outcome.ERRORED, reason=reason, error=str(error)))
         else:
             self._sweep.lost(trial_id, str(error or ""))
 

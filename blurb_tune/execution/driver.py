@@ -57,11 +57,11 @@ def run_sweep(
         paths.root.mkdir(parents=True, exist_ok=True)
         with EventLog(paths.events, paths.lock) as log:
             for listener in listeners:
-                log.subscribe(listener)
+                log.observe(listener)
             sweep = _open(plan, paths, log, environment, slots)
             environment = _settled(plan, paths, environment, sweep.record.header)
             if environment.weights is not None:
-                log.subscribe(WeightsKeeper(environment.weights, sweep.record).on_event)
+                log.observe(WeightsKeeper(environment.weights, sweep.record).on_event)
             is_done = False
             try:
                 is_done = _run(plan, sweep, environment, slots, interrupted)

@@ -104,6 +104,7 @@ def facts_of(plan: Plan, environment: TrialEnvironment) -> SweepFacts:
         train_examples=sizes,
         trivial_loss=level.loss,
         trivial_score=level.score,
+        noise_bound=level.noise_bound,
         folds=len(sizes) if isinstance(data, FoldedData) else 0,
     )
 

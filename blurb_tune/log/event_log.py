@@ -7,6 +7,7 @@ tables are derived from the log and can be made anew from it.
 from __future__ import annotations
 
 import fcntl
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,32 @@ from typing import IO, Self
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.log.events import Event, from_line, to_line
+
+Listener = Callable[[Event], None]
+_MOST_FAULTS = 5
+_logger = logging.getLogger(__name__)
+
+
+class _Observer:
+    """A reader of events whose faults are logged once, and which is dropped after several in a row."""
+
+    def __init__(self, listener: Listener):
+        self._listener = listener
+        self._faults = 0
+
+    def __call__(self, event: Event) -> None:
+        if self._faults >= _MOST_FAULTS:
+            return
+        try:
+            self._listener(event)
+            self._faults = 0
+        except Exception as error:  # a view or a table must not stop a sweep; the log has the event
+            self._faults += 1
+            name = getattr(self._listener, "__qualname__", repr(self._listener))
+            if self._faults == 1:
+                _logger.warning("%s failed at a %s event, and the sweep goes on: %r", name, event.kind, error)
+            elif self._faults == _MOST_FAULTS:
+                _logger.warning("%s failed %d times in a row, and is left out from now on", name, _MOST_FAULTS)
 
 
 def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
@@ -34,7 +61,10 @@ def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
                 if not file.read(1):
                     return
                 place = f"{path}:{number}" if start == 0 else f"{path} (line {number} after byte {start})"
-                raise BlurbTuneError(f"{place}: this line of the event log cannot be read: {error}") from None
+                raise BlurbTuneError(
+                    f"{place}: this line of the event log cannot be read: {error}. To go on from before it, keep a copy of "
+                    "the file and cut it off in front of this line"
+                ) from None
             yield event, file.tell()
 
 
@@ -43,7 +73,8 @@ class EventLog:
 
     def __init__(self, path: Path, lock: Path):
         self._path = path
-        self._listeners: list[Callable[[Event], None]] = []
+        self._followers: list[Listener] = []
+        self._observers: list[_Observer] = []
         self._lock: IO[bytes] = lock.open("ab")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,16 +91,22 @@ class EventLog:
         self._file.truncate(end)
         self._file.seek(end)
 
-    def subscribe(self, listener: Callable[[Event], None]) -> None:
-        """Have `listener` called with each event once it is in the log."""
-        self._listeners.append(listener)
+    def follow(self, follower: Listener) -> None:
+        """Have the state that decisions need follow the log: called first with each event, and whatever it raises counts."""
+        self._followers.append(follower)
+
+    def observe(self, observer: Listener) -> None:
+        """Have a reader called with each event, behind all followers; what it raises is logged and stops nothing."""
+        self._observers.append(_Observer(observer))
 
     def append(self, event: Event) -> None:
-        """Write the event through to the file, then tell the listeners."""
+        """Write the event through to the file, then call followers and observers."""
         self._file.write(to_line(event).encode("utf-8") + b"\n")
         self._file.flush()
-        for listener in self._listeners:
-            listener(event)
+        for follower in self._followers:
+            follower(event)
+        for observer in self._observers:
+            observer(event)
 
     def close(self) -> None:
         self._file.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
@@ -22,10 +24,13 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepStarted(Event):
-    """sweep_id: name and a random part, unique. models: blocks (L) by model name. folds: of a cross-validation, 0 without one.
+    """The first event of a log.
+
+    sweep_id: name and a random part, unique. models: blocks (L) by model name. folds: of a cross-validation, 0 without one.
     trivial_score: the trivial predictor's dev score, with which a run counts that failed without a score of its own.
-    precision: of forward passes, for all of the sweep. max_failed_share: configurations with more failed runs come behind
-    those with fewer, whatever their objective. notes: what is remarkable about the data.
+    trivial_loss and noise_bound: with it the trivial level of a run (`results.trivial`). log_version: of the format, 0 before
+    it was written. precision: of forward passes, for all of the sweep. max_failed_share: configurations with more failed runs
+    come behind those with fewer, whatever their objective. notes: non-fatal findings about the data.
     """
 
     kind = "sweep_started"
@@ -46,6 +51,9 @@ class SweepStarted(Event):
     precision: str = ""
     max_failed_share: float = 0.0
     notes: list[str] = field(default_factory=list)
+    trivial_loss: float = math.nan
+    noise_bound: float = math.nan
+    log_version: int = 0
 
     @property
     def runs(self) -> int:
@@ -106,6 +114,7 @@ class TrialEnded(Event):
     """`retry` says that this errored attempt is followed by another.
 
     setup_seconds: from the trial's start to its first training step. worker: the `host:pid` that ran it, where that is known.
+    by_machine: its process or machine is to blame for the error, and the attempt spends none of the trial's retries.
     """
 
     kind = "trial_ended"
@@ -117,11 +126,39 @@ class TrialEnded(Event):
     setup_seconds: float = 0.0
     worker: str = ""
     retry: bool = False
+    by_machine: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationStopped(Event):
+    """A configuration has lost after `replicates` results: it starts no further runs, and those at work stop.
+
+    `spared` ones go on as the control group by which the stops are judged.
+    """
+
+    kind = "configuration_stopped"
+    configuration: str
+    rule: str
+    reason: str
+    replicates: int
+    spared: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationReopened(Event):
+    """A stopped configuration stands above what the leader has reached in the end, and runs its other replicates after all."""
+
+    kind = "configuration_reopened"
+    configuration: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationEnded(Event):
-    """`state` is COMPLETE, PRUNED or FAIL, as told to the study; `value` the aggregate over the seeds."""
+    """`state` is COMPLETE, STOPPED or FAIL (PRUNED in old logs); `value` the aggregate over the seeds that have a result.
+
+    A configuration that is reopened ends a second time.
+    """
 
     kind = "configuration_ended"
     configuration: str
@@ -178,6 +215,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         Measured,
         PruneDecided,
         TrialEnded,
+        ConfigurationStopped,
+        ConfigurationReopened,
         ConfigurationEnded,
         SelectionMade,
         Tested,
@@ -186,26 +225,58 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
 }
 
 
+LOG_VERSION = 1
+_CHECKSUM = re.compile(r', "crc": "([0-9a-f]{8})"\}$')
+_OLD_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
 def to_line(event: Event) -> str:
-    """One line of strict JSON; a NaN or infinity becomes `{"float": "nan"}`."""
-    return json.dumps({"kind": event.kind, **_encode(asdict(event))}, allow_nan=False, ensure_ascii=False)
+    """One line of strict JSON; a NaN or infinity becomes `{"float": "nan"}`. It ends with its own CRC-32."""
+    text = json.dumps({"kind": event.kind, **_encode(asdict(event))}, allow_nan=False, ensure_ascii=False)
+    return f'{text[:-1]}, "crc": "{zlib.crc32(text.encode("utf-8")):08x}"}}'
 
 
 def from_line(line: str) -> Event:
-    """The inverse of `to_line`. Raises ValueError on anything that is not a known event."""
+    """The inverse of `to_line`; reads the lines of every earlier version too.
+
+    Raises ValueError on anything that is not a known event, and on a line whose checksum does not fit.
+    """
+    line = line.rstrip("\r\n")
+    found = _CHECKSUM.search(line)
+    if found:
+        text = line[: found.start()] + "}"
+        if f"{zlib.crc32(text.encode('utf-8')):08x}" != found[1]:
+            raise ValueError("its checksum does not fit: a part of it has changed since it was written")
+        line = text
     data = _decode(json.loads(line))
     if not isinstance(data, dict) or data.get("kind") not in EVENT_TYPES:
         raise ValueError("not an event of this version")
     cls = EVENT_TYPES[data.pop("kind")]
+    _modernize(cls, data)
     known = {f.name for f in fields(cls)}
-    if cls is SweepStarted and "models" not in data and "model" in data:  # a log from before there were several models
-        data["models"] = {data["model"]: data.get("blocks", 0)}
     try:
         if "measurement" in data:
             data["measurement"] = Measurement(**data["measurement"])
         return cls(**{name: value for name, value in data.items() if name in known})
     except TypeError as error:
         raise ValueError(str(error)) from None
+
+
+def _modernize(cls: type[Event], data: dict[str, Any]) -> None:
+    """Bring what an earlier version wrote into the present form, in place."""
+    if cls is SweepStarted and "models" not in data and "model" in data:  # before there were several models
+        data["models"] = {data["model"]: data.get("blocks", 0)}
+    if data.get("outcome") == "pruned_dominated":
+        data["outcome"] = "pruned_underperforming"
+    measurement = data.get("measurement")
+    extra = measurement.get("extra") if isinstance(measurement, dict) else None
+    for values in (data, measurement, extra):  # the first two versions wrote numbers that are not finite as text
+        if isinstance(values, dict):
+            names = [name for name in values if values is extra or name in _FLOAT_FIELDS]
+            values |= {name: _OLD_FLOATS[values[name]] for name in names if values[name] in _OLD_FLOATS}
+
+
+_FLOAT_FIELDS = {f.name for f in fields(Measurement) if f.type == "float"} | {"value", "failed_share", "trivial_score"}
 
 
 def _encode(value: Any) -> Any:

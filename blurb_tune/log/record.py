@@ -19,7 +19,11 @@ from blurb_tune.stats.stability import aggregate, spread
 
 @dataclass
 class TrialRecord:
-    """One trial, of its latest attempt. errors: how many earlier attempts errored; interrupted ones are not among them."""
+    """One trial, of its latest attempt.
+
+    errors: how many earlier attempts errored; those that ended with their driver or by a machine's fault are not among them.
+    losses: how many ended by a machine's fault.
+    """
 
     trial_id: str
     configuration_id: str
@@ -28,6 +32,7 @@ class TrialRecord:
     started: float
     fold: int | None = None
     errors: int = 0
+    losses: int = 0
     measurements: list[Measurement] = field(default_factory=list)
     prunes: list[ev.PruneDecided] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -37,6 +42,7 @@ class TrialRecord:
     worker: str = ""
     ended: float | None = None
     will_retry: bool = False
+    by_machine: bool = False
 
     @property
     def run(self) -> str:
@@ -94,6 +100,13 @@ class ConfigurationRecord:
     configuration: Configuration
     state: str | None = None
     value: float = math.nan
+    stopped: ev.ConfigurationStopped | None = None
+    reopened: bool = False
+
+    @property
+    def is_out(self) -> bool:
+        """It was stopped, and starts no further runs."""
+        return self.stopped is not None and not self.stopped.spared and not self.reopened
 
 
 class SweepRecord:
@@ -102,6 +115,8 @@ class SweepRecord:
     def __init__(self) -> None:
         self.started: ev.SweepStarted | None = None
         self.trials: dict[str, TrialRecord] = {}
+        self._trials_of: dict[str, dict[str, TrialRecord]] = {}
+        self._groups: dict[str, GroupResult] = {}
         self.configurations: dict[str, ConfigurationRecord] = {}
         self.selection: ev.SelectionMade | None = None
         self.tests: dict[str, ev.Tested] = {}
@@ -137,16 +152,24 @@ class SweepRecord:
                 self.slots = event.slots
                 self._session_started = event.time
             case ev.ConfigurationSuggested():
+                values = dict(event.values)
+                if "model" not in values and len(self.header.models) == 1:  # a log from before there were several models
+                    values["model"] = next(iter(self.header.models))
                 self.configurations[event.configuration] = ConfigurationRecord(
-                    event.configuration, event.parameters, Configuration(**event.values)
+                    event.configuration, event.parameters, Configuration(**values)
                 )
+                self._trials_of[event.configuration] = {}
             case ev.TrialStarted():
                 before = self.trials.get(event.trial)
                 self.lost_seconds += before.train_seconds if before else 0.0
-                errors = before.errors + (before.outcome is Outcome.ERRORED) if before else 0
-                self.trials[event.trial] = TrialRecord(
-                    event.trial, event.configuration, event.seed, event.attempt, event.time, event.fold, errors
+                errors, losses = (before.errors, before.losses) if before else (0, 0)
+                if before and before.outcome is Outcome.ERRORED:
+                    errors, losses = errors + (not before.by_machine), losses + before.by_machine
+                trial = TrialRecord(
+                    event.trial, event.configuration, event.seed, event.attempt, event.time, event.fold, errors, losses
                 )
+                self.trials[event.trial] = self._trials_of[event.configuration][event.trial] = trial
+                self._groups.pop(event.configuration, None)
             case ev.Measured():
                 self.trials[event.trial].measurements.append(event.measurement)
             case ev.PruneDecided():
@@ -156,6 +179,13 @@ class SweepRecord:
                 trial.outcome = Outcome(event.outcome)
                 trial.reason, trial.error, trial.worker = event.reason, event.error, event.worker
                 trial.setup_seconds, trial.ended, trial.will_retry = event.setup_seconds, event.time, event.retry
+                trial.by_machine = event.by_machine
+                self._groups.pop(trial.configuration_id, None)
+            case ev.ConfigurationStopped():
+                self.configurations[event.configuration].stopped = event
+            case ev.ConfigurationReopened():
+                reopened = self.configurations[event.configuration]
+                reopened.reopened, reopened.state = True, None
             case ev.ConfigurationEnded():
                 ended = self.configurations[event.configuration]
                 ended.state, ended.value = event.state, event.value
@@ -199,7 +229,7 @@ class SweepRecord:
         return self.lost_seconds + sum(trial.train_seconds for trial in self.trials.values())
 
     def trials_of(self, configuration_id: str) -> list[TrialRecord]:
-        return [t for t in self.trials.values() if t.configuration_id == configuration_id]
+        return list(self._trials_of[configuration_id].values())
 
     def score(self, trial: TrialRecord) -> float | None:
         """The number with which a trial enters mean and spread; None for one that is no result.
@@ -230,17 +260,20 @@ class SweepRecord:
             completed=outcomes.count(Outcome.COMPLETED),
             failed=sum(o is not None and o.is_failed for o in outcomes),
             pruned_unstable=outcomes.count(Outcome.PRUNED_UNSTABLE),
-            dominated=outcomes.count(Outcome.PRUNED_DOMINATED),
+            dominated=outcomes.count(Outcome.PRUNED_UNDERPERFORMING),
             errored=outcomes.count(Outcome.ERRORED),
             max_failed_share=self.header.max_failed_share,
         )
 
     def by_configuration(self) -> list[GroupResult]:
         """One result per configuration, in the order of suggestion."""
-        trials: dict[str, list[TrialRecord]] = {name: [] for name in self.configurations}
-        for trial in self.trials.values():
-            trials[trial.configuration_id].append(trial)
-        return [self.group(name, of) for name, of in trials.items()]
+        return [self.result_of(name) for name in self.configurations]
+
+    def result_of(self, configuration_id: str) -> GroupResult:
+        """The result of a configuration so far; made anew only when one of its trials has begun or ended."""
+        if configuration_id not in self._groups:
+            self._groups[configuration_id] = self.group(configuration_id, self._trials_of[configuration_id].values())
+        return self._groups[configuration_id]
 
     def best_configuration(self) -> GroupResult | None:
         """The winner: of the configurations whose every seed gave a result, and no more failed than the sweep puts up with,

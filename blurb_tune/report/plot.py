@@ -162,7 +162,7 @@ def _draw_scores(axes: Axes, record: SweepRecord, rows: Sequence[Group]) -> None
 def _mark(trial: TrialRecord) -> Mark:
     if trial.outcome is Outcome.COMPLETED:
         return _COMPLETED_MARK
-    return _DOMINATED_MARK if trial.outcome is Outcome.PRUNED_DOMINATED else _FAILED_MARK
+    return _DOMINATED_MARK if trial.outcome is Outcome.PRUNED_UNDERPERFORMING else _FAILED_MARK
 
 
 def _draw_spreads(axes: Axes, rows: Sequence[Group]) -> None:

@@ -30,7 +30,9 @@ class GroupResult:
 
     @property
     def failed_share(self) -> float:
-        return self.failed / self.n if self.n else math.nan
+        """Of all ended runs but the errored ones; what was cut short is among them."""
+        ended = self.n + self.dominated
+        return self.failed / ended if ended else math.nan
 
     @property
     def excess(self) -> float:

@@ -51,6 +51,7 @@ class ConfigurationStudy:
         self._study = _create_study(spec.storage, study_name)
         self._trials: dict[str, optuna.trial.Trial] = {}
         self._seen: set[Configuration] = set()
+        self._told: set[str] = set()
         self.is_exhausted = False
         self._grid = self._grid_order() if spec.search.sampler == "grid" else iter(())
 
@@ -83,23 +84,22 @@ class ConfigurationStudy:
         trial = self._study.ask()
         return self._accept(trial, self._space.suggest(trial))
 
-    def report(self, configuration_id: str, seeds_done: int, value: float) -> None:
-        """Let the sampler know how a configuration stands after some of its seeds."""
-        if math.isfinite(value):
-            self._trials[configuration_id].report(value, seeds_done)
-
     def tell(self, configuration_id: str, state: str, value: float, failed_share: float) -> None:
-        """End a configuration as COMPLETE with its aggregate, PRUNED, or FAIL (no seed gave a result).
+        """End a configuration with its aggregate, which ranks it by what it reached, stopped before its last seed or not; FAIL
+        where no seed gave a result. One that is told a second time, since it was reopened, keeps its first value.
 
         The share of failed runs is a constraint, because a trial told FAIL teaches the sampler nothing.
         """
         trial = self._trials[configuration_id]
+        if configuration_id in self._told:
+            return
+        self._told.add(configuration_id)
         if not math.isnan(failed_share):
             trial.set_constraint("failed_share", failed_share - self._max_failed_share)
-        if state == "COMPLETE":
+        if math.isfinite(value):
             self._study.tell(trial, value)
         else:
-            self._study.tell(trial, state=TrialState[state])
+            self._study.tell(trial, state=TrialState.FAIL)
 
     def _accept(self, trial: optuna.trial.Trial, configuration: Configuration) -> Suggestion:
         configuration_id = f"c{len(self._trials):03d}"

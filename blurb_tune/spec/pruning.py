@@ -1,8 +1,8 @@
-"""The pruning section: which of Optuna's pruners, and when a run counts as unstable."""
+"""The pruning section: when a run counts as unstable, when a configuration has lost."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -13,55 +13,66 @@ Positive = Annotated[int, Field(ge=1)]
 
 
 class NoPruner(SpecModel):
-    """Nothing is pruned as dominated."""
+    """No stock pruner."""
 
     kind: Literal["none"] = "none"
 
 
 class MedianPruner(SpecModel):
-    """Worse than the median of the earlier trials at the same evaluation."""
+    """Worse than the median of the other configurations after as many seeds."""
 
     kind: Literal["median"] = "median"
-    n_startup_trials: Count = Field(5, description="trials that end before anything is pruned")
-    n_warmup_steps: Count = Field(3, description="evaluations of a trial before it can be pruned")
-    interval_steps: Positive = Field(1, description="evaluations between two looks")
+    n_startup_trials: Count = Field(5, description="configurations that end before any is stopped")
+    n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
+    interval_steps: Positive = Field(1, description="seeds between two looks")
 
 
 class PercentilePruner(SpecModel):
-    """Worse than this percentile of the earlier trials at the same evaluation."""
+    """Worse than this percentile of the other configurations after as many seeds."""
 
     kind: Literal["percentile"] = "percentile"
     percentile: Annotated[float, Field(gt=0, lt=100)] = Field(25.0, description="the best so many percent run on")
-    n_startup_trials: Count = Field(5, description="trials that end before anything is pruned")
-    n_warmup_steps: Count = Field(3, description="evaluations of a trial before it can be pruned")
-    interval_steps: Positive = Field(1, description="evaluations between two looks")
+    n_startup_trials: Count = Field(5, description="configurations that end before any is stopped")
+    n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
+    interval_steps: Positive = Field(1, description="seeds between two looks")
 
 
 class SuccessiveHalvingPruner(SpecModel):
     """Asynchronous successive halving (Li et al. 2018, arXiv 1810.05934)."""
 
     kind: Literal["successive_halving"] = "successive_halving"
-    min_resource: Positive = Field(4, description="evaluations before the first rung")
+    min_resource: Positive = Field(1, description="seeds after which the first rung is")
     reduction_factor: Annotated[int, Field(ge=2)] = Field(3, description="one in so many passes a rung")
-    min_early_stopping_rate: Count = Field(0, description="rungs to leave out at the beginning")
-    bootstrap_count: Count = Field(0, description="trials that must reach a rung before any is pruned there")
+    min_early_stopping_rate: Annotated[int, Field(ge=0, le=100)] = Field(0, description="rungs to leave out at the beginning")
+    bootstrap_count: Count = Field(0, description="configurations that a rung stops before it lets any pass")
 
 
 class HyperbandPruner(SpecModel):
     """Several successive halvings side by side (Li et al. 2018, JMLR 18:185)."""
 
     kind: Literal["hyperband"] = "hyperband"
-    min_resource: Positive = Field(1, description="evaluations before the first rung of the keenest bracket")
-    max_resource: Positive | Literal["auto"] = Field("auto", description="evaluations of a whole trial")
+    min_resource: Positive = Field(1, description="seeds after which the first rung is, of the most aggressive bracket")
+    max_resource: Positive | Literal["auto"] = Field("auto", description="seeds of a whole configuration")
     reduction_factor: Annotated[int, Field(ge=2)] = Field(3, description="one in so many passes a rung")
 
 
 class PatientPruner(SpecModel):
-    """No progress over the last evaluations."""
+    """The median pruner, asked only about a configuration whose objective has been below its best for some seeds."""
 
     kind: Literal["patient"] = "patient"
-    patience: Positive = Field(5, description="evaluations without progress")
-    min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="what counts as progress")
+    patience: Count = Field(2, description="seeds below its best before the median decides")
+    min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="a fall by less is none")
+    n_startup_trials: Count = Field(5, description="configurations that end before any is stopped")
+    n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
+
+
+class ThresholdPruner(SpecModel):
+    """An objective below this after as many seeds."""
+
+    kind: Literal["threshold"] = "threshold"
+    lower: float = Field(description="the lowest objective that runs on")
+    n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
+    interval_steps: Positive = Field(1, description="seeds between two looks")
 
 
 PRUNERS: dict[str, type[SpecModel]] = {
@@ -71,6 +82,7 @@ PRUNERS: dict[str, type[SpecModel]] = {
     "successive_halving": SuccessiveHalvingPruner,
     "hyperband": HyperbandPruner,
     "patient": PatientPruner,
+    "threshold": ThresholdPruner,
 }
 
 
@@ -81,22 +93,40 @@ def _kind(data: Any) -> str | None:
 
 
 class InstabilitySpec(SpecModel):
-    """When a run is stopped as unstable. A rule must hold at `patience` evaluations in a row."""
+    """When a run is stopped as unstable. Rules count shares of a trial's steps, not evaluations."""
 
     enabled: bool = Field(True, description="false: only a loss that is not finite ends a run")
     grace: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.5, description="share of a trial's steps before its loss or predictions can be held against it"
+        0.5, description="share of a trial's steps before it can be stopped as stuck at the trivial level"
     )
-    patience: Positive = Field(3, description="evaluations in a row at which a rule must hold")
-    stuck_margin: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.05, description="train loss must be this share below the trivial predictor's, or fall by it, or it is stuck"
+    window: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="share of the steps over which a rule must hold, at two evaluations at least"
     )
-    constant_spread: Annotated[float, Field(ge=0)] = Field(
-        0.01, description="predictions vary less than this share of what the labels do: constant"
+    waking: Annotated[float, Field(gt=0)] = Field(
+        0.05, description="train loss that falls, or predictions whose spread grows, by this share over the window wake up"
     )
     exploding_gradient: Annotated[float, Field(gt=0)] = Field(
         1000.0, description="mean gradient norm before clipping above this: exploding"
     )
+
+
+class RaceSpec(SpecModel):
+    """When a configuration is stopped because it is worse than the leader: a group-sequential permutation test."""
+
+    method: Literal["permutation", "none"] = Field("permutation", description="none: every configuration runs all its seeds")
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="at most this share of configurations as good as the others are stopped, over all looks together"
+    )
+    min_seeds: Annotated[int, Field(ge=2)] = Field(3, description="seeds of a configuration before the first look")
+    max_seeds: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="seeds at the last look, up to which `alpha` is spent; all of them by default"
+    )
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.max_seeds is not None and self.max_seeds < self.min_seeds:
+            raise ValueError(f"`max_seeds` ({self.max_seeds}) must be at least `min_seeds` ({self.min_seeds})")
+        return self
 
 
 class PruningSpec(SpecModel):
@@ -108,19 +138,25 @@ class PruningSpec(SpecModel):
         | Annotated[PercentilePruner, Tag("percentile")]
         | Annotated[SuccessiveHalvingPruner, Tag("successive_halving")]
         | Annotated[HyperbandPruner, Tag("hyperband")]
-        | Annotated[PatientPruner, Tag("patient")],
+        | Annotated[PatientPruner, Tag("patient")]
+        | Annotated[ThresholdPruner, Tag("threshold")],
         Discriminator(_kind),
-    ] = Field(MedianPruner(), description="stops dominated runs: a pruner's name, or a mapping with `kind` and its settings")
-    instability: InstabilitySpec = InstabilitySpec()
-    control_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.1, description="share of pruned trials that run on to the end, to measure the pruners by"
+    ] = Field(
+        NoPruner(),
+        description="a stock pruner over configurations, by their objective after as many seeds: its name, or a mapping with "
+        "`kind` and its settings",
     )
-    keep_vanilla: bool = Field(True, description="vanilla, the reference, is never pruned as dominated")
+    instability: InstabilitySpec = InstabilitySpec()
+    race: RaceSpec = RaceSpec()
+    control_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.1, description="share of stopped runs and configurations that go on to the end, to measure the stops by"
+    )
+    keep_vanilla: bool = Field(True, description="vanilla, the reference, is never stopped by a stock pruner")
 
     @model_validator(mode="before")
     @classmethod
     def _short_forms(cls, data: Any) -> Any:
-        """`pruner: median`, `pruner: none` and `instability: false` are the short forms of mappings."""
+        """`pruner: median`, `race: none` and `instability: false` are the short forms of mappings."""
         if not isinstance(data, dict):
             return data
         data = dict(data)
@@ -130,4 +166,6 @@ class PruningSpec(SpecModel):
             data["pruner"] = {"kind": "none"}
         if isinstance(data.get("instability"), bool):
             data["instability"] = {"enabled": data["instability"]}
+        if isinstance(data.get("race"), str) and data["race"] in ("permutation", "none"):
+            data["race"] = {"method": data["race"]}
         return data

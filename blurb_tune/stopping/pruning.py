@@ -1,8 +1,4 @@
-"""Pruning within a trial: a stock Optuna pruner over dev scores, joined with the `InstabilityPruner`.
-
-The pruners compare trials, so they have a study of their own whose trials are the sweep's trials (one configuration with one
-seed); it lives in memory and is made anew from the log.
-"""
+"""Stock Optuna pruners, asked about whole configurations: all are compared after the same number of replicates."""
 
 from __future__ import annotations
 
@@ -10,60 +6,51 @@ import math
 import warnings
 
 import optuna
-from optuna.trial import TrialState
 
-from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome
+from blurb_tune.core.trial import Continue, Decision, Outcome, Prune
 from blurb_tune.spec import pruning as settings
 from blurb_tune.spec.dimensions import SpecModel
-from blurb_tune.stopping.instability import InstabilityPruner, mark_as_reference, remember
 
 
-class TrialPruning:
-    """Judges running trials.
+class ConfigurationPruning:
+    """Asks a stock pruner whether a configuration keeps up with the others.
 
-    trivial_loss: train loss of the trivial predictor. trivial_score: its dev score, in whose place an undefined dev score
-    stands when trials are compared.
+    A configuration is a trial of a study in memory, and its intermediate value at step n the objective over its first n
+    replicates. A single seed is never stopped because other seeds do better: that would censor the worst seeds of a
+    configuration and leave whole only what is exempt.
     """
 
-    def __init__(self, spec: settings.PruningSpec, *, trivial_loss: float, trivial_score: float):
-        stock = build_pruner(spec.pruner)
-        self._pruner = InstabilityPruner(spec.instability, trivial_loss, stock)
-        self._keep_vanilla = spec.keep_vanilla
-        self._trivial_score = trivial_score
-        self._study = optuna.create_study(direction="maximize", study_name="trials", pruner=self._pruner)
+    def __init__(self, spec: SpecModel):
+        self._pruner = build_pruner(spec)
+        self._study = optuna.create_study(direction="maximize", study_name="configurations", pruner=self._pruner)
         self._trials: dict[str, optuna.trial.Trial] = {}
-        self._history: dict[str, list[tuple[float, Measurement]]] = {}
+        self._standing: dict[str, tuple[int, float]] = {}
 
-    def start(self, trial_id: str, *, is_vanilla: bool) -> None:
-        """Begin a trial. An earlier attempt that never ended is put aside."""
-        before = self._trials.get(trial_id)
-        if before is not None:
-            self._study.tell(before, state=TrialState.FAIL, skip_if_finished=True)
-        self._trials[trial_id] = self._study.ask()
-        self._history[trial_id] = []
-        if is_vanilla and self._keep_vanilla:
-            mark_as_reference(self._trials[trial_id])
+    @property
+    def is_on(self) -> bool:
+        return not isinstance(self._pruner, optuna.pruners.NopPruner)
 
-    def judge(self, trial_id: str, measurement: Measurement, progress: float) -> Decision:
-        """Decide on a trial after one more measurement; progress is the share of its steps that it has behind it."""
-        trial, history = self._trials[trial_id], self._history[trial_id]
-        history.append((progress, measurement))
-        remember(trial, history)
-        trial.report(self._comparable(measurement.dev_score), len(history))
-        return self._pruner.decision if trial.should_prune() else Continue()
+    def report(self, configuration_id: str, replicates: int, objective: float) -> None:
+        """A configuration has one more replicate; `objective` is that of all it has."""
+        if not self.is_on or math.isnan(objective):
+            return
+        if configuration_id not in self._trials:
+            self._trials[configuration_id] = self._study.ask()
+        self._trials[configuration_id].report(objective, replicates)
+        self._standing[configuration_id] = (replicates, objective)
 
-    def end(self, trial_id: str, outcome: Outcome) -> None:
-        """End a trial: results as COMPLETE with their last score, pruned ones as PRUNED, faults as FAIL."""
-        trial, history = self._trials[trial_id], self._history.pop(trial_id)
-        if outcome.is_pruned:
-            self._study.tell(trial, state=TrialState.PRUNED)
-        elif outcome is Outcome.ERRORED or not history:
-            self._study.tell(trial, state=TrialState.FAIL)
-        else:
-            self._study.tell(trial, self._comparable(history[-1][1].dev_score))
+    def judge(self, configuration_id: str) -> Decision:
+        """Whether a configuration keeps up, as last reported."""
+        if configuration_id not in self._standing or not self._trials[configuration_id].should_prune():
+            return Continue()
+        replicates, objective = self._standing[configuration_id]
+        reason = f"objective {objective:.4f} over {replicates} replicates does not keep up with the other configurations"
+        return Prune(Outcome.PRUNED_UNDERPERFORMING, type(self._pruner).__name__, reason)
 
-    def _comparable(self, score: float) -> float:
-        return self._trivial_score if math.isnan(score) else score
+    def end(self, configuration_id: str, objective: float) -> None:
+        """A configuration is through: the others are compared with it from now on."""
+        if configuration_id in self._trials and not math.isnan(objective):
+            self._study.tell(self._trials[configuration_id], objective, skip_if_finished=True)
 
 
 def build_pruner(spec: SpecModel) -> optuna.pruners.BasePruner:
@@ -82,8 +69,13 @@ def build_pruner(spec: SpecModel) -> optuna.pruners.BasePruner:
         case settings.HyperbandPruner():
             return optuna.pruners.HyperbandPruner(spec.min_resource, spec.max_resource, spec.reduction_factor)
         case settings.PatientPruner():
-            with warnings.catch_warnings():
+            median = optuna.pruners.MedianPruner(spec.n_startup_trials, spec.n_warmup_steps)
+            with warnings.catch_warnings():  # experimental in name, for five years
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                return optuna.pruners.PatientPruner(None, spec.patience, spec.min_delta)
+                return optuna.pruners.PatientPruner(median, spec.patience, spec.min_delta)
+        case settings.ThresholdPruner():
+            return optuna.pruners.ThresholdPruner(
+                lower=spec.lower, n_warmup_steps=spec.n_warmup_steps, interval_steps=spec.interval_steps
+            )
         case _:
             return optuna.pruners.NopPruner()

@@ -1,27 +1,58 @@
-"""The driver's mind: what runs next, what a measurement means, when a configuration is through. Knows nothing of Ray.
+"""State machine of the sweep: what runs next, what a measurement means, when a configuration is through. No Ray.
 
-It is the only place where events are made. Each fact is in the log before study, pruners or anyone else act on it, and a
-`Sweep` that is given the events of an earlier driver goes on where that one stopped.
+It is the only place where events are made. Each fact is in the log before anyone acts on it, and a `Sweep` that is given the
+events of an earlier driver goes on where that one stopped.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.steps import total_steps
-from blurb_tune.core.trial import Continue, Decision, Outcome, Prune, TrialConfig, TrialReport
+from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prune, TrialConfig, TrialReport
 from blurb_tune.log import events as ev
-from blurb_tune.log.event_log import EventLog
-from blurb_tune.log.record import SweepRecord, TrialRecord
-from blurb_tune.search.study import ConfigurationStudy
+from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
+from blurb_tune.results.groups import best_of
+from blurb_tune.results.trivial import TrivialLevel
+from blurb_tune.search.study import ConfigurationStudy, Suggestion
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.stats.stability import aggregate
-from blurb_tune.stopping.pruning import TrialPruning
+from blurb_tune.stopping.instability import judge
+from blurb_tune.stopping.pruning import ConfigurationPruning
+from blurb_tune.sweep.faults import MOST_LOSSES, Faults
+from blurb_tune.sweep.race import Race, Verdict, tolerated_failures
+
+# Reopened configurations are queued in front of all others, the control group behind them.
+_REOPENED, _CONTROL = -1, 1 << 60
+
+
+class Log(Protocol):
+    """Where events go: a file that one driver writes, or a list."""
+
+    def append(self, event: ev.Event) -> None: ...
+
+    def follow(self, follower: Callable[[ev.Event], None]) -> None: ...
+
+
+class Study(Protocol):
+    """Where configurations come from."""
+
+    planned: int
+    is_exhausted: bool
+
+    def knows(self, configuration_id: str) -> bool: ...
+
+    def ask(self) -> Suggestion | None: ...
+
+    def replay(self, parameters: dict[str, object]) -> Suggestion: ...
+
+    def tell(self, configuration_id: str, state: str, value: float, failed_share: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -29,7 +60,8 @@ class SweepFacts:
     """What the driver must know of model and data.
 
     blocks: encoder blocks by model. train_examples: size of the training set, of each fold's in a cross-validation.
-    trivial_loss and trivial_score: the trivial predictor's train loss and dev score. folds: 0 without cross-validation.
+    trivial_loss and trivial_score: the trivial predictor's train loss and dev score. noise_bound: the dev score that noise
+    reaches (`results.trivial`), the trivial score where it is NaN. folds: 0 without cross-validation.
     """
 
     blocks: Mapping[str, int]
@@ -37,32 +69,68 @@ class SweepFacts:
     trivial_loss: float
     trivial_score: float
     folds: int = 0
+    noise_bound: float = math.nan
+
+    @property
+    def level(self) -> TrivialLevel:
+        bound = self.trivial_score if math.isnan(self.noise_bound) else self.noise_bound
+        return TrivialLevel(self.trivial_score, bound, self.trivial_loss)
 
 
 class Sweep:
     """Hands out trials, takes their reports, and decides.
 
-    trouble: why no more trials are started, though there are some; None as long as all is well.
+    A run is stopped on its own merit only (`stopping.instability`), a configuration as a whole: by its failed runs or the race
+    (`sweep.race`), or by a stock pruner over configurations. The first seeds of all configurations come before the second
+    ones, so that all are compared at the same number of replicates; where the sampler learns from results, open configurations
+    are finished before new ones begin.
+
+    study: where configurations come from, the spec's space by default. steps: optimizer steps of a trial, from the size of the
+    data and the configuration by default.
     """
 
-    def __init__(self, spec: SweepSpec, facts: SweepFacts, log: EventLog, past: Sequence[ev.Event]):
+    def __init__(
+        self,
+        spec: SweepSpec,
+        facts: SweepFacts,
+        log: Log,
+        past: Sequence[ev.Event],
+        *,
+        study: Study | None = None,
+        steps: Callable[[TrialConfig], int] | None = None,
+    ):
         self._spec, self._facts, self._log = spec, facts, log
         self.record = SweepRecord.of(past[:1])
-        self._study = ConfigurationStudy(spec, facts.blocks, study_name=self.record.header.sweep_id)
-        self._pruning = TrialPruning(spec.pruning, trivial_loss=facts.trivial_loss, trivial_score=facts.trivial_score)
+        self._study: Study = study or ConfigurationStudy(spec, facts.blocks, study_name=self.record.header.sweep_id)
+        self._steps = steps or self._steps_by_size
+        self._level = facts.level
         folds = range(facts.folds) if facts.folds else (None,)
         self._runs = [(seed, fold) for seed in spec.seeds for fold in folds]
-        self._queue: deque[TrialConfig] = deque()
-        self._running: set[str] = set()
-        self._decisions: dict[str, Decision] = {}
+        self._runs_per_seed = max(1, facts.folds)
+        self._rounds = {seed: number for number, seed in enumerate(spec.seeds)}
+        tolerated = tolerated_failures(spec.max_failed_share, len(self._runs))
+        self._race = Race(spec.pruning.race, len(spec.seeds), tolerated)
+        self._pruning = ConfigurationPruning(spec.pruning.pruner)
+        self._is_guided = spec.search.sampler == "tpe"  # results say what is tried next
+        self._queue: list[tuple[tuple[int, int], int, TrialConfig]] = []
+        self._queued: dict[str, int] = {}
+        self._running: dict[str, str] = {}
+        self._tickets = itertools.count()
+        self._numbers: dict[str, int] = {}
+        self._seeds_done: dict[str, dict[int, list[float]]] = {}
+        self._histories: dict[str, list[tuple[float, Measurement]]] = {}
         self._setup_seconds: dict[str, float] = {}
-        self._errors_in_a_row = 0
-        self.trouble: str | None = None
+        self._faults = Faults(spec.stop_after_errors)
         for event in past[1:]:
             self._follow(event)
         self._running.clear()
-        log.subscribe(self._follow)
-        self._pick_up()
+        log.follow(self._follow)
+        self._requeue_unfinished()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no more trials are started, though there are some; None as long as all is well."""
+        return self._faults.trouble
 
     @property
     def planned_trials(self) -> int:
@@ -75,20 +143,17 @@ class Sweep:
 
     def next_trial(self) -> TrialConfig | None:
         """Start a trial, or None while there is none to start."""
-        if not self._queue and self.trouble is None:
-            self._suggest()
-        if not self._queue or self.trouble is not None:
-            return None
-        trial = self._queue.popleft()
-        self._log.append(
-            ev.TrialStarted(
-                trial=trial.trial_id,
-                configuration=trial.configuration_id,
-                seed=trial.seed,
-                attempt=trial.attempt,
-                fold=trial.fold,
+        trial = self._next() if self.trouble is None else None
+        if trial is not None:
+            self._log.append(
+                ev.TrialStarted(
+                    trial=trial.trial_id,
+                    configuration=trial.configuration_id,
+                    seed=trial.seed,
+                    attempt=trial.attempt,
+                    fold=trial.fold,
+                )
             )
-        )
         return trial
 
     def report(self, trial_id: str, report: TrialReport) -> Decision:
@@ -108,10 +173,13 @@ class Sweep:
         return decision
 
     def lost(self, trial_id: str, error: str) -> None:
-        """A trial's actor died or could not be reached."""
+        """A trial's process was killed, or its machine is gone: no fault of the trial, unless it happens again and again."""
         trial = self.record.trials[trial_id]
         if trial.is_running:
-            self._end(trial, Outcome.ERRORED, "the trial's process was lost", error)
+            times = trial.losses + 1
+            is_its_own = times >= MOST_LOSSES
+            reason = f"the trial's process was lost {times} times" if is_its_own else "the trial's process was lost"
+            self._end(trial, Outcome.ERRORED, reason, error, is_lost=not is_its_own)
 
     def select(self) -> ev.SelectionMade | None:
         """Name the winner and its reference, once all trials are through; None where nothing has a result."""
@@ -131,68 +199,144 @@ class Sweep:
         status = "interrupted" if interrupted else "finished"
         self._log.append(ev.SweepEnded(status=status, wall_seconds=time.monotonic() - started))
 
-    def _follow(self, event: ev.Event) -> None:
-        """What study and pruners make of an event, whether it happens now or is read from the log."""
-        self.record.apply(event)
-        match event:
-            case ev.ConfigurationSuggested() if not self._study.knows(event.configuration):
-                self._study.replay(event.parameters)
-            case ev.TrialStarted():
-                self._running.add(event.trial)
-                strategy = self.record.configurations[event.configuration].configuration.strategy
-                self._pruning.start(event.trial, is_vanilla=strategy.is_vanilla)
-            case ev.Measured():
-                trial = self.record.trials[event.trial]
-                if len(trial.measurements) == 1:
-                    self._setup_seconds[event.trial] = event.time - trial.started - trial.train_seconds
-                progress = event.measurement.step / self._steps_of(event.trial)
-                self._decisions[event.trial] = self._pruning.judge(event.trial, event.measurement, progress)
-            case ev.TrialEnded():
-                self._running.discard(event.trial)
-                self._decisions.pop(event.trial, None)
-                self._setup_seconds.pop(event.trial, None)
-                self._pruning.end(event.trial, Outcome(event.outcome))
-                if not event.retry:
-                    self._report_standing(self.record.trials[event.trial].configuration_id)
-            case ev.ConfigurationEnded():
-                self._study.tell(event.configuration, event.state, event.value, event.failed_share)
+    def config_of(self, trial: TrialRecord) -> TrialConfig:
+        """What a trial was started with."""
+        return self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt)
 
-    def _report_standing(self, configuration_id: str) -> None:
-        """How a configuration stands so far, for a sampler that must make do with it if it is pruned."""
-        ended = [trial for trial in self.record.trials_of(configuration_id) if trial.is_final]
-        scores = [self._facts.trivial_score if math.isnan(s) else s for t in ended if (s := self._standing(t)) is not None]
-        if scores:
-            self._study.report(configuration_id, len(ended), aggregate(self._spec.objective, scores))
+    # What runs next.
 
-    def _standing(self, trial: TrialRecord) -> float | None:
-        """A trial's score, for a dominated trial the last it had."""
-        return trial.final_score if trial.outcome is Outcome.PRUNED_DOMINATED else self.record.score(trial)
+    def _next(self) -> TrialConfig | None:
+        while True:
+            self._drop_stopped()
+            round_number = self._queue[0][0][0] if self._queue else _CONTROL
+            # Where results do not guide the sampler, each configuration gets its first seed before any gets its second.
+            may_open = round_number >= (_CONTROL if self._is_guided else 1)
+            if may_open and not self._study.is_exhausted and self._suggest():
+                continue
+            if round_number >= _CONTROL and self._reopen():
+                continue
+            if not self._queue:
+                return None
+            _, _, trial = heapq.heappop(self._queue)
+            self._queued[trial.configuration_id] -= 1
+            return trial
 
-    def _pick_up(self) -> None:
+    def _drop_stopped(self) -> None:
+        while self._queue and self.record.configurations[self._queue[0][2].configuration_id].is_out:
+            _, _, trial = heapq.heappop(self._queue)
+            self._queued[trial.configuration_id] -= 1
+
+    def _suggest(self) -> bool:
+        suggestion = self._study.ask()
+        if suggestion is None:
+            return False
+        self._log.append(
+            ev.ConfigurationSuggested(
+                configuration=suggestion.configuration_id,
+                parameters=suggestion.parameters,
+                values=suggestion.configuration.values(),
+            )
+        )
+        for seed, fold in self._runs:
+            self._push(self._trial(suggestion.configuration_id, seed, fold, attempt=1))
+        return True
+
+    def _push(self, trial: TrialConfig, *, again: bool = False) -> None:
+        """Queue a trial; `again` for one that errored, which waits for a turn of the others: the slot that is free failed."""
+        cid = trial.configuration_id
+        number, seed_round = self._numbers[cid], self._rounds[trial.seed] + again
+        if self.record.configurations[cid].reopened:
+            key = (_REOPENED, 0)
+        elif self._is_control_configuration(cid):
+            key = (_CONTROL, 0)
+        elif self._is_guided:
+            key = (number, len(self._rounds) if again else seed_round)
+        else:
+            key = (seed_round, number)
+        heapq.heappush(self._queue, (key, next(self._tickets), trial))
+        self._queued[cid] = self._queued.get(cid, 0) + 1
+
+    def _is_control_configuration(self, configuration_id: str) -> bool:
+        stopped = self.record.configurations[configuration_id].stopped
+        return stopped is not None and stopped.spared
+
+    def _requeue_unfinished(self) -> None:
         """Queue what an earlier driver left: trials that have not started, were lost with it, or errored.
 
         What made them fail may have been mended since.
         """
-        for configuration in list(self.record.configurations.values()):
-            if configuration.state is not None:
+        for cid, configuration in list(self.record.configurations.items()):
+            if configuration.state is not None or configuration.is_out:
                 continue
-            cid = configuration.configuration_id
             trials = {(trial.seed, trial.fold): trial for trial in self.record.trials_of(cid)}
             for run in self._runs:
                 trial = trials.get(run)
-                if trial is None or not trial.is_final or trial.outcome is Outcome.ERRORED:
-                    self._queue.append(self._trial(cid, *run, attempt=trial.attempt + 1 if trial else 1))
+                if trial is None or not trial.is_final or trial.outcome in (Outcome.ERRORED, Outcome.PRUNED_UNDERPERFORMING):
+                    self._push(self._trial(cid, *run, attempt=trial.attempt + 1 if trial else 1))
+        self._decide_configurations()
+        for cid in list(self.record.configurations):
             self._end_configuration(cid)
 
-    def _steps_of(self, trial_id: str) -> int:
-        trial = self.record.trials[trial_id]
-        configuration = self.record.configurations[trial.configuration_id].configuration
-        return total_steps(self._facts.train_examples[trial.fold or 0], configuration)
+    # What becomes of events.
+
+    def _follow(self, event: ev.Event) -> None:
+        """The state that follows from an event, whether it happens now or is read from the log."""
+        self.record.apply(event)
+        match event:
+            case ev.ConfigurationSuggested():
+                if not self._study.knows(event.configuration):
+                    self._study.replay(event.parameters)
+                self._numbers[event.configuration] = len(self._numbers)
+                self._seeds_done[event.configuration] = {}
+                self._race.enter(event.configuration)
+            case ev.TrialStarted():
+                self._running[event.trial] = event.configuration
+                self._histories[event.trial] = []
+            case ev.Measured():
+                trial = self.record.trials[event.trial]
+                if len(trial.measurements) == 1:
+                    self._setup_seconds[event.trial] = event.time - trial.started - trial.train_seconds
+                progress = event.measurement.step / self._steps(self.config_of(trial))
+                self._histories[event.trial].append((progress, event.measurement))
+            case ev.TrialEnded():
+                self._running.pop(event.trial, None)
+                self._histories.pop(event.trial, None)
+                self._setup_seconds.pop(event.trial, None)
+                if not event.retry:
+                    self._take_result(self.record.trials[event.trial])
+            case ev.ConfigurationStopped():
+                self._race.leave(event.configuration)
+            case ev.ConfigurationEnded():
+                self._race.finish(event.configuration)
+                self._pruning.end(event.configuration, event.value)
+                self._study.tell(event.configuration, event.state, event.value, event.failed_share)
+
+    def _take_result(self, trial: TrialRecord) -> None:
+        """A run has ended for good: its failure counts at once, its score with the other folds of its seed."""
+        cid, score = trial.configuration_id, self.record.score(trial)
+        if score is None or self.record.configurations[cid].stopped is not None:
+            return
+        is_failed = trial.outcome is not None and trial.outcome.is_failed
+        if is_failed:
+            self._race.fail(cid)
+        scores = self._seeds_done[cid].setdefault(trial.seed, [])
+        scores.append(self._facts.trivial_score if is_failed else score)
+        if len(scores) == self._runs_per_seed:
+            self._race.score(cid, math.fsum(scores) / len(scores))
+            self._pruning.report(cid, self._complete_seeds(cid), self.record.result_of(cid).objective)
+
+    # Decisions.
 
     def _decide(self, trial: TrialRecord) -> Decision:
-        decision = self._decisions[trial.trial_id]
-        if isinstance(decision, Continue) or trial.is_control:
+        configuration = self.record.configurations[trial.configuration_id]
+        if configuration.is_out and configuration.stopped is not None:
+            reason = f"its configuration was stopped: {configuration.stopped.reason}"
+            return Prune(Outcome.PRUNED_UNDERPERFORMING, configuration.stopped.rule, reason)
+        if trial.is_control:
             return Continue()
+        decision = judge(self._spec.pruning.instability, self._level, self._histories[trial.trial_id])
+        if isinstance(decision, Continue):
+            return decision
         spared = decision.outcome.is_pruned and self._is_control(trial.trial_id)
         self._log.append(
             ev.PruneDecided(
@@ -206,18 +350,20 @@ class Sweep:
         )
         return Continue() if spared else decision
 
-    def _is_control(self, trial_id: str) -> bool:
-        return derive_share(self._spec.search.seed, "control", trial_id) < self._spec.pruning.control_share
+    def _is_control(self, name: str) -> bool:
+        return derive_share(self._spec.search.seed, "control", name) < self._spec.pruning.control_share
 
-    def _end(self, trial: TrialRecord, outcome: Outcome, reason: str, error: str = "", worker: str = "") -> None:
-        is_error = outcome is Outcome.ERRORED
-        self._errors_in_a_row = self._errors_in_a_row + 1 if is_error else 0
-        if self._errors_in_a_row == self._spec.stop_after_errors:
-            where = worker or "a process that was lost"
-            self.trouble = (
-                f"the sweep stopped, since {self._errors_in_a_row} trials in a row errored, the last one on {where}: {reason}"
-            )
-        retry = is_error and (trial.errors < self._spec.retries or self.trouble is not None)
+    def _end(
+        self, trial: TrialRecord, outcome: Outcome, reason: str, error: str = "", worker: str = "", *, is_lost: bool = False
+    ) -> None:
+        by_machine = is_lost
+        if outcome is not Outcome.ERRORED:
+            self._faults.none(worker)
+        elif not is_lost:
+            by_machine = self._faults.add(worker, reason)
+        is_out = self.record.configurations[trial.configuration_id].is_out
+        may_retry = by_machine or trial.errors < self._spec.retries or self.trouble is not None
+        retry = outcome is Outcome.ERRORED and may_retry and not is_out
         self._log.append(
             ev.TrialEnded(
                 trial=trial.trial_id,
@@ -228,44 +374,107 @@ class Sweep:
                 setup_seconds=self._setup_seconds.get(trial.trial_id, 0.0),
                 worker=worker,
                 retry=retry,
+                by_machine=by_machine,
             )
         )
         if retry:
             again = self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt + 1)
-            self._queue.append(again)  # at the end: the slot that is free now is the one that failed
-        else:
-            self._end_configuration(trial.configuration_id)
+            self._push(again, again=True)
+            return
+        self._ask_stock_pruner(trial.configuration_id)
+        self._decide_configurations()
+        self._end_configuration(trial.configuration_id)
+
+    def _ask_stock_pruner(self, configuration_id: str) -> None:
+        configuration = self.record.configurations[configuration_id]
+        is_exempt = configuration.configuration.strategy.is_vanilla and self._spec.pruning.keep_vanilla
+        if configuration.stopped is not None or is_exempt or not self._queued.get(configuration_id):
+            return
+        decision = self._pruning.judge(configuration_id)
+        if isinstance(decision, Prune):
+            self._stop(Verdict(configuration_id, decision.rule, decision.reason, self._complete_seeds(configuration_id)))
+
+    def _complete_seeds(self, configuration_id: str) -> int:
+        return sum(len(scores) == self._runs_per_seed for scores in self._seeds_done[configuration_id].values())
+
+    def _decide_configurations(self) -> None:
+        """Stop the configurations that have lost by now."""
+        for verdict in self._race.verdicts():
+            self._stop(verdict)
+
+    def _stop(self, verdict: Verdict) -> None:
+        cid = verdict.configuration
+        self._log.append(
+            ev.ConfigurationStopped(
+                configuration=cid,
+                rule=verdict.rule,
+                reason=verdict.reason,
+                replicates=verdict.replicates,
+                spared=self._is_control(cid),
+            )
+        )
+        if self._is_control_configuration(cid):
+            waiting = [trial for _, _, trial in self._queue if trial.configuration_id == cid]
+            self._queue = [entry for entry in self._queue if entry[2].configuration_id != cid]
+            heapq.heapify(self._queue)
+            self._queued[cid] = 0
+            for trial in waiting:
+                self._push(trial)
+        self._end_configuration(cid)
+
+    def _reopen(self) -> bool:
+        """Nothing is left but the control group: whatever was stopped and stands above the best so far runs on after all.
+
+        The race tests equal distributions, and so can stop a safe configuration beside a leader that is better when it learns.
+        """
+        out = [configuration for configuration in self.record.configurations.values() if configuration.is_out]
+        if self._running or not out:
+            return False
+        results = [r for r in self.record.by_configuration() if not self.record.configurations[r.name].is_out and r.n]
+        best = best_of([r for r in results if r.n == len(self._runs)] or results, len(self._runs))
+        chosen = [configuration for configuration in out if self._may_win(configuration, best.name if best else None)]
+        for configuration in chosen:
+            cid = configuration.configuration_id
+            result = self.record.result_of(cid)
+            mark = self.record.result_of(best.name) if best else None
+            beside = f", beside {mark.objective:.4f} of {mark.name}" if mark else ""
+            reason = f"objective {result.objective:.4f} of {result.n} runs, {result.failed} failed{beside}"
+            self._log.append(ev.ConfigurationReopened(configuration=cid, reason=reason))
+            had = {(t.seed, t.fold): t for t in self.record.trials_of(cid)}
+            for run in self._runs:
+                trial = had.get(run)
+                if trial is None or trial.outcome in (Outcome.PRUNED_UNDERPERFORMING, Outcome.ERRORED):
+                    self._push(self._trial(cid, *run, attempt=trial.attempt + 1 if trial else 1))
+            self._end_configuration(cid)
+        return bool(chosen)
+
+    def _may_win(self, configuration: ConfigurationRecord, best: str | None) -> bool:
+        """Whether a stopped configuration stands above the best whole one: least excess of failed runs, then the objective."""
+        result, runs = self.record.result_of(configuration.configuration_id), len(self._runs)
+        if best is None or not result.n:
+            return best is None
+        excess = max(0.0, result.failed / runs - self._spec.max_failed_share)
+        mark = self.record.result_of(best)
+        return excess < mark.excess or (excess == mark.excess and result.objective > mark.objective)
 
     def _end_configuration(self, configuration_id: str) -> None:
-        trials = self.record.trials_of(configuration_id)
-        is_queued = any(trial.configuration_id == configuration_id for trial in self._queue)
-        if is_queued or sum(trial.is_final for trial in trials) < len(self._runs):
+        """Say that a configuration has ended, once nothing of it runs or waits."""
+        configuration = self.record.configurations[configuration_id]
+        is_waiting = self._queued.get(configuration_id, 0) > 0 and not configuration.is_out
+        if configuration.state is not None or is_waiting or configuration_id in self._running.values():
             return
-        result = self.record.group(configuration_id, trials)
-        pruned = result.pruned_unstable + result.dominated
-        state = "PRUNED" if pruned else "COMPLETE" if result.n else "FAIL"
+        result = self.record.result_of(configuration_id)
+        if not configuration.is_out and sum(t.is_final for t in self.record.trials_of(configuration_id)) < len(self._runs):
+            return
+        state = "STOPPED" if configuration.is_out else "COMPLETE" if result.n else "FAIL"
         self._log.append(
             ev.ConfigurationEnded(
                 configuration=configuration_id, state=state, value=result.objective, failed_share=result.failed_share
             )
         )
 
-    def _suggest(self) -> None:
-        suggestion = self._study.ask()
-        if suggestion is None:
-            return
-        self._log.append(
-            ev.ConfigurationSuggested(
-                configuration=suggestion.configuration_id,
-                parameters=suggestion.parameters,
-                values=suggestion.configuration.values(),
-            )
-        )
-        self._queue.extend(self._trial(suggestion.configuration_id, *run, attempt=1) for run in self._runs)
-
-    def config_of(self, trial: TrialRecord) -> TrialConfig:
-        """What a trial was started with."""
-        return self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt)
+    def _steps_by_size(self, trial: TrialConfig) -> int:
+        return total_steps(self._facts.train_examples[trial.fold or 0], trial.configuration)
 
     def _trial(self, configuration_id: str, seed: int, fold: int | None, *, attempt: int) -> TrialConfig:
         configuration = self.record.configurations[configuration_id].configuration

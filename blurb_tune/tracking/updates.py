@@ -22,7 +22,7 @@ _STATUS = {
     Outcome.DIVERGED: "FAILED",
     Outcome.ERRORED: "FAILED",
     Outcome.PRUNED_UNSTABLE: "KILLED",
-    Outcome.PRUNED_DOMINATED: "KILLED",
+    Outcome.PRUNED_UNDERPERFORMING: "KILLED",
 }
 
 

@@ -37,7 +37,7 @@ class TrackingWriter:
         self._thread.start()
 
     def notify(self, event: Event | None = None) -> None:
-        """Say that the log has grown. Only sets a flag; fit to be subscribed to the log."""
+        """Say that the log has grown. Only sets a flag; fit to observe the log."""
         self._news.set()
 
     @property

@@ -70,14 +70,33 @@ def test_of_a_vast_space_the_bounds_are_shown_and_of_many_values_a_few(printed: 
 
 @pytest.mark.parametrize(
     ("epochs", "expected"),
-    [(6, "from evaluation 3 of 6: up to 50% of each is saved"), (3, "from evaluation 3 of 3: too late to stop any run")],
+    [
+        (6, "unstable runs stop after 50% of their steps, if they are at the trivial level"),
+        (2, "unstable runs: evaluated 2 times each, too seldom to be stopped before their end"),
+    ],
 )
-def test_a_pruner_that_comes_too_late_is_told(printed: Any, epochs: int, expected: str) -> None:
-    assert f"dominated runs: median, {expected}" in " ".join(printed(space={"epochs": epochs}))
+def test_rules_that_cannot_fire_are_told(printed: Any, epochs: int, expected: str) -> None:
+    assert expected in " ".join(printed(space={"epochs": epochs}))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"seeds": 5}, "configurations that have lost stop, from seed 3 of 5 on, at the level 0.1"),
+        ({"seeds": 10, "pruning": {"race": {"alpha": 0.01}}}, "stop, from seed 7 of 10 on, at the level 0.01"),
+        ({"seeds": 3}, "3 seeds are too few to stop a configuration early"),
+        ({"seeds": 10, "pruning": {"race": {"max_seeds": 6, "min_seeds": 5}}}, "from seed 5 of 10 on"),
+        ({"seeds": 5, "pruning": {"race": "none"}}, "none, every configuration runs all its seeds"),
+        ({"seeds": 5, "space": {"strategy": ["vanilla"]}}, "none, there is one configuration"),
+    ],
+)
+def test_from_which_seed_on_the_race_can_stop_is_told(printed: Any, settings: dict[str, Any], expected: str) -> None:
+    grid = {"space": {"strategy": ["vanilla", {"freeze_depth": 2}]}, "search": {"sampler": "grid"}}
+    assert expected in " ".join(printed(**grid | settings))
 
 
 def test_what_is_not_known_of_the_data_is_not_made_up(printed: Any) -> None:
     rows = printed(task="bc2gm", training={"eval_every": 50})
     assert "task bc2gm, data not looked at, entity_f1 on dev" in rows
     assert any(row.startswith("at most ") and row.endswith(" epochs") for row in rows)
-    assert any(row.startswith("dominated runs: median, from evaluation 3") and "of each" not in row for row in rows)
+    assert any("unstable runs stop after 50%" in row for row in rows)

@@ -67,7 +67,7 @@ def failing_sweep(others: Outcome, **header: Any) -> str:
 def test_a_sweep_in_which_one_run_has_learned_is_not_said_to_have_learned_nothing() -> None:
     """Of the configurations, the one with all its results is the best, though all of them failed."""
     assert "Every run of it failed, though 1 run of others did not." in failing_sweep(Outcome.COMPLETED)
-    dominated = failing_sweep(Outcome.PRUNED_DOMINATED)
+    dominated = failing_sweep(Outcome.PRUNED_UNDERPERFORMING)
     assert "Every run of it failed, and so did all others that were not stopped as dominated." in dominated
     assert "nothing in this sweep has learned" in failing_sweep(Outcome.COLLAPSED)
 
@@ -113,7 +113,7 @@ def test_what_it_cost_and_how_trials_ended(text: str) -> None:
     assert "Sweep toy (ab12cd): finished after 3 min 20 s, 12 trials on 2 slots." in text
     assert "Task biosses, model minilm.\nAll scores: pearson on the dev split, at the last evaluation of a run." in text
     flowing = " ".join(text.split())
-    outcomes = "5 completed, 2 collapsed, 1 diverged, 1 pruned_unstable, 1 pruned_dominated, 1 errored, 1 unfinished."
+    outcomes = "5 completed, 2 collapsed, 1 diverged, 1 pruned_unstable, 1 pruned_underperforming, 1 errored, 1 unfinished."
     assert f"Outcomes: {outcomes}" in flowing
     assert "Pruning stopped 2 trials and saved 3 of 36 epochs (8%)." in flowing
     assert "Control group: 2 trials that a pruner wanted stopped ran on; 1 ended well." in flowing
@@ -146,7 +146,7 @@ def test_a_best_configuration_without_all_its_seeds_is_marked() -> None:
     sweep = SweepWriter(seeds=(0, 1), configurations=1)
     sweep.configuration("c0")
     sweep.trial("c0", 0, [0.5])
-    sweep.trial("c0", 1, [0.1], Outcome.PRUNED_DOMINATED, rule="median")
+    sweep.trial("c0", 1, [0.1], Outcome.PRUNED_UNDERPERFORMING, rule="median")
     text = plain_summary(sweep.finish("interrupted"))
     assert "No configuration has a result for every seed: this one may look better than it is." in text
     assert "pearson 0.500 on dev, one seed; failed 0/1" in text

@@ -60,7 +60,7 @@ def test_a_sweep_that_stopped_on_an_error_is_not_called_interrupted(
         write_spec(plan, paths)
         with EventLog(paths.events, paths.lock) as log:
             for listener in listeners:
-                log.subscribe(listener)
+                log.observe(listener)
             for event in sweep.events:
                 log.append(event)
         raise BlurbTuneError("the test split cannot be read")

@@ -33,7 +33,7 @@ SPEC: dict[str, Any] = {
     "seeds": 2,
     "space": {"strategy": ["vanilla", {"freeze_depth": 1, "reinit_count": 2}], "epochs": 3, "learning_rate": 0.001},
     "search": {"sampler": "grid"},
-    "pruning": {"pruner": "none", "instability": False},
+    "pruning": {"instability": False},
     "training": {"precision": "fp32"},
 }
 
@@ -115,29 +115,26 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(sweep: tuple[Plan, SweepP
     )
 
 
-def test_pruned_and_killed_trials(tmp_path: Path) -> None:
-    """A trial that a pruner stops, one whose process is killed, and a full set of ends in spite of it."""
-    always_stuck = {"instability": {"grace": 0.0, "patience": 1, "stuck_margin": 0.99}, "pruner": "none", "control_share": 0.0}
+def test_stopped_and_killed_trials(tmp_path: Path) -> None:
+    """Every run is stopped at its second evaluation, one process is killed before, and there is a full set of ends."""
+    pruning = {"instability": {"exploding_gradient": 1e-9}, "control_share": 0.0}
     space = SPEC["space"] | {"strategy": ["vanilla"], "epochs": 40}
-    plan, paths = (
-        plan_of(tmp_path, pruning=always_stuck | {"instability": {"grace": 0.9}}, space=space),
-        SweepPaths(tmp_path / "o"),
-    )
+    plan, paths = plan_of(tmp_path, pruning=pruning, space=space, retries=0), SweepPaths(tmp_path / "out")
     killed: list[int] = []
 
     def kill_first_worker(event: ev.Event) -> None:
-        if isinstance(event, ev.Measured) and not killed and event.measurement.step > 6:
+        if isinstance(event, ev.Measured) and not killed:
             descendants = psutil.Process().children(recursive=True)
             killed.append(next(p.pid for p in descendants if "TrialActor" in " ".join(p.cmdline())))
             os.kill(killed[0], signal.SIGKILL)
 
     record = run_sweep(plan, paths, listeners=[kill_first_worker])
     assert killed
-    attempts = sorted(trial.attempt for trial in record.trials.values())
-    assert attempts == [1, 2]
+    assert {trial.outcome for trial in record.trials.values()} == {Outcome.PRUNED_UNSTABLE}
+    assert {len(trial.measurements) for trial in record.trials.values()} == {2}
+    assert sorted(trial.attempt for trial in record.trials.values()) == [1, 2]
     lost = [e for e, _ in read_events(paths.events) if isinstance(e, ev.TrialEnded) and e.retry]
     assert [(e.outcome, e.reason) for e in lost] == [(Outcome.ERRORED, "the trial's process was lost")]
-    assert all(trial.outcome is not Outcome.ERRORED for trial in record.trials.values())
 
 
 def test_a_fault_in_a_trial_is_an_outcome_with_the_remote_trace(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_second_writer_is_refused(paths: SweepPaths) -> None:
 def test_an_event_is_on_disk_before_a_listener_hears_of_it(paths: SweepPaths) -> None:
     seen = []
     with EventLog(paths.events, paths.lock) as log:
-        log.subscribe(lambda event: seen.append([e for e, _ in read_events(paths.events)][-1] == event))
+        log.observe(lambda event: seen.append([e for e, _ in read_events(paths.events)][-1] == event))
         log.append(ev.SweepResumed(slots=1))
         log.append(ev.SweepResumed(slots=2))
     assert seen == [True, True]

@@ -43,7 +43,23 @@ def test_a_log_from_before_there_were_several_models_is_read() -> None:
     started = ev.SweepStarted(
         sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", models={"minilm": 6}, objective="mean",
         score="final", seeds=[0], configurations=1, trivial_score=0.0, slots=1, versions={}, time=1.0,
+        trivial_loss=1.0, noise_bound=0.1,
     )  # fmt: skip
     older = json.loads(to_line(started))
-    del older["models"], older["folds"], older["notes"]
+    del older["models"], older["folds"], older["notes"], older["crc"]
     assert from_line(json.dumps(older | {"model": "minilm", "blocks": 6})) == started
+
+
+@pytest.mark.parametrize("position", range(0, 400, 7))
+def test_a_flipped_bit_anywhere_in_a_line_is_noticed_or_changes_nothing(position: int) -> None:
+    measurement = Measurement(1, 1.0, 0.8123, 0.5, 0.25, 1.0, 0.9, 2e-5, 1.0, 2.0, extra={"spearman": 0.7})
+    event = ev.Measured(trial="c000-s1", measurement=measurement, time=5.0)
+    line = to_line(event).encode()
+    place = position % len(line)
+    for bit in range(8):
+        damaged = line[:place] + bytes([line[place] ^ 1 << bit]) + line[place + 1 :]
+        try:
+            read = from_line(damaged.decode())
+        except ValueError:
+            continue
+        assert read == event

@@ -139,7 +139,7 @@ def small_sweep(score: str = "final") -> SweepWriter:
         sweep.measure(again, epoch, value)
     sweep.want_pruned(again, "stuck", Outcome.PRUNED_UNSTABLE, spared=True)
     sweep.end(again, Outcome.COMPLETED, attempt=2, setup_seconds=0.4)
-    sweep.trial("c1", 2, [0.1, 0.1, 0.1], Outcome.PRUNED_DOMINATED, rule="median", setup_seconds=0.6)
+    sweep.trial("c1", 2, [0.1, 0.1, 0.1], Outcome.PRUNED_UNDERPERFORMING, rule="median", setup_seconds=0.6)
     sweep.trial("c1", 3, [0.1, NAN], Outcome.DIVERGED, reason="loss is not finite", setup_seconds=0.3)
     sweep.end_configuration("c1")
     sweep.configuration("c2", epochs=2, decay_rate=0.8, learning_rate=3e-5, max_grad_norm=None, bias_correction=False)
@@ -173,7 +173,7 @@ def large_sweep(configurations: int, seeds: int, epochs: int = 10) -> SweepWrite
             last = rng.gauss(level, noise) if outcome is Outcome.COMPLETED else rng.uniform(-0.1, 0.0)
             ran = max(1, epochs // 3) if outcome.is_pruned else epochs
             curve = [last * (epoch + 1) / ran for epoch in range(ran)]
-            rule = {Outcome.PRUNED_UNSTABLE: "stuck", Outcome.PRUNED_DOMINATED: "median"}.get(outcome, "")
+            rule = {Outcome.PRUNED_UNSTABLE: "stuck", Outcome.PRUNED_UNDERPERFORMING: "median"}.get(outcome, "")
             error = "RuntimeError: no" if outcome is Outcome.ERRORED else ""
             sweep.trial(name, seed, curve, outcome, rule=rule, error=error, setup_seconds=rng.uniform(0.1, 0.4))
         sweep._add(ev.ConfigurationEnded, configuration=name, state="COMPLETE", value=level, failed_share=0.0)

@@ -20,7 +20,7 @@ def sweep_with_tests() -> SweepWriter:
     for seed in range(4):
         sweep.trial("c0", seed, [0.1], Outcome.COLLAPSED if seed else Outcome.COMPLETED)
     for seed in range(4):
-        sweep.trial("c1", seed, [0.8], Outcome.PRUNED_DOMINATED if seed == 2 else Outcome.COMPLETED)
+        sweep.trial("c1", seed, [0.8], Outcome.PRUNED_UNDERPERFORMING if seed == 2 else Outcome.COMPLETED)
     sweep.select("c1", "c0")
     sweep.test("c1-s0", 0.5, [0.3, 0.7], trained_again=True)
     sweep.test("c1-s1", 0.7, [0.5, 0.9])

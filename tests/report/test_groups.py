@@ -20,7 +20,7 @@ def sweep_of(scores: dict[float, list[float]]) -> SweepWriter:
         for seed, score in enumerate(values):
             sweep.trial(f"c{index}", seed, [score])
         if len(values) == 1:
-            sweep.trial(f"c{index}", 1, [0.0], Outcome.PRUNED_DOMINATED, rule="median")
+            sweep.trial(f"c{index}", 1, [0.0], Outcome.PRUNED_UNDERPERFORMING, rule="median")
     return sweep
 
 

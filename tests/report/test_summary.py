@@ -30,7 +30,7 @@ def test_what_was_run(summary: dict[str, Any]) -> None:
 
 def test_every_outcome_is_counted_and_a_lost_attempt_is_none(summary: dict[str, Any]) -> None:
     assert summary["outcomes"] == {
-        **{"completed": 5, "collapsed": 2, "diverged": 1, "pruned_unstable": 1, "pruned_dominated": 1, "errored": 1}
+        **{"completed": 5, "collapsed": 2, "diverged": 1, "pruned_unstable": 1, "pruned_underperforming": 1, "errored": 1}
     }
 
 

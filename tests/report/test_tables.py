@@ -69,7 +69,7 @@ def test_a_row_per_trial() -> None:
     assert list(trials) == [f"c{c}-s{s}" for c in range(3) for s in range(4)]
     assert {name: row["outcome"] for name, row in trials.items()} == {
         **{"c0-s0": "completed", "c0-s1": "completed", "c0-s2": "collapsed", "c0-s3": "pruned_unstable"},
-        **{"c1-s0": "completed", "c1-s1": "completed", "c1-s2": "pruned_dominated", "c1-s3": "diverged"},
+        **{"c1-s0": "completed", "c1-s1": "completed", "c1-s2": "pruned_underperforming", "c1-s3": "diverged"},
         **{"c2-s0": "completed", "c2-s1": "errored", "c2-s2": "collapsed", "c2-s3": ""},
     }
     assert {name for name, row in trials.items() if row["control"] == "true"} == {"c1-s1", "c2-s2"}

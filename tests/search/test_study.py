@@ -43,8 +43,7 @@ def value_of(configuration: Configuration) -> float:
 
 
 def finish(study: ConfigurationStudy, suggestion: Suggestion) -> None:
-    study.report(suggestion.configuration_id, 1, value_of(suggestion.configuration))
-    state = "PRUNED" if suggestion.configuration.freeze_depth == 6 else "COMPLETE"
+    state = "STOPPED" if suggestion.configuration.freeze_depth == 6 else "COMPLETE"
     study.tell(suggestion.configuration_id, state, value_of(suggestion.configuration), 0.0)
 
 
@@ -242,16 +241,15 @@ def trial_of(study: ConfigurationStudy, number: int) -> optuna.trial.FrozenTrial
 
 def test_optuna_is_told_what_came_of_a_configuration() -> None:
     study = make_study({"epochs": [1, 2, 3]}, sampler="grid")
-    for state in ("COMPLETE", "PRUNED", "FAIL"):
+    for state in ("COMPLETE", "STOPPED", "FAIL"):
         suggestion = study.ask()
         assert suggestion is not None
-        study.report(suggestion.configuration_id, 2, 0.25)
-        study.tell(suggestion.configuration_id, state, 0.5, 0.4)
+        study.tell(suggestion.configuration_id, state, math.nan if state == "FAIL" else 0.5, 0.4)
+        study.tell(suggestion.configuration_id, "COMPLETE", 0.7, 0.0)
     states = [trial.state for trial in study.study.trials]
-    assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    assert states == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAIL]
     assert trial_of(study, 0).value == 0.5
-    # A pruned trial has no value of its own to tell: the sampler goes by the last one reported.
-    assert trial_of(study, 1).intermediate_values == {2: 0.25}
+    assert trial_of(study, 1).value == 0.5, "one that was stopped is ranked by what it reached, and told once"
     assert [trial.constraints["failed_share"] for trial in study.study.trials] == [0.4, 0.4, 0.4]
 
 

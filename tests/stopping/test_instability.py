@@ -3,15 +3,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import optuna
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prune
+from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.spec.pruning import InstabilitySpec
-from blurb_tune.stopping.instability import InstabilityPruner, judge, mark_as_reference, remember
+from blurb_tune.stopping.instability import can_fire, judge
 
-TRIVIAL_LOSS = 2.0
-SETTINGS = InstabilitySpec(grace=0.4, patience=2, stuck_margin=0.05, constant_spread=0.01, exploding_gradient=100.0)
+LEVEL = TrivialLevel(score=0.0, noise_bound=0.2, loss=2.0)
+SETTINGS = InstabilitySpec(grace=0.4, window=0.1, waking=0.05, exploding_gradient=100.0)
 
 
 def measurement(step: int, **values: float) -> Measurement:
@@ -22,47 +24,57 @@ def measurement(step: int, **values: float) -> Measurement:
     return Measurement(step=step, **(defaults | values))
 
 
-def decisions(values: list[dict[str, float]], settings: InstabilitySpec = SETTINGS) -> list[str]:
-    """The rule that fires at each of ten evaluations, as the measurements come in; `-` for none."""
-    history = [((index + 1) / 10, measurement(index + 1, **value)) for index, value in enumerate(values)]
-    found = [judge(settings, TRIVIAL_LOSS, history[: count + 1]) for count in range(len(history))]
+def curve(values: list[dict[str, float]], evaluations: int = 10) -> list[tuple[float, Measurement]]:
+    """Measurements of a trial that is evaluated so often, the first of them."""
+    return [((index + 1) / evaluations, measurement(index + 1, **value)) for index, value in enumerate(values)]
+
+
+def decisions(values: list[dict[str, float]], settings: InstabilitySpec = SETTINGS, evaluations: int = 10) -> list[str]:
+    """The rule that fires at each evaluation, as the measurements come in; `-` for none."""
+    history = curve(values, evaluations)
+    found = [judge(settings, LEVEL, history[: count + 1]) for count in range(len(history))]
     return [decision.rule if isinstance(decision, Prune) else "-" for decision in found]
 
 
 GOOD: dict[str, float] = {}
-STUCK = {"train_loss": 1.95}
-CONSTANT = {"prediction_spread": 0.001}
+STUCK = {"dev_score": 0.1, "train_loss": 2.0}
+BELOW = {"dev_score": -0.1, "train_loss": 1.0}
 EXPLODING = {"grad_norm": 500.0}
 
 TABLE = {
     "a sound run": ([GOOD] * 6, "- - - - - -"),
-    "stuck from the start: after the grace period, twice in a row": ([STUCK] * 6, "- - - - stuck_loss stuck_loss"),
-    "a slow start that gets going within the grace period": ([STUCK] * 4 + [GOOD] * 2, "- - - - - -"),
+    "stuck from the start: after the grace period, twice in a row": ([STUCK] * 5, "- - - trivial_level trivial_level"),
+    "a slow start that gets going within the grace period": ([STUCK] * 3 + [GOOD] * 3, "- - - - - -"),
     "one bad look among good ones": ([GOOD] * 4 + [STUCK, GOOD, STUCK, GOOD], "- - - - - - - -"),
-    "stuck late": ([GOOD] * 5 + [STUCK] * 2, "- - - - - - stuck_loss"),
-    "just below the trivial level's margin": ([{"train_loss": 1.89}] * 6, "- - - - - -"),
-    "above the trivial level but falling": (
-        [{"train_loss": 8.0 * 0.9**index} for index in range(10)],
-        "- - - - - - - - - -",
+    "collapsed after it had learned": ([GOOD] * 5 + [STUCK] * 2, "- - - - - - trivial_level"),
+    "within the noise of the dev set, but the train loss has left the trivial level": (
+        [STUCK | {"train_loss": 1.0}] * 6,
+        "- - - - - -",
     ),
-    "above the trivial level and falling too slowly": (
-        [{"train_loss": 8.0 * 0.97**index} for index in range(6)],
-        "- - - - stuck_loss stuck_loss",
+    "not better than the trivial predictor, though the train loss is low": (
+        [BELOW] * 5,
+        "- - - trivial_level trivial_level",
     ),
-    "at the trivial level, but the predictions spread out": (
-        [STUCK | {"prediction_spread": 0.02 * 1.2**index} for index in range(8)],
+    "the train loss falls": (
+        [{"dev_score": -0.1, "train_loss": 8.0 * 0.9**index} for index in range(9)],
+        "- - - - - - - - -",
+    ),
+    "the train loss falls too slowly": (
+        [{"dev_score": -0.1, "train_loss": 8.0 * 0.97**index} for index in range(5)],
+        "- - - trivial_level trivial_level",
+    ),
+    "the predictions spread out": (
+        [STUCK | {"prediction_spread": 0.001 * 1.2**index} for index in range(8)],
         "- - - - - - - -",
     ),
-    "at the trivial level, and what spreads out is next to nothing": (
-        [STUCK | {"prediction_spread": 0.001 * 1.2**index} for index in range(6)],
-        "- - - - stuck_loss stuck_loss",
+    "the predictions come together": (
+        [STUCK | {"prediction_spread": 0.5 * 0.8**index} for index in range(5)],
+        "- - - trivial_level trivial_level",
     ),
-    "at the trivial level, and the predictions come together": (
-        [STUCK | {"prediction_spread": 0.5 * 0.8**index} for index in range(6)],
-        "- - - - stuck_loss stuck_loss",
+    "an undefined dev score is at the trivial level": (
+        [{"dev_score": math.nan}] * 5,
+        "- - - trivial_level trivial_level",
     ),
-    "constant predictions": ([CONSTANT] * 5, "- - - - constant_predictions"),
-    "undefined spread is not constant": ([{"prediction_spread": math.nan}] * 6, "- - - - - -"),
     "exploding gradients need no grace period": ([EXPLODING] * 3, "- exploding_gradient exploding_gradient"),
     "one burst of the gradient": ([EXPLODING, GOOD, EXPLODING], "- - -"),
     "gradients that are not finite": ([{"grad_norm": math.inf}] * 2, "- exploding_gradient"),
@@ -78,61 +90,57 @@ def test_rules_fire_when_they_should(values: list[dict[str, float]], expected: s
 
 def test_switched_off_only_a_loss_that_is_not_finite_ends_a_run() -> None:
     off = SETTINGS.model_copy(update={"enabled": False})
-    assert decisions([STUCK | CONSTANT | EXPLODING] * 6, off) == ["-"] * 6
+    assert decisions([STUCK | EXPLODING] * 6, off) == ["-"] * 6
     assert decisions([{"train_loss": math.inf}], off) == ["non_finite_loss"]
 
 
 def test_every_stop_has_an_outcome_and_a_reason_with_its_numbers() -> None:
     def last(value: dict[str, float]) -> Decision:
-        return judge(SETTINGS, TRIVIAL_LOSS, [(0.9, measurement(9, **value)), (1.0, measurement(10, **value))])
+        return judge(SETTINGS, LEVEL, curve([value] * 9)[7:])
 
     stuck, diverged = last(STUCK), last({"train_loss": math.nan})
     assert isinstance(stuck, Prune)
     assert stuck.outcome is Outcome.PRUNED_UNSTABLE
-    assert all(number in stuck.reason for number in ("1.95", "1.9", "step 10"))
+    assert all(number in stuck.reason for number in ("0.1", "noise reaches 0.2", "train loss 2 beside 2", "step 9"))
     assert isinstance(diverged, Prune)
     assert diverged.outcome is Outcome.DIVERGED
-    assert judge(SETTINGS, TRIVIAL_LOSS, []) == Continue()
+    assert judge(SETTINGS, LEVEL, []) == Continue()
 
 
-class AlwaysPruner(optuna.pruners.BasePruner):
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
-        self.asked += 1
-        return True
+def test_the_last_evaluation_is_not_judged() -> None:
+    """The run is over then, and the outcome rule says what it came to."""
+    assert decisions([GOOD] * 8 + [STUCK] * 2)[-1] == "-"
 
 
-def ask(values: dict[str, float], *, is_reference: bool = False) -> tuple[bool, InstabilityPruner, AlwaysPruner]:
-    """What a real Optuna trial gets for an answer after two measurements."""
-    wrapped = AlwaysPruner()
-    pruner = InstabilityPruner(SETTINGS, TRIVIAL_LOSS, wrapped)
-    trial = optuna.create_study(pruner=pruner).ask()
-    if is_reference:
-        mark_as_reference(trial)
-    remember(trial, [(0.9, measurement(9, **values)), (1.0, measurement(10, **values))])
-    trial.report(0.25, 2)
-    return trial.should_prune(), pruner, wrapped
+@pytest.mark.parametrize("evaluations", [10, 20, 40, 100])
+def test_the_same_curve_is_judged_alike_however_often_it_is_evaluated(evaluations: int) -> None:
+    """It learns, collapses at 0.5 of its steps, and is stopped a window later; its losses fall by the same share of steps."""
+
+    def at(progress: float) -> dict[str, float]:
+        return GOOD if progress < 0.5 else STUCK | {"train_loss": 2.0 * (1 - 0.1 * (progress - 0.5))}
+
+    values = [at((index + 1) / evaluations) for index in range(evaluations - 1)]
+    fired = [(index + 1) / evaluations for index, rule in enumerate(decisions(values, evaluations=evaluations)) if rule != "-"]
+    assert min(fired) == pytest.approx(0.6, abs=1e-6)
 
 
-def test_the_project_s_own_rules_come_before_the_wrapped_pruner() -> None:
-    pruned, pruner, wrapped = ask(STUCK)
-    assert pruned
-    assert isinstance(pruner.decision, Prune)
-    assert pruner.decision.outcome is Outcome.PRUNED_UNSTABLE
-    assert wrapped.asked == 1
+@pytest.mark.parametrize(("evaluations", "expected"), [(1, False), (2, False), (3, True), (10, True)])
+def test_with_few_evaluations_nothing_can_be_stopped_and_that_is_known(evaluations: int, expected: bool) -> None:
+    assert can_fire(InstabilitySpec(), evaluations) is expected
+    rules = decisions([STUCK] * evaluations, InstabilitySpec(), evaluations=evaluations)
+    assert any(rule != "-" for rule in rules) is expected
 
 
-def test_what_the_wrapped_pruner_stops_is_dominated() -> None:
-    pruned, pruner, _ = ask(GOOD)
-    assert pruned
-    assert isinstance(pruner.decision, Prune)
-    assert (pruner.decision.outcome, pruner.decision.rule) == (Outcome.PRUNED_DOMINATED, "AlwaysPruner")
-    assert "0.2500 at evaluation 2" in pruner.decision.reason
+FINITE = st.floats(-1e3, 1e3)
 
 
-def test_a_reference_trial_is_never_dominated_but_may_be_unstable() -> None:
-    assert ask(GOOD, is_reference=True)[0] is False
-    assert ask(GOOD, is_reference=True)[2].asked == 1
-    assert ask(STUCK, is_reference=True)[0] is True
+@given(st.lists(st.tuples(FINITE, st.floats(0, 1e3), st.floats(0, 10)), min_size=2, max_size=15), st.floats(0.01, 1))
+def test_what_is_stopped_would_count_as_failed_if_it_ended_there(
+    points: list[tuple[float, float, float]], window: float
+) -> None:
+    values = [{"dev_score": s, "train_loss": loss, "prediction_spread": spread} for s, loss, spread in points]
+    history = curve(values, evaluations=len(values) + 1)
+    decision = judge(SETTINGS.model_copy(update={"window": window}), LEVEL, history)
+    if isinstance(decision, Prune):
+        last = history[-1][1]
+        assert LEVEL.contains(last.dev_score, last.train_loss)

@@ -16,8 +16,12 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.sweep.sweep import Sweep, SweepFacts
 
-FACTS = SweepFacts(blocks={"tiny": 6}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0)
+FACTS = SweepFacts(blocks={"tiny": 6}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0, noise_bound=0.15)
 Behaviour = Callable[[TrialConfig], list[TrialReport]]
+
+
+# An actor that dies without a word.
+LOST = TrialReport(reason="lost")
 
 
 def make_spec(**settings: Any) -> SweepSpec:
@@ -91,6 +95,10 @@ def simulate(
                 if dies_after is not None and turns > dies_after:
                     return sweep
                 next_report = running[trial_id].pop(0)
+                if next_report is LOST:
+                    sweep.lost(trial_id, "killed")
+                    del running[trial_id]
+                    continue
                 decision = sweep.report(trial_id, next_report)
                 if isinstance(decision, Prune) or next_report.outcome is not None:
                     del running[trial_id]

@@ -91,7 +91,7 @@ def dashboard(sweep: Sweep, uri: str, tmp_path: Path) -> Iterator[str]:
     sweep.trial("c000", 1, Outcome.COMPLETED, [0.2, 0.4, 0.5, 0.7])
     sweep.end_configuration("c000")
     sweep.trial("c001", 0, Outcome.PRUNED_UNSTABLE, [0.1, 0.05, 0.02], reason="train loss stuck at the trivial level")
-    sweep.trial("c001", 1, Outcome.PRUNED_DOMINATED, [0.1, 0.2], reason="below the median at step 20")
+    sweep.trial("c001", 1, Outcome.PRUNED_UNDERPERFORMING, [0.1, 0.2], reason="below the median at step 20")
     sweep.end_configuration("c001")
     sweep.finish()
     assert deliver(sweep.paths, uri, EXPERIMENT).undelivered == 0

@@ -141,7 +141,7 @@ def test_delivered_piecemeal_or_at_once_the_runs_are_the_same(sweep: Sweep, uri:
     """After every event a new process delivers; in the end all stands in MLflow as if delivered in one go."""
     live = Deliverer(sweep.paths, uri, EXPERIMENT)
     sweep.listener = lambda _: live.attempt() or pytest.fail(live.error)
-    sweep.log.subscribe(sweep.listener)
+    sweep.log.observe(sweep.listener)
     sweep.small()
     live.close()
     at_once = f"sqlite:///{shutil.copy(blank_store, sweep.paths.root / 'at-once.db')}"

@@ -68,7 +68,7 @@ def updates_of(events: Iterable[ev.Event]) -> dict[str | None, RunUpdate]:
         (Outcome.COMPLETED, "FINISHED", None),
         (Outcome.COLLAPSED, "FINISHED", "blurb_tune.reason"),
         (Outcome.PRUNED_UNSTABLE, "KILLED", "blurb_tune.prune_reason"),
-        (Outcome.PRUNED_DOMINATED, "KILLED", "blurb_tune.prune_reason"),
+        (Outcome.PRUNED_UNDERPERFORMING, "KILLED", "blurb_tune.prune_reason"),
         (Outcome.DIVERGED, "FAILED", "blurb_tune.reason"),
         (Outcome.ERRORED, "FAILED", "blurb_tune.reason"),
     ],
@@ -138,7 +138,9 @@ def two_configurations() -> list[ev.Event]:
         trial = f"{name}-{seed}"
         events.append(trial_started(trial, name, seed, time))
         events.append(measured(trial, 5, 0.1 if score is None else score, time + 0.25))
-        events.append(trial_ended(trial, Outcome.PRUNED_DOMINATED if score is None else Outcome.COMPLETED, time + 0.5, "r"))
+        events.append(
+            trial_ended(trial, Outcome.PRUNED_UNDERPERFORMING if score is None else Outcome.COMPLETED, time + 0.5, "r")
+        )
         if seed == 1:
             events.append(configuration_ended(name, time + 0.75))
     return [*events, ev.SweepEnded(time=30.0, status="finished", wall_seconds=20.0)]
@@ -154,7 +156,7 @@ def test_the_parent_follows_the_best_configuration_with_a_step_per_configuration
     of_c0 = {p.name.split("/")[2]: p.value for p in parent.points if p.name.startswith("configuration/c0/")}
     assert of_c0 == pytest.approx({"mean": 0.3, "std": 0.02**0.5, "min": 0.2, "max": 0.4, "objective": 0.3, "failed": 0.0})
     counts = {p.name: p.value for p in parent.points if p.name.startswith("outcome/")}
-    assert (counts["outcome/completed"], counts["outcome/pruned_dominated"], sum(counts.values())) == (5.0, 1.0, 6.0)
+    assert (counts["outcome/completed"], counts["outcome/pruned_underperforming"], sum(counts.values())) == (5.0, 1.0, 6.0)
 
 
 def test_a_single_seed_has_no_standard_deviation() -> None:

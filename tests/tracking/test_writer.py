@@ -28,7 +28,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def follow(sweep: Sweep, uri: str) -> TrackingWriter:
     writer = TrackingWriter(sweep.paths, uri, EXPERIMENT, interval=0.05)
-    sweep.log.subscribe(writer.notify)
+    sweep.log.observe(writer.notify)
     writer.start()
     return writer
 
@@ -223,7 +223,7 @@ def test_a_server_that_comes_late_freezes_and_dies_gets_everything_once(
     with pytest.raises(BlurbTuneError, match="does not answer"):
         check_server(mlflow_server.url)
     sweep.measure(second, 20, float("nan"))
-    sweep.end(second, Outcome.PRUNED_DOMINATED, reason="beaten")
+    sweep.end(second, Outcome.PRUNED_UNDERPERFORMING, reason="beaten")
     wait_until(lambda: writer.error, "the writer misses its server again")
     assert not has_caught_up(sweep)
     sweep.end_configuration("c000")
