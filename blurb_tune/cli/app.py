@@ -92,6 +92,55 @@ def run(
     raise typer.Exit(code)
 
 
+@app.command(
+    epilog="Examples:\n\n  blurb-tune replay benchmarks/curves/biosses-minilm.csv\n\n"
+    "  blurb-tune replay rte.csv mrpc.csv --set seeds=10 --shuffles 200 --set pruning.race.alpha=0.05 --json"
+)
+def replay(
+    curves: Annotated[
+        list[Path],
+        typer.Argument(help="recorded runs, CSV or Parquet, each with a .json of the same name beside it", show_default=False),
+    ],
+    spec: Annotated[
+        Path | None, typer.Option("--spec", help="the sweep to decide by", show_default="the defaults of run")
+    ] = None,
+    overrides: Overrides = None,
+    shuffles: Annotated[
+        int | None,
+        typer.Option("--shuffles", min=1, help="replay so often, seeds and configurations in another order each time"),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of the shuffles")] = 0,
+    slots: Annotated[int, typer.Option("--slots", min=1, help="trials that run at a time")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="print the replays as JSON, nothing else")] = False,
+) -> None:
+    """Decide a sweep again on recorded curves: who would have been stopped, who would have won, what it would have cost.
+
+    A file has the columns configuration, seed, evaluation, step, train_loss, dev_loss, dev_score, and more if you like:
+    seconds, grad_norm, prediction_spread, hyperparameters. Its .json says metric, trivial_score, trivial_loss, and reference.
+    All seeds take part, or as many as the spec says.
+    """
+    from blurb_tune.cli.replay import replay_command
+
+    with exit_codes():
+        code = replay_command(curves, spec, overrides or [], shuffles=shuffles, seed=seed, slots=slots, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Example:\n\n  blurb-tune record sweeps/biosses.yaml --to curves --set seeds=10")
+def record(
+    spec: Spec,
+    to: Annotated[Path, typer.Option("--to", help="folder for the curves and for the sweep's own folder", show_default=False)],
+    overrides: Overrides = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the files, nothing else")] = False,
+) -> None:
+    """Run a sweep in which nothing is stopped, and write its learning curves for `replay`; resumes like `run`."""
+    from blurb_tune.cli.replay import record_command
+
+    with exit_codes():
+        code = record_command(spec, overrides or [], to, quiet=quiet)
+    raise typer.Exit(code)
+
+
 @app.command()
 def tasks() -> None:
     """List the tasks that a spec can name."""

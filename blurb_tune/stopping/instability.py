@@ -9,6 +9,7 @@ from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prun
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.spec.pruning import InstabilitySpec
 
+RULES = ("non_finite_loss", "exploding_gradient", "trivial_level")
 _EPSILON = 1e-9
 
 

@@ -22,7 +22,7 @@ class ConfigurationPruning:
 
     def __init__(self, spec: SpecModel):
         self._pruner = build_pruner(spec)
-        self._study = optuna.create_study(direction="maximize", study_name="configurations", pruner=self._pruner)
+        self._study = _quiet_study(self._pruner) if self.is_on else None
         self._trials: dict[str, optuna.trial.Trial] = {}
         self._standing: dict[str, tuple[int, float]] = {}
 
@@ -32,7 +32,7 @@ class ConfigurationPruning:
 
     def report(self, configuration_id: str, replicates: int, objective: float) -> None:
         """A configuration has one more replicate; `objective` is that of all it has."""
-        if not self.is_on or math.isnan(objective):
+        if self._study is None or math.isnan(objective):
             return
         if configuration_id not in self._trials:
             self._trials[configuration_id] = self._study.ask()
@@ -49,8 +49,18 @@ class ConfigurationPruning:
 
     def end(self, configuration_id: str, objective: float) -> None:
         """A configuration is through: the others are compared with it from now on."""
-        if configuration_id in self._trials and not math.isnan(objective):
+        if self._study is not None and configuration_id in self._trials and not math.isnan(objective):
             self._study.tell(self._trials[configuration_id], objective, skip_if_finished=True)
+
+
+def _quiet_study(pruner: optuna.pruners.BasePruner) -> optuna.Study:
+    """One in memory, which nobody but the pruner hears of."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(direction="maximize", study_name="configurations", pruner=pruner)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 def build_pruner(spec: SpecModel) -> optuna.pruners.BasePruner:

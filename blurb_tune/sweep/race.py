@@ -11,6 +11,8 @@ import numpy as np
 from blurb_tune.spec.pruning import RaceSpec
 from blurb_tune.stats.race import losers
 
+RULES = ("failures", "race")
+
 
 @dataclass
 class Racer:

@@ -351,7 +351,8 @@ class Sweep:
         return Continue() if spared else decision
 
     def _is_control(self, name: str) -> bool:
-        return derive_share(self._spec.search.seed, "control", name) < self._spec.pruning.control_share
+        share = derive_share(self._spec.search.seed, "control", self.record.header.spec_digest, name)
+        return share < self._spec.pruning.control_share
 
     def _end(
         self, trial: TrialRecord, outcome: Outcome, reason: str, error: str = "", worker: str = "", *, is_lost: bool = False

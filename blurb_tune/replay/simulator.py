@@ -1,0 +1,62 @@
+"""A backend for the sweep on simulated time: what trials report is given, and everything that decides is the real thing."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+
+from blurb_tune.core.trial import Prune, TrialConfig, TrialReport
+from blurb_tune.log import events as ev
+from blurb_tune.sweep.sweep import Sweep
+
+# What a trial reports in place of its next report when its process dies.
+LOST = TrialReport(reason="lost")
+
+# The seconds that each report of a trial takes, and the report; the last one has an outcome, unless the trial is lost.
+Behavior = Callable[[TrialConfig], Iterable[tuple[float, TrialReport]]]
+
+
+class MemoryLog:
+    """A sweep's log that is kept in memory."""
+
+    def __init__(self, events: Iterable[ev.Event] = ()):
+        self.events = list(events)
+        self._followers: list[Callable[[ev.Event], None]] = []
+
+    def append(self, event: ev.Event) -> None:
+        self.events.append(event)
+        for follower in self._followers:
+            follower(event)
+
+    def follow(self, follower: Callable[[ev.Event], None]) -> None:
+        self._followers.append(follower)
+
+
+def simulate(sweep: Sweep, behave: Behavior, *, slots: int = 1, turns: int | None = None) -> float:
+    """Run a sweep's trials on so many slots until none is left, or for so many reports; the simulated seconds it took."""
+    queue: list[tuple[float, int, str, TrialReport]] = []
+    running: dict[str, Iterator[tuple[float, TrialReport]]] = {}
+    tickets = itertools.count()
+    now = 0.0
+
+    def wait_for_next(trial_id: str) -> None:
+        seconds, report = next(running[trial_id])
+        heapq.heappush(queue, (now + seconds, next(tickets), trial_id, report))
+
+    while turns is None or turns > 0:
+        while len(running) < slots and (trial := sweep.next_trial()):
+            running[trial.trial_id] = iter(behave(trial))
+            wait_for_next(trial.trial_id)
+        if not queue:
+            break
+        now, _, trial_id, report = heapq.heappop(queue)
+        turns = None if turns is None else turns - 1
+        if report is LOST:
+            sweep.lost(trial_id, "its process is gone")
+            del running[trial_id]
+        elif isinstance(sweep.report(trial_id, report), Prune) or report.outcome is not None:
+            del running[trial_id]
+        else:
+            wait_for_next(trial_id)
+    return now
