@@ -87,13 +87,13 @@ def read_curves(path: Path) -> CurveSet:
         content = path.read_bytes()
     except OSError as error:
         raise InputError([*problems, Problem(str(path), f"cannot be read: {error.strerror}")]) from None
-    rows = []
+    rows, told = [], len(problems)
     for item in reader(content, str(path)):
         if isinstance(item, Problem):
             problems.append(item)
         else:
             rows.append((item.place, item.values))
-    if not rows and not problems:
+    if not rows and len(problems) == told:
         problems.append(Problem(str(path), "holds no evaluation"))
     missing = [name for name in COLUMNS if rows and name not in rows[0][1]]
     if missing:
@@ -102,10 +102,10 @@ def read_curves(path: Path) -> CurveSet:
         rows = []
     table = _Table(rows, problems)
     reference = about.get("reference")
-    if rows and reference is not None and reference not in table.runs:
+    if table.names and reference is not None and reference not in table.names:
         problems.append(
             Problem(str(path.with_suffix(".json")), f"reference {reference!r} is no configuration of the table"
-                    f"{did_you_mean(str(reference), table.runs)}")
+                    f"{did_you_mean(str(reference), table.names)}")
         )  # fmt: skip
     if problems:
         rest = len(problems) - _MOST_PROBLEMS
@@ -201,6 +201,7 @@ class _Table:
     def __init__(self, rows: Sequence[tuple[str, Mapping[str, Any]]], problems: list[Problem]):
         self._problems = problems
         self.runs: dict[str, dict[int, list[tuple[str, dict[str, float]]]]] = {}
+        self.names: set[str] = set()
         self._settings: dict[str, dict[str, Any]] = {}
         given = rows[0][1] if rows else {}
         self._columns = [name for name in (*COLUMNS[1:], *MORE_COLUMNS) if name in given]
@@ -210,7 +211,7 @@ class _Table:
         for name, runs in self.runs.items():
             for seed, run in runs.items():
                 self._check(name, seed, run)
-        if rows and not set.intersection(*(set(runs) for runs in self.runs.values())):
+        if self.runs and not set.intersection(*(set(runs) for runs in self.runs.values())):
             problems.append(Problem(rows[0][0].rpartition(":")[0], "no seed is common to all configurations"))
 
     def has(self, column: str) -> bool:
@@ -234,6 +235,7 @@ class _Table:
         if not name:
             self._problems.append(Problem(place, "configuration: expected a name"))
             return
+        self.names.add(name)
         values, faults = {}, []
         for column in self._columns:
             try:

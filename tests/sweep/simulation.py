@@ -9,19 +9,16 @@ from typing import Any
 
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import derive_share
-from blurb_tune.core.trial import Measurement, Outcome, Prune, TrialConfig, TrialReport
+from blurb_tune.core.trial import Measurement, Outcome, TrialConfig, TrialReport
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.replay.simulator import simulate as on_clock
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.sweep.sweep import Sweep, SweepFacts
 
 FACTS = SweepFacts(blocks={"tiny": 6}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0, noise_bound=0.15)
 Behaviour = Callable[[TrialConfig], list[TrialReport]]
-
-
-# An actor that dies without a word.
-LOST = TrialReport(reason="lost")
 
 
 def make_spec(**settings: Any) -> SweepSpec:
@@ -82,26 +79,9 @@ def simulate(
     paths = SweepPaths(folder)
     with open_log(paths, spec, facts.folds) as log:
         sweep = Sweep(spec, facts, log, [event for event, _ in read_events(paths.events)])
-        running: dict[str, list[TrialReport]] = {}
-        turns = 0
-        while True:
-            while len(running) < slots and (trial := sweep.next_trial()):
-                assert trial.trial_id not in running
-                running[trial.trial_id] = list(behave(trial))
-            if not running:
-                break
-            for trial_id in list(running):
-                turns += 1
-                if dies_after is not None and turns > dies_after:
-                    return sweep
-                next_report = running[trial_id].pop(0)
-                if next_report is LOST:
-                    sweep.lost(trial_id, "killed")
-                    del running[trial_id]
-                    continue
-                decision = sweep.report(trial_id, next_report)
-                if isinstance(decision, Prune) or next_report.outcome is not None:
-                    del running[trial_id]
+        on_clock(sweep, lambda trial: ((1.0, report) for report in behave(trial)), slots=slots, turns=dies_after)
+        if dies_after is not None and not sweep.is_finished:
+            return sweep
         if may_stop and sweep.trouble:
             return sweep
         assert sweep.is_finished

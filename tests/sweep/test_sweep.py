@@ -16,9 +16,10 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import make_plan
+from blurb_tune.replay.simulator import LOST
 from blurb_tune.spec import load_spec
 from blurb_tune.sweep.sweep import Sweep, SweepFacts
-from tests.sweep.simulation import FACTS, LOST, make_spec, open_log, report, results, simulate, usual
+from tests.sweep.simulation import FACTS, make_spec, open_log, report, results, simulate, usual
 
 EARLY = {"grace": 0.4, "window": 0.2}
 MEDIAN = {"instability": EARLY, "pruner": {"kind": "median", "n_startup_trials": 1, "n_warmup_steps": 1}, "control_share": 0.0}
