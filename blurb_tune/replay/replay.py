@@ -54,6 +54,7 @@ class Replay:
     reopened: int
     seeds: tuple[int, ...]
     order: tuple[str, ...]
+    events: Sequence[ev.Event]
     record: SweepRecord
 
 
@@ -123,8 +124,13 @@ class Arena:
         """The seeds and configurations in the order of the file."""
         return self.replay(self._pool[: self._count], list(self.curves.runs), slots)
 
-    def replay(self, seeds: Sequence[int], order: Sequence[str], slots: int) -> Replay:
-        """One replay, with these seeds and configurations in this order; the reference comes first, if the spec says so."""
+    def replay(
+        self, seeds: Sequence[int], order: Sequence[str], slots: int, *, past: Sequence[ev.Event] | None = None
+    ) -> Replay:
+        """One replay, with these seeds and configurations in this order; the reference comes first, if the spec says so.
+
+        past: the first events of an earlier one, which is taken up from there.
+        """
         curves = self.curves
         if self._spec.search.vanilla_first and curves.reference is not None:
             order = [curves.reference, *(name for name in order if name != curves.reference)]
@@ -134,7 +140,7 @@ class Arena:
             blocks={}, train_examples=(1,), trivial_loss=level.loss, trivial_score=level.score, noise_bound=level.noise_bound
         )
         names = {f"c{index:03d}": name for index, name in enumerate(order)}
-        log = MemoryLog([_header(curves, spec, order, slots)])
+        log = MemoryLog(past or [_header(curves, spec, order, slots)])
         sweep = Sweep(
             spec,
             facts,
@@ -206,6 +212,7 @@ class Arena:
             reopened=sum(c.reopened for c in record.configurations.values()),
             seeds=tuple(seeds),
             order=tuple(names.values()),
+            events=events,
             record=record,
         )
 

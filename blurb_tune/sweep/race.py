@@ -11,18 +11,21 @@ import numpy as np
 from blurb_tune.spec.pruning import RaceSpec
 from blurb_tune.stats.race import losers
 
-RULES = ("failures", "race")
+FAILURES, RACE = RULES = ("failures", "race")
 
 
 @dataclass
 class Racer:
     """A configuration in the race. scores: of its replicates in the order in which they were complete, failed runs with the
-    trivial score. failed: runs that failed. looked: replicates at its last look. is_open: it has replicates to come."""
+    trivial score. failed: runs that failed. looked: replicates at its last look. is_open: it has replicates to come. was_out:
+    it was reopened. is_exempt: it is not asked by the race any more."""
 
     scores: list[float] = field(default_factory=list)
     failed: int = 0
     looked: int = 0
     is_open: bool = True
+    was_out: bool = False
+    is_exempt: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Race:
     A look at n replicates takes place when every configuration in the race that has some to come has n of them, so that all
     are compared at the same number. Two rules:
 
-    - failures: it has more failed runs than tolerated, which no further run can mend, while another has not.
+    - failures: it has more failed runs than tolerated, which no further run can mend, while another has not; where none has so
+      few, more than one that is whole.
     - race: its scores are worse than the leader's (`stats.race`), at level `alpha`.
     """
 
@@ -54,6 +58,8 @@ class Race:
         self._open: dict[str, Racer] = {}
         self._at: Counter[int] = Counter()  # how many of the open ones have so many scores, and were looked at with so many
         self._looked: Counter[int] = Counter()
+        self._losing: list[str] = []
+        self._gone: dict[str, Racer] = {}
 
     def enter(self, configuration: str) -> None:
         """A configuration is in the race from now on."""
@@ -63,59 +69,98 @@ class Race:
 
     def fail(self, configuration: str) -> None:
         """One of its runs has failed."""
-        self._racers[configuration].failed += 1
+        self._racer(configuration).failed += 1
 
     def score(self, configuration: str, score: float) -> None:
         """One more replicate of it is complete."""
-        racer = self._racers[configuration]
+        racer = self._racer(configuration)
         racer.scores.append(score)
-        if racer.is_open:
+        if configuration in self._open:
             _take(self._at, len(racer.scores) - 1)
             self._at[len(racer.scores)] += 1
 
     def finish(self, configuration: str) -> None:
         """It has no replicates to come, and stays in the race as one to be compared with."""
-        racer = self._open.pop(configuration, None)
-        if racer is not None:
+        if configuration in self._open and configuration not in self._losing:
+            racer = self._open.pop(configuration)
             racer.is_open = False
             _take(self._at, len(racer.scores))
             _take(self._looked, racer.looked)
 
-    def leave(self, configuration: str) -> None:
-        """It is out: neither compared nor compared with."""
-        self.finish(configuration)
-        self._racers.pop(configuration, None)
+    def reopen(self, configuration: str, *, is_exempt: bool) -> None:
+        """It goes on after it was out; it can lose again by its failures, and unless `is_exempt` by the race."""
+        racer = self._racers[configuration] = self._open[configuration] = self._gone.pop(configuration)
+        racer.is_open = racer.was_out = True
+        racer.is_exempt = is_exempt
+        self._at[len(racer.scores)] += 1
+        self._looked[racer.looked] += 1
+
+    def lose(self, configuration: str) -> None:
+        """It is out, neither compared nor compared with, once the present look is closed."""
+        if configuration in self._racers:
+            self._losing.append(configuration)
+
+    def close_look(self) -> None:
+        """All that follows from the results so far has been decided."""
+        if self._is_due:
+            self._mark(min(self._at))
+        for name in self._losing:
+            self._leave(name)
+        self._losing.clear()
 
     def verdicts(self) -> list[Verdict]:
-        """Who has lost by now. Each look is taken once; those named are to `leave`."""
-        n = min(self._at, default=0)
-        is_due = self._spec.min_seeds <= n < self._replicates and min(self._looked) < n
-        if self._spec.method == "none" or not is_due:
+        """Who has lost by now, the same until the look is closed, which takes place once at each number of replicates."""
+        if self._spec.method == "none" or not self._is_due:
             return []
+        n = min(self._at)
         looking = [name for name, racer in self._open.items() if racer.looked < n]
-        for name in looking:
-            self._open[name].looked = n
-        self._looked = Counter({n: len(self._open)})
         lost = {verdict.configuration: verdict for verdict in self._failures(looking)}
         return [*lost.values(), *self._beaten([name for name in looking if name not in lost], set(lost), n)]
 
-    def _failures(self, looking: list[str]) -> list[Verdict]:
-        within = next((name for name, racer in self._racers.items() if self._is_within(racer)), None)
-        if within is None:
-            return []
-        return [
-            Verdict(
-                name,
-                "failures",
-                f"{racer.failed} of its runs failed, and {self._tolerated} may, as many as {within} has at most",
-                len(racer.scores),
-            )
-            for name in looking
-            if (racer := self._racers[name]).failed > self._tolerated
-        ]
+    @property
+    def _is_due(self) -> bool:
+        n = min(self._at, default=0)
+        return self._spec.min_seeds <= n < self._replicates and min(self._looked) < n
 
-    def _is_within(self, racer: Racer) -> bool:
-        return len(racer.scores) >= self._spec.min_seeds and racer.failed <= self._tolerated
+    def _mark(self, n: int) -> None:
+        for racer in self._open.values():
+            racer.looked = max(racer.looked, n)
+        self._looked = Counter(racer.looked for racer in self._open.values())
+
+    def _racer(self, configuration: str) -> Racer:
+        return self._racers.get(configuration) or self._gone[configuration]
+
+    def _leave(self, configuration: str) -> None:
+        racer = self._gone[configuration] = self._racers.pop(configuration)
+        if racer.is_open:
+            del self._open[configuration]
+            _take(self._at, len(racer.scores))
+            _take(self._looked, racer.looked)
+
+    def _failures(self, looking: list[str]) -> list[Verdict]:
+        so_far, whole = self._limits()
+        found = []
+        for name in looking:
+            racer = self._racers[name]
+            # Whoever has gone on once is no more stopped beside one that may have failed runs yet.
+            limit = whole if racer.was_out else so_far or whole
+            if limit is not None and racer.failed > limit[0]:
+                reason = f"{racer.failed} of its runs failed, and of {limit[1]} {limit[0]} at most"
+                found.append(Verdict(name, FAILURES, reason, len(racer.scores)))
+        return found
+
+    def _limits(self) -> tuple[tuple[int, str] | None, tuple[int, str] | None]:
+        """How many failed runs are no reason to stop, and beside whom: what is tolerated, while someone is within it so far;
+        and the least that a whole configuration has, or what is tolerated, if that is more."""
+        within = [
+            name for name, r in self._racers.items() if len(r.scores) >= self._spec.min_seeds and r.failed <= self._tolerated
+        ]
+        whole = [(r.failed, name) for name, r in self._racers.items() if len(r.scores) >= self._replicates]
+        failed, name = min(whole, default=(0, ""))
+        return (
+            (self._tolerated, within[0]) if within else None,
+            (max(failed, self._tolerated), name) if whole else None,
+        )
 
     def _beaten(self, looking: list[str], lost: set[str], n: int) -> list[Verdict]:
         group = [name for name, racer in self._racers.items() if len(racer.scores) >= n and name not in lost]
@@ -129,13 +174,13 @@ class Race:
         return [
             Verdict(
                 group[row],
-                "race",
+                RACE,
                 f"mean {means[row]:.4f} after {n} of {self._replicates} replicates, beside {means.max():.4f} of {leader}: "
                 f"worse at the level {self._spec.alpha:g} over all looks",
                 n,
             )
             for row in rows
-            if group[row] in looking
+            if group[row] in looking and not self._racers[group[row]].is_exempt
         ]
 
 

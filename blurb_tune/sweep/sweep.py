@@ -19,17 +19,20 @@ from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prune, TrialConfig, TrialReport
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
-from blurb_tune.results.groups import best_of
+from blurb_tune.results.groups import GroupResult, best_of
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stopping.instability import judge
 from blurb_tune.stopping.pruning import ConfigurationPruning
 from blurb_tune.sweep.faults import MOST_LOSSES, Faults
-from blurb_tune.sweep.race import Race, Verdict, tolerated_failures
+from blurb_tune.sweep.race import FAILURES, Race, Verdict, tolerated_failures
 
 # Reopened configurations are queued in front of all others, the control group behind them.
 _REOPENED, _CONTROL = -1, 1 << 60
+
+# What a look has found, and what does not change the results that it looked at.
+_OF_A_LOOK = ev.ConfigurationStopped | ev.ConfigurationEnded | ev.SweepResumed | ev.SweepEnded
 
 
 class Log(Protocol):
@@ -125,7 +128,7 @@ class Sweep:
             self._follow(event)
         self._running.clear()
         log.follow(self._follow)
-        self._requeue_unfinished()
+        self._requeue_unfinished(past)
 
     @property
     def trouble(self) -> str | None:
@@ -246,7 +249,7 @@ class Sweep:
         cid = trial.configuration_id
         number, seed_round = self._numbers[cid], self._rounds[trial.seed] + again
         if self.record.configurations[cid].reopened:
-            key = (_REOPENED, 0)
+            key = (_REOPENED, seed_round)
         elif self._is_control_configuration(cid):
             key = (_CONTROL, 0)
         elif self._is_guided:
@@ -260,10 +263,10 @@ class Sweep:
         stopped = self.record.configurations[configuration_id].stopped
         return stopped is not None and stopped.spared
 
-    def _requeue_unfinished(self) -> None:
+    def _requeue_unfinished(self, past: Sequence[ev.Event]) -> None:
         """Queue what an earlier driver left: trials that have not started, were lost with it, or errored.
 
-        What made them fail may have been mended since.
+        What made them fail may have been mended since. What it had not come to decide is decided now.
         """
         for cid, configuration in list(self.record.configurations.items()):
             if configuration.state is not None or configuration.is_out:
@@ -273,6 +276,9 @@ class Sweep:
                 trial = trials.get(run)
                 if trial is None or not trial.is_final or trial.outcome in (Outcome.ERRORED, Outcome.PRUNED_UNDERPERFORMING):
                     self._push(self._trial(cid, *run, attempt=trial.attempt + 1 if trial else 1))
+        last = next((event for event in reversed(past) if not isinstance(event, ev.SweepResumed | ev.SweepEnded)), None)
+        if isinstance(last, ev.TrialEnded):
+            self._ask_stock_pruner(self.record.trials[last.trial].configuration_id)
         self._decide_configurations()
         for cid in list(self.record.configurations):
             self._end_configuration(cid)
@@ -281,6 +287,8 @@ class Sweep:
 
     def _follow(self, event: ev.Event) -> None:
         """The state that follows from an event, whether it happens now or is read from the log."""
+        if not isinstance(event, _OF_A_LOOK):
+            self._race.close_look()
         self.record.apply(event)
         match event:
             case ev.ConfigurationSuggested():
@@ -305,7 +313,10 @@ class Sweep:
                 if not event.retry:
                     self._take_result(self.record.trials[event.trial])
             case ev.ConfigurationStopped():
-                self._race.leave(event.configuration)
+                self._race.lose(event.configuration)
+            case ev.ConfigurationReopened():
+                stopped = self.record.configurations[event.configuration].stopped
+                self._race.reopen(event.configuration, is_exempt=stopped is None or stopped.rule != FAILURES)
             case ev.ConfigurationEnded():
                 self._race.finish(event.configuration)
                 self._pruning.end(event.configuration, event.value)
@@ -314,7 +325,7 @@ class Sweep:
     def _take_result(self, trial: TrialRecord) -> None:
         """A run has ended for good: its failure counts at once, its score with the other folds of its seed."""
         cid, score = trial.configuration_id, self.record.score(trial)
-        if score is None or self.record.configurations[cid].stopped is not None:
+        if score is None:
             return
         is_failed = trial.outcome is not None and trial.outcome.is_failed
         if is_failed:
@@ -401,7 +412,9 @@ class Sweep:
     def _decide_configurations(self) -> None:
         """Stop the configurations that have lost by now."""
         for verdict in self._race.verdicts():
-            self._stop(verdict)
+            configuration = self.record.configurations[verdict.configuration]
+            if not configuration.is_out and not self._is_control_configuration(verdict.configuration):
+                self._stop(verdict)
 
     def _stop(self, verdict: Verdict) -> None:
         cid = verdict.configuration
@@ -424,21 +437,21 @@ class Sweep:
         self._end_configuration(cid)
 
     def _reopen(self) -> bool:
-        """Nothing is left but the control group: whatever was stopped and stands above the best so far runs on after all.
+        """Nothing is left but the control group: whatever was stopped and may stand above the best so far runs on after all.
 
-        The race tests equal distributions, and so can stop a safe configuration beside a leader that is better when it learns.
+        The race tests equal distributions, and so can stop a safe configuration beside a leader that is better when it learns;
+        and who had no failed run after three seeds may have some after ten.
         """
-        out = [configuration for configuration in self.record.configurations.values() if configuration.is_out]
+        out = [c for c in self.record.configurations.values() if c.is_out and not c.reopened]
         if self._running or not out:
             return False
         results = [r for r in self.record.by_configuration() if not self.record.configurations[r.name].is_out and r.n]
         best = best_of([r for r in results if r.n == len(self._runs)] or results, len(self._runs))
-        chosen = [configuration for configuration in out if self._may_win(configuration, best.name if best else None)]
+        chosen = [configuration for configuration in out if self._may_win(configuration, best)]
         for configuration in chosen:
             cid = configuration.configuration_id
             result = self.record.result_of(cid)
-            mark = self.record.result_of(best.name) if best else None
-            beside = f", beside {mark.objective:.4f} of {mark.name}" if mark else ""
+            beside = f", beside {best.objective:.4f} of {best.name} with {best.failed} failed" if best else ""
             reason = f"objective {result.objective:.4f} of {result.n} runs, {result.failed} failed{beside}"
             self._log.append(ev.ConfigurationReopened(configuration=cid, reason=reason))
             had = {(t.seed, t.fold): t for t in self.record.trials_of(cid)}
@@ -449,14 +462,17 @@ class Sweep:
             self._end_configuration(cid)
         return bool(chosen)
 
-    def _may_win(self, configuration: ConfigurationRecord, best: str | None) -> bool:
-        """Whether a stopped configuration stands above the best whole one: least excess of failed runs, then the objective."""
-        result, runs = self.record.result_of(configuration.configuration_id), len(self._runs)
+    def _may_win(self, configuration: ConfigurationRecord, best: GroupResult | None) -> bool:
+        """Whether a stopped configuration may still stand above the best whole one, by failed runs and then the objective.
+
+        What was stopped by its failures was so beside others that had fewer, and its objective was not looked at.
+        """
+        result, stopped = self.record.result_of(configuration.configuration_id), configuration.stopped
         if best is None or not result.n:
             return best is None
-        excess = max(0.0, result.failed / runs - self._spec.max_failed_share)
-        mark = self.record.result_of(best)
-        return excess < mark.excess or (excess == mark.excess and result.objective > mark.objective)
+        excess = max(0.0, result.failed / len(self._runs) - self._spec.max_failed_share)
+        is_above = result.objective > best.objective or (stopped is not None and stopped.rule == FAILURES)
+        return excess < best.excess or (excess == best.excess and is_above)
 
     def _end_configuration(self, configuration_id: str) -> None:
         """Say that a configuration has ended, once nothing of it runs or waits."""
