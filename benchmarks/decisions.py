@@ -57,14 +57,18 @@ def audit_runs(files: Sequence[Path]) -> Iterator[str]:
     settings = InstabilitySpec()
     for file in files:
         curves = read_curves(file)
-        caught, failed, wrong, good = [], 0, [], 0
+        failed = good = 0
+        caught: list[float] = []
+        wrong: list[str] = []
         for name, runs in curves.runs.items():
             for seed, run in runs.items():
                 has_failed = curves.end_of(name, seed, "final")[0].is_failed
                 stop = _stop_of(curves, run, settings)
                 failed, good = failed + has_failed, good + (not has_failed)
-                if stop is not None:
-                    (caught if has_failed else wrong).append(stop if has_failed else f"{name}, seed {seed}")
+                if stop is not None and has_failed:
+                    caught.append(stop)
+                elif stop is not None:
+                    wrong.append(f"{name}, seed {seed}")
         when = f" at {np.mean(caught):.2f} of their steps" if caught else ""
         yield f"{curves.name}: stops {len(caught)} of {failed} failed runs{when}; {len(wrong)} of {good} others" + (
             f": {'; '.join(wrong)}" if wrong else ""
@@ -112,7 +116,8 @@ def _false_stops(kind: str, m: int, n: int, rounds: int) -> str:
             race.close_look()
         stopped += m - len(live)
         any_stopped += len(live) < m
-    return f"{kind:8} m={m:2} n={n:2}: {stopped / m / rounds:.3f} of the configurations, in {any_stopped / rounds:.3f} of the races"
+    share, races = stopped / m / rounds, any_stopped / rounds
+    return f"{kind:8} m={m:2} n={n:2}: {share:.3f} of the configurations, in {races:.3f} of the races"
 
 
 def level(pool: ProcessPoolExecutor, rounds: int) -> Iterator[str]:
@@ -180,13 +185,12 @@ def worlds(pool: ProcessPoolExecutor, rounds: int) -> Iterator[str]:
     """The nine-strategy world: how often the best is named, and what is saved."""
     settings = [(0.01, 5, False, 0.0), (0.01, 10, False, 0.0), (0.015, 5, False, 0.0), (0.015, 10, False, 0.0)]
     settings += [(0.01, seeds, True, limit) for seeds in (5, 10) for limit in (0.0, 0.2)]
-    for step, seeds, failing, limit, ours, full, vanilla, used, wrong, runs in pool.map(
-        partial(_call, _worlds, rounds), settings
-    ):
+    for result in pool.map(partial(_call, _worlds, rounds), settings):
+        step, seeds, failing, limit, ours, full, vanilla, used, wrong, runs = result
         what = f"steps of {step}, {seeds:2} seeds" + (f", failing runs, {limit:.0%} tolerated" if failing else "")
         yield (
-            f"{what}: best named in {ours / rounds:.1%}, without stopping {full / rounds:.1%}; vanilla {vanilla / rounds:.1%}; "
-            f"{1 - used:.0%} of the evaluations saved" + (f"; {wrong} of {runs} stopped runs wrongly" if runs else "")
+            f"{what}: best named in {ours / rounds:.1%}, without stopping {full / rounds:.1%}; vanilla {vanilla / rounds:.1%}"
+            f"; {1 - used:.0%} of the evaluations saved" + (f"; {wrong} of {runs} stopped runs wrongly" if runs else "")
         )
 
 
@@ -360,12 +364,15 @@ def irace(curves: CurveSet, seeds: Sequence[int], generator: random.Random) -> t
 
 
 def smac(curves: CurveSet, seeds: Sequence[int], generator: random.Random) -> tuple[str, int]:
-    """SMAC3's intensifier, at most as many calls of a configuration as there are seeds, and as many runs as ours took."""
+    """SMAC3's intensifier, with at most as many calls of a configuration as there are seeds, until all configurations have
+    been looked at or as many evaluations were spent as ours took."""
     import logging
     import tempfile
 
-    from ConfigSpace import Categorical, ConfigurationSpace
+    from ConfigSpace import Categorical, Configuration, ConfigurationSpace
     from smac import AlgorithmConfigurationFacade, Scenario
+    from smac.initial_design import RandomInitialDesign
+    from smac.main.exceptions import ConfigurationSpaceExhaustedException
     from smac.runhistory.dataclasses import TrialValue
 
     logging.disable(logging.WARNING)
@@ -376,19 +383,23 @@ def smac(curves: CurveSet, seeds: Sequence[int], generator: random.Random) -> tu
         scenario = Scenario(
             space, deterministic=False, n_trials=10_000, output_directory=Path(folder), seed=generator.randrange(2**31)
         )
-        intensifier = AlgorithmConfigurationFacade.get_intensifier(scenario, max_config_calls=len(seeds))
+        everything = [Configuration(space, {"strategy": name}) for name in curves.runs]
         facade = AlgorithmConfigurationFacade(
-            scenario, lambda config, seed=0: 0.0, intensifier=intensifier, logging_level=False, overwrite=True,
-            initial_design=AlgorithmConfigurationFacade.get_initial_design(scenario, n_configs=len(curves.runs), max_ratio=1.0),
-        )  # fmt: skip
-        used, drawn = 0, {}
+            scenario,
+            lambda config, seed=0: 0.0,
+            intensifier=AlgorithmConfigurationFacade.get_intensifier(scenario, max_config_calls=len(seeds)),
+            initial_design=RandomInitialDesign(scenario, n_configs=0, additional_configs=everything),
+            logging_level=False,
+            overwrite=True,
+        )
+        used, drawn = 0, dict[int, int]()
         while used < budget:
             try:
                 info = facade.ask()
-            except StopIteration:
+            except (StopIteration, ConfigurationSpaceExhaustedException):
                 break
             name = info.config["strategy"]
-            seed = drawn.setdefault(info.seed, seeds[len(drawn) % len(seeds)])
+            seed = drawn.setdefault(info.seed or 0, seeds[len(drawn) % len(seeds)])
             used += len(curves.runs[name][seed])
             facade.tell(info, TrialValue(cost=-_score(curves, name, seed), time=1.0))
         incumbents = facade.intensifier.get_incumbents()
@@ -463,7 +474,8 @@ def rivals(pool: ProcessPoolExecutor, files: Sequence[Path], rounds: int) -> Ite
         others = [pool.submit(_rival, name, source, rounds) for name in names]
         for future in (ours, *others):
             name, _, right, used = future.result()
-            yield f"{Path(source).stem if '/' in source else source}: {name:18} right in {right / rounds:6.1%}, {used:.0%} of the evaluations"
+            where = Path(source).stem if "/" in source else source
+            yield f"{where}: {name:18} right in {right / rounds:6.1%}, {used:.0%} of the evaluations"
     if "SMAC3" not in names:
         yield "SMAC3 is not installed, and left out"
 
@@ -548,7 +560,8 @@ def search(pool: ProcessPoolExecutor, rounds: int) -> Iterator[str]:
     settings = list(product(("tpe", "random"), ("permutation", "none")))
     for sampler, race, found, used in pool.map(partial(_call, _searched, rounds), settings):
         error = np.std(found, ddof=1) / math.sqrt(len(found))
-        yield f"{sampler:6} race {race:11}: {np.mean(found):.4f} (standard error {error:.4f}), {used / rounds:,.0f} evaluations a sweep"
+        level = f"{np.mean(found):.4f} (standard error {error:.4f})"
+        yield f"{sampler:6} race {race:11}: {level}, {used / rounds:,.0f} evaluations a sweep"
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ is what is compared.
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import lru_cache
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 DRAWS = 5000
 _LARGEST_TABLE = 4_000_000
+_MOST_ENUMERATED = 2**12
 _TOLERANCE = 1e-12
 
 
@@ -78,13 +80,14 @@ def first_possible_stop(*, planned: int, first: int, alpha: float, m: int) -> in
 def _threshold(scores: NDArray[np.float64], planned: int, first: int, alpha: float) -> float:
     """The smallest distance that is rejected at look n, infinite where none is. By symmetry it is the same for each row."""
     m, n = scores.shape
-    draws = min(DRAWS, max(200, _LARGEST_TABLE // (m * planned)))
+    free, later = _relabelings(m, first, planned)
+    draws = len(free)
     alive = np.ones(draws, dtype=bool)
-    sums = scores[:, :first].ravel()[_free_relabelings(draws, m, first)].reshape(draws, m, first).sum(axis=2)
+    sums = scores[:, :first].ravel()[free].reshape(draws, m, first).sum(axis=2)
     spent, threshold = 0.0, math.inf
     for k in range(first, n + 1):
         if k > first:
-            sums += scores[:, k - 1][_relabelings(draws, m, k)]
+            sums += scores[:, k - 1][later[k - first - 1]]
         distances = np.where(alive, (sums.max(axis=1) - sums[:, 0]) / k, -math.inf)
         threshold = _smallest_rejected(distances, math.floor((alpha * k / planned - spent) * draws + 1e-9))
         rejected = alive & (distances >= threshold - _TOLERANCE)
@@ -105,16 +108,26 @@ def _smallest_rejected(distances: NDArray[np.float64], allowed: int) -> float:
 
 
 @lru_cache(maxsize=64)
-def _free_relabelings(draws: int, m: int, first: int) -> NDArray[np.int32]:
-    generator = np.random.default_rng([draws, m, first])
-    order = np.argsort(generator.random((draws, m * first)), axis=1).astype(np.int32)
-    order[0] = np.arange(m * first)
-    return order
+def _relabelings(m: int, first: int, planned: int) -> tuple[NDArray[np.int32], list[NDArray[np.int32]]]:
+    """Of the first replicates, (draws, m * first), and of each later one, (draws, m); all there are, or drawn ones."""
+    if m == 2 and math.comb(2 * first, first) << (planned - first) <= _MOST_ENUMERATED:
+        return _all_of_two(first, planned)
+    draws = min(DRAWS, max(200, _LARGEST_TABLE // (m * planned)))
+    generators = [np.random.default_rng([draws, m, first, replicate]) for replicate in range(first, planned + 1)]
+    shapes = [(draws, m * first), *[(draws, m)] * (planned - first)]
+    orders = [
+        np.argsort(generator.random(shape), axis=1).astype(np.int32)
+        for generator, shape in zip(generators, shapes, strict=True)
+    ]
+    for order in orders:
+        order[0] = np.arange(order.shape[1])
+    return orders[0], orders[1:]
 
 
-@lru_cache(maxsize=256)
-def _relabelings(draws: int, m: int, replicate: int) -> NDArray[np.int32]:
-    generator = np.random.default_rng([draws, m, 0, replicate])
-    order = np.argsort(generator.random((draws, m)), axis=1).astype(np.int32)
-    order[0] = np.arange(m)
-    return order
+def _all_of_two(first: int, planned: int) -> tuple[NDArray[np.int32], list[NDArray[np.int32]]]:
+    positions = range(2 * first)
+    halves = [(*half, *(p for p in positions if p not in half)) for half in itertools.combinations(positions, first)]
+    swaps = list(itertools.product((False, True), repeat=planned - first))
+    free = np.repeat(np.array(halves, dtype=np.int32), len(swaps), axis=0)
+    swapped = np.tile(np.array(swaps, dtype=np.int32).reshape(len(swaps), -1), (len(halves), 1))
+    return free, [np.stack([column, 1 - column], axis=1) for column in swapped.T]
