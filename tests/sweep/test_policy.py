@@ -1,0 +1,127 @@
+"""What runs next, and what is stopped, in sweeps on simulated time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from blurb_tune.core.seeds import derive_share
+from blurb_tune.core.trial import Outcome, TrialConfig, TrialReport
+from blurb_tune.log import events as ev
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.replay.simulator import MemoryLog, simulate
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.sweep.sweep import Sweep
+from tests.sweep.simulation import FACTS, report
+
+# Levels of twelve configurations by learning rate, far enough apart for the race to tell some from the best.
+RATES = [round(1e-5 * (k + 1), 7) for k in range(12)]
+
+
+def spec_of(sampler: str = "grid", seeds: int = 8, **pruning: Any) -> SweepSpec:
+    return SweepSpec.model_validate(
+        {
+            "name": "s", "task": "demo", "model": "tiny", "seeds": seeds, "space": {"learning_rate": RATES, "epochs": 5},
+            "search": {"sampler": sampler, "configurations": 12}, "pruning": pruning,
+        }
+    )  # fmt: skip
+
+
+def behave(trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
+    """The higher the rate, the better; seeds spread a little, and take different times."""
+    level = 0.3 + 0.04 * RATES.index(round(trial.configuration.learning_rate, 7))
+    score = level + 0.05 * derive_share(trial.seed, trial.configuration_id, "luck")
+    yield 1 + derive_share(trial.seed, trial.configuration_id, "time"), report(1, score)
+    yield 1.0, report(5, score, outcome=Outcome.COMPLETED)
+
+
+def run(spec: SweepSpec, slots: int = 1, digest: str = "d") -> MemoryLog:
+    header = ev.SweepStarted(
+        sweep_id="s-1", name="s", spec_digest=digest, task="t", metric="pearson", models={"tiny": 6}, objective="mean",
+        score="final", seeds=spec.seeds, configurations=12, trivial_score=0.0, slots=slots, versions={},
+    )  # fmt: skip
+    log = MemoryLog([header])
+    sweep = Sweep(spec, FACTS, log, log.events)
+    simulate(sweep, behave, slots=slots)
+    assert sweep.is_finished
+    return log
+
+
+def started(log: MemoryLog) -> list[ev.TrialStarted]:
+    return [event for event in log.events if isinstance(event, ev.TrialStarted)]
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_on_a_grid_each_seed_is_begun_with_all_configurations_before_the_next_one_is(slots: int) -> None:
+    log = run(spec_of(), slots)
+    seeds = [event.seed for event in started(log)]
+    spared = {e.configuration for e in log.events if isinstance(e, ev.ConfigurationStopped) and e.spared}
+    racing = [e.seed for e in started(log) if e.configuration not in spared]
+    assert racing == sorted(racing)
+    assert len(seeds) < 12 * 8, "some were stopped"
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_where_results_guide_the_sampler_open_configurations_are_finished_before_new_ones_begin(slots: int) -> None:
+    log = run(spec_of("tpe", race="none"), slots)
+    begun: Counter[str] = Counter()
+    for event in log.events:
+        if isinstance(event, ev.TrialStarted):
+            begun[event.configuration] += 1
+        elif isinstance(event, ev.ConfigurationSuggested):
+            assert all(count == 8 for count in begun.values()), "all seeds of the others have been begun"
+
+
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_whoever_leads_has_at_least_as_many_replicates_as_any_challenger(sampler: str) -> None:
+    log, record = run(spec_of(sampler, control_share=0.0)), SweepRecord()
+    for event in log.events:
+        record.apply(event)
+        if isinstance(event, ev.ConfigurationStopped):
+            live = [r for r in record.by_configuration() if not record.configurations[r.name].is_out and r.n]
+            leader = max(live, key=lambda r: r.spread.mean)
+            assert leader.n >= event.replicates
+
+
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+@pytest.mark.parametrize("slots", [2, 5, 40])
+def test_no_slot_idles_while_something_is_left_to_run(sampler: str, slots: int) -> None:
+    log = run(spec_of(sampler, control_share=0.0), slots)
+    total = len(started(log))
+    begun = running = 0
+    for event, after in zip(log.events, [*log.events[1:], None], strict=True):
+        if isinstance(event, ev.TrialStarted):
+            begun, running = begun + 1, running + 1
+        elif isinstance(event, ev.TrialEnded):
+            running -= 1
+            if isinstance(after, ev.Measured):  # the next thing that happens is that time goes on
+                assert running == slots or begun == total
+
+
+def test_the_winner_is_the_best_and_whole_and_the_worst_do_not_run_all_their_seeds() -> None:
+    log = run(spec_of())
+    record = SweepRecord.of(log.events)
+    best = record.best_configuration()
+    assert best is not None
+    assert record.configurations[best.name].configuration.learning_rate == RATES[-1]
+    assert best.n == 8
+    stopped = {e.configuration: e for e in log.events if isinstance(e, ev.ConfigurationStopped)}
+    assert len(stopped) >= 6
+    assert all(record.result_of(name).n == event.replicates for name, event in stopped.items() if not event.spared)
+
+
+def test_a_share_of_what_is_stopped_goes_on_when_all_else_has_been_begun() -> None:
+    stops = spared = 0
+    for number in range(30):
+        log = run(spec_of(control_share=0.2), digest=str(number))
+        record = SweepRecord.of(log.events)
+        events = [event for event in log.events if isinstance(event, ev.ConfigurationStopped)]
+        stops, group = stops + len(events), {event.configuration for event in events if event.spared}
+        spared += len(group)
+        assert all(record.result_of(name).n == 8 for name in group)
+        order = [e.configuration in group for e in started(log) if e.seed > max(x.replicates for x in events)]
+        assert order == sorted(order), "the control group comes last"
+    assert 0.1 < spared / stops < 0.3
