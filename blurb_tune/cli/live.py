@@ -177,7 +177,7 @@ class PlainLines:
         result = record.group(event.configuration, record.trials_of(event.configuration))
         label = record.label(event.configuration)
         numbers = f"mean {score(result.spread.mean)}, std {score(result.spread.std)}, n {result.n}"
-        failed = f"failed {share(result.failed, result.n)}, dominated {result.dominated}"
+        failed = f"failed {share(result.failed, result.ended)}"
         objective = f"{record.header.objective} {score(event.value)}"
         return f"configuration {event.configuration} ({label}): {numbers}, {failed}, {objective}"
 

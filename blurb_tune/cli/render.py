@@ -17,15 +17,18 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log.events import SweepStarted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.final_scores import final_results
-from blurb_tune.report.groups import Group, by_configuration, by_family, lacks_seeds, rank, vanilla_means
+from blurb_tune.report.groups import Group, by_configuration, by_family, lacks_seeds, rank
 from blurb_tune.report.pruning import PruningResult, judge_pruning
+from blurb_tune.report.summary import correlation_of_seeds, notes_of
 from blurb_tune.results.groups import GroupResult
+from blurb_tune.stats.stability import wilson_interval
 
 MAX_ROWS = 15
 PLAIN_WIDTH = 100
 _ROOMY_WIDTH = 110
+_CLEAR_CORRELATION = 0.3
 _ASCII_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-_NUMBERS = ("n", "mean", "std", "min", "max", "failed", "domi-\nnated", "objec-\ntive", "vs\nvanilla")
+_NUMBERS = ("n", "mean", "std", "min", "max", "failed", "objec-\ntive", "vs\nvanilla")
 
 
 def summary_view(record: SweepRecord) -> RenderableType:
@@ -69,7 +72,7 @@ def _heading(record: SweepRecord, header: SweepStarted) -> Iterator[str]:
     kept = "best" if header.score == "best" else "last"
     yield f"Task {header.task}, {'models' if record.has_models else 'model'} {', '.join(header.models)}."
     yield f"All scores: {header.metric} on the dev split, at the {kept} evaluation of a run."
-    yield from (f"Note: {note}." for note in header.notes)
+    yield from (f"Note: {note}." for note in notes_of(record))
 
 
 def _table(box: Box, padding: int, names: Iterable[str]) -> Table:
@@ -86,8 +89,7 @@ def _numbers(group: Group) -> list[str]:
     return [
         str(result.n),
         *(score(number) for number in (spread.mean, spread.std, spread.min, spread.max)),
-        share(result.failed, result.n),
-        str(result.dominated),
+        share(result.failed, result.ended),
         score(result.objective),
         difference(group.difference),
     ]
@@ -101,15 +103,44 @@ def _family_table(record: SweepRecord, box: Box, padding: int) -> Table:
 
 
 def _configuration_table(record: SweepRecord, box: Box, padding: int) -> Iterator[RenderableType]:
-    """The best come first, by `rank`; configurations without a result for every seed are dimmed and come last."""
+    """The best come first, by `rank`; those that were stopped before they were whole stand apart, with what they had."""
     table = _table(box, padding, ["", "strategy"])
     groups = sorted(by_configuration(record), key=lambda group: rank(record, group.result))
-    for index, group in enumerate(groups[:MAX_ROWS]):
+    whole = [group for group in groups if not record.is_censored(group.result.name)]
+    stopped = [group for group in groups if record.is_censored(group.result.name)]
+    for index, group in enumerate(whole[:MAX_ROWS]):
         style = "dim" if lacks_seeds(record, group.result) else "bold" if index == 0 else None
         table.add_row(Text(group.result.name), Text(group.label), *_numbers(group), style=style)
     yield table
-    if len(groups) > MAX_ROWS:
-        yield Text(f"{len(groups) - MAX_ROWS} more in configurations.csv")
+    if len(whole) > MAX_ROWS:
+        yield Text(f"{len(whole) - MAX_ROWS} more in configurations.csv")
+    if stopped:
+        yield from (Text(), Text("Stopped before their last seed, and so not ranked", style="bold"))
+        yield _stopped_table(record, stopped[:MAX_ROWS], box, padding)
+    if len(stopped) > MAX_ROWS:
+        yield Text(f"{len(stopped) - MAX_ROWS} more in configurations.csv")
+
+
+def _stopped_table(record: SweepRecord, groups: Iterable[Group], box: Box, padding: int) -> Table:
+    table = Table(box=box, show_edge=False, padding=(0, padding, 0, 0), pad_edge=False)
+    for name in ("", "strategy"):
+        table.add_column(name, overflow="fold")
+    for name in ("n", "mean", "failed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("stopped by", overflow="fold")
+    for group in groups:
+        result, configuration = group.result, record.configurations[group.result.name]
+        stopped = configuration.stopped
+        why = "" if stopped is None else f"{stopped.rule}, after {counted(stopped.replicates, 'seed')}"
+        table.add_row(
+            Text(result.name),
+            Text(group.label),
+            f"{result.n}/{record.header.replicates}",
+            score(result.spread.mean),
+            share(result.failed, result.ended),
+            Text(why + (", again" if configuration.reopened else "")),
+        )
+    return table
 
 
 def _best(record: SweepRecord) -> list[RenderableType]:
@@ -117,13 +148,14 @@ def _best(record: SweepRecord) -> list[RenderableType]:
     if best is None:
         return [Text("No configuration has a result yet.")]
     group = next(group for group in by_configuration(record) if group.result.name == best.name)
-    unit = _unit(record)
-    spread = f"one {unit}" if best.n == 1 else f"std {score(best.spread.std)} over {counted(best.n, unit)}"
-    lines = [f"{record.header.metric} {score(best.spread.mean)} on dev, {spread}; failed {share(best.failed, best.n)}"]
-    if not group.is_vanilla and not math.isnan(group.difference):
-        lines[0] += f"; {difference(group.difference)} against vanilla" + (" of the same model" if record.has_models else "")
+    spread = "one seed" if best.n == 1 else f"std {score(best.spread.std)} over {counted(best.n, 'seed')}"
+    lines = [f"{record.header.metric} {score(best.spread.mean)} on dev, {spread}; failed {share(best.failed, best.ended)}"]
+    if not math.isnan(group.difference):
+        reference = record.references()[group.model]
+        cut = f", stopped after {counted(reference.n, 'seed')}" if record.is_censored(reference.name) else ""
+        lines[0] += f"; {difference(group.difference)} against the best vanilla ({reference.name}{cut})"
     if lacks_seeds(record, best):
-        lines.append(f"No configuration has a result for every {unit}: this one may look better than it is.")
+        lines.append("No configuration has a result for every seed: this one may look better than it is.")
     lines += _doubts(record, best)
     values = record.configurations[best.name].configuration.values()
     lines += [f"model: {values.pop('model')}", "space:", *(f"  {name}: {spelled(value)}" for name, value in values.items())]
@@ -138,13 +170,13 @@ def _doubts(record: SweepRecord, best: GroupResult) -> Iterator[str]:
     if passed_over:
         limit = f"max_failed_share ({record.header.max_failed_share:g})"
         yield f"{counted(passed_over, 'configuration')} with a higher objective had more failed runs than {limit} allows."
-    if best.failed < best.n:
+    if best.failed < best.ended:
         return
     outcomes = record.outcome_counts()
     if outcomes[Outcome.COMPLETED]:
         yield f"Every run of it failed, though {counted(outcomes[Outcome.COMPLETED], 'run')} of others did not."
     elif outcomes[Outcome.PRUNED_UNDERPERFORMING]:
-        yield "Every run of it failed, and so did all others that were not stopped as dominated."
+        yield "Every run of it failed, and so did all others that ran to their end."
     else:
         yield "Every run of it failed: nothing in this sweep has learned the task. Try more epochs or other rates."
 
@@ -179,36 +211,54 @@ def _final_test(record: SweepRecord, box: Box, padding: int) -> Iterator[Rendera
         yield Text(f"{counted(missing, 'run')} could not be tested: see the log, and `weights` in the spec's settings.")
 
 
-def _unit(record: SweepRecord) -> str:
-    """What a configuration has several of: in a cross-validation a run is a seed and a fold."""
-    return "run" if record.header.folds else "seed"
-
-
 def _balance(record: SweepRecord) -> Iterator[str]:
     counts = {name: count for name, count in record.outcome_counts().items() if count}
     counts["unfinished"] = sum(not trial.is_final for trial in record.trials.values())
     yield "Outcomes: " + (", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none yet") + "."
-    pruning = judge_pruning(record)
-    if pruning.stopped:
-        saved = f"{pruning.epochs_saved:.0f} of {pruning.epochs_planned} epochs ({pruning.saved_share:.0%})"
-        yield f"Pruning stopped {counted(pruning.stopped, 'trial')} and saved {saved}."
-    if pruning.stopped or pruning.spared:
-        yield _control_sentence(pruning)
-    counted_are = f"n: {_unit(record)}s with a result, failed ones included; dominated ones are cut short and left out"
-    yield f"{counted_are}; {_reference(record)}."
+    yield from _stops(judge_pruning(record))
+    correlation = correlation_of_seeds(record)
+    if correlation.mean > _CLEAR_CORRELATION:
+        yield (
+            f"Scores of one seed are alike in different configurations (correlation {correlation.mean:.2f} over "
+            f"{counted(correlation.pairs, 'pair')}): a comparison seed by seed tells more."
+        )
+    folds = ", each the mean of its folds" if record.header.folds else ""
+    yield f"n: seeds with a result{folds}, failed ones included."
+    yield f"{_reference(record)}."
+
+
+def _stops(pruning: PruningResult) -> Iterator[str]:
+    """What stopping saved, and what the control group says of it."""
+    if not pruning.rules:
+        return
+    stopped = " and ".join(
+        counted(number, noun)
+        for number, noun in ((pruning.stopped_runs, "run"), (pruning.stopped_configurations, "configuration"))
+        if number
+    )
+    saved = f"{pruning.epochs_saved:.0f} of {pruning.epochs_planned} epochs ({pruning.saved_share or 0.0:.0%})"
+    reopened = f"; {counted(pruning.reopened, 'configuration')} went on after all" if pruning.reopened else ""
+    yield f"Stopped: {stopped or 'nothing'}, which saved {saved}{reopened}."
+    for what, meaning in (("run", "ended well"), ("configuration", "won")):
+        rules = [rule for rule in pruning.rules if rule.what == what]
+        judged, wrong = sum(rule.judged for rule in rules), sum(rule.wrong for rule in rules)
+        running = sum(rule.spared for rule in rules) - judged
+        if judged or running:
+            low, high = wilson_interval(wrong, judged)
+            rest = f" ({running} not at the end yet)" if running else ""
+            yield (
+                f"Control group: {counted(judged, what)} went on{rest} that {'was' if judged == 1 else 'were'} to be stopped; "
+                f"{wrong} {meaning} ({low:.0%} to {high:.0%} with 95 % confidence)."
+            )
+    if not any(rule.spared for rule in pruning.rules):
+        yield "Control group: empty, so how often the stops are wrong is not known."
 
 
 def _reference(record: SweepRecord) -> str:
-    if vanilla_means(record):
-        return "vs vanilla: difference of the means" + (" to vanilla of the same model" if record.has_models else "")
+    references = record.references().values()
+    if references:
+        model = " of the same model" if record.has_models else ""
+        cut = " (cut short itself)" if any(record.is_censored(reference.name) for reference in references) else ""
+        return f"vs vanilla: a row's best mean minus that of the best vanilla configuration{model}{cut}"
     has_vanilla = any(c.configuration.strategy.is_vanilla for c in record.configurations.values())
     return "vs vanilla: which has no result yet" if has_vanilla else "vs vanilla: not in this sweep"
-
-
-def _control_sentence(pruning: PruningResult) -> str:
-    if not pruning.spared:
-        return "Control group: empty, so how often the pruners are wrong is not known."
-    running = pruning.spared - pruning.spared_ended
-    rest = f" ({running} of them not at the end yet)" if running else ""
-    wanted = "trial that a pruner wanted stopped" if pruning.spared == 1 else "trials that a pruner wanted stopped"
-    return f"Control group: {pruning.spared} {wanted} ran on{rest}; {pruning.spared_completed} ended well."

@@ -56,6 +56,11 @@ class SweepStarted(Event):
     log_version: int = 0
 
     @property
+    def replicates(self) -> int:
+        """Results of a configuration that is whole: one per seed, over all folds."""
+        return len(self.seeds)
+
+    @property
     def runs(self) -> int:
         """Trials of a configuration: one per seed and fold."""
         return len(self.seeds) * max(1, self.folds)

@@ -6,7 +6,7 @@ The driver resumes from this, the reports and the terminal view are drawn from i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,7 +93,10 @@ class TrialRecord:
 
 @dataclass
 class ConfigurationRecord:
-    """One configuration. `state` is None until its seeds are through."""
+    """One configuration. `state` is None until its seeds are through.
+
+    stopped: by what it was stopped last, if ever. reopened: it went on after that. is_out: it starts no further runs.
+    """
 
     configuration_id: str
     parameters: dict[str, object]
@@ -102,11 +105,7 @@ class ConfigurationRecord:
     value: float = math.nan
     stopped: ev.ConfigurationStopped | None = None
     reopened: bool = False
-
-    @property
-    def is_out(self) -> bool:
-        """It was stopped, and starts no further runs."""
-        return self.stopped is not None and not self.stopped.spared and not self.reopened
+    is_out: bool = False
 
 
 class SweepRecord:
@@ -182,10 +181,11 @@ class SweepRecord:
                 trial.by_machine = event.by_machine
                 self._groups.pop(trial.configuration_id, None)
             case ev.ConfigurationStopped():
-                self.configurations[event.configuration].stopped = event
+                stopped = self.configurations[event.configuration]
+                stopped.stopped, stopped.is_out = event, not event.spared
             case ev.ConfigurationReopened():
                 reopened = self.configurations[event.configuration]
-                reopened.reopened, reopened.state = True, None
+                reopened.reopened, reopened.is_out, reopened.state = True, False, None
             case ev.ConfigurationEnded():
                 ended = self.configurations[event.configuration]
                 ended.state, ended.value = event.state, event.value
@@ -234,33 +234,53 @@ class SweepRecord:
     def score(self, trial: TrialRecord) -> float | None:
         """The number with which a trial enters mean and spread; None for one that is no result.
 
-        Completed and collapsed runs count with their dev score (final or best, as the spec says), runs pruned as unstable with
-        the score they had when they were stopped. A run that diverged, or whose score is undefined, counts with the trivial
-        predictor's score. Errored, dominated (censored) and unfinished runs are no result.
+        That of its `judged` measurement. A run that diverged, or whose score is undefined, counts with the trivial predictor's
+        score. Errored, underperforming (censored) and unfinished runs are no result.
         """
         if trial.outcome is Outcome.DIVERGED:
             return self.header.trivial_score
         if trial.outcome not in (Outcome.COMPLETED, Outcome.COLLAPSED, Outcome.PRUNED_UNSTABLE):
             return None
-        chosen = trial.best if self.header.score == "best" else trial.last
-        if chosen is None or math.isnan(chosen.dev_score):
+        judged = self.judged(trial)
+        if judged is None or math.isnan(judged.dev_score):
             return self.header.trivial_score
-        return chosen.dev_score
+        return judged.dev_score
+
+    def judged(self, trial: TrialRecord) -> Measurement | None:
+        """The measurement by which a trial is scored and its outcome was found: the last, or the best where the spec says so.
+
+        A run that was stopped, or whose loss was not finite, has failed at its last one, however well it had done before.
+        """
+        is_best = self.header.score == "best" and trial.outcome not in (Outcome.PRUNED_UNSTABLE, Outcome.DIVERGED)
+        return trial.best if is_best else trial.last
+
+    def seed_scores(self, trials: Iterable[TrialRecord]) -> dict[str, dict[int, float]]:
+        """By configuration and seed, the score of a seed: the mean over its folds, left out where one of them has none."""
+        runs: dict[tuple[str, int], list[float]] = {}
+        for trial in trials:
+            if trial.is_final and (score := self.score(trial)) is not None:
+                runs.setdefault((trial.configuration_id, trial.seed), []).append(score)
+        folds = max(1, self.header.folds)
+        scores: dict[str, dict[int, float]] = {}
+        for (configuration_id, seed), of in runs.items():
+            if len(of) == folds:
+                scores.setdefault(configuration_id, {})[seed] = math.fsum(of) / folds
+        return scores
 
     def group(self, name: str, trials: Iterable[TrialRecord]) -> GroupResult:
-        """The seeds' scores of `trials` taken together."""
+        """The seeds' scores of `trials`, of one configuration or several, taken together."""
         ended = [t for t in trials if t.is_final]
-        scores = [score for t in ended if (score := self.score(t)) is not None]
+        samples = [list(scores.values()) for scores in self.seed_scores(ended).values()]
         outcomes = [t.outcome for t in ended]
         return GroupResult(
             name=name,
-            spread=spread(scores),
-            objective=aggregate(self.header.objective, scores),
-            n=len(scores),
+            spread=spread(*samples),
+            objective=aggregate(self.header.objective, *samples),
+            n=sum(map(len, samples)),
             completed=outcomes.count(Outcome.COMPLETED),
             failed=sum(o is not None and o.is_failed for o in outcomes),
             pruned_unstable=outcomes.count(Outcome.PRUNED_UNSTABLE),
-            dominated=outcomes.count(Outcome.PRUNED_UNDERPERFORMING),
+            underperforming=outcomes.count(Outcome.PRUNED_UNDERPERFORMING),
             errored=outcomes.count(Outcome.ERRORED),
             max_failed_share=self.header.max_failed_share,
         )
@@ -276,13 +296,26 @@ class SweepRecord:
         return self._groups[configuration_id]
 
     def best_configuration(self) -> GroupResult | None:
-        """The winner: of the configurations whose every seed gave a result, and no more failed than the sweep puts up with,
+        """The winner: of the configurations whose every seed gave a result, and no more failed than the sweep tolerates,
         the one with the highest objective. Where all have more failed runs, those with the least excess come first.
 
-        A configuration with dominated seeds has lost its worst runs to censoring and cannot be compared; it is passed over
-        while any other has a full set of seeds, and so is one with errored or missing seeds.
+        One that lacks seeds, because they errored or are to come, is passed over while any other has a full set; and one
+        that was stopped before it had them while any other has a result.
         """
-        return best_of(self.by_configuration(), self.header.runs)
+        return self.best_of(self.configurations)
+
+    def best_of(self, configuration_ids: Iterable[str]) -> GroupResult | None:
+        """The first of these by the winner's rule."""
+        return self._best([self.result_of(name) for name in configuration_ids])
+
+    def is_censored(self, configuration_id: str) -> bool:
+        """It was stopped before it had a result for every seed: what it had is shown apart, and compared with nothing."""
+        is_out = self.configurations[configuration_id].is_out
+        return is_out and self.result_of(configuration_id).n < self.header.replicates
+
+    def _best(self, results: Sequence[GroupResult]) -> GroupResult | None:
+        others = (result for result in results if not self.is_censored(result.name))
+        return best_of(others, self.header.replicates) or best_of(results, self.header.replicates)
 
     def references(self) -> dict[str, GroupResult]:
         """By model, its best vanilla configuration: what the winner is compared with on the test split."""
@@ -294,7 +327,7 @@ class SweepRecord:
         One that is at work is none, however well it stands after its first seeds.
         """
         ended = [result for result in self.by_configuration() if self.configurations[result.name].state is not None]
-        leaders = [best_of(ended, self.header.runs), *self._references(ended).values()]
+        leaders = [self._best(ended), *self._references(ended).values()]
         return {leader.name for leader in leaders if leader is not None}
 
     def _references(self, results: Iterable[GroupResult]) -> dict[str, GroupResult]:
@@ -303,7 +336,7 @@ class SweepRecord:
             configuration = self.configurations[result.name].configuration
             if configuration.strategy.is_vanilla:
                 vanilla.setdefault(configuration.model, []).append(result)
-        best = {model: best_of(results, self.header.runs) for model, results in vanilla.items()}
+        best = {model: self._best(results) for model, results in vanilla.items()}
         return {model: result for model, result in best.items() if result is not None}
 
     def outcome_counts(self) -> dict[str, int]:

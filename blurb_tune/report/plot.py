@@ -35,7 +35,7 @@ class Mark:
 
 _COMPLETED_MARK = Mark("completed", "o", _COMPLETED, 22, 0)
 _FAILED_MARK = Mark("failed", "x", _FAILED, 26, 1.5)
-_DOMINATED_MARK = Mark("dominated (stopped early)", "|", _GREY, 45, 1.3)
+_STOPPED_MARK = Mark("stopped with its configuration", "|", _GREY, 45, 1.3)
 
 
 def plot_rows(record: SweepRecord, limit: int = MAX_ROWS) -> tuple[list[Group], int]:
@@ -66,8 +66,9 @@ def _configurations(record: SweepRecord) -> list[Group]:
 def plot_scores(record: SweepRecord, path: Path) -> None:
     """Draw the sweep's dev scores as an image at `path`, in the format of its suffix, replaced atomically.
 
-    Dots are completed seeds, crosses failed ones (at the score they count with), grey ticks dominated ones (censored, at their
-    last score), diamonds with whiskers mean and standard deviation. Raises LookupError while the log is empty.
+    Dots are completed seeds, crosses failed ones (at the score they count with), grey ticks those that were stopped with their
+    configuration (at their last score), diamonds with whiskers mean and standard deviation. Raises LookupError while the log
+    is empty.
     """
     rows, left_out = plot_rows(record)
     figure = Figure(figsize=(_WIDTH_INCHES, _FRAME_INCHES + _ROW_INCHES * max(len(rows), 2)), dpi=_DPI, layout="constrained")
@@ -146,7 +147,7 @@ def _blocks_of_rows(rows: Sequence[Group]) -> Iterator[tuple[int, int]]:
 
 def _draw_scores(axes: Axes, record: SweepRecord, rows: Sequence[Group]) -> None:
     """A mark per ended trial; the seeds of a row lie a little apart in y so that equal scores can be counted."""
-    points: dict[Mark, list[tuple[float, float]]] = {mark: [] for mark in (_COMPLETED_MARK, _FAILED_MARK, _DOMINATED_MARK)}
+    points: dict[Mark, list[tuple[float, float]]] = {mark: [] for mark in (_COMPLETED_MARK, _FAILED_MARK, _STOPPED_MARK)}
     for height, row in enumerate(rows):
         ended = [trial for trial in row.trials if trial.is_final and trial.outcome is not Outcome.ERRORED]
         for index, trial in enumerate(ended):
@@ -162,7 +163,7 @@ def _draw_scores(axes: Axes, record: SweepRecord, rows: Sequence[Group]) -> None
 def _mark(trial: TrialRecord) -> Mark:
     if trial.outcome is Outcome.COMPLETED:
         return _COMPLETED_MARK
-    return _DOMINATED_MARK if trial.outcome is Outcome.PRUNED_UNDERPERFORMING else _FAILED_MARK
+    return _STOPPED_MARK if trial.outcome is Outcome.PRUNED_UNDERPERFORMING else _FAILED_MARK
 
 
 def _draw_spreads(axes: Axes, rows: Sequence[Group]) -> None:

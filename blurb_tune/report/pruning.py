@@ -1,75 +1,101 @@
-"""What the pruners of a sweep saved, and how often they were wrong."""
+"""What stopping saved in a sweep, and how often it was wrong."""
 
 from __future__ import annotations
 
-import math
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.stats.stability import wilson_interval
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class RuleResult:
-    """What one pruning rule did, in trials.
+    """What one rule did, to runs or to configurations (`what`).
 
-    stopped: ended by it. spared: it wanted them stopped, and they ran on as controls. spared_completed: those of the spared
-    that ended well, each a mistake of the rule had it been obeyed.
+    stopped: for good. spared: it wanted them stopped, and they went on as the control group. judged: those of the spared that
+    are at their end. wrong: a run among these that did not fail, a configuration among these that won. interval: the 95 %
+    interval of the share of wrong stops (Wilson).
     """
 
+    what: str
     rule: str
     stopped: int
     spared: int
-    spared_completed: int
+    judged: int
+    wrong: int
+    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class PruningResult:
-    """Epochs are counted over the trials that gave a result or were censored: ended, and not errored.
-
-    stopped: trials that a decision ended. epochs_saved: what these had left. Of the `spared` control trials, spared_ended
-    have ended, and spared_completed of these ended well.
-    """
+    """Epochs are counted over the trials that are through and not errored, and over those that stopped configurations did
+    without. reopened: configurations that went on after they had been stopped."""
 
     epochs_run: float
     epochs_planned: int
-    epochs_saved: float
-    stopped: int
-    spared: int
-    spared_ended: int
-    spared_completed: int
+    stopped_runs: int
+    stopped_configurations: int
+    reopened: int
     rules: tuple[RuleResult, ...]
 
     @property
-    def saved_share(self) -> float:
-        """The share of the planned epochs that pruning saved; NaN when no trial has ended."""
-        return self.epochs_saved / self.epochs_planned if self.epochs_planned else math.nan
+    def epochs_saved(self) -> float:
+        return self.epochs_planned - self.epochs_run
+
+    @property
+    def saved_share(self) -> float | None:
+        """The share of the planned epochs that stopping saved; None when nothing has ended."""
+        return self.epochs_saved / self.epochs_planned if self.epochs_planned else None
 
 
 def judge_pruning(record: SweepRecord) -> PruningResult:
-    """The pruners' balance so far."""
-    ended = [t for t in record.trials.values() if t.is_final and t.outcome is not Outcome.ERRORED]
-    planned = {t.trial_id: record.configurations[t.configuration_id].configuration.epochs for t in ended}
-    stopped = [t for t in ended if any(not prune.spared for prune in t.prunes)]
-    controls = [t for t in record.trials.values() if t.is_control]
-    rules = sorted({prune.rule for t in record.trials.values() for prune in t.prunes})
+    """The balance of all rules so far."""
+    planned, run = 0, 0.0
+    stopped_runs: list[tuple[str, TrialRecord]] = []
+    spared_runs: list[tuple[str, TrialRecord]] = []
+    for trial in record.trials.values():
+        epochs = record.configurations[trial.configuration_id].configuration.epochs
+        if trial.is_final and trial.outcome is not Outcome.ERRORED:
+            planned, run = planned + epochs, run + trial.epochs
+        for prune in trial.prunes:
+            (spared_runs if prune.spared else stopped_runs).append((prune.rule, trial))
+    winner = record.best_configuration()
+    configurations = list(record.configurations.values())
+    for configuration in configurations:
+        if configuration.is_out:
+            left = record.header.runs - len(record.trials_of(configuration.configuration_id))
+            planned += left * configuration.configuration.epochs
+    out = Counter(c.stopped.rule for c in configurations if c.stopped is not None and c.is_out)
+    control = [(c.stopped.rule, c) for c in configurations if c.stopped is not None and c.stopped.spared]
+    rules = [
+        _rule("run", rule, sum(r == rule for r, _ in stopped_runs), [t for r, t in spared_runs if r == rule],
+              lambda trial: trial.is_final, lambda trial: trial.outcome is Outcome.COMPLETED)
+        for rule in dict.fromkeys(rule for rule, _ in (*stopped_runs, *spared_runs))
+    ]  # fmt: skip
+    rules += [
+        _rule("configuration", rule, out[rule], [c for r, c in control if r == rule],
+              lambda c: c.state is not None, lambda c: winner is not None and c.configuration_id == winner.name)
+        for rule in dict.fromkeys((*out, *(rule for rule, _ in control)))
+    ]  # fmt: skip
     return PruningResult(
-        epochs_run=sum(t.epochs for t in ended),
-        epochs_planned=sum(planned.values()),
-        epochs_saved=sum(planned[t.trial_id] - t.epochs for t in stopped),
-        stopped=len(stopped),
-        spared=len(controls),
-        spared_ended=sum(t.is_final for t in controls),
-        spared_completed=sum(t.outcome is Outcome.COMPLETED for t in controls),
-        rules=tuple(_judge_rule(rule, stopped, controls) for rule in rules),
+        epochs_run=run,
+        epochs_planned=planned,
+        stopped_runs=len(stopped_runs),
+        stopped_configurations=out.total(),
+        reopened=sum(c.reopened for c in configurations),
+        rules=tuple(rules),
     )
 
 
-def _judge_rule(rule: str, stopped: list[TrialRecord], controls: list[TrialRecord]) -> RuleResult:
-    spared = [t for t in controls if any(p.rule == rule and p.spared for p in t.prunes)]
-    return RuleResult(
-        rule=rule,
-        stopped=sum(any(p.rule == rule and not p.spared for p in t.prunes) for t in stopped),
-        spared=len(spared),
-        spared_completed=sum(t.outcome is Outcome.COMPLETED for t in spared),
-    )
+def _rule(
+    what: str, rule: str, stopped: int, spared: list[T], is_judged: Callable[[T], bool], is_wrong: Callable[[T], bool]
+) -> RuleResult:
+    judged = [item for item in spared if is_judged(item)]
+    wrong = sum(map(is_wrong, judged))
+    return RuleResult(what, rule, stopped, len(spared), len(judged), wrong, wilson_interval(wrong, len(judged)))

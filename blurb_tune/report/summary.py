@@ -8,11 +8,14 @@ from dataclasses import asdict
 from statistics import median
 from typing import Any
 
+import numpy as np
+
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.report.groups import Group, by_configuration, by_family
 from blurb_tune.report.pruning import judge_pruning
+from blurb_tune.stats.correlation import SeedCorrelation, seed_correlation
 from blurb_tune.stats.stability import wilson_interval
 
 
@@ -39,13 +42,18 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
         "outcomes": record.outcome_counts(),
         "unfinished": sum(not trial.is_final for trial in record.trials.values()),
         "best_configuration": _configuration(record, configurations[best.name]) if best else None,
+        "references": {
+            model: {"configuration": reference.name, "n": reference.n, "cut_short": record.is_censored(reference.name)}
+            for model, reference in record.references().items()
+        },
+        "seed_correlation": asdict(correlation_of_seeds(record)),
         "families": [{"family": group.label, **_group(group)} for group in by_family(record)],
         "configurations": [
             {**_configuration(record, group), "state": record.configurations[name].state}
             for name, group in configurations.items()
         ],
         "final_test": [_final(result) for result in final_results(record)],
-        "notes": header.notes,
+        "notes": notes_of(record),
         "pruning": _pruning(record),
         **_cost(record),
         "versions": header.versions,
@@ -56,12 +64,21 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
 
 def _configuration(record: SweepRecord, group: Group) -> dict[str, Any]:
     name = group.result.name
+    configuration = record.configurations[name]
+    stopped = configuration.stopped
     return {
         "configuration": name,
         "strategy": group.label,
         "family": record.family(name),
-        "values": record.configurations[name].configuration.values(),
+        "values": configuration.configuration.values(),
         **_group(group),
+        "difference_to_vanilla_of_same_settings": group.difference_to_same,
+        "stopped": {
+            **{key: getattr(stopped, key) for key in ("rule", "reason", "replicates", "spared")},
+            "reopened": configuration.reopened,
+        }
+        if stopped
+        else None,
     }
 
 
@@ -73,12 +90,42 @@ def _group(group: Group) -> dict[str, Any]:
         "completed": result.completed,
         "failed": result.failed,
         "failed_share": result.failed_share,
-        "failed_share_interval": list(wilson_interval(result.failed, result.n)),
+        "failed_share_interval": list(wilson_interval(result.failed, result.ended)),
         "pruned_unstable": result.pruned_unstable,
-        "dominated": result.dominated,
+        "underperforming": result.underperforming,
         "errored": result.errored,
         "difference_to_vanilla": group.difference,
     }
+
+
+def notes_of(record: SweepRecord) -> list[str]:
+    """What one should know of the data and of the runs."""
+    halved = halved_batches(record)
+    text = "memory did not hold whole batches in {}: their dropout is not paired with that of others of the same seed"
+    of_runs = [text.format("1 trial" if halved == 1 else f"{halved} trials")] if halved else []
+    return [*record.header.notes, *of_runs]
+
+
+def correlation_of_seeds(record: SweepRecord) -> SeedCorrelation:
+    """How alike the scores of one seed are in different configurations."""
+    scores = record.seed_scores(record.trials.values())
+    seeds = record.header.seeds
+    rows = [[of.get(seed, math.nan) for seed in seeds] for of in scores.values()]
+    return seed_correlation(np.array(rows, dtype=float).reshape(len(rows), len(seeds)))
+
+
+def halved_batches(record: SweepRecord) -> int:
+    """Trials in which memory held less of a batch than in others of the same batch size, or than at first."""
+    sizes: dict[int, list[int]] = {}
+    for trial in record.trials.values():
+        batch_size = record.configurations[trial.configuration_id].configuration.batch_size
+        least = min((m.micro_batch_size for m in trial.measurements if m.micro_batch_size), default=0)
+        most = max((m.micro_batch_size for m in trial.measurements), default=0)
+        sizes.setdefault(batch_size, []).extend([least, most] if most else [])
+    found = 0
+    for of in sizes.values():
+        found += sum(least < max(of) for least in of[::2])
+    return found
 
 
 def _final(result: FinalResult) -> dict[str, Any]:
@@ -97,7 +144,7 @@ def _final(result: FinalResult) -> dict[str, Any]:
 
 def _pruning(record: SweepRecord) -> dict[str, Any]:
     result = judge_pruning(record)
-    return {**asdict(result), "saved_share": result.saved_share}
+    return {**asdict(result), "epochs_saved": result.epochs_saved, "saved_share": result.saved_share}
 
 
 def _cost(record: SweepRecord) -> dict[str, Any]:

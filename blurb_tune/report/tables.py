@@ -12,8 +12,8 @@ from typing import Any
 from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.report.groups import Group, by_configuration
 from blurb_tune.report.summary import summarise
-from blurb_tune.results.groups import GroupResult
 
 # In trials.csv `epochs` are those that were run, so the hyperparameter of that name is called otherwise there.
 _PLANNED = {"epochs": "planned_epochs"}
@@ -25,7 +25,7 @@ TRIAL_COLUMNS = (
 )
 CONFIGURATION_COLUMNS = (
     *("configuration", "strategy", "n", "completed", "failed", "pruned", "mean", "std", "min", "max", "objective"),
-    *("dominated", "errored", "state"),
+    *("underperforming", "errored", "state", "stopped_by", "stop_reason", "vs_vanilla", "vs_vanilla_of_same_settings"),
     *HYPERPARAMETER_NAMES,
 )
 
@@ -47,8 +47,8 @@ def trials_csv(record: SweepRecord) -> str:
 
 
 def configurations_csv(record: SweepRecord) -> str:
-    """A row per configuration, in the order of suggestion. `pruned` counts unstable and dominated trials alike."""
-    return _csv(CONFIGURATION_COLUMNS, (_configuration_row(record, result) for result in record.by_configuration()))
+    """A row per configuration, in the order of suggestion. `pruned` counts every trial that was stopped early."""
+    return _csv(CONFIGURATION_COLUMNS, (_configuration_row(record, group) for group in by_configuration(record)))
 
 
 def summary_json(record: SweepRecord) -> str:
@@ -66,7 +66,7 @@ def error_line(error: str) -> str:
 
 def _trial_row(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
     best = trial.best
-    chosen = best if record.header.score == "best" else trial.last
+    judged = record.judged(trial)
     values = record.configurations[trial.configuration_id].configuration.values()
     return {
         "trial_id": trial.trial_id,
@@ -75,7 +75,7 @@ def _trial_row(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
         "outcome": trial.outcome,
         "prune_reason": trial.reason if trial.outcome is not None and trial.outcome.is_pruned else "",
         "metric": record.header.metric,
-        "dev_score": chosen.dev_score if chosen else math.nan,
+        "dev_score": judged.dev_score if judged else math.nan,
         "best_epoch": best.epoch if best else math.nan,
         "epochs": trial.epochs,
         "steps": trial.steps,
@@ -90,23 +90,29 @@ def _trial_row(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def _configuration_row(record: SweepRecord, result: GroupResult) -> dict[str, Any]:
+def _configuration_row(record: SweepRecord, group: Group) -> dict[str, Any]:
+    result = group.result
     suggested = record.configurations[result.name]
+    stopped = suggested.stopped
     return {
         "configuration": result.name,
         "strategy": record.label(result.name),
         "n": result.n,
         "completed": result.completed,
         "failed": result.failed,
-        "pruned": result.pruned_unstable + result.dominated,
+        "pruned": result.pruned_unstable + result.underperforming,
         "mean": result.spread.mean,
         "std": result.spread.std,
         "min": result.spread.min,
         "max": result.spread.max,
         "objective": result.objective,
-        "dominated": result.dominated,
+        "underperforming": result.underperforming,
         "errored": result.errored,
         "state": suggested.state,
+        "stopped_by": stopped.rule if stopped else None,
+        "stop_reason": stopped.reason if stopped else None,
+        "vs_vanilla": group.difference,
+        "vs_vanilla_of_same_settings": group.difference_to_same,
         **suggested.configuration.values(),
     }
 

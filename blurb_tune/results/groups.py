@@ -13,8 +13,10 @@ from blurb_tune.stats.stability import Spread
 class GroupResult:
     """The seeds of a configuration, or of all configurations of one family, taken together.
 
-    n counts the results: every ended trial but errored and dominated ones. failed is among n, dominated (censored) and
-    errored are beside it. max_failed_share: the share of failed runs that the sweep puts up with.
+    n: seeds with a result, which spread and objective are over. In a cross-validation a seed has several runs, one per fold;
+    its result is their mean, and it has one when all of them do. All other counts are of runs that have ended: completed;
+    failed, of which pruned_unstable are a part; underperforming, cut short with their configuration and so no result; and
+    errored. max_failed_share: the share of failed runs that the sweep tolerates.
     """
 
     name: str
@@ -24,19 +26,22 @@ class GroupResult:
     completed: int
     failed: int
     pruned_unstable: int
-    dominated: int
+    underperforming: int
     errored: int
     max_failed_share: float
 
     @property
+    def ended(self) -> int:
+        """Runs that have ended but errored ones, of which failed ones are counted; what was cut short is among them."""
+        return self.completed + self.failed + self.underperforming
+
+    @property
     def failed_share(self) -> float:
-        """Of all ended runs but the errored ones; what was cut short is among them."""
-        ended = self.n + self.dominated
-        return self.failed / ended if ended else math.nan
+        return self.failed / self.ended if self.ended else math.nan
 
     @property
     def excess(self) -> float:
-        """How far the share of failed runs is above what the sweep puts up with; infinite without a result."""
+        """How far the share of failed runs is above what the sweep tolerates; infinite without a result."""
         return max(0.0, self.failed_share - self.max_failed_share) if self.n else math.inf
 
 

@@ -103,7 +103,8 @@ class InstabilitySpec(SpecModel):
         0.1, description="share of the steps over which a rule must hold, at two evaluations at least"
     )
     waking: Annotated[float, Field(gt=0)] = Field(
-        0.05, description="predictions whose spread grows by this share over the window wake up, as a new best loss or score does"
+        0.05,
+        description="predictions whose spread grows by this share over the window wake up, as a new best loss or score does",
     )
     exploding_gradient: Annotated[float, Field(gt=0)] = Field(
         1000.0, description="mean gradient norm before clipping above this: exploding"

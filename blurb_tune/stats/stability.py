@@ -14,7 +14,8 @@ import numpy as np
 class Spread:
     """Location and spread of scores over seeds; NaN where there are too few of them.
 
-    std has n - 1 in its denominator (stability in the sense of Mosbach et al. 2021, arXiv 2006.04884).
+    std has n - 1 in its denominator (stability in the sense of Mosbach et al. 2021, arXiv 2006.04884). Of several
+    configurations it is the one pooled within them, and does not grow with the distance of their means.
     """
 
     n: int
@@ -24,15 +25,26 @@ class Spread:
     max: float
 
 
-def spread(scores: Sequence[float]) -> Spread:
-    """The spread of finite `scores`, shape (n,). Raises ValueError when one is not finite."""
-    values = np.asarray(scores, dtype=float)
-    if not np.isfinite(values).all():
-        raise ValueError(f"scores must be finite, but got {list(scores)}")
-    if values.size == 0:
+def spread(*samples: Sequence[float]) -> Spread:
+    """The spread of finite scores, shape (n_i,) for each configuration i.
+
+    mean, min and max are over all scores; std is sqrt(sum (n_i - 1) s_i^2 / sum (n_i - 1)), NaN where no configuration has
+    two scores. Raises ValueError when a score is not finite.
+    """
+    parts = [np.asarray(scores, dtype=float) for scores in samples if len(scores)]
+    if not parts:
         return Spread(0, math.nan, math.nan, math.nan, math.nan)
-    std = float(values.std(ddof=1)) if values.size > 1 else math.nan
-    return Spread(values.size, float(values.mean()), std, float(values.min()), float(values.max()))
+    values = np.concatenate(parts)
+    if not np.isfinite(values).all():
+        raise ValueError(f"scores must be finite, but got {values.tolist()}")
+    return Spread(values.size, float(values.mean()), _pooled_std(parts), float(values.min()), float(values.max()))
+
+
+def _pooled_std(parts: Sequence[np.ndarray]) -> float:
+    freedom = sum(part.size - 1 for part in parts)
+    if not freedom:
+        return math.nan
+    return math.sqrt(float(sum(((part - part.mean()) ** 2).sum() for part in parts)) / freedom)
 
 
 def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
@@ -68,23 +80,26 @@ def fisher_interval(correlation: float, n: int, z: float = 1.959963984540054) ->
     return math.tanh(math.atanh(correlation) - half), math.tanh(math.atanh(correlation) + half)
 
 
-def _mean_minus_std(scores: np.ndarray) -> float:
-    return float(scores.mean() - (scores.std(ddof=1) if scores.size > 1 else 0.0))
+def _mean_minus_std(parts: Sequence[np.ndarray]) -> float:
+    std = _pooled_std(parts)
+    return float(np.concatenate(parts).mean()) - (0.0 if math.isnan(std) else std)
 
 
-_OBJECTIVES: Mapping[str, Callable[[np.ndarray], float]] = MappingProxyType(
+_OBJECTIVES: Mapping[str, Callable[[Sequence[np.ndarray]], float]] = MappingProxyType(
     {
         "mean_minus_std": _mean_minus_std,
-        "mean": lambda scores: float(scores.mean()),
-        "median": lambda scores: float(np.median(scores)),
-        "worst": lambda scores: float(scores.min()),
+        "mean": lambda parts: float(np.concatenate(parts).mean()),
+        "median": lambda parts: float(np.median(np.concatenate(parts))),
+        "worst": lambda parts: float(np.concatenate(parts).min()),
     }
 )
 OBJECTIVES = tuple(_OBJECTIVES)
 
 
-def aggregate(objective: str, scores: Sequence[float]) -> float:
-    """One number for a configuration from its seeds' scores, shape (n,); higher is better, NaN when there are none."""
-    if not len(scores):
-        return math.nan
-    return _OBJECTIVES[objective](np.asarray(scores, dtype=float))
+def aggregate(objective: str, *samples: Sequence[float]) -> float:
+    """One number for a configuration from its seeds' scores, shape (n,), or for several from those of each.
+
+    Higher is better; NaN when there are no scores. The standard deviation is that of `spread`.
+    """
+    parts = [np.asarray(scores, dtype=float) for scores in samples if len(scores)]
+    return _OBJECTIVES[objective](parts) if parts else math.nan

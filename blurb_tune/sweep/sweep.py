@@ -446,7 +446,8 @@ class Sweep:
         if self._running or not out:
             return False
         results = [r for r in self.record.by_configuration() if not self.record.configurations[r.name].is_out and r.n]
-        best = best_of([r for r in results if r.n == len(self._runs)] or results, len(self._runs))
+        whole = self.record.header.replicates
+        best = best_of([r for r in results if r.n == whole] or results, whole)
         chosen = [configuration for configuration in out if self._may_win(configuration, best)]
         for configuration in chosen:
             cid = configuration.configuration_id

@@ -174,7 +174,7 @@ class RunBuilder:
         defined = {f"configuration/{_safe(name)}/{key}": value for key, value in values.items() if not math.isnan(value)}
         update = self._update(None)
         _add(update, defined, event.time, len(self._results))
-        best = best_of(self._results.values(), self.record.header.runs)
+        best = best_of(self._results.values(), self.record.header.replicates)
         if best is not None:
             _add(update, {"best/objective": best.objective}, event.time, len(self._results))
             update.tags |= self._tags_of_best(best)

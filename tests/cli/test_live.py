@@ -67,7 +67,7 @@ def test_a_frame_in_full() -> None:
         "best so far: c0, vanilla: 0.300 ± 0.141, n 2",
         "",
         "strategy    mean ± std n failed objective vs vanilla",
-        "vanilla  0.300 ± 0.141 2    0/2     0.159     +0.000",
+        "vanilla  0.300 ± 0.141 2    0/2     0.159          -",
         "freeze 4        -0.100 1    1/1    -0.100     -0.400",
         "",
         "running      seed step epoch last score",
@@ -109,7 +109,7 @@ def test_several_models_are_told_apart_and_each_compared_with_its_own_vanilla() 
     lines = [line.rstrip() for line in after(model_sweep())]
     assert lines[0] == "toy: biosses, base, large, pearson on dev"
     assert lines[3] == "best so far: c1, large: vanilla: 0.700 ± 0.141, n 2"
-    assert [line.split()[-1] for line in lines[6:10]] == ["+0.000", "+0.000", "+0.300", "-0.300"]
+    assert [line.split()[-1] for line in lines[6:10]] == ["-", "-", "+0.300", "-0.300"]
     assert any("c2 seed 0 (base: freeze 4): completed" in line for line in plain_lines(model_sweep()))
 
 
@@ -151,7 +151,7 @@ def test_plain_lines() -> None:
     assert "[4/12] c0 seed 3 (vanilla): pruned_unstable, pearson - at epoch 2 of 4: stuck says so" in texts
     assert "[5/12] c1 seed 1 (freeze 2 + reinit 1): errored, to be tried again: OSError: gone" in texts
     assert '[10/12] c2 seed 1 (decay 0.8): errored, pearson - at epoch 0 of 2: ValueError: a, "b"' in texts
-    numbers = "mean 0.050, std 0.208, n 4, failed 2/4, dominated 0, mean_minus_std -0.158"
+    numbers = "mean 0.050, std 0.208, n 4, failed 2/4, mean_minus_std -0.158"
     assert f"configuration c0 (vanilla): {numbers}" in texts
     ends = [t for t in texts if re.match(r"\[\d+/12\] c\d", t)]
     assert len(ends) == 12

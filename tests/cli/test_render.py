@@ -37,10 +37,10 @@ def text() -> str:
 
 
 def test_the_family_table(text: str) -> None:
-    # n, mean, std, min, max, failed, dominated, objective, against vanilla
-    assert cells(text, "freeze+reinit") == "3 0.467 0.451 0.000 0.900 1/3 1 0.016 +0.417"
-    assert cells(text, "decay") == "2 0.200 0.283 0.000 0.400 1/2 0 -0.083 +0.150"
-    assert cells(text, "vanilla") == "4 0.050 0.208 -0.200 0.300 2/4 0 -0.158 +0.000"
+    # n, mean, std, min, max, failed, objective, against vanilla
+    assert cells(text, "freeze+reinit") == "3 0.467 0.451 0.000 0.900 1/4 0.016 +0.417"
+    assert cells(text, "decay") == "2 0.200 0.283 0.000 0.400 1/2 -0.083 +0.150"
+    assert cells(text, "vanilla") == "4 0.050 0.208 -0.200 0.300 2/4 -0.158 -"
 
 
 def test_a_sweep_in_which_every_run_failed_says_so(text: str) -> None:
@@ -67,8 +67,8 @@ def failing_sweep(others: Outcome, **header: Any) -> str:
 def test_a_sweep_in_which_one_run_has_learned_is_not_said_to_have_learned_nothing() -> None:
     """Of the configurations, the one with all its results is the best, though all of them failed."""
     assert "Every run of it failed, though 1 run of others did not." in failing_sweep(Outcome.COMPLETED)
-    dominated = failing_sweep(Outcome.PRUNED_UNDERPERFORMING)
-    assert "Every run of it failed, and so did all others that were not stopped as dominated." in dominated
+    stopped = failing_sweep(Outcome.PRUNED_UNDERPERFORMING)
+    assert "Every run of it failed, and so did all others that ran to their end." in stopped
     assert "nothing in this sweep has learned" in failing_sweep(Outcome.COLLAPSED)
 
 
@@ -95,7 +95,7 @@ def test_failed_runs_come_before_the_objective_and_it_is_said_where_that_decides
 
 
 def test_the_configuration_table_has_the_best_first(text: str) -> None:
-    assert cells(text, "c1") == "freeze 2 + reinit 1 3 0.467 0.451 0.000 0.900 1/3 1 0.016 +0.417"
+    assert cells(text, "c1") == "freeze 2 + reinit 1 3 0.467 0.451 0.000 0.900 1/4 0.016 +0.417"
     assert text.index("\nc0 ") < text.index("\nc1 ") < text.index("\nc2 "), "c1 lacks a seed, so the best is c0"
 
 
@@ -115,8 +115,9 @@ def test_what_it_cost_and_how_trials_ended(text: str) -> None:
     flowing = " ".join(text.split())
     outcomes = "5 completed, 2 collapsed, 1 diverged, 1 pruned_unstable, 1 pruned_underperforming, 1 errored, 1 unfinished."
     assert f"Outcomes: {outcomes}" in flowing
-    assert "Pruning stopped 2 trials and saved 3 of 36 epochs (8%)." in flowing
-    assert "Control group: 2 trials that a pruner wanted stopped ran on; 1 ended well." in flowing
+    assert "Stopped: 2 runs, which saved 5 of 36 epochs (14%)." in flowing
+    group = "Control group: 2 runs went on that were to be stopped; 1 ended well (9% to 91% with 95 % confidence)."
+    assert group in flowing
 
 
 def test_the_best_is_compared_with_vanilla() -> None:
@@ -126,8 +127,8 @@ def test_the_best_is_compared_with_vanilla() -> None:
         for seed, score in enumerate(scores):
             sweep.trial(name, seed, [score])
     text = plain_summary(sweep.finish())
-    assert "pearson 0.700 on dev, std 0.141 over 2 seeds; failed 0/2; +0.500 against vanilla" in text
-    assert "Pruning" not in text
+    assert "pearson 0.700 on dev, std 0.141 over 2 seeds; failed 0/2; +0.500 against the best vanilla (c0)" in text
+    assert "Stopped" not in text
     assert "Control" not in text
     assert "may look better" not in text
 
@@ -139,7 +140,7 @@ def test_several_models_are_each_compared_with_their_own_vanilla() -> None:
     assert re.search(r"^large: freeze .*-0\.300$", text, re.MULTILINE)
     assert re.search(r"^c2 +base: freeze 4 .*\+0\.300$", text, re.MULTILINE)
     assert "Best configuration by mean_minus_std: c1, large: vanilla" in text
-    assert "difference of the means to vanilla of the same model" in " ".join(text.split())
+    assert "minus that of the best vanilla configuration of the same model" in " ".join(text.split())
 
 
 def test_a_best_configuration_without_all_its_seeds_is_marked() -> None:
@@ -149,9 +150,28 @@ def test_a_best_configuration_without_all_its_seeds_is_marked() -> None:
     sweep.trial("c0", 1, [0.1], Outcome.PRUNED_UNDERPERFORMING, rule="median")
     text = plain_summary(sweep.finish("interrupted"))
     assert "No configuration has a result for every seed: this one may look better than it is." in text
-    assert "pearson 0.500 on dev, one seed; failed 0/1" in text
-    assert "Control group: empty, so how often the pruners are wrong is not known." in text
+    assert "pearson 0.500 on dev, one seed; failed 0/2" in text
+    assert "Control group: empty, so how often the stops are wrong is not known." in text
     assert "interrupted after" in text
+
+
+def test_stopped_configurations_stand_apart_with_what_they_had() -> None:
+    sweep = SweepWriter(seeds=range(3), configurations=3)
+    for name, depth in (("c0", 0), ("c1", 3), ("c2", 4)):
+        sweep.configuration(name, freeze_depth=depth)
+        sweep.trial(name, 0, [0.9 - 0.1 * depth])
+    sweep.stop_configuration("c1")
+    sweep.stop_configuration("c0", "failures")
+    for seed in (1, 2):
+        sweep.trial("c2", seed, [0.5])
+    text = plain_summary(sweep.finish())
+    above, below = text.split("Stopped before their last seed, and so not ranked")
+    assert re.search(r"^c2 freeze 4 ", above, re.MULTILINE)
+    assert not re.search(r"^c[01] ", above, re.MULTILINE)
+    assert "Best configuration by mean_minus_std: c2" in text, "though c0 had a higher score"
+    assert cells(below, "c1") == "freeze 3 1/3 0.600 0/1 race, after 1 seed"
+    assert cells(below, "c0") == "vanilla 1/3 0.900 0/1 failures, after 1 seed"
+    assert "against the best vanilla (c0, stopped after 1 seed)" in " ".join(text.split())
 
 
 def test_the_rest_of_many_configurations_is_counted() -> None:
@@ -199,11 +219,12 @@ def test_any_sweep_has_a_summary_at_any_point(sweep: SweepWriter) -> None:
     assert plain_summary(record).endswith("\n")
 
 
-def test_in_a_cross_validation_runs_are_counted_not_seeds() -> None:
-    sweep = SweepWriter(seeds=(0,), folds=2)
+def test_in_a_cross_validation_the_spread_is_that_of_the_seeds_not_of_the_folds() -> None:
+    sweep = SweepWriter(seeds=(0, 1), folds=2)
     sweep.configuration("c0")
-    sweep.trial("c0", 0, [0.5])
+    for seed in (0, 1):
+        for fold, score in enumerate((0.4, 0.6)):
+            sweep.trial("c0", seed, [score + 0.01 * seed], fold=fold)
     text = plain_summary(sweep.finish())
-    assert "No configuration has a result for every run" in text
-    assert "n: runs with a result" in text
-    assert "seed" not in text
+    assert cells(text, "c0") == "vanilla 2 0.505 0.007 0.500 0.510 0/4 0.498 -"
+    assert "n: seeds with a result, each the mean of its folds, failed ones included." in " ".join(text.split())

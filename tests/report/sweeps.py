@@ -43,9 +43,9 @@ class SweepWriter:
         self._add(ev.ConfigurationSuggested, configuration=name, parameters=values, values=full)
         return name
 
-    def start(self, configuration: str, seed: int, *, attempt: int = 1) -> str:
-        trial = f"{configuration}-s{seed}"
-        self._add(ev.TrialStarted, trial=trial, configuration=configuration, seed=seed, attempt=attempt)
+    def start(self, configuration: str, seed: int, *, attempt: int = 1, fold: int | None = None) -> str:
+        trial = f"{configuration}-s{seed}" + ("" if fold is None else f"-f{fold}")
+        self._add(ev.TrialStarted, trial=trial, configuration=configuration, seed=seed, attempt=attempt, fold=fold)
         return trial
 
     def measure(self, trial: str, epoch: int, score: float) -> None:
@@ -60,7 +60,7 @@ class SweepWriter:
         self._add(ev.PruneDecided, trial=trial, step=10, rule=rule, reason=reason, outcome=str(outcome), spared=spared)
 
     def end(self, trial: str, outcome: Outcome, *, attempt: int = 1, **details: Any) -> None:
-        slot = int(trial.rpartition("-s")[2]) % 2
+        slot = int(trial.rpartition("-s")[2].partition("-f")[0]) % 2
         self._add(ev.TrialEnded, trial=trial, attempt=attempt, outcome=str(outcome), worker=f"node:{slot}", **details)
 
     def trial(
@@ -72,10 +72,11 @@ class SweepWriter:
         *,
         rule: str = "",
         spared_by: str = "",
+        fold: int | None = None,
         **details: Any,
     ) -> str:
         """A whole trial: started, measured once an epoch, perhaps pruned by `rule` or spared by it, and ended."""
-        trial = self.start(configuration, seed)
+        trial = self.start(configuration, seed, fold=fold)
         for epoch, score in enumerate(scores, start=1):
             self.measure(trial, epoch, score)
         if spared_by:
@@ -93,6 +94,11 @@ class SweepWriter:
             **{"configuration": configuration, "state": state},
             **{"value": result.objective, "failed_share": result.failed_share},
         )
+
+    def stop_configuration(self, configuration: str, rule: str = "race", *, replicates: int = 1, spared: bool = False) -> None:
+        reason = f"{rule} says so"
+        details = {"rule": rule, "reason": reason, "replicates": replicates, "spared": spared}
+        self._add(ev.ConfigurationStopped, configuration=configuration, **details)
 
     def select(self, configuration: str, reference: str | None) -> None:
         self._add(ev.SelectionMade, configuration=configuration, reference=reference)
@@ -119,7 +125,7 @@ def small_sweep(score: str = "final") -> SweepWriter:
     """Two strategies, four seeds, every outcome at least once; the scores are chosen to be summed by hand.
 
     c0 (vanilla, 4 epochs): 0.1, 0.3 completed; -0.2 collapsed; pruned as unstable after 2 epochs.
-    c1 (freeze 2, reinit 1, 4 epochs): 0.5, 0.9 completed (0.9 spared by `stuck` and tried twice); dominated after 3; diverged.
+    c1 (freeze 2, reinit 1, 4 epochs): 0.5, 0.9 completed (0.9 spared by `stuck` and tried twice); cut short after 3; diverged.
     c2 (decay 0.8, 2 epochs): 0.4 with best 0.6; errored for good; collapsed undefined, spared by `stuck`; unfinished.
     """
     sweep = SweepWriter(seeds=(0, 1, 2, 3), configurations=3, score=score)

@@ -13,7 +13,7 @@ from tests.report.sweeps import NAN, SweepWriter
 
 
 def sweep_with_tests() -> SweepWriter:
-    """c1 wins over vanilla: its third run is dominated and never tested, its fourth has lost its weights."""
+    """c1 wins over vanilla: its third run was cut short and is never tested, its fourth has lost its weights."""
     sweep = SweepWriter(seeds=(0, 1, 2, 3))
     sweep.configuration("c0")
     sweep.configuration("c1", reinit_count=1)

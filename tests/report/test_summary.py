@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
 from blurb_tune.core.trial import Outcome
+from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.summary import summarise
 from tests.report.sweeps import SweepWriter, model_sweep, small_sweep, sweeps
@@ -41,10 +43,11 @@ def test_families(summary: dict[str, Any]) -> None:
     # Wilson 1927 with z = 1.96: centre (2 + z^2 / 2) / (4 + z^2), and 1/2 is its own centre.
     half = 1.959964 * math.sqrt(0.25 / 4 + 1.959964**2 / 64) / (1 + 1.959964**2 / 4)
     assert vanilla["failed_share_interval"] == pytest.approx([0.5 - half, 0.5 + half], abs=1e-6)
-    assert (mixed["n"], mixed["failed"], mixed["dominated"]) == (3, 1, 1)
+    assert (mixed["n"], mixed["failed"], mixed["underperforming"]) == (3, 1, 1)
     assert (decay["n"], decay["errored"], decay["min"], decay["max"]) == (2, 1, 0.0, 0.4)
-    differences = [f["difference_to_vanilla"] for f in summary["families"]]
-    assert differences == pytest.approx([0.0, 1.4 / 3 - 0.05, 0.15])
+    assert vanilla["difference_to_vanilla"] is None, "there is one vanilla configuration, which is the reference"
+    assert [f["difference_to_vanilla"] for f in (mixed, decay)] == pytest.approx([1.4 / 3 - 0.05, 0.15])
+    assert summary["references"] == {"minilm": {"configuration": "c0", "n": 4, "cut_short": False}}
 
 
 def test_configurations_in_the_order_of_suggestion(summary: dict[str, Any]) -> None:
@@ -58,7 +61,7 @@ def test_configurations_in_the_order_of_suggestion(summary: dict[str, Any]) -> N
 
 
 def test_the_best_configuration_has_all_its_seeds(summary: dict[str, Any]) -> None:
-    """c1 has the higher objective, but one of its seeds was cut short as dominated."""
+    """c1 has the higher objective, but one of its seeds was cut short."""
     assert summary["configurations"][1]["objective"] > summary["configurations"][0]["objective"]
     best = summary["best_configuration"]
     assert (best["configuration"], best["strategy"], best["n"], best["failed"]) == ("c0", "vanilla", 4, 2)
@@ -67,9 +70,9 @@ def test_the_best_configuration_has_all_its_seeds(summary: dict[str, Any]) -> No
 
 def test_the_best_evaluation_counts_where_the_spec_says_so() -> None:
     families = summarise(small_sweep(score="best").record)["families"]
-    # c0: 0.2, 0.3, collapsed with best 0.0, unstable with best 0.2; c2: 0.6, collapsed with best 0.1.
+    # c0: 0.2, 0.3, collapsed with best 0.0, unstable with 0.0 at its stop; c2: 0.6, collapsed with best 0.1.
     assert {f["family"]: f["mean"] for f in families} == pytest.approx(
-        {"vanilla": 0.7 / 4, "freeze+reinit": 1.4 / 3, "decay": 0.7 / 2}
+        {"vanilla": 0.5 / 4, "freeze+reinit": 1.4 / 3, "decay": 0.7 / 2}
     )
 
 
@@ -132,6 +135,38 @@ def test_several_models() -> None:
     assert differences["large: freeze"] == pytest.approx(-0.3)
 
 
+def test_a_stopped_configuration_says_by_what_and_why() -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=2)
+    for name, depth in (("c0", 0), ("c1", 1)):
+        sweep.configuration(name, freeze_depth=depth)
+        sweep.trial(name, 0, [0.5])
+    sweep.stop_configuration("c1")
+    configurations = {c["configuration"]: c["stopped"] for c in summarise(sweep.record)["configurations"]}
+    assert configurations["c0"] is None
+    assert configurations["c1"] == {
+        **{"rule": "race", "reason": "race says so", "replicates": 1, "spared": False, "reopened": False}
+    }
+
+
+def test_how_alike_a_seed_s_scores_are_is_told() -> None:
+    sweep = SweepWriter(seeds=range(4), configurations=2)
+    for name, depth, sign in (("c0", 0, 1), ("c1", 1, 1), ("c2", 2, -1)):
+        sweep.configuration(name, freeze_depth=depth)
+        for seed, luck in enumerate((0.1, -0.1, 0.2, 0.0)):
+            sweep.trial(name, seed, [0.5 + sign * luck])
+    assert summarise(sweep.record)["seed_correlation"] == {"mean": pytest.approx(-1 / 3), "pairs": 3}
+
+
+def test_batches_that_memory_did_not_hold_are_told() -> None:
+    sweep = small_sweep()
+    for index, event in enumerate(sweep.events):
+        if isinstance(event, ev.Measured):
+            size = 8 if event.trial == "c0-s1" else 16
+            sweep.events[index] = replace(event, measurement=replace(event.measurement, micro_batch_size=size))
+    (note,) = summarise(sweep.record)["notes"]
+    assert note.startswith("memory did not hold whole batches in 1 trial")
+
+
 @settings(max_examples=40, deadline=None)
 @given(sweeps())
 def test_counts_add_up_and_no_number_is_undefined(sweep: SweepWriter) -> None:
@@ -139,7 +174,7 @@ def test_counts_add_up_and_no_number_is_undefined(sweep: SweepWriter) -> None:
     summary = summarise(record)
     assert sum(summary["outcomes"].values()) + summary["unfinished"] == len(record.trials)
     for groups in (summary["families"], summary["configurations"]):
-        results = sum(g["n"] + g["dominated"] + g["errored"] for g in groups)
+        results = sum(g["n"] + g["underperforming"] + g["errored"] for g in groups)
         assert results == sum(summary["outcomes"].values())
     assert all(not isinstance(v, float) or math.isfinite(v) for v in leaves(summary))
 

@@ -102,7 +102,7 @@ def test_the_dev_score_follows_the_score_rule(rule: str, expected: str) -> None:
 
 def test_a_row_per_configuration() -> None:
     found = rows(configurations_csv(small_sweep().record))
-    counts = ("configuration", "strategy", "n", "completed", "failed", "pruned", "dominated", "errored", "state")
+    counts = ("configuration", "strategy", "n", "completed", "failed", "pruned", "underperforming", "errored", "state")
     assert [tuple(row[name] for name in counts) for row in found] == [
         ("c0", "vanilla", "4", "2", "2", "1", "0", "0", "COMPLETE"),
         ("c1", "freeze 2 + reinit 1", "3", "2", "1", "1", "1", "0", "COMPLETE"),
@@ -130,7 +130,7 @@ def test_several_models_are_told_apart() -> None:
 
 def test_the_model_is_the_first_hyperparameter() -> None:
     assert TRIAL_COLUMNS[TRIAL_COLUMNS.index("train_seconds") + 1] == "model"
-    assert CONFIGURATION_COLUMNS[CONFIGURATION_COLUMNS.index("state") + 1] == "model"
+    assert CONFIGURATION_COLUMNS[CONFIGURATION_COLUMNS.index("vs_vanilla_of_same_settings") + 1] == "model"
 
 
 def test_a_configuration_without_results_has_empty_cells() -> None:

@@ -58,7 +58,7 @@ def test_a_cross_validation_runs_every_fold_with_every_seed_and_can_be_taken_up(
     assert sweep.planned_trials == 24
     assert before
     assert before.items() <= {t.trial_id: t.attempt for t in record.trials.values()}.items(), "none was run again"
-    assert all(result.n + result.errored + result.dominated == 6 for result in record.by_configuration())
+    assert all(r.completed + r.failed + r.errored + r.underperforming == 6 for r in record.by_configuration())
 
 
 def test_the_winner_is_named_once_and_beside_vanilla_of_its_model(tmp_path: Path) -> None:
