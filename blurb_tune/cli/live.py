@@ -174,7 +174,7 @@ class PlainLines:
 
     def _configuration_end(self, event: ConfigurationEnded) -> str:
         record = self._progress.record
-        result = record.group(event.configuration, record.trials_of(event.configuration))
+        result = record.result_of(event.configuration)
         label = record.label(event.configuration)
         numbers = f"mean {score(result.spread.mean)}, std {score(result.spread.std)}, n {result.n}"
         failed = f"failed {share(result.failed, result.ended)}"

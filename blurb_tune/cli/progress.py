@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import fmean
 
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
@@ -73,14 +72,13 @@ class Progress:
             self._standing = None
 
     def counts(self) -> Counts:
-        outcomes = [t.outcome for t in self.record.trials.values() if t.is_final and t.outcome is not None]
-        errored = outcomes.count(Outcome.ERRORED)
+        outcomes = {Outcome(name): count for name, count in self.record.outcome_counts().items()}
         return Counts(
             running=len(self.running),
-            finished=len(outcomes) - errored,
-            pruned=sum(outcome.is_pruned for outcome in outcomes),
-            failed=sum(outcome.is_failed for outcome in outcomes),
-            errored=errored,
+            finished=sum(count for outcome, count in outcomes.items() if outcome is not Outcome.ERRORED),
+            pruned=sum(count for outcome, count in outcomes.items() if outcome.is_pruned),
+            failed=sum(count for outcome, count in outcomes.items() if outcome.is_failed),
+            errored=outcomes[Outcome.ERRORED],
         )
 
     def total(self) -> int | None:
@@ -91,9 +89,8 @@ class Progress:
         header = self.record.started
         if header is None or header.configurations is None:
             return None
-        ended = {name for name, c in self.record.configurations.items() if c.state is not None}
-        had = sum(t.configuration_id in ended for t in self.record.trials.values())
-        return had + max(header.configurations - len(ended), 0) * header.runs
+        ended = len(self.record.configurations) - len(self.record.open_configurations)
+        return self.record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.runs
 
     def seconds_left(self, now: float) -> float | None:
         """About how long the sweep will take from `now` (seconds since the epoch); None while there is nothing to go by.
@@ -105,15 +102,14 @@ class Progress:
         total = self.total()
         if total is None:
             return None
-        final = [t for t in self.record.trials.values() if t.is_final]
-        took = [t.ended - t.started for t in final if t.ended is not None and t.outcome is not Outcome.ERRORED]
+        took, trials = self.record.seconds_of_ended_trials()
         expected = {t.trial_id: self._expected_seconds(t) for t in self.running.values()}
-        known = took + [seconds for seconds in expected.values() if seconds is not None]
-        if not known:
+        known = [seconds for seconds in expected.values() if seconds is not None]
+        if not trials and not known:
             return None
-        mean = fmean(known)
+        mean = (took + sum(known)) / (trials + len(known))
         rests = [max((expected[t.trial_id] or mean) - (now - t.started), 0.0) for t in self.running.values()]
-        waiting = max(total - len(final) - len(self.running), 0)
+        waiting = max(total - self.counts().done - len(self.running), 0)
         return max((sum(rests) + waiting * mean) / self.record.slots, max(rests, default=0.0))
 
     def standing(self, most_strategies: int) -> Standing:

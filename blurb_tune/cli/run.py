@@ -35,6 +35,7 @@ from blurb_tune.tracking.server import dashboard_command, dashboard_url
 from blurb_tune.tracking.writer import TrackingWriter
 
 _SECONDS_BETWEEN_TABLES = 30.0
+_REST_BETWEEN_TABLES = 20  # times what writing them took: it grows with the sweep, and must not slow it down
 _FLUSH_SECONDS = 60.0
 
 
@@ -49,7 +50,7 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
     paths = SweepPaths(output or default_folder(plan))
     check_folder(plan, paths)
     console = Console(quiet=quiet or as_json)
-    tables, tracking = _Tables(paths), _Tracking(paths, plan.spec)
+    tables, tracking = Tables(paths), Tracking(paths, plan.spec)
     past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
     failure: BlurbTuneError | None = None
     if past.status == "finished":
@@ -120,22 +121,29 @@ def write_everything(record: SweepRecord, paths: SweepPaths) -> None:
     plot_scores(record, paths.plot)
 
 
-class _Tables:
+class Tables:
     """Keeps the tables in step with the log, now and then: somebody may look at them while the sweep runs."""
 
     def __init__(self, paths: SweepPaths):
         self._paths = paths
-        self._written = time.monotonic()
+        self._record: SweepRecord | None = None
+        self._due = time.monotonic() + _SECONDS_BETWEEN_TABLES
 
     def on_event(self, event: ev.Event) -> None:
-        is_due = isinstance(event, ev.ConfigurationEnded) and time.monotonic() - self._written > _SECONDS_BETWEEN_TABLES
+        if self._record is None:  # of a sweep that is resumed the log holds what came before
+            self._record = SweepRecord.read(self._paths.events)
+        else:
+            self._record.apply(event)
+        is_due = isinstance(event, ev.ConfigurationEnded) and time.monotonic() > self._due
         # At the end at once: whoever sent SIGTERM may not wait until Ray is gone.
         if is_due or isinstance(event, ev.SweepEnded):
-            write_all(SweepRecord.read(self._paths.events), self._paths)
-            self._written = time.monotonic()
+            started = time.monotonic()
+            write_all(self._record, self._paths)
+            took = time.monotonic() - started
+            self._due = time.monotonic() + max(_SECONDS_BETWEEN_TABLES, _REST_BETWEEN_TABLES * took)
 
 
-class _Tracking:
+class Tracking:
     """Has a writer follow the log from the first event on: before it there may be no folder to follow."""
 
     def __init__(self, paths: SweepPaths, spec: SweepSpec):

@@ -100,7 +100,7 @@ class TrialConfig:
     fold: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """What a trial reports at one evaluation.
 

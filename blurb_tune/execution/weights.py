@@ -57,8 +57,7 @@ class WeightsKeeper:
 
 def contenders(record: SweepRecord) -> set[str]:
     """The names of weights that may still be asked for: of configurations at work, and of those that lead."""
-    at_work = {name for name, configuration in record.configurations.items() if configuration.state is None}
-    names = at_work | record.leaders()
+    names = {*record.open_configurations, *record.leaders()}
     return {weights_name(trial.trial_id, trial.attempt) for name in names for trial in record.trials_of(name)}
 
 

@@ -6,7 +6,8 @@ The driver resumes from this, the reports and the terminal view are drawn from i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from blurb_tune.results.groups import GroupResult, best_of
 from blurb_tune.stats.stability import aggregate, spread
 
 
-@dataclass
+@dataclass(slots=True)
 class TrialRecord:
     """One trial, of its latest attempt.
 
@@ -116,6 +117,12 @@ class SweepRecord:
         self.trials: dict[str, TrialRecord] = {}
         self._trials_of: dict[str, dict[str, TrialRecord]] = {}
         self._groups: dict[str, GroupResult] = {}
+        self._outcomes: Counter[Outcome] = Counter()
+        self._seconds: dict[str, float] = {}
+        self._total_seconds = 0.0
+        self._open: dict[str, None] = {}
+        self._trials_of_ended = 0
+        self._leaders: dict[str | None, GroupResult] | None = {}
         self.configurations: dict[str, ConfigurationRecord] = {}
         self.selection: ev.SelectionMade | None = None
         self.tests: dict[str, ev.Tested] = {}
@@ -158,8 +165,10 @@ class SweepRecord:
                     event.configuration, event.parameters, Configuration(**values)
                 )
                 self._trials_of[event.configuration] = {}
+                self._open[event.configuration] = None
             case ev.TrialStarted():
                 before = self.trials.get(event.trial)
+                self._uncount(before)
                 self.lost_seconds += before.train_seconds if before else 0.0
                 errors, losses = (before.errors, before.losses) if before else (0, 0)
                 if before and before.outcome is Outcome.ERRORED:
@@ -175,20 +184,25 @@ class SweepRecord:
                 self.trials[event.trial].prunes.append(event)
             case ev.TrialEnded():
                 trial = self.trials[event.trial]
+                self._uncount(trial)
                 trial.outcome = Outcome(event.outcome)
                 trial.reason, trial.error, trial.worker = event.reason, event.error, event.worker
                 trial.setup_seconds, trial.ended, trial.will_retry = event.setup_seconds, event.time, event.retry
                 trial.by_machine = event.by_machine
+                self._count(trial)
                 self._groups.pop(trial.configuration_id, None)
             case ev.ConfigurationStopped():
                 stopped = self.configurations[event.configuration]
                 stopped.stopped, stopped.is_out = event, not event.spared
             case ev.ConfigurationReopened():
                 reopened = self.configurations[event.configuration]
+                self._take_up(reopened)
                 reopened.reopened, reopened.is_out, reopened.state = True, False, None
             case ev.ConfigurationEnded():
                 ended = self.configurations[event.configuration]
+                self._take_up(ended)
                 ended.state, ended.value = event.state, event.value
+                self._put_down(ended)
             case ev.SelectionMade():
                 self.selection = event
             case ev.Tested():
@@ -197,6 +211,42 @@ class SweepRecord:
                 self.status = event.status
                 self.wall_seconds += event.wall_seconds
         self._last_time = event.time
+
+    def _uncount(self, trial: TrialRecord | None) -> None:
+        if trial is not None and trial.is_final and trial.outcome is not None:
+            self._outcomes[trial.outcome] -= 1
+            self._total_seconds -= self._seconds.pop(trial.trial_id, 0.0)
+
+    def _count(self, trial: TrialRecord) -> None:
+        if trial.is_final and trial.outcome is not None:
+            self._outcomes[trial.outcome] += 1
+            if trial.outcome is not Outcome.ERRORED and trial.ended is not None:
+                self._seconds[trial.trial_id] = trial.ended - trial.started
+                self._total_seconds += self._seconds[trial.trial_id]
+
+    def _take_up(self, configuration: ConfigurationRecord) -> None:
+        """It is at work again, if it had ended."""
+        if configuration.state is not None:
+            self._trials_of_ended -= len(self._trials_of[configuration.configuration_id])
+            self._open[configuration.configuration_id] = None
+            self._leaders = None
+
+    def _put_down(self, configuration: ConfigurationRecord) -> None:
+        """It has ended, and may lead from now on."""
+        name = configuration.configuration_id
+        self._open.pop(name, None)
+        self._trials_of_ended += len(self._trials_of[name])
+        if self._leaders is not None:
+            self._let_compete(self._leaders, configuration)
+
+    def _let_compete(self, leaders: dict[str | None, GroupResult], configuration: ConfigurationRecord) -> None:
+        """Put it in the place of the best of all, and of the best vanilla one of its model, if it is better."""
+        is_vanilla = configuration.configuration.strategy.is_vanilla
+        result = self.result_of(configuration.configuration_id)
+        for place in (None, configuration.configuration.model) if is_vanilla else (None,):
+            best = self._best([leaders[place], result] if place in leaders else [result])
+            if best is not None:
+                leaders[place] = best
 
     @property
     def header(self) -> ev.SweepStarted:
@@ -326,9 +376,20 @@ class SweepRecord:
 
         One that is at work is none, however well it stands after its first seeds.
         """
-        ended = [result for result in self.by_configuration() if self.configurations[result.name].state is not None]
-        leaders = [self._best(ended), *self._references(ended).values()]
-        return {leader.name for leader in leaders if leader is not None}
+        return {leader.name for leader in self._leading().values()}
+
+    @property
+    def leader(self) -> GroupResult | None:
+        """The best of the ended configurations."""
+        return self._leading().get(None)
+
+    def _leading(self) -> dict[str | None, GroupResult]:
+        if self._leaders is None:
+            self._leaders = {}
+            for configuration in self.configurations.values():
+                if configuration.state is not None:
+                    self._let_compete(self._leaders, configuration)
+        return self._leaders
 
     def _references(self, results: Iterable[GroupResult]) -> dict[str, GroupResult]:
         vanilla: dict[str, list[GroupResult]] = {}
@@ -341,5 +402,17 @@ class SweepRecord:
 
     def outcome_counts(self) -> dict[str, int]:
         """How many final trials ended in each way, every outcome named."""
-        finals = [t.outcome for t in self.trials.values() if t.is_final]
-        return {str(outcome): finals.count(outcome) for outcome in Outcome}
+        return {str(outcome): self._outcomes[outcome] for outcome in Outcome}
+
+    @property
+    def open_configurations(self) -> Collection[str]:
+        """Those that have not ended."""
+        return self._open.keys()
+
+    @property
+    def trials_of_ended_configurations(self) -> int:
+        return self._trials_of_ended
+
+    def seconds_of_ended_trials(self) -> tuple[float, int]:
+        """What the final trials took from start to end, errored ones left out, and how many they are."""
+        return self._total_seconds, len(self._seconds)

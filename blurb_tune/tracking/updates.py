@@ -11,7 +11,7 @@ from blurb_tune.core.trial import Measurement, Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.final_scores import final_results
-from blurb_tune.results.groups import GroupResult, best_of
+from blurb_tune.results.groups import GroupResult
 
 PREFIX = "blurb_tune."
 SWEEP_ID, TRIAL_ID, ATTEMPT, ROLE = (PREFIX + name for name in ("sweep_id", "trial_id", "attempt", "role"))
@@ -63,7 +63,7 @@ class RunBuilder:
         self.record = SweepRecord()
         self._updates: dict[str | None, RunUpdate] = {}
         self._non_finite: dict[str, set[str]] = {}
-        self._results: dict[str, GroupResult] = {}
+        self._ended: set[str] = set()
 
     def apply(self, event: ev.Event) -> None:
         """Take one event in. Raises LookupError when the log does not begin with the start of a sweep."""
@@ -160,8 +160,8 @@ class RunBuilder:
 
     def _end_configuration(self, event: ev.ConfigurationEnded) -> None:
         name = event.configuration
-        result = self.record.group(name, self.record.trials_of(name))
-        self._results[name] = result
+        result = self.record.result_of(name)
+        self._ended.add(name)
         spread = result.spread
         values = {
             "mean": spread.mean,
@@ -173,10 +173,10 @@ class RunBuilder:
         }
         defined = {f"configuration/{_safe(name)}/{key}": value for key, value in values.items() if not math.isnan(value)}
         update = self._update(None)
-        _add(update, defined, event.time, len(self._results))
-        best = best_of(self._results.values(), self.record.header.replicates)
+        _add(update, defined, event.time, len(self._ended))
+        best = self.record.leader
         if best is not None:
-            _add(update, {"best/objective": best.objective}, event.time, len(self._results))
+            _add(update, {"best/objective": best.objective}, event.time, len(self._ended))
             update.tags |= self._tags_of_best(best)
 
     def _tags_of_best(self, best: GroupResult) -> dict[str, str]:
@@ -201,7 +201,7 @@ class RunBuilder:
         update = self._update(None)
         counts = {f"outcome/{name}": float(count) for name, count in self.record.outcome_counts().items()}
         seconds = {"wall_seconds": self.record.wall_seconds, "train_seconds": self.record.train_seconds}
-        _add(update, counts | seconds, event.time, len(self._results))
+        _add(update, counts | seconds, event.time, len(self._ended))
         update.tags |= _tags(outcome=event.status)
         update.status = "FINISHED" if event.status == "finished" else "KILLED"
         update.ended = _milliseconds(event.time)
