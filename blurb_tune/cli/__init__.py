@@ -10,7 +10,9 @@ def main() -> None:
     """
     try:
         from blurb_tune.cli.app import app
+        from blurb_tune.cli.streams import Unbroken
 
+        sys.stdout, sys.stderr = Unbroken(sys.stdout), Unbroken(sys.stderr)
         app()
     except KeyboardInterrupt:
         from blurb_tune.core.errors import ExitCode

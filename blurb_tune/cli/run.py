@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -66,15 +66,18 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
                 # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
                 failure = error
     record = SweepRecord.read(paths.events)
-    write_everything(record, paths)
+    unwritten = write_everything(record, paths)
     delivery = tracking.finish()
     if failure is not None and not as_json:
         record.status = "stopped"  # to the log it is an interruption like any other, to the user it is not
     _show_result(console, record, paths, quiet=quiet, as_json=as_json)
     _warn_undelivered(delivery, paths)
+    for fault in unwritten:
+        print(f"{fault}; the same command again writes it", file=sys.stderr)
     if failure is not None:
         raise failure
-    return _exit_code(record)
+    code = _exit_code(record)
+    return ExitCode.FAILED if unwritten and code is ExitCode.DONE else code
 
 
 def sync_command(paths: SweepPaths) -> ExitCode:
@@ -113,12 +116,21 @@ def tracking_target(paths: SweepPaths, spec: SweepSpec) -> tuple[str, str]:
     return tracking_uri(paths, spec.tracking.uri), spec.tracking.experiment or f"blurb-tune/{spec.task_name}"
 
 
-def write_everything(record: SweepRecord, paths: SweepPaths) -> None:
-    """The tables and the plot."""
+def write_everything(record: SweepRecord, paths: SweepPaths) -> list[str]:
+    """The tables and the plot; what cannot be written is told, and costs nothing else."""
     from blurb_tune.report.plot import plot_scores
 
-    write_all(record, paths)
-    plot_scores(record, paths.plot)
+    faults = []
+    writers: dict[str, Callable[[], None]] = {
+        "tables": lambda: write_all(record, paths),
+        "plot": lambda: plot_scores(record, paths.plot),
+    }
+    for what, write in writers.items():
+        try:
+            write()
+        except OSError as error:
+            faults.append(f"{error.filename2 or error.filename or paths.root}: the {what} cannot be written ({error.strerror or error})")
+    return faults
 
 
 class Tables:

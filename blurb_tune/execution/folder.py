@@ -90,7 +90,7 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes
         configurations=plan.configurations,
         trivial_score=facts.trivial_score,
         trivial_loss=facts.trivial_loss,
-        noise_bound=facts.level.noise_bound,
+        noise_bound=facts.level(None).noise_bound,
         log_version=ev.LOG_VERSION,
         slots=slots,
         folds=facts.folds,

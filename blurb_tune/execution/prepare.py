@@ -14,6 +14,7 @@ from blurb_tune.models.catalogue import ModelInfo
 from blurb_tune.models.encoder import load_pretrained, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.preflight import Plan
+from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.sweep.sweep import SweepFacts
 from blurb_tune.tasks.cache import cache_folder, cached_encode
@@ -106,7 +107,13 @@ def facts_of(plan: Plan, environment: TrialEnvironment) -> SweepFacts:
         trivial_score=level.score,
         noise_bound=level.noise_bound,
         folds=len(sizes) if isinstance(data, FoldedData) else 0,
+        levels=_levels(plan, environment) if isinstance(data, FoldedData) else (),
     )
+
+
+def _levels(plan: Plan, environment: TrialEnvironment) -> tuple[TrivialLevel, ...]:
+    model = next(iter(environment.models.values()))
+    return tuple(model.fold(fold).trivial.level(plan.metric) for fold in range(plan.source.folds or 0))
 
 
 def notes_of(plan: Plan, environment: TrialEnvironment, nodes: int) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -100,17 +101,28 @@ class EventLog:
         self._observers.append(_Observer(observer))
 
     def append(self, event: Event) -> None:
-        """Write the event through to the file, then call followers and observers."""
-        self._file.write(to_line(event).encode("utf-8") + b"\n")
-        self._file.flush()
+        """Write the event through to the file, then call followers and observers.
+
+        Raises BlurbTuneError when it cannot be written, such as on a full disk: nobody has heard of the event then.
+        """
+        try:
+            self._file.write(to_line(event).encode("utf-8") + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise BlurbTuneError(
+                f"{self._path}: the event log cannot be written ({error.strerror}); run the same command again once it can"
+            ) from None
         for follower in self._followers:
             follower(event)
         for observer in self._observers:
             observer(event)
 
     def close(self) -> None:
-        self._file.close()
-        self._lock.close()
+        try:
+            with suppress(OSError):  # of what could not be written, which has been told
+                self._file.close()
+        finally:
+            self._lock.close()
 
     def __enter__(self) -> Self:
         return self

@@ -64,7 +64,8 @@ class SweepFacts:
 
     blocks: encoder blocks by model. train_examples: size of the training set, of each fold's in a cross-validation.
     trivial_loss and trivial_score: the trivial predictor's train loss and dev score. noise_bound: the dev score that noise
-    reaches (`results.trivial`), the trivial score where it is NaN. folds: 0 without cross-validation.
+    reaches (`results.trivial`), the trivial score where it is NaN. folds: 0 without cross-validation. levels: the trivial
+    level of each fold, by which its runs are judged; that of all data where there is none.
     """
 
     blocks: Mapping[str, int]
@@ -73,9 +74,12 @@ class SweepFacts:
     trivial_score: float
     folds: int = 0
     noise_bound: float = math.nan
+    levels: Sequence[TrivialLevel] = ()
 
-    @property
-    def level(self) -> TrivialLevel:
+    def level(self, fold: int | None) -> TrivialLevel:
+        """By which a run is judged."""
+        if self.levels and fold is not None:
+            return self.levels[fold]
         bound = self.trivial_score if math.isnan(self.noise_bound) else self.noise_bound
         return TrivialLevel(self.trivial_score, bound, self.trivial_loss)
 
@@ -106,7 +110,6 @@ class Sweep:
         self.record = SweepRecord.of(past[:1])
         self._study: Study = study or ConfigurationStudy(spec, facts.blocks, study_name=self.record.header.sweep_id)
         self._steps = steps or self._steps_by_size
-        self._level = facts.level
         folds = range(facts.folds) if facts.folds else (None,)
         self._runs = [(seed, fold) for seed in spec.seeds for fold in folds]
         self._runs_per_seed = max(1, facts.folds)
@@ -345,7 +348,7 @@ class Sweep:
             return Prune(Outcome.PRUNED_UNDERPERFORMING, configuration.stopped.rule, reason)
         if trial.is_control:
             return Continue()
-        decision = judge(self._spec.pruning.instability, self._level, self._histories[trial.trial_id])
+        decision = judge(self._spec.pruning.instability, self._facts.level(trial.fold), self._histories[trial.trial_id])
         if isinstance(decision, Continue):
             return decision
         spared = decision.outcome.is_pruned and self._is_control(trial.trial_id)

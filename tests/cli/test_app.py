@@ -129,6 +129,23 @@ def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["small.yaml"]
 
 
+@pytest.mark.ray
+def test_a_sweep_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SPEC)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    arguments = command("run", "small.yaml", "--output", "out", "--set", "seeds=1")
+    process = subprocess.Popen(
+        arguments, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    assert "sweep small started" in process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=300) == ExitCode.DONE
+    paths = SweepPaths(tmp_path / "out")
+    assert json.loads(paths.summary.read_text())["status"] == "finished"
+    assert paths.plot.exists()
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A sweep run to its end from the command line: its working directory and what was printed."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from blurb_tune.cli.run import _exit_code, run_command
+from blurb_tune.cli.run import _exit_code, run_command, write_everything
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
@@ -76,3 +76,17 @@ def test_a_sweep_that_stopped_on_an_error_is_not_called_interrupted(
     assert "stopped after" in printed
     assert "nterrupted" not in printed
     assert SweepPaths(tmp_path / "out").summary.exists(), "what there is, is shown and kept"
+
+
+def test_a_file_that_cannot_be_written_is_told_and_costs_no_other(tmp_path: Path) -> None:
+    paths = SweepPaths(tmp_path)
+    assert write_everything(finished(), paths) == []
+    before = paths.trials.read_bytes()
+    paths.plot.unlink()
+    paths.plot.mkdir()
+    (paths.plot / "x").touch()
+    (fault,) = write_everything(finished(outcome=Outcome.COLLAPSED), paths)
+    assert "scores.png" in fault
+    assert "the plot cannot be written" in fault
+    assert paths.trials.read_bytes() != before, "the tables are new"
+    assert {path.name for path in tmp_path.iterdir()} == {"trials.csv", "configurations.csv", "summary.json", "scores.png"}

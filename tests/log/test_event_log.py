@@ -67,3 +67,48 @@ def test_an_event_is_on_disk_before_a_listener_hears_of_it(paths: SweepPaths) ->
         log.append(ev.SweepResumed(slots=1))
         log.append(ev.SweepResumed(slots=2))
     assert seen == [True, True]
+
+
+def test_a_full_disk_is_told_and_nobody_hears_of_what_is_not_written(paths: SweepPaths) -> None:
+    events = fill(paths, 2)
+    heard: list[ev.Event] = []
+    with EventLog(paths.events, paths.lock) as log:
+        log.follow(heard.append)
+        with Path("/dev/full").open("r+b", buffering=0) as full:
+            log._file, kept = full, log._file
+            with pytest.raises(BlurbTuneError, match=r"events.jsonl: .*cannot be written \(No space left"):
+                log.append(events[0])
+            log._file = kept
+    assert heard == []
+    assert [event for event, _ in read_events(paths.events)] == events
+
+
+def test_an_observer_that_fails_stops_nothing_and_is_dropped_after_several_faults(
+    paths: SweepPaths, caplog: pytest.LogCaptureFixture
+) -> None:
+    called: list[str] = []
+
+    def broken(event: ev.Event) -> None:
+        called.append("broken")
+        raise OSError("No space left on device")
+
+    with EventLog(paths.events, paths.lock) as log:
+        log.observe(broken)
+        log.observe(lambda event: called.append("sound"))
+        for index in range(8):
+            log.append(ev.TrialStarted(trial=f"t{index}", configuration="c000", seed=index, attempt=1))
+    assert called.count("sound") == 8
+    assert called.count("broken") == 5
+    assert [record.message.split(" and ")[-1] for record in caplog.records] == [
+        "the sweep goes on: OSError('No space left on device')", "is left out from now on"
+    ]  # fmt: skip
+
+
+def test_a_follower_that_fails_is_heard(paths: SweepPaths) -> None:
+    def broken(event: ev.Event) -> None:
+        raise RuntimeError("state and log differ")
+
+    with EventLog(paths.events, paths.lock) as log:
+        log.follow(broken)
+        with pytest.raises(RuntimeError, match="differ"):
+            log.append(ev.TrialStarted(trial="t", configuration="c000", seed=0, attempt=1))

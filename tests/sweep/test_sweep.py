@@ -17,6 +17,7 @@ from blurb_tune.log.event_log import read_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import make_plan
 from blurb_tune.replay.simulator import LOST
+from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.spec import load_spec
 from blurb_tune.sweep.sweep import Sweep, SweepFacts
 from tests.sweep.simulation import FACTS, make_spec, open_log, report, results, simulate, usual
@@ -59,6 +60,17 @@ def test_a_cross_validation_runs_every_fold_with_every_seed_and_can_be_taken_up(
     assert before
     assert before.items() <= {t.trial_id: t.attempt for t in record.trials.values()}.items(), "none was run again"
     assert all(r.completed + r.failed + r.errored + r.underperforming == 6 for r in record.by_configuration())
+
+
+def test_the_runs_of_a_fold_are_judged_by_its_own_trivial_level(tmp_path: Path) -> None:
+    """At 0.1 a run is at the trivial level of fold 1 alone."""
+    levels = (TrivialLevel(0.0, 0.05, 2.0), TrivialLevel(0.0, 0.5, 2.0))
+    facts = replace(FACTS, folds=2, train_examples=(64, 64), levels=levels)
+    stuck = [*(report(i, 0.1, loss=1.99) for i in (1, 2, 3, 4)), report(5, 0.1, outcome=Outcome.COMPLETED)]
+    pruning = {"race": "none", "control_share": 0.0, "instability": EARLY}
+    sweep = simulate(tmp_path, make_spec(pruning=pruning), lambda trial: list(stuck), facts=facts)
+    outcomes = {(t.fold, t.outcome) for t in sweep.record.trials.values()}
+    assert outcomes == {(0, Outcome.COMPLETED), (1, Outcome.PRUNED_UNSTABLE)}
 
 
 def test_the_winner_is_named_once_and_beside_vanilla_of_its_model(tmp_path: Path) -> None:
