@@ -129,7 +129,9 @@ def write_everything(record: SweepRecord, paths: SweepPaths) -> list[str]:
         try:
             write()
         except OSError as error:
-            faults.append(f"{error.filename2 or error.filename or paths.root}: the {what} cannot be written ({error.strerror or error})")
+            faults.append(
+                f"{error.filename2 or error.filename or paths.root}: the {what} cannot be written ({error.strerror or error})"
+            )
     return faults
 
 
