@@ -19,6 +19,9 @@ _LARGEST_TABLE = 4_000_000
 _MOST_ENUMERATED = 2**12
 _TOLERANCE = 1e-12
 
+# Of the first replicates, (draws, m * first), and of each later one, (draws, m).
+_Relabelings = tuple[NDArray[np.int32], list[NDArray[np.int32]]]
+
 
 def losers(scores: NDArray[np.float64], *, planned: int, first: int, alpha: float) -> list[int]:
     """The rows that are worse than the leading one, the worst first; a look after n replicates.
@@ -30,8 +33,8 @@ def losers(scores: NDArray[np.float64], *, planned: int, first: int, alpha: floa
     Statistic: max_j mean_j - mean_i. Under the hypothesis that all are alike, the scores of the first n0 replicates are
     exchangeable, and within each later replicate its m scores are. Spending is linear: by look n at most alpha * n / N of the
     relabelings are rejected, those of earlier looks included (Lan & DeMets 1983; group-sequential permutation as AdaStop,
-    arXiv 2306.10882; the identity is among the draws, Phipson & Smyth 2010). Of those rejected the worst leaves, and the rest
-    is tested again, since a straggler widens the distribution for all. Testing what a selection has left costs level:
+    arXiv 2306.10882; the identity is among the draws, Phipson & Smyth 2010). Those rejected leave, and the rest is tested
+    again, since stragglers widen the distribution for all. Testing what a selection has left costs level:
     `nominal_alpha` makes up for it, as measured in benchmarks/decisions.py.
 
     Raises ValueError unless 1 <= n0 and n <= N.
@@ -45,10 +48,13 @@ def losers(scores: NDArray[np.float64], *, planned: int, first: int, alpha: floa
     live, gone = list(range(m)), []
     while len(live) > 1:
         means = scores[live].mean(axis=1)
-        distance = float(means.max() - means.min())
-        if distance <= 0 or distance < _threshold(scores[live], planned, first, level) - _TOLERANCE:
+        distances = means.max() - means
+        threshold = _threshold(scores[live], planned, first, level) - _TOLERANCE
+        rejected = (distances >= threshold) & (distances > 0)
+        if not rejected.any():
             break
-        gone.append(live.pop(int(means.argmin())))
+        gone += [live[i] for i in np.argsort(means, kind="stable") if rejected[i]]
+        live = [row for row, is_gone in zip(live, rejected, strict=True) if not is_gone]
     return gone
 
 
@@ -107,12 +113,16 @@ def _smallest_rejected(distances: NDArray[np.float64], allowed: int) -> float:
     return float(above[0]) if above.size and above[0] > 0 else math.inf
 
 
-@lru_cache(maxsize=64)
-def _relabelings(m: int, first: int, planned: int) -> tuple[NDArray[np.int32], list[NDArray[np.int32]]]:
-    """Of the first replicates, (draws, m * first), and of each later one, (draws, m); all there are, or drawn ones."""
+def _relabelings(m: int, first: int, planned: int) -> _Relabelings:
+    """All there are, or drawn ones."""
     if m == 2 and math.comb(2 * first, first) << (planned - first) <= _MOST_ENUMERATED:
         return _all_of_two(first, planned)
     draws = min(DRAWS, max(200, _LARGEST_TABLE // (m * planned)))
+    is_large = draws * m * planned > _LARGEST_TABLE // 4
+    return (_large_tables if is_large else _small_tables)(draws, m, first, planned)
+
+
+def _draw(draws: int, m: int, first: int, planned: int) -> _Relabelings:
     generators = [np.random.default_rng([draws, m, first, replicate]) for replicate in range(first, planned + 1)]
     shapes = [(draws, m * first), *[(draws, m)] * (planned - first)]
     orders = [
@@ -124,7 +134,11 @@ def _relabelings(m: int, first: int, planned: int) -> tuple[NDArray[np.int32], l
     return orders[0], orders[1:]
 
 
-def _all_of_two(first: int, planned: int) -> tuple[NDArray[np.int32], list[NDArray[np.int32]]]:
+_small_tables, _large_tables = lru_cache(maxsize=32)(_draw), lru_cache(maxsize=4)(_draw)
+
+
+@lru_cache(maxsize=32)
+def _all_of_two(first: int, planned: int) -> _Relabelings:
     positions = range(2 * first)
     halves = [(*half, *(p for p in positions if p not in half)) for half in itertools.combinations(positions, first)]
     swaps = list(itertools.product((False, True), repeat=planned - first))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from blurb_tune.stats import race
 from blurb_tune.stats.race import first_possible_stop, losers, nominal_alpha
 
 ALPHA = 0.1
@@ -138,3 +140,22 @@ def test_two_are_tested_at_alpha_and_many_at_less() -> None:
 def test_nonsense_is_refused(first: int, planned: int) -> None:
     with pytest.raises(ValueError, match="must hold"):
         losers(np.zeros((2, 3)), planned=planned, first=first, alpha=ALPHA)
+
+
+def test_a_look_at_many_configurations_takes_a_few_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that are rejected leave together, not one by one, and no other row is taken for worse than one that stays."""
+    tests = []
+    threshold = race._threshold
+
+    def counted(scores: np.ndarray, *arguments: Any) -> float:
+        tests.append(len(scores))
+        return threshold(scores, *arguments)
+
+    monkeypatch.setattr(race, "_threshold", counted)
+    generator = np.random.default_rng(3)
+    scores = generator.normal(generator.normal(0.6, 0.1, (200, 1)), 0.05, (200, 3))
+    gone = losers(scores, planned=5, first=3, alpha=ALPHA)
+    assert len(gone) > 100
+    assert len(tests) < 12
+    means = scores.mean(axis=1)
+    assert max(means[gone]) < min(np.delete(means, gone))
