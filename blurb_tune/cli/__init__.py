@@ -9,10 +9,11 @@ def main() -> None:
     The imports are inside because a Ctrl-C may come while they run.
     """
     try:
-        from blurb_tune.cli.app import app
-        from blurb_tune.cli.streams import Unbroken
+        from blurb_tune.cli.streams import keep_open
 
-        sys.stdout, sys.stderr = Unbroken(sys.stdout), Unbroken(sys.stderr)
+        keep_open()
+        from blurb_tune.cli.app import app
+
         app()
     except KeyboardInterrupt:
         from blurb_tune.core.errors import ExitCode

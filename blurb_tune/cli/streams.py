@@ -1,54 +1,81 @@
-"""Output that nobody reads any more."""
+"""Standard output and standard error that may break: nobody has to read what a sweep prints."""
 
 from __future__ import annotations
 
+import errno
 import io
 import os
-from typing import BinaryIO, TextIO
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
-class Unbroken(io.TextIOBase):
-    """A text stream that goes on into nowhere once its reader is gone, such as `head -1`: a sweep must not end with it."""
+class _Unbroken(io.FileIO):
+    """A file descriptor that leads nowhere from the first write on that fails.
 
-    def __init__(self, stream: TextIO):
-        self._stream = stream
+    The descriptor itself is turned to the null device, so that native code and child processes that write to it go on too,
+    and nothing is left for the interpreter to stumble over at its end.
+    """
 
-    def write(self, text: str) -> int:
+    def __init__(self, number: int):
+        super().__init__(number, "w", closefd=False)
+        self.fault: OSError | None = None
+
+    def write(self, data: ReadableBuffer, /) -> int:
         try:
-            return self._stream.write(text)
-        except BrokenPipeError:
-            self._give_up()
-            return len(text)
+            return super().write(data)
+        except OSError as error:
+            self.fault = error
+            _to_nowhere(self.fileno())
+            return memoryview(data).nbytes
 
-    def flush(self) -> None:
+
+def keep_open() -> None:
+    """From now on nothing that is printed can end this process: no reader that leaves, such as `head -1`, and no full disk.
+
+    A descriptor that the caller has closed leads nowhere; else the next file to be opened, such as the event log, would get
+    its number, and whatever native code prints with it.
+    """
+    for number in range(3):
         try:
-            self._stream.flush()
-        except BrokenPipeError:
-            self._give_up()
+            os.fstat(number)
+        except OSError:
+            _to_nowhere(number)
+    sys.stdout = _unbroken(sys.stdout, 1)
+    sys.stderr = _unbroken(sys.stderr, 2)
 
-    def _give_up(self) -> None:
-        """What is still in the stream's buffers goes there too, so that the process does not stumble over it at its end."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
+
+def output_fault() -> OSError | None:
+    """Why standard output could not be written whole; None where it could, or where its reader has left."""
+    raw = getattr(sys.stdout, "buffer", None)
+    raw = getattr(raw, "raw", raw)
+    fault = raw.fault if isinstance(raw, _Unbroken) else None
+    return None if fault is None or fault.errno == errno.EPIPE else fault
+
+
+def _unbroken(stream: TextIO | None, number: int) -> TextIO:
+    """The same stream, of the same encoding and buffering; None is one that was closed when the interpreter started."""
+    if stream is None:
+        return io.TextIOWrapper(io.BufferedWriter(_Unbroken(number)), encoding="utf-8")
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.flush()
+    raw = _Unbroken(stream.fileno())
+    return io.TextIOWrapper(
+        raw if isinstance(stream.buffer, io.RawIOBase) else io.BufferedWriter(raw),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def _to_nowhere(number: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere == number:
+        os.set_inheritable(number, True)
+    else:
+        os.dup2(nowhere, number)
         os.close(nowhere)
-
-    @property
-    def buffer(self) -> BinaryIO:
-        return self._stream.buffer
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._stream.encoding
-
-    @property
-    def errors(self) -> str | None:  # type: ignore[override]
-        return self._stream.errors
-
-    def isatty(self) -> bool:
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-    def writable(self) -> bool:
-        return True
