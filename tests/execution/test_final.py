@@ -164,7 +164,7 @@ def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
     plan, paths = plan_of(tmp_path, task=task, seeds=1), SweepPaths(tmp_path / "out")
     record = run_sweep(plan, paths)
     assert {trial.fold for trial in record.trials.values()} == {0, 1, 2}
-    assert all(result.n == 3 for result in record.by_configuration())
+    assert all((result.n, result.ended) == (1, 3) for result in record.by_configuration())
     assert final_results(record)[0].spread.n == 3
 
 
