@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError
+
+_DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @contextmanager
@@ -26,6 +29,11 @@ def exit_codes() -> Iterator[None]:
         raise typer.Exit(ExitCode.BAD_INPUT) from None
     except BlurbTuneError as error:
         console.print(f"[red]error:[/] {escape(str(error))}")
+        raise typer.Exit(ExitCode.FAILED) from None
+    except OSError as error:
+        if error.errno not in _DISK_FAULTS:
+            raise
+        console.print(f"[red]error:[/] {escape(str(error.filename or 'a file'))}: {escape(str(error.strerror))}")
         raise typer.Exit(ExitCode.FAILED) from None
     except KeyboardInterrupt:
         console.print("interrupted")

@@ -20,7 +20,8 @@ from rich.console import Console
 
 from blurb_tune.cli.live import open_view
 from blurb_tune.cli.render import plain_summary, summary_view
-from blurb_tune.core.errors import BlurbTuneError, ExitCode
+from blurb_tune.cli.streams import output_fault
+from blurb_tune.core.errors import BlurbTuneError, ExitCode, UnwrittenError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
@@ -73,7 +74,9 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
     _show_result(console, record, paths, quiet=quiet, as_json=as_json)
     _warn_undelivered(delivery, paths)
     for fault in unwritten:
-        print(f"{fault}; the same command again writes it", file=sys.stderr)
+        print(f"{fault}; nothing is lost, and the same command again writes it", file=sys.stderr)
+    if as_json and failure is None and (lost := output_fault()):
+        failure = BlurbTuneError(f"the summary cannot be printed ({lost.strerror}); it is in {paths.summary}")
     if failure is not None:
         raise failure
     code = _exit_code(record)
@@ -117,21 +120,16 @@ def tracking_target(paths: SweepPaths, spec: SweepSpec) -> tuple[str, str]:
 
 
 def write_everything(record: SweepRecord, paths: SweepPaths) -> list[str]:
-    """The tables and the plot; what cannot be written is told, and costs nothing else."""
+    """The tables and the plot. Returns which of them cannot be written and why; all others are."""
     from blurb_tune.report.plot import plot_scores
 
-    faults = []
-    writers: dict[str, Callable[[], None]] = {
-        "tables": lambda: write_all(record, paths),
-        "plot": lambda: plot_scores(record, paths.plot),
-    }
-    for what, write in writers.items():
+    writers: list[Callable[[], None]] = [lambda: write_all(record, paths), lambda: plot_scores(record, paths.plot)]
+    faults: list[str] = []
+    for write in writers:
         try:
             write()
-        except OSError as error:
-            faults.append(
-                f"{error.filename2 or error.filename or paths.root}: the {what} cannot be written ({error.strerror or error})"
-            )
+        except UnwrittenError as error:
+            faults += error.faults
     return faults
 
 
@@ -185,7 +183,7 @@ class Tracking:
 
 def _show_result(console: Console, record: SweepRecord, paths: SweepPaths, *, quiet: bool, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(summarise(record), indent=2, allow_nan=False))
+        print(json.dumps(summarise(record), indent=2, allow_nan=False), flush=True)
         return
     if quiet:
         print(paths.root)

@@ -35,6 +35,14 @@ class Problem:
         return f"{self.where}: {self.what}"
 
 
+class UnwrittenError(BlurbTuneError):
+    """Files that cannot be written, each with the reason; all others of the same call are written."""
+
+    def __init__(self, faults: Sequence[str]):
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
 class InputError(BlurbTuneError):
     """Everything that is wrong with the user's input, collected, never only the first problem."""
 

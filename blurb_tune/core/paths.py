@@ -96,14 +96,17 @@ def fault_of_folder(folder: Path) -> str | None:
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     """Write `text` beside `path` and rename it into place, so that a reader never sees half a file.
 
-    What is not for all eyes, by the bits of `mode`, is for no moment open to them. Raises OSError.
+    What is not for all eyes, by the bits of `mode`, is for no moment open to them. Raises OSError, which names `path`.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:  # a Ctrl-C too leaves no half file behind
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).chmod(mode)
+            Path(temporary).replace(path)
+        except BaseException:  # a Ctrl-C too leaves no half file behind
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None

@@ -74,6 +74,7 @@ class EventLog:
 
     def __init__(self, path: Path, lock: Path):
         self._path = path
+        self._fault: BlurbTuneError | None = None
         self._followers: list[Listener] = []
         self._observers: list[_Observer] = []
         self._lock: IO[bytes] = lock.open("ab")
@@ -88,9 +89,11 @@ class EventLog:
         except BlurbTuneError:
             self._lock.close()
             raise
-        self._file: IO[bytes] = path.open("r+b")
+        # Without a buffer, in which a line that the disk did not take would wait for the next one.
+        self._file: IO[bytes] = path.open("r+b", buffering=0)
         self._file.truncate(end)
         self._file.seek(end)
+        self._end = end
 
     def follow(self, follower: Listener) -> None:
         """Have the state that decisions need follow the log: called first with each event, and whatever it raises counts."""
@@ -103,26 +106,35 @@ class EventLog:
     def append(self, event: Event) -> None:
         """Write the event through to the file, then call followers and observers.
 
-        Raises BlurbTuneError when it cannot be written, such as on a full disk: nobody has heard of the event then.
+        Raises BlurbTuneError when it cannot be written, such as on a full disk: nobody has heard of the event then, and no
+        later one is taken, since it would follow from a state that is not in the log.
         """
+        if self._fault is not None:
+            raise self._fault
         try:
-            self._file.write(to_line(event).encode("utf-8") + b"\n")
-            self._file.flush()
+            self._write(to_line(event).encode("utf-8") + b"\n")
         except OSError as error:
-            raise BlurbTuneError(
+            with suppress(OSError):
+                self._file.truncate(self._end)
+            self._fault = BlurbTuneError(
                 f"{self._path}: the event log cannot be written ({error.strerror}); run the same command again once it can"
-            ) from None
+            )
+            raise self._fault from None
         for follower in self._followers:
             follower(event)
         for observer in self._observers:
             observer(event)
 
+    def _write(self, line: bytes) -> None:
+        """All of it: the system may take a line in parts."""
+        rest = memoryview(line)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._end += len(line)
+
     def close(self) -> None:
-        try:
-            with suppress(OSError):  # of what could not be written, which has been told
-                self._file.close()
-        finally:
-            self._lock.close()
+        self._file.close()
+        self._lock.close()
 
     def __enter__(self) -> Self:
         return self

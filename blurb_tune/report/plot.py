@@ -11,6 +11,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from blurb_tune.core.errors import UnwrittenError
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.groups import Group, by_configuration, by_strategy, lacks_seeds, rank
@@ -68,7 +69,7 @@ def plot_scores(record: SweepRecord, path: Path) -> None:
 
     Dots are completed seeds, crosses failed ones (at the score they count with), grey ticks those that were stopped with their
     configuration (at their last score), diamonds with whiskers mean and standard deviation. Raises LookupError while the log
-    is empty.
+    is empty, UnwrittenError when the image cannot be written.
     """
     rows, left_out = plot_rows(record)
     figure = Figure(figsize=(_WIDTH_INCHES, _FRAME_INCHES + _ROW_INCHES * max(len(rows), 2)), dpi=_DPI, layout="constrained")
@@ -83,6 +84,8 @@ def plot_scores(record: SweepRecord, path: Path) -> None:
     try:
         figure.savefig(temporary)
         temporary.replace(path)
+    except OSError as error:
+        raise UnwrittenError([f"{path}: cannot be written ({error.strerror or error})"]) from None
     finally:
         temporary.unlink(missing_ok=True)
 

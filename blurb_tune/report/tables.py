@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from blurb_tune.core.errors import UnwrittenError
 from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
@@ -31,14 +32,23 @@ CONFIGURATION_COLUMNS = (
 
 
 def write_all(record: SweepRecord, paths: SweepPaths) -> None:
-    """Write the three files, each atomically. Raises LookupError, and writes nothing, while the log is empty."""
+    """Write the three files, each atomically.
+
+    Raises LookupError, and writes nothing, while the log is empty; UnwrittenError when some of them cannot be written.
+    """
     texts = {
         paths.summary: summary_json(record),
         paths.trials: trials_csv(record),
         paths.configurations: configurations_csv(record),
     }
+    faults = []
     for path, text in texts.items():
-        write_atomically(path, text)
+        try:
+            write_atomically(path, text)
+        except OSError as error:
+            faults.append(f"{path}: cannot be written ({error.strerror})")
+    if faults:
+        raise UnwrittenError(faults)
 
 
 def trials_csv(record: SweepRecord) -> str:

@@ -85,8 +85,9 @@ def test_a_file_that_cannot_be_written_is_told_and_costs_no_other(tmp_path: Path
     paths.plot.unlink()
     paths.plot.mkdir()
     (paths.plot / "x").touch()
-    (fault,) = write_everything(finished(outcome=Outcome.COLLAPSED), paths)
-    assert "scores.png" in fault
-    assert "the plot cannot be written" in fault
-    assert paths.trials.read_bytes() != before, "the tables are new"
+    paths.summary.unlink()
+    paths.summary.mkdir()
+    faults = write_everything(finished(outcome=Outcome.COLLAPSED), paths)
+    assert faults == [f"{path}: cannot be written (Is a directory)" for path in (paths.summary, paths.plot)]
+    assert paths.trials.read_bytes() != before, "the other tables are new"
     assert {path.name for path in tmp_path.iterdir()} == {"trials.csv", "configurations.csv", "summary.json", "scores.png"}

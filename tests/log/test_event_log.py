@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,26 @@ def test_a_full_disk_is_told_and_nobody_hears_of_what_is_not_written(paths: Swee
             log._file = kept
     assert heard == []
     assert [event for event, _ in read_events(paths.events)] == events
+
+
+def test_a_line_that_the_disk_takes_in_part_is_taken_back_and_none_follows_it(paths: SweepPaths) -> None:
+    """Even when there is room again: what comes after it would follow from a state that the log does not have."""
+    events = fill(paths, 2)
+    size = paths.events.stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with EventLog(paths.events, paths.lock) as log:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, limits[1]))
+        try:
+            with pytest.raises(BlurbTuneError, match="cannot be written"):
+                log.append(events[0])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert paths.events.stat().st_size == size
+        with pytest.raises(BlurbTuneError, match="cannot be written"):
+            log.append(events[1])
+    with EventLog(paths.events, paths.lock) as log:
+        log.append(events[0])
+    assert [event for event, _ in read_events(paths.events)] == [*events, events[0]]
 
 
 def test_an_observer_that_fails_stops_nothing_and_is_dropped_after_several_faults(

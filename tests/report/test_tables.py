@@ -156,7 +156,8 @@ def test_whatever_a_driver_wrote_can_be_read_back_without_loss(paths: SweepPaths
     trials = read(paths.trials)
     assert [row["trial_id"] for row in trials] == list(record.trials)
     for row, trial in zip(trials, record.trials.values(), strict=True):
-        chosen = trial.best if record.header.score == "best" else trial.last
+        is_cut = trial.outcome in (Outcome.PRUNED_UNSTABLE, Outcome.DIVERGED)
+        chosen = trial.best if record.header.score == "best" and not is_cut else trial.last
         score = chosen.dev_score if chosen else math.nan
         assert row["dev_score"] == "" if math.isnan(score) else float(row["dev_score"]) == score
         values = record.configurations[trial.configuration_id].configuration.values()

@@ -1,0 +1,131 @@
+"""A disk that is really full, below a sweep that really runs: a small file system of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import typer
+
+from blurb_tune.cli.errors import exit_codes
+from blurb_tune.cli.run import write_everything
+from blurb_tune.core.errors import ExitCode
+from blurb_tune.core.paths import SweepPaths, write_atomically
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import read_events
+from tests.cli.test_app import call
+from tests.report.sweeps import SweepWriter
+
+# Weights and MLflow's store go elsewhere: what they take of the disk, and when, would be chance.
+SPEC = """\
+task: demo
+model: tiny
+seeds: 1
+space:
+  strategy: [vanilla, {freeze_depth: 1}]
+  epochs: 9
+  learning_rate: 0.001
+search: {sampler: grid}
+pruning: {instability: false}
+final_test: false
+"""
+
+
+class Disk:
+    """A file system in memory that holds so many KiB."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.filler = folder, folder / "filler"
+
+    def resize(self, kib: int) -> None:
+        option = f"size={kib}k,remount" if self.folder.is_mount() else f"size={kib}k"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", option, "tmpfs", self.folder], check=True, capture_output=True)
+
+    def fill(self) -> None:
+        with suppress(OSError), self.filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1024))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    disk = Disk(tmp_path / "disk")
+    disk.folder.mkdir()
+    try:
+        disk.resize(64)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("needs the right to mount a file system")
+    yield disk
+    subprocess.run(["umount", disk.folder], check=True)
+
+
+def sweep_with(score: float) -> SweepWriter:
+    sweep = SweepWriter(seeds=(0,), configurations=1)
+    name = sweep.configuration("c000")
+    sweep.trial(name, 0, [score])
+    sweep.end_configuration(name)
+    return sweep
+
+
+def test_what_finds_no_room_leaves_the_whole_file_that_was_there(disk: Disk) -> None:
+    paths = SweepPaths(disk.folder)
+    assert write_everything(sweep_with(0.25).finish(), paths) == []
+    before = {path: path.read_bytes() for path in disk.folder.iterdir()}
+    disk.fill()
+    faults = write_everything(sweep_with(0.5).finish(), paths)
+    assert sorted(faults) == sorted(f"{path}: cannot be written (No space left on device)" for path in before)
+    assert {path: path.read_bytes() for path in disk.folder.iterdir() if path != disk.filler} == before
+    disk.filler.unlink()
+    assert write_everything(sweep_with(0.5).finish(), paths) == []
+    assert all(path.read_bytes() != content for path, content in before.items())
+
+
+def test_any_other_file_that_finds_no_room_is_told_without_a_traceback(disk: Disk, capsys: pytest.CaptureFixture[str]) -> None:
+    disk.fill()
+    with pytest.raises(typer.Exit) as ended, exit_codes():
+        write_atomically(disk.folder / "spec.yaml", "x" * 100)
+    assert ended.value.exit_code == ExitCode.FAILED
+    assert f"error: {disk.folder}/spec.yaml: No space left on device" in capsys.readouterr().err
+    with pytest.raises(FileNotFoundError), exit_codes():
+        (disk.folder / "nowhere").read_text()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_sweep_goes_on_once_there_is_room_for_its_log_and_then_for_its_plot(tmp_path: Path, disk: Disk) -> None:
+    (tmp_path / "small.yaml").write_text(SPEC)
+    paths = SweepPaths(disk.folder / "out")
+    store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return call("run", "small.yaml", "--output", str(paths.root), "--set", store, folder=tmp_path)
+
+    disk.resize(12)
+    done = run()
+    assert done.returncode == ExitCode.FAILED, done.stdout + done.stderr
+    assert f"{paths.events}: the event log cannot be written (No space left on device)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert paths.events.read_bytes().endswith(b"}\n"), "no torn line"
+    begun = [event for event, _ in read_events(paths.events)]
+
+    disk.resize(56)
+    done = run()
+    assert done.returncode == ExitCode.FAILED, done.stdout + done.stderr
+    assert f"{paths.plot}: cannot be written (No space left on device)" in done.stderr
+    assert "Traceback" not in done.stderr
+    events = [event for event, _ in read_events(paths.events)]
+    assert events[: len(begun)] == begun
+    assert events[-1] == ev.SweepEnded(time=events[-1].time, status="finished", wall_seconds=events[-1].wall_seconds)
+    assert paths.trials.stat().st_size
+    assert paths.summary.stat().st_size
+    assert not paths.plot.exists()
+
+    disk.resize(1024)
+    done = run()
+    assert done.returncode == ExitCode.DONE, done.stdout + done.stderr
+    assert "finished already" in done.stdout
+    assert paths.plot.stat().st_size
+    assert [event for event, _ in read_events(paths.events)] == events
