@@ -65,15 +65,29 @@ def _window(history: Sequence[tuple[float, Measurement]], since: float) -> list[
 
 
 def _is_waking(share: float, level: TrivialLevel, earlier: Sequence[Measurement], recent: Sequence[Measurement]) -> bool:
-    """Whether the window has something new; its first measurement is the last of the earlier ones."""
-    first, last = recent[0], recent[-1]
+    """Whether the window has something new; its first measurement is the last of the earlier ones.
+
+    That one counts as new where a loss fell by `share` below all before it, and not by chance.
+    """
+    first, last, before = recent[0], recent[-1], earlier[:-1]
     scores = [m.dev_score for m in earlier if not math.isnan(m.dev_score)]
     return (
-        min(m.train_loss for m in recent) < min(m.train_loss for m in earlier)
-        or min(m.dev_loss for m in recent) < min(m.dev_loss for m in earlier)
+        any(min(loss(m) for m in recent) < min(loss(m) for m in earlier) for loss in _LOSSES)
+        or any(loss(first) < (1 - share) * min(loss(m) for m in before) for loss in _LOSSES if before)
         or any(m.dev_score > max(scores, default=level.score) and m.dev_score > level.score for m in recent)
         or last.prediction_spread > max(_EPSILON, (1 + share) * first.prediction_spread)
     )
+
+
+def _train_loss(measurement: Measurement) -> float:
+    return measurement.train_loss
+
+
+def _dev_loss(measurement: Measurement) -> float:
+    return measurement.dev_loss
+
+
+_LOSSES = (_train_loss, _dev_loss)
 
 
 def _above(value: float, limit: float) -> bool:

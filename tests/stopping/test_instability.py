@@ -59,6 +59,10 @@ TABLE = {
         [{"dev_score": -0.1, "train_loss": 8.0 - 0.01 * index} for index in range(9)],
         "- - - - - - - - -",
     ),
+    "the train loss has just fallen by much": (
+        [{"dev_score": -0.1, "train_loss": loss} for loss in (8.0, 6.0, 4.0, 2.2, 2.25, 2.25)],
+        "- - - - - trivial_level",
+    ),
     "the dev loss falls, however slowly": (
         [STUCK | {"dev_loss": 2.0 - 0.01 * index} for index in range(9)],
         "- - - - - - - - -",
