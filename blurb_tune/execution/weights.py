@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -45,20 +45,31 @@ def load_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
 
 
 class WeightsKeeper:
-    """Follows the events of a sweep, and removes the weights of trials that cannot win any more."""
+    """Follows the events of a sweep, and removes the weights of trials that cannot win any more.
+
+    Kept are those of configurations at work and of those that lead: when one ends, it or whoever led before it goes.
+    """
 
     def __init__(self, folder: Path, record: SweepRecord):
         self._folder, self._record = folder, record
+        self._leaders: set[str] | None = None
 
     def on_event(self, event: ev.Event) -> None:
-        if isinstance(event, ev.ConfigurationEnded):
-            drop_weights(self._folder, contenders(self._record))
+        if not isinstance(event, ev.ConfigurationEnded):
+            return
+        leaders = self._record.leaders()
+        if self._leaders is None:  # an earlier driver may have left any
+            drop_weights(self._folder, self._names({*self._record.open_configurations, *leaders}))
+        else:
+            beaten = {event.configuration, *self._leaders} - leaders - self._record.open_configurations
+            for name in self._names(beaten):
+                (self._folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+        self._leaders = leaders
 
-
-def contenders(record: SweepRecord) -> set[str]:
-    """The names of weights that may still be asked for: of configurations at work, and of those that lead."""
-    names = {*record.open_configurations, *record.leaders()}
-    return {weights_name(trial.trial_id, trial.attempt) for name in names for trial in record.trials_of(name)}
+    def _names(self, configurations: Iterable[str]) -> set[str]:
+        """The weights of all attempts: one that was given up may have written its own."""
+        trials = (trial for name in configurations for trial in self._record.trials_of(name))
+        return {weights_name(trial.trial_id, attempt) for trial in trials for attempt in range(1, trial.attempt + 1)}
 
 
 def drop_weights(folder: Path, keep: Collection[str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,14 +92,16 @@ class TrialRecord:
         return any(prune.spared for prune in self.prunes)
 
 
-@dataclass
+@dataclass(slots=True)
 class ConfigurationRecord:
     """One configuration. `state` is None until its seeds are through.
 
-    stopped: by what it was stopped last, if ever. reopened: it went on after that. is_out: it starts no further runs.
+    number: how many were suggested before it. stopped: by what it was stopped last, if ever. reopened: it went on after that.
+    is_out: it starts no further runs.
     """
 
     configuration_id: str
+    number: int
     parameters: dict[str, object]
     configuration: Configuration
     state: str | None = None
@@ -162,7 +164,7 @@ class SweepRecord:
                 if "model" not in values and len(self.header.models) == 1:  # a log from before there were several models
                     values["model"] = next(iter(self.header.models))
                 self.configurations[event.configuration] = ConfigurationRecord(
-                    event.configuration, event.parameters, Configuration(**values)
+                    event.configuration, len(self.configurations), event.parameters, Configuration(**values)
                 )
                 self._trials_of[event.configuration] = {}
                 self._open[event.configuration] = None
@@ -227,9 +229,11 @@ class SweepRecord:
     def _take_up(self, configuration: ConfigurationRecord) -> None:
         """It is at work again, if it had ended."""
         if configuration.state is not None:
-            self._trials_of_ended -= len(self._trials_of[configuration.configuration_id])
-            self._open[configuration.configuration_id] = None
-            self._leaders = None
+            name = configuration.configuration_id
+            self._trials_of_ended -= len(self._trials_of[name])
+            self._open[name] = None
+            if self._leaders is not None and any(leader.name == name for leader in self._leaders.values()):
+                self._leaders = None
 
     def _put_down(self, configuration: ConfigurationRecord) -> None:
         """It has ended, and may lead from now on."""
@@ -244,7 +248,8 @@ class SweepRecord:
         is_vanilla = configuration.configuration.strategy.is_vanilla
         result = self.result_of(configuration.configuration_id)
         for place in (None, configuration.configuration.model) if is_vanilla else (None,):
-            best = self._best([leaders[place], result] if place in leaders else [result])
+            rivals = [leaders[place], result] if place in leaders else [result]
+            best = self._best(sorted(rivals, key=lambda rival: self.configurations[rival.name].number))
             if best is not None:
                 leaders[place] = best
 
@@ -405,7 +410,7 @@ class SweepRecord:
         return {str(outcome): self._outcomes[outcome] for outcome in Outcome}
 
     @property
-    def open_configurations(self) -> Collection[str]:
+    def open_configurations(self) -> Set[str]:
         """Those that have not ended."""
         return self._open.keys()
 

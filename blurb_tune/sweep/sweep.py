@@ -120,7 +120,8 @@ class Sweep:
         self._is_guided = spec.search.sampler == "tpe"  # results say what is tried next
         self._queue: list[tuple[tuple[int, int], int, TrialConfig]] = []
         self._queued: dict[str, int] = {}
-        self._running: dict[str, str] = {}
+        self._running: dict[str, set[str]] = {}  # by configuration
+        self._out: set[str] = set()  # what was stopped, and may yet be reopened
         self._tickets = itertools.count()
         self._numbers: dict[str, int] = {}
         self._seeds_done: dict[str, dict[int, list[float]]] = {}
@@ -228,9 +229,16 @@ class Sweep:
             return trial
 
     def _drop_stopped(self) -> None:
-        while self._queue and self.record.configurations[self._queue[0][2].configuration_id].is_out:
-            _, _, trial = heapq.heappop(self._queue)
+        """Take what was stopped meanwhile from the front of the queue; the control group goes behind all others."""
+        while self._queue:
+            (round_number, _), _, trial = self._queue[0]
+            is_late = self._is_control_configuration(trial.configuration_id) and 0 <= round_number < _CONTROL
+            if not is_late and not self.record.configurations[trial.configuration_id].is_out:
+                return
+            heapq.heappop(self._queue)
             self._queued[trial.configuration_id] -= 1
+            if is_late:
+                self._push(trial)
 
     def _suggest(self) -> bool:
         suggestion = self._study.ask()
@@ -301,7 +309,7 @@ class Sweep:
                 self._seeds_done[event.configuration] = {}
                 self._race.enter(event.configuration)
             case ev.TrialStarted():
-                self._running[event.trial] = event.configuration
+                self._running.setdefault(event.configuration, set()).add(event.trial)
                 self._histories[event.trial] = []
             case ev.Measured():
                 trial = self.record.trials[event.trial]
@@ -310,20 +318,30 @@ class Sweep:
                 progress = event.measurement.step / self._steps(self.config_of(trial))
                 self._histories[event.trial].append((progress, event.measurement))
             case ev.TrialEnded():
-                self._running.pop(event.trial, None)
+                self._stop_running(self.record.trials[event.trial])
                 self._histories.pop(event.trial, None)
                 self._setup_seconds.pop(event.trial, None)
                 if not event.retry:
                     self._take_result(self.record.trials[event.trial])
             case ev.ConfigurationStopped():
                 self._race.lose(event.configuration)
+                configuration = self.record.configurations[event.configuration]
+                if configuration.is_out and not configuration.reopened:
+                    self._out.add(event.configuration)
             case ev.ConfigurationReopened():
+                self._out.discard(event.configuration)
                 stopped = self.record.configurations[event.configuration].stopped
                 self._race.reopen(event.configuration, is_exempt=stopped is None or stopped.rule != FAILURES)
             case ev.ConfigurationEnded():
                 self._race.finish(event.configuration)
                 self._pruning.end(event.configuration, event.value)
                 self._study.tell(event.configuration, event.state, event.value, event.failed_share)
+
+    def _stop_running(self, trial: TrialRecord) -> None:
+        running = self._running.get(trial.configuration_id, set())
+        running.discard(trial.trial_id)
+        if not running:
+            self._running.pop(trial.configuration_id, None)
 
     def _take_result(self, trial: TrialRecord) -> None:
         """A run has ended for good: its failure counts at once, its score with the other folds of its seed."""
@@ -430,13 +448,6 @@ class Sweep:
                 spared=self._is_control(cid),
             )
         )
-        if self._is_control_configuration(cid):
-            waiting = [trial for _, _, trial in self._queue if trial.configuration_id == cid]
-            self._queue = [entry for entry in self._queue if entry[2].configuration_id != cid]
-            heapq.heapify(self._queue)
-            self._queued[cid] = 0
-            for trial in waiting:
-                self._push(trial)
         self._end_configuration(cid)
 
     def _reopen(self) -> bool:
@@ -445,13 +456,15 @@ class Sweep:
         The race tests equal distributions, and so can stop a safe configuration beside a leader that is better when it learns;
         and who had no failed run after three seeds may have some after ten.
         """
-        out = [c for c in self.record.configurations.values() if c.is_out and not c.reopened]
-        if self._running or not out:
+        if self._running or not self._out:
             return False
+        out = [self.record.configurations[cid] for cid in sorted(self._out, key=self._numbers.__getitem__)]
         results = [r for r in self.record.by_configuration() if not self.record.configurations[r.name].is_out and r.n]
         whole = self.record.header.replicates
         best = best_of([r for r in results if r.n == whole] or results, whole)
         chosen = [configuration for configuration in out if self._may_win(configuration, best)]
+        if best is not None and best.n == whole:  # which only a better one can replace
+            self._out.clear()
         for configuration in chosen:
             cid = configuration.configuration_id
             result = self.record.result_of(cid)
@@ -482,7 +495,7 @@ class Sweep:
         """Say that a configuration has ended, once nothing of it runs or waits."""
         configuration = self.record.configurations[configuration_id]
         is_waiting = self._queued.get(configuration_id, 0) > 0 and not configuration.is_out
-        if configuration.state is not None or is_waiting or configuration_id in self._running.values():
+        if configuration.state is not None or is_waiting or configuration_id in self._running:
             return
         result = self.record.result_of(configuration_id)
         if not configuration.is_out and sum(t.is_final for t in self.record.trials_of(configuration_id)) < len(self._runs):

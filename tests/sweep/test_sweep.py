@@ -11,7 +11,7 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.trial import Continue, Outcome, TrialConfig, TrialReport
 from blurb_tune.execution.folder import first_event
-from blurb_tune.execution.weights import contenders, weights_name
+from blurb_tune.execution.weights import WeightsKeeper, weights_name
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
 from blurb_tune.log.record import SweepRecord
@@ -145,15 +145,20 @@ def test_weights_are_kept_of_those_at_work_and_of_those_that_lead(tmp_path: Path
     space = {"strategy": ["vanilla", {"freeze_depth": 4}, {"reinit_count": 2}], "epochs": 5, "learning_rate": [1e-5, 2e-5]}
     settings: dict[str, Any] = {"retries": draw % 2, "stop_after_errors": None, "pruning": {"pruner": "none"}}
     simulate(tmp_path, make_spec(space=space, **settings), behave, slots=8)
-    record, dropped = SweepRecord(), set[str]()
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    record = SweepRecord()
+    keeper = WeightsKeeper(folder, record)
     for event in with_limit(events_of(tmp_path), draw % 4 / 3):
         record.apply(event)
-        if isinstance(event, ev.ConfigurationEnded):
-            dropped |= {weights_name(t.trial_id, t.attempt) for t in record.trials.values()} - contenders(record)
+        if isinstance(event, ev.TrialEnded):
+            (folder / f"{weights_name(event.trial, event.attempt)}.safetensors").touch()
+        keeper.on_event(event)
     winners = [record.best_configuration(), *record.references().values()]
     wanted = {weights_name(t.trial_id, t.attempt) for winner in winners if winner for t in record.trials_of(winner.name)}
-    assert contenders(record) == wanted
-    assert dropped.isdisjoint(wanted)
+    kept = {file.stem for file in folder.iterdir()}
+    assert wanted <= kept
+    assert {name.partition("-a")[0] for name in kept} == {name.partition("-a")[0] for name in wanted}
 
 
 def test_a_sweep_goes_on_as_if_its_driver_had_never_died(tmp_path: Path) -> None:
