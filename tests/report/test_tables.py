@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.core.trial import HYPERPARAMETER_NAMES
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.tables import (
     CONFIGURATION_COLUMNS,
