@@ -86,6 +86,11 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
 def sync_command(paths: SweepPaths) -> ExitCode:
     """Deliver what MLflow has not got yet. Returns the exit code."""
     uri, experiment = tracking_target(paths, _spec_of(paths))
+    try:
+        SweepRecord.read(paths.events)
+    except BlurbTuneError:
+        deliver(paths, uri, experiment, patience=0.0)  # what stands before the damage; waiting would mend nothing
+        raise
     delivery = deliver(paths, uri, experiment)
     _warn_undelivered(delivery, paths)
     if delivery.undelivered:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -47,26 +48,34 @@ class _Observer:
 def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
     """Events from byte `start` on, each with the offset behind it. A torn last line is left out.
 
-    Raises BlurbTuneError, with file and line, when a line that is not the last cannot be read.
+    Raises BlurbTuneError, with file and line and how to go on, when a line that is not the last cannot be read.
     """
     with path.open("rb") as file:
         file.seek(start)
-        number = 0
         while raw := file.readline():
-            number += 1
             if not raw.endswith(b"\n"):
                 return
             try:
                 event = from_line(raw.decode("utf-8"))
             except ValueError as error:
+                end = file.tell()
                 if not file.read(1):
                     return
-                place = f"{path}:{number}" if start == 0 else f"{path} (line {number} after byte {start})"
-                raise BlurbTuneError(
-                    f"{place}: this line of the event log cannot be read: {error}. To go on from before it, keep a copy of "
-                    "the file and cut it off in front of this line"
-                ) from None
+                raise damaged(path, end - len(raw), f"cannot be read: {error}") from None
             yield event, file.tell()
+
+
+def damaged(path: Path, offset: int, fault: str) -> BlurbTuneError:
+    """The error of a log whose line at byte `offset` is not what was written, with its number and what to do."""
+    with path.open("rb") as file:
+        before = sum(file.readline().endswith(b"\n") for _ in iter(lambda: file.tell() < offset, False))
+    log, copy = shlex.quote(str(path)), shlex.quote(f"{path}.damaged")
+    remedy = (
+        f"To go on from before it: cp {log} {copy} && head -n {before} {copy} > {log}"
+        if before
+        else "Without the first line there is nothing to go on from: name another folder"
+    )
+    return BlurbTuneError(f"{path}:{before + 1}: this line of the event log {fault}. {remedy}")
 
 
 class EventLog:

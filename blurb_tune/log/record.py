@@ -13,7 +13,7 @@ from pathlib import Path
 
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.log.event_log import read_events
+from blurb_tune.log.event_log import damaged, read_events
 from blurb_tune.results.groups import GroupResult, best_of
 from blurb_tune.stats.stability import aggregate, spread
 
@@ -145,7 +145,16 @@ class SweepRecord:
     @classmethod
     def read(cls, path: Path) -> SweepRecord:
         """The record of the log at `path`. Raises BlurbTuneError when the log is damaged before its last line."""
-        return cls.of(event for event, _ in read_events(path))
+        record, offset = cls(), 0
+        for event, end in read_events(path):
+            try:
+                record.apply(event)
+            except LookupError as error:
+                raise damaged(
+                    path, offset, f"does not follow from those before it, of which some are missing: {error}"
+                ) from None
+            offset = end
+        return record
 
     def apply(self, event: ev.Event) -> None:
         match event:

@@ -1,0 +1,99 @@
+"""A damaged event log, met from the command line: where it is damaged, and how to go on."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blurb_tune.core.errors import ExitCode
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.log.event_log import read_events
+from tests.cli.test_app import call
+
+SPEC = """\
+task: demo
+model: tiny
+seeds: 1
+space: {strategy: [vanilla, {freeze_depth: 1}], epochs: 2}
+search: {sampler: grid}
+final_test: false
+"""
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with a spec and, in `out`, the sweep that came of it."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "small.yaml").write_text(SPEC)
+    done = call("run", "small.yaml", "--output", "out", folder=folder)
+    assert done.returncode == ExitCode.DONE, done.stderr
+    return folder
+
+
+def flip_a_digit(lines: list[str], index: int) -> None:
+    score = re.search(r'"dev_score": -?0\.\d(\d)', lines[index])
+    assert score is not None
+    lines[index] = lines[index][: score.start(1)] + str((int(score[1]) + 1) % 10) + lines[index][score.end(1) :]
+
+
+def cut_it(lines: list[str], index: int) -> None:
+    lines[index] = lines[index][:60] + "\n"
+
+
+def drop_the_start_of_its_trial(lines: list[str], index: int) -> None:
+    trial = re.search(r'"trial": "[^"]+"', lines[index])
+    assert trial is not None
+    lines.pop(next(i for i, line in enumerate(lines) if '"trial_started"' in line and trial[0] in line))
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [(flip_a_digit, "its checksum does not fit"), (cut_it, "cannot be read"), (drop_the_start_of_its_trial, "are missing")],
+)
+def test_a_damaged_log_is_told_with_its_line_and_with_how_to_go_on(
+    sweep: Path, tmp_path: Path, damage: Callable[[list[str], int], None], what: str
+) -> None:
+    folder = tmp_path / "a b"
+    shutil.copytree(sweep, folder)
+    paths = SweepPaths(folder / "out")
+    lines = paths.events.read_text().splitlines(keepends=True)
+    damage(lines, next(i for i, line in enumerate(lines) if '"measured"' in line))
+    paths.events.write_text("".join(lines))
+    paths.delivered.unlink()
+    found = {}
+    for arguments in (["run", "small.yaml", "--output", str(paths.root)], ["sync", str(paths.root)]):
+        done = call(*arguments, folder=folder)
+        assert done.returncode == ExitCode.FAILED, done.stderr
+        assert "Traceback" not in done.stderr
+        assert what in done.stderr
+        found[arguments[0]] = done.stderr
+    assert found["run"] == found["sync"]
+    place = re.search(r"events\.jsonl:(\d+): this line", found["run"])
+    assert place is not None
+    number = int(place[1])
+
+    _, remedy = found["run"].split("To go on from before it: ")
+    subprocess.run(["bash", "-c", remedy], cwd=folder, check=True)
+    assert paths.events.read_text() == "".join(lines[: number - 1])
+    if damage is flip_a_digit:  # it goes on from there
+        done = call("run", "small.yaml", "--output", str(paths.root), folder=folder)
+        assert done.returncode == ExitCode.DONE, done.stderr
+        assert len(list(read_events(paths.events))) > number
+
+
+@pytest.mark.ray
+def test_without_its_first_line_a_log_is_nothing(sweep: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(sweep, folder)
+    log = SweepPaths(folder / "out").events
+    log.write_text(log.read_text().replace('"tiny"', '"tinY"', 1))
+    done = call("run", "small.yaml", "--output", "out", folder=folder)
+    assert done.returncode == ExitCode.FAILED
+    assert "events.jsonl:1: this line of the event log cannot be read" in done.stderr
+    assert "name another folder" in done.stderr
