@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -116,7 +116,9 @@ def _test_all(
     running = {}
     for ended in trials:
         if ended.outcome is Outcome.DIVERGED:
-            yield _trivial_result(ended.trial.trial_id, environment, test)
+            # It has no model, and counts with the trivial predictor's scores, as it does on dev.
+            metrics = dict(_trivial_metrics(environment, test))
+            yield ev.Tested(trial=ended.trial.trial_id, examples=len(test.encoded), metrics=metrics)
         else:
             running[tester.remote(shared, on_test, ended)] = ended.trial.trial_id
     while running and not interrupted.is_set():
@@ -189,13 +191,13 @@ def _train_again(environment: TrialEnvironment, model: PreTrainedModel, ended: E
     _load(model, weights)
 
 
-def _trivial_result(trial_id: str, environment: TrialEnvironment, test: TestSet) -> ev.Tested:
-    """A run that diverged has no model, and counts with the trivial predictor's scores, as it does on dev."""
+def _trivial_metrics(environment: TrialEnvironment, test: TestSet) -> Mapping[str, float]:
+    """What the best constant predictor reaches on the test split."""
     data = environment.models[test.model].data
     train = data.examples if isinstance(data, FoldedData) else data.train
     encoded = test.encoded
     trivial = TrivialPredictor.of(environment.task, train.labels, encoded.labels, encoded.words)
-    return ev.Tested(trial=trial_id, examples=len(encoded), metrics=dict(trivial.metrics))
+    return trivial.metrics
 
 
 def _result(trial_id: str, environment: TrialEnvironment, test: TestSet, outputs: np.ndarray) -> ev.Tested:
@@ -205,8 +207,11 @@ def _result(trial_id: str, environment: TrialEnvironment, test: TestSet, outputs
         is_unread = encoded.words is not None and not encoded.words.is_read.any()
         what = "the model reads no word of the test split" if is_unread else "its outputs on the test split are not all finite"
         return ev.Tested(trial=trial_id, examples=len(encoded), error=what)
-    metrics = evaluation.metrics
+    metrics = dict(evaluation.metrics)
+    if any(map(math.isnan, metrics.values())):  # as on dev; what the labels leave undefined stays so
+        trivial = _trivial_metrics(environment, test)
+        metrics = {name: trivial[name] if math.isnan(value) else value for name, value in metrics.items()}
     interval = score_interval(
         environment.task, metric, outputs, encoded.labels, encoded.words, seed=derive(0, "test interval")
     )
-    return ev.Tested(trial=trial_id, examples=len(encoded), metrics=dict(metrics), interval=list(interval))
+    return ev.Tested(trial=trial_id, examples=len(encoded), metrics=metrics, interval=list(interval))

@@ -94,26 +94,26 @@ def _prepare_model(plan: Plan, info: ModelInfo, data: TaskData) -> ModelEnvironm
 def facts_of(plan: Plan, environment: TrialEnvironment) -> SweepFacts:
     """The numbers from models and data by which the driver judges trials."""
     data = next(iter(environment.models.values())).data
+    sizes: list[int] = []
+    levels: list[TrivialLevel] = []
     if isinstance(data, FoldedData):
+        for number in range(len(data.folds)):
+            fold = data.fold(number)
+            sizes.append(len(fold.train))
+            levels.append(fold.trivial.level(plan.metric))
         everything = TrainingData.of(data.task, data.examples, data.examples, data.pad_token_id)
-        sizes = tuple(len(data.examples) - len(fold) for fold in data.folds)
     else:
-        everything, sizes = data, (len(data.train),)
+        everything = data
     level = everything.trivial.level(plan.metric)
     return SweepFacts(
         blocks={name: info.blocks for name, info in plan.models.items()},
-        train_examples=sizes,
+        train_examples=sizes or [len(everything.train)],
         trivial_loss=level.loss,
         trivial_score=level.score,
         noise_bound=level.noise_bound,
-        folds=len(sizes) if isinstance(data, FoldedData) else 0,
-        levels=_levels(plan, environment) if isinstance(data, FoldedData) else (),
+        folds=len(sizes),
+        levels=levels,
     )
-
-
-def _levels(plan: Plan, environment: TrialEnvironment) -> tuple[TrivialLevel, ...]:
-    model = next(iter(environment.models.values()))
-    return tuple(model.fold(fold).trivial.level(plan.metric) for fold in range(plan.source.folds or 0))
 
 
 def notes_of(plan: Plan, environment: TrialEnvironment, nodes: int) -> list[str]:

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -22,6 +23,7 @@ from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.preflight import make_plan
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.data import load_data
+from blurb_tune.tasks.metrics import TrivialPredictor
 from blurb_tune.training.fine_tuning import Weights
 
 CONFIGURATION = Configuration(model="tiny", learning_rate=0.001, epochs=1)
@@ -99,6 +101,21 @@ def test_weights_that_are_not_the_model_s_are_trained_again(
     again = load_weights(environment.weights, ENDED.trial.trial_id)
     assert again.keys() == trained.keys()
     assert all(torch.equal(again[name], trained[name]) for name in trained)
+
+
+def test_an_undefined_score_is_the_trivial_predictor_s_where_the_labels_leave_it_any(
+    prepared: tuple[TrialEnvironment, EncodedTest], environment: TrialEnvironment, trained: Weights
+) -> None:
+    task, test, train = environment.task, prepared[1], environment.models["tiny"].fold(None).train
+    constant = trained | {"classifier.weight": torch.zeros_like(trained["classifier.weight"])}
+    found = outcome_of(environment, test, constant)
+    trivial = TrivialPredictor.of(task, train.labels, test.encoded.labels)
+    assert found.metrics["pearson"] == trivial.score == 0.0
+    assert found.metrics["mse"] > trivial.metrics["mse"], "what is defined is the run's own"
+    alike = dataclasses.replace(test.encoded, labels=np.full_like(test.encoded.labels, 2.0))
+    found = outcome_of(environment, dataclasses.replace(test, encoded=alike), trained)
+    assert math.isnan(found.metrics["pearson"])
+    assert math.isnan(TrivialPredictor.of(task, train.labels, alike.labels).score)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -41,3 +41,17 @@ def test_trials_and_driver_judge_by_the_same_level(tmp_path: Path, score: str) -
     assert (environment.settings.metric, environment.settings.score) == ("spearman", score)
     level, facts = environment.models["tiny"].fold(None).trivial.level("spearman"), facts_of(plan, environment)
     assert (facts.trivial_score, facts.trivial_loss) == (level.score, level.loss)
+
+
+def test_each_fold_has_the_level_by_which_its_trials_are_judged(tmp_path: Path) -> None:
+    rows = "".join(f"note number {i},{score}\n" for i, score in enumerate([0, 1, 1, 5, 2, 0, 3, 9, 4] * 3))
+    (tmp_path / "notes.csv").write_text(f"text,score\n{rows}")
+    spec = tmp_path / "s.yaml"
+    task = f"{{train: {tmp_path}/notes.csv, text: text, label: score, kind: regression, folds: 3}}"
+    spec.write_text(f"task: {task}\nmodel: tiny\n")
+    plan = make_plan(load_spec(spec, []))
+    environment = prepare_environment(plan)
+    facts, tiny = facts_of(plan, environment), environment.models["tiny"]
+    assert [facts.level(fold) for fold in range(3)] == [tiny.fold(fold).trivial.level(plan.metric) for fold in range(3)]
+    assert len({facts.level(fold) for fold in (*range(3), None)}) == 4, "they differ, and from that of all data"
+    assert (facts.trivial_score, facts.trivial_loss) == (facts.level(None).score, facts.level(None).loss)
