@@ -256,9 +256,10 @@ class Sweep:
         return True
 
     def _push(self, trial: TrialConfig, *, again: bool = False) -> None:
-        """Queue a trial; `again` for one that errored, which waits for a turn of the others: the slot that is free failed."""
+        """Queue a trial; `again` for one that errored, which waits each time for a turn of the others: the slot that is free
+        failed, and it may be the trial."""
         cid = trial.configuration_id
-        number, seed_round = self._numbers[cid], self._rounds[trial.seed] + again
+        number, seed_round = self._numbers[cid], self._rounds[trial.seed] + (trial.attempt - 1 if again else 0)
         if self.record.configurations[cid].reopened:
             key = (_REOPENED, seed_round)
         elif self._is_control_configuration(cid):

@@ -116,25 +116,29 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(sweep: tuple[Plan, SweepP
 
 
 def test_stopped_and_killed_trials(tmp_path: Path) -> None:
-    """Every run is stopped at its second evaluation, one process is killed before, and there is a full set of ends."""
+    """Every run is stopped at its second evaluation, five processes in a row are killed before, and there is a full set of
+    ends: what is lost with its process spends no retry, and counts as no error that could stop the sweep."""
     pruning = {"instability": {"exploding_gradient": 1e-9}, "control_share": 0.0}
     space = SPEC["space"] | {"strategy": ["vanilla"], "epochs": 40}
-    plan, paths = plan_of(tmp_path, pruning=pruning, space=space, retries=0), SweepPaths(tmp_path / "out")
+    alone = {"stop_after_errors": 3, "resources": {"concurrency": 1}}
+    plan, paths = plan_of(tmp_path, pruning=pruning, space=space, retries=0, **alone), SweepPaths(tmp_path / "out")
     killed: list[int] = []
 
-    def kill_first_worker(event: ev.Event) -> None:
-        if isinstance(event, ev.Measured) and not killed:
+    def kill_workers(event: ev.Event) -> None:
+        if isinstance(event, ev.Measured) and len(killed) < 5:
             descendants = psutil.Process().children(recursive=True)
-            killed.append(next(p.pid for p in descendants if "TrialActor" in " ".join(p.cmdline())))
-            os.kill(killed[0], signal.SIGKILL)
+            workers = (p.pid for p in descendants if "TrialActor" in " ".join(p.cmdline()))
+            killed.append(next(pid for pid in workers if pid not in killed))
+            os.kill(killed[-1], signal.SIGKILL)
 
-    record = run_sweep(plan, paths, listeners=[kill_first_worker])
-    assert killed
+    record = run_sweep(plan, paths, listeners=[kill_workers])
+    assert len(killed) == 5
     assert {trial.outcome for trial in record.trials.values()} == {Outcome.PRUNED_UNSTABLE}
     assert {len(trial.measurements) for trial in record.trials.values()} == {2}
-    assert sorted(trial.attempt for trial in record.trials.values()) == [1, 2]
-    lost = [e for e, _ in read_events(paths.events) if isinstance(e, ev.TrialEnded) and e.retry]
-    assert [(e.outcome, e.reason) for e in lost] == [(Outcome.ERRORED, "the trial's process was lost")]
+    assert sorted(trial.attempt for trial in record.trials.values()) == [3, 4]
+    found = [e for e, _ in read_events(paths.events) if isinstance(e, ev.TrialEnded)]
+    assert [(e.outcome, e.reason, e.retry) for e in found[:5]] == [(Outcome.ERRORED, "the trial's process was lost", True)] * 5
+    assert len(found) == 7
 
 
 def test_a_fault_in_a_trial_is_an_outcome_with_the_remote_trace(tmp_path: Path) -> None:

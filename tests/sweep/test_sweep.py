@@ -271,6 +271,21 @@ def test_a_process_that_is_lost_spends_no_retry_and_stops_no_sweep(tmp_path: Pat
     assert {(t.attempt, t.losses, t.errors, t.outcome) for t in trials} == {(3, 2, 0, Outcome.COMPLETED)}
 
 
+def test_who_errors_waits_for_a_turn_of_the_others_each_time(tmp_path: Path) -> None:
+    """Whatever kills five processes in a row, it is not one trial that bears it all."""
+    lost = 0
+
+    def behave(trial: TrialConfig) -> list[TrialReport]:
+        nonlocal lost
+        lost += 1
+        return [LOST] if lost <= 5 else usual_end()
+
+    spec = make_spec(space={"strategy": ["vanilla"], "epochs": 5}, seeds=2, retries=0, stop_after_errors=3)
+    simulate(tmp_path, spec, behave)
+    started = [e for e, _ in read_events(SweepPaths(tmp_path).events) if isinstance(e, ev.TrialStarted)]
+    assert [e.seed for e in started] == [0, 1, 0, 1, 0, 1, 0]
+
+
 def test_a_trial_whose_process_is_lost_again_and_again_has_errored(tmp_path: Path) -> None:
     def behave(trial: TrialConfig) -> list[TrialReport]:
         return [LOST] if trial.trial_id == "c001-s0" else usual_end()
