@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 from blurb_tune.core.trial import Outcome
@@ -10,6 +11,9 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.groups import Group, by_family, by_strategy
 from blurb_tune.results.groups import GroupResult
+
+# A look through all trials that takes more seconds than this is followed by none for so many times as long.
+_QUICK, _REST = 0.0125, 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Progress:
         self.session_started: float | None = None
         self._last_measured: dict[str, float] = {}
         self._standing: Standing | None = None
+        self._is_stale = True
+        self._due = 0.0
 
     def apply(self, event: ev.Event) -> None:
         """Fold the next event."""
@@ -69,7 +75,7 @@ class Progress:
             case ev.SweepEnded():
                 self.running.clear()
         if not isinstance(event, ev.Measured | ev.PruneDecided):
-            self._standing = None
+            self._is_stale = True
 
     def counts(self) -> Counts:
         outcomes = {Outcome(name): count for name, count in self.record.outcome_counts().items()}
@@ -115,15 +121,22 @@ class Progress:
     def standing(self, most_strategies: int) -> Standing:
         """The scores by strategy, or by family when there are more than `most_strategies`.
 
-        Computed anew only when a trial or a configuration has begun or ended.
+        Computed anew only when a trial or a configuration has begun or ended, and seldom where the trials are so many that it
+        takes long.
         """
-        if self._standing is None:
-            best = self.record.best_configuration() if self.record.trials else None
-            groups = by_strategy(self.record) if self.record.trials else []
-            self._standing = Standing(best, "strategy", groups)
-            if len(groups) > most_strategies:
-                self._standing = Standing(best, "family", by_family(self.record))
+        if self._standing is None or (self._is_stale and time.monotonic() >= self._due):
+            started = time.thread_time()
+            self._standing, self._is_stale = self._compute_standing(most_strategies), False
+            took = time.thread_time() - started
+            self._due = time.monotonic() + (_REST * took if took > _QUICK else 0.0)
         return self._standing
+
+    def _compute_standing(self, most_strategies: int) -> Standing:
+        best = self.record.best_configuration() if self.record.trials else None
+        groups = by_strategy(self.record) if self.record.trials else []
+        if len(groups) > most_strategies:
+            return Standing(best, "family", by_family(self.record))
+        return Standing(best, "strategy", groups)
 
     def _expected_seconds(self, trial: TrialRecord) -> float | None:
         """A running trial's whole time if it runs to its last epoch: the time before its first step is paid once."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given, settings
 
 from blurb_tune.cli.progress import Counts, Progress
 from blurb_tune.core.trial import Outcome
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report import groups
+from blurb_tune.report.groups import Group
 from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
 
 
@@ -135,6 +141,30 @@ def test_many_strategies_are_shown_by_family() -> None:
     assert (few.kind, many.kind) == ("strategy", "family")
     assert len(few.groups) > 8 >= len(many.groups)
     assert few.best == many.best == sweep.record.best_configuration()
+
+
+def test_scores_that_take_long_to_find_are_found_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a second here, so that twenty must pass before the next."""
+    now = 0.0
+    searches = []
+
+    def by_strategy(record: SweepRecord) -> list[Group]:
+        nonlocal now
+        now += 1.0
+        searches.append(now)
+        return groups.by_strategy(record)
+
+    monkeypatch.setattr("blurb_tune.cli.progress.by_strategy", by_strategy)
+    monkeypatch.setattr("blurb_tune.cli.progress.time", SimpleNamespace(monotonic=lambda: now, thread_time=lambda: now))
+    progress = Progress()
+    for event in large_sweep(30, 2, epochs=1).events:
+        progress.apply(event)
+        progress.standing(100)
+        now += 1.0
+    assert len(searches) > 5
+    assert min(after - before for before, after in itertools.pairwise(searches[1:])) >= 20
+    now += 20.0
+    assert progress.standing(100).best == progress.record.best_configuration()
 
 
 @settings(max_examples=40, deadline=None)
