@@ -11,6 +11,10 @@ from blurb_tune.spec.dimensions import SpecModel
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 
+# Configurations that a stock pruner compares one with, the latest that had results.
+MOST_COMPARED = 200
+Startup = Annotated[int, Field(ge=0, le=MOST_COMPARED)]
+
 
 class NoPruner(SpecModel):
     """No stock pruner."""
@@ -22,7 +26,7 @@ class MedianPruner(SpecModel):
     """Worse than the median of the other configurations after as many seeds."""
 
     kind: Literal["median"] = "median"
-    n_startup_trials: Count = Field(5, description="configurations that end before any is stopped")
+    n_startup_trials: Startup = Field(5, description="configurations that end before any is stopped")
     n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
     interval_steps: Positive = Field(1, description="seeds between two looks")
 
@@ -32,7 +36,7 @@ class PercentilePruner(SpecModel):
 
     kind: Literal["percentile"] = "percentile"
     percentile: Annotated[float, Field(gt=0, lt=100)] = Field(25.0, description="the best so many percent run on")
-    n_startup_trials: Count = Field(5, description="configurations that end before any is stopped")
+    n_startup_trials: Startup = Field(5, description="configurations that end before any is stopped")
     n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
     interval_steps: Positive = Field(1, description="seeds between two looks")
 
@@ -44,7 +48,7 @@ class SuccessiveHalvingPruner(SpecModel):
     min_resource: Positive = Field(1, description="seeds after which the first rung is")
     reduction_factor: Annotated[int, Field(ge=2)] = Field(3, description="one in so many passes a rung")
     min_early_stopping_rate: Annotated[int, Field(ge=0, le=100)] = Field(0, description="rungs to leave out at the beginning")
-    bootstrap_count: Count = Field(0, description="configurations that a rung stops before it lets any pass")
+    bootstrap_count: Startup = Field(0, description="configurations that a rung stops before it lets any pass")
 
 
 class HyperbandPruner(SpecModel):
@@ -62,7 +66,7 @@ class PatientPruner(SpecModel):
     kind: Literal["patient"] = "patient"
     patience: Count = Field(2, description="seeds below its best before the median decides")
     min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="a fall by less is none")
-    n_startup_trials: Count = Field(5, description="configurations that end before any is stopped")
+    n_startup_trials: Startup = Field(5, description="configurations that end before any is stopped")
     n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
 
 
@@ -145,7 +149,7 @@ class PruningSpec(SpecModel):
     ] = Field(
         NoPruner(),
         description="a stock pruner over configurations, by their objective after as many seeds: its name, or a mapping with "
-        "`kind` and its settings",
+        f"`kind` and its settings; each is compared with the latest {MOST_COMPARED}",
     )
     instability: InstabilitySpec = InstabilitySpec()
     race: RaceSpec = RaceSpec()

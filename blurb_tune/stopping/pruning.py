@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Container
 
 import optuna
+from optuna.trial import FrozenTrial, TrialState
 
 from blurb_tune.core.trial import Continue, Decision, Outcome, Prune
 from blurb_tune.spec import pruning as settings
 from blurb_tune.spec.dimensions import SpecModel
+from blurb_tune.spec.pruning import MOST_COMPARED
 
 
 class ConfigurationPruning:
@@ -58,9 +61,33 @@ def _quiet_study(pruner: optuna.pruners.BasePruner) -> optuna.Study:
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(direction="maximize", study_name="configurations", pruner=pruner)
+        return optuna.create_study(
+            storage=_RecentTrials(MOST_COMPARED), direction="maximize", study_name="configurations", pruner=pruner
+        )
     finally:
         optuna.logging.set_verbosity(verbosity)
+
+
+class _RecentTrials(optuna.storages.InMemoryStorage):
+    """Lists only the trials that reported last: the stock pruners look through the whole list at every question."""
+
+    def __init__(self, most: int):
+        super().__init__()
+        self._most = most
+        self._recent: dict[int, None] = {}
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        trials = [self.get_trial(trial_id) for trial_id in sorted(self._recent)]
+        return [trial for trial in trials if states is None or trial.state in states]
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        super().set_trial_intermediate_value(trial_id, step, intermediate_value)
+        self._recent.pop(trial_id, None)
+        self._recent[trial_id] = None
+        if len(self._recent) > self._most:
+            del self._recent[next(iter(self._recent))]
 
 
 def build_pruner(spec: SpecModel) -> optuna.pruners.BasePruner:

@@ -40,7 +40,8 @@ scalars = st.one_of(
     st.integers(-(2**62), 2**62),
     st.floats(allow_nan=False),
     st.dates(),
-    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20),
+    # A next line (U+0085) is written bare, and read as a blank, by PyYAML itself.
+    st.text(st.characters(codec="utf-8", exclude_characters="\0\x85"), max_size=20),
 )
 plain = st.recursive(
     scalars,

@@ -3,10 +3,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import optuna
 import pytest
 
 from blurb_tune.core.trial import Outcome, Prune
-from blurb_tune.spec.pruning import PRUNERS, PruningSpec
+from blurb_tune.spec.pruning import MOST_COMPARED, PRUNERS, PruningSpec
 from blurb_tune.stopping.pruning import ConfigurationPruning
 
 
@@ -80,6 +81,38 @@ def test_every_pruner_of_the_spec_is_a_pruner() -> None:
     for kind in PRUNERS:
         spec = PruningSpec.model_validate({"pruner": {"kind": kind, **settings.get(kind, {})}}).pruner
         assert ConfigurationPruning(spec).is_on is (kind != "none")
+
+
+class _CountingPruner(optuna.pruners.BasePruner):
+    """Counts the trials that a stock pruner sees."""
+
+    def __init__(self) -> None:
+        self.most = 0
+
+    def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+        self.most = max(self.most, len(study.get_trials(deepcopy=False)))
+        assert trial.number in {other.number for other in study.get_trials(deepcopy=False)}
+        return False
+
+
+def test_a_stock_pruner_looks_through_the_latest_configurations_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a question takes as long in a sweep of ten thousand configurations as in one of hundreds."""
+    pruner = _CountingPruner()
+    monkeypatch.setattr("blurb_tune.stopping.pruning.build_pruner", lambda spec: pruner)
+    run({"kind": "median"}, [GOOD] * (MOST_COMPARED + 50))
+    assert pruner.most == MOST_COMPARED
+
+
+def test_what_has_reported_last_is_compared_whatever_its_age() -> None:
+    """The seeds go round: all configurations have begun before the first one ends."""
+    pruning = ConfigurationPruning(PruningSpec.model_validate({"pruner": {"kind": "median", **EARLY}}).pruner)
+    names = [f"c{number:03d}" for number in range(MOST_COMPARED + 50)]
+    for replicates in range(1, 5):
+        for name in names:
+            pruning.report(name, replicates, 0.1 if name == names[9] else 0.5)
+            if replicates == 4:
+                assert isinstance(pruning.judge(name), Prune) is (name == names[9])
+                pruning.end(name, 0.5)
 
 
 def test_an_objective_that_is_undefined_is_not_compared() -> None:
