@@ -1,6 +1,6 @@
 """What a sweep costs its driver besides training: CPU time and memory by the number of trials, and a resume.
 
-Usage: python benchmarks/scaling.py [--trials N...] [--without-mlflow] [--profile]
+Usage: python benchmarks/scaling.py [--trials N...] [--pruner KIND] [--without-mlflow] [--profile]
 
 README.md beside this file says what is measured.
 """
@@ -44,7 +44,7 @@ SIZES = (500, 2_000, 8_000)
 FACTS = SweepFacts(blocks={"tiny": 12}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0)
 
 
-def spec_of(trials: int) -> SweepSpec:
+def spec_of(trials: int, pruner: str) -> SweepSpec:
     space = {
         "freeze_depth": {"low": 0, "high": 6}, "reinit_count": {"low": 0, "high": 6}, "decay_rate": {"low": 0.7, "high": 1.0},
         "learning_rate": {"low": 1e-6, "high": 1e-4, "log": True}, "epochs": EVALUATIONS,
@@ -52,7 +52,7 @@ def spec_of(trials: int) -> SweepSpec:
     search = {"sampler": "random", "configurations": trials // SEEDS}
     # Without races every trial is run, so that sizes can be compared.
     data = {"name": "scaling", "task": "demo", "model": "tiny", "seeds": SEEDS, "space": space, "search": search}
-    return SweepSpec.model_validate(data | {"pruning": {"race": {"alpha": 1e-6}}})
+    return SweepSpec.model_validate(data | {"pruning": {"race": {"alpha": 1e-6}, "pruner": pruner}})
 
 
 def behave(trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
@@ -76,10 +76,10 @@ def open_sweep(log: EventLog, paths: SweepPaths, spec: SweepSpec) -> Sweep:
     return Sweep(spec, FACTS, log, [event for event, _ in read_events(paths.events)])
 
 
-def measure(trials: int, *, mlflow: bool, profile: bool) -> dict[str, float]:
+def measure(trials: int, *, pruner: str, mlflow: bool, profile: bool) -> dict[str, float]:
     """Run a sweep of so many trials on simulated time, with everything attached that `run` attaches; then take it up again."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    spec = spec_of(trials)
+    spec = spec_of(trials, pruner)
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
         paths = SweepPaths(Path(folder))
         screen = Console(file=nowhere, force_terminal=True, width=120, height=40)
@@ -127,17 +127,19 @@ def measure(trials: int, *, mlflow: bool, profile: bool) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--pruner", default="none", help="a stock pruner over configurations, such as median")
     parser.add_argument("--without-mlflow", action="store_true")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(measure(arguments.one, mlflow=not arguments.without_mlflow, profile=arguments.profile)))
+        row = measure(arguments.one, pruner=arguments.pruner, mlflow=not arguments.without_mlflow, profile=arguments.profile)
+        print(json.dumps(row))
         return
     print(f"{datetime.now(UTC):%Y-%m-%d}, {SEEDS} seeds, {EVALUATIONS} evaluations a trial, {SLOTS} slots")
     found = []
     for trials in arguments.trials:
-        command = [sys.executable, __file__, "--one", str(trials)]
+        command = [sys.executable, __file__, "--one", str(trials), "--pruner", arguments.pruner]
         command += ["--without-mlflow"] * arguments.without_mlflow + ["--profile"] * arguments.profile
         *lines, last = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
         print("\n".join(lines), end="\n" if lines else "")
