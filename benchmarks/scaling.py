@@ -112,7 +112,7 @@ def measure(trials: int, *, pruner: str, mlflow: bool, profile: bool) -> dict[st
         resumed = time.process_time()
         with EventLog(paths.events, paths.lock) as log:
             again = open_sweep(log, paths, spec)
-            assert again.is_finished or again.next_trial() is None
+            assert again.is_finished or again.next_work() is None
         resume = time.process_time() - resumed
         return {
             "trials": trials,

@@ -100,6 +100,21 @@ class TrialConfig:
     fold: int | None = None
 
 
+@dataclass(frozen=True)
+class Work:
+    """What a slot takes up at a time: one configuration with one or more of its replicates, which begin together."""
+
+    trials: tuple[TrialConfig, ...]
+
+    @property
+    def configuration(self) -> Configuration:
+        return self.trials[0].configuration
+
+    def __post_init__(self) -> None:
+        if len({trial.configuration_id for trial in self.trials}) != 1:
+            raise ValueError("a piece of work is of one configuration")
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What a trial reports at one evaluation.

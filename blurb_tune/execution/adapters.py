@@ -36,8 +36,9 @@ class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
         self._trials: dict[str, TrialConfig] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        trial = self._sweep.next_trial()
-        if trial is not None:
+        work = self._sweep.next_work()
+        if work is not None:
+            (trial,) = work.trials  # the actor trains one replicate at a time
             self._trials[trial_id] = trial
             return {TRIAL: trial}
         return Searcher.FINISHED if self._sweep.is_finished else None

@@ -33,10 +33,15 @@ class MemoryLog:
         self._followers.append(follower)
 
 
-def simulate(sweep: Sweep, behave: Behavior, *, slots: int = 1, turns: int | None = None) -> float:
-    """Run a sweep's trials on so many slots until none is left, or for so many reports; the simulated seconds it took."""
+def simulate(sweep: Sweep, behave: Behavior, *, slots: int = 1, replicates: int = 1, turns: int | None = None) -> float:
+    """Run a sweep on so many slots until nothing is left, or for so many reports; the simulated seconds it took.
+
+    replicates: most of a configuration that a slot takes up at a time, which then run side by side on it.
+    """
     queue: list[tuple[float, int, str, TrialReport]] = []
     running: dict[str, Iterator[tuple[float, TrialReport]]] = {}
+    slot_of: dict[str, int] = {}
+    busy: dict[int, int] = {}  # trials that still run, by slot
     tickets = itertools.count()
     now = 0.0
 
@@ -44,19 +49,29 @@ def simulate(sweep: Sweep, behave: Behavior, *, slots: int = 1, turns: int | Non
         seconds, report = next(running[trial_id])
         heapq.heappush(queue, (now + seconds, next(tickets), trial_id, report))
 
+    def end(trial_id: str) -> None:
+        del running[trial_id]
+        slot = slot_of.pop(trial_id)
+        busy[slot] -= 1
+        if not busy[slot]:
+            del busy[slot]
+
     while turns is None or turns > 0:
-        while len(running) < slots and (trial := sweep.next_trial()):
-            running[trial.trial_id] = iter(behave(trial))
-            wait_for_next(trial.trial_id)
+        while len(busy) < slots and (work := sweep.next_work(replicates)):
+            slot = next(tickets)
+            busy[slot] = len(work.trials)
+            for trial in work.trials:
+                running[trial.trial_id], slot_of[trial.trial_id] = iter(behave(trial)), slot
+                wait_for_next(trial.trial_id)
         if not queue:
             break
         now, _, trial_id, report = heapq.heappop(queue)
         turns = None if turns is None else turns - 1
         if report is LOST:
             sweep.lost(trial_id, "its process is gone")
-            del running[trial_id]
+            end(trial_id)
         elif isinstance(sweep.report(trial_id, report), Prune) or report.outcome is not None:
-            del running[trial_id]
+            end(trial_id)
         else:
             wait_for_next(trial_id)
     return now

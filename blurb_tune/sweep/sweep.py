@@ -6,8 +6,6 @@ events of an earlier driver goes on where that one stopped.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +14,7 @@ from typing import Protocol
 
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.steps import total_steps
-from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prune, TrialConfig, TrialReport
+from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prune, TrialConfig, TrialReport, Work
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
 from blurb_tune.results.groups import GroupResult, best_of
@@ -26,6 +24,7 @@ from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stopping.instability import judge
 from blurb_tune.stopping.pruning import ConfigurationPruning
 from blurb_tune.sweep.faults import MOST_LOSSES, Faults
+from blurb_tune.sweep.queue import WorkQueue
 from blurb_tune.sweep.race import FAILURES, Race, Verdict, tolerated_failures
 
 # Reopened configurations are queued in front of all others, the control group behind them.
@@ -85,7 +84,11 @@ class SweepFacts:
 
 
 class Sweep:
-    """Hands out trials, takes their reports, and decides.
+    """Hands out work, takes the reports of its trials, and decides.
+
+    What runs the work (`execution` on Ray, `replay` on simulated time) asks for `next_work` whenever a slot is free, passes
+    what each of its trials reports to `report`, and one whose process is gone to `lost`. A trial whose report is answered by
+    `Prune` is stopped, and a slot is free again when all trials of its work have ended.
 
     A run is stopped on its own merit only (`stopping.instability`), a configuration as a whole: by its failed runs or the race
     (`sweep.race`), or by a stock pruner over configurations. The first seeds of all configurations come before the second
@@ -118,11 +121,9 @@ class Sweep:
         self._race = Race(spec.pruning.race, len(spec.seeds), tolerated)
         self._pruning = ConfigurationPruning(spec.pruning.pruner)
         self._is_guided = spec.search.sampler == "tpe"  # results say what is tried next
-        self._queue: list[tuple[tuple[int, int], int, TrialConfig]] = []
-        self._queued: dict[str, int] = {}
+        self._queue = WorkQueue()
         self._running: dict[str, set[str]] = {}  # by configuration
         self._out: set[str] = set()  # what was stopped, and may yet be reopened
-        self._tickets = itertools.count()
         self._numbers: dict[str, int] = {}
         self._seeds_done: dict[str, dict[int, list[float]]] = {}
         self._histories: dict[str, list[tuple[float, Measurement]]] = {}
@@ -145,13 +146,13 @@ class Sweep:
 
     @property
     def is_finished(self) -> bool:
-        """Nothing runs and nothing is left to run, as far as `next_trial` has looked."""
+        """Nothing runs and nothing is left to run, as far as `next_work` has looked."""
         return self._study.is_exhausted and not self._queue and not self._running
 
-    def next_trial(self) -> TrialConfig | None:
-        """Start a trial, or None while there is none to start."""
-        trial = self._next() if self.trouble is None else None
-        if trial is not None:
+    def next_work(self, most: int = 1) -> Work | None:
+        """Start what comes next, of `most` replicates at most, or None while there is nothing to start."""
+        work = self._next(most) if self.trouble is None else None
+        for trial in work.trials if work else ():
             self._log.append(
                 ev.TrialStarted(
                     trial=trial.trial_id,
@@ -161,7 +162,7 @@ class Sweep:
                     fold=trial.fold,
                 )
             )
-        return trial
+        return work
 
     def report(self, trial_id: str, report: TrialReport) -> Decision:
         """Take what an actor says of a trial, and say whether the trial goes on."""
@@ -212,33 +213,28 @@ class Sweep:
 
     # What runs next.
 
-    def _next(self) -> TrialConfig | None:
+    def _next(self, most: int) -> Work | None:
         while True:
-            self._drop_stopped()
-            round_number = self._queue[0][0][0] if self._queue else _CONTROL
+            round_number = self._first_round()
             # Where results do not guide the sampler, each configuration gets its first seed before any gets its second.
             may_open = round_number >= (_CONTROL if self._is_guided else 1)
             if may_open and not self._study.is_exhausted and self._suggest():
                 continue
             if round_number >= _CONTROL and self._reopen():
                 continue
-            if not self._queue:
-                return None
-            _, _, trial = heapq.heappop(self._queue)
-            self._queued[trial.configuration_id] -= 1
-            return trial
+            return self._queue.pop(most) if self._queue else None
 
-    def _drop_stopped(self) -> None:
-        """Take what was stopped meanwhile from the front of the queue; the control group goes behind all others."""
-        while self._queue:
-            (round_number, _), _, trial = self._queue[0]
+    def _first_round(self) -> int:
+        """Of what comes next, without what was stopped meanwhile; the control group goes behind all others."""
+        while (first := self._queue.first()) is not None:
+            (round_number, _), trial = first
             is_late = self._is_control_configuration(trial.configuration_id) and 0 <= round_number < _CONTROL
             if not is_late and not self.record.configurations[trial.configuration_id].is_out:
-                return
-            heapq.heappop(self._queue)
-            self._queued[trial.configuration_id] -= 1
+                return round_number
+            self._queue.pop()
             if is_late:
                 self._push(trial)
+        return _CONTROL
 
     def _suggest(self) -> bool:
         suggestion = self._study.ask()
@@ -268,8 +264,7 @@ class Sweep:
             key = (number, len(self._rounds) if again else seed_round)
         else:
             key = (seed_round, number)
-        heapq.heappush(self._queue, (key, next(self._tickets), trial))
-        self._queued[cid] = self._queued.get(cid, 0) + 1
+        self._queue.push(key, trial)
 
     def _is_control_configuration(self, configuration_id: str) -> bool:
         stopped = self.record.configurations[configuration_id].stopped
@@ -422,7 +417,7 @@ class Sweep:
     def _ask_stock_pruner(self, configuration_id: str) -> None:
         configuration = self.record.configurations[configuration_id]
         is_exempt = configuration.configuration.strategy.is_vanilla and self._spec.pruning.keep_vanilla
-        if configuration.stopped is not None or is_exempt or not self._queued.get(configuration_id):
+        if configuration.stopped is not None or is_exempt or not self._queue.has(configuration_id):
             return
         decision = self._pruning.judge(configuration_id)
         if isinstance(decision, Prune):
@@ -495,7 +490,7 @@ class Sweep:
     def _end_configuration(self, configuration_id: str) -> None:
         """Say that a configuration has ended, once nothing of it runs or waits."""
         configuration = self.record.configurations[configuration_id]
-        is_waiting = self._queued.get(configuration_id, 0) > 0 and not configuration.is_out
+        is_waiting = self._queue.has(configuration_id) and not configuration.is_out
         if configuration.state is not None or is_waiting or configuration_id in self._running:
             return
         result = self.record.result_of(configuration_id)

@@ -11,7 +11,7 @@ from blurb_tune.sweep.sweep import Sweep
 from tests.sweep.simulation import FACTS, make_spec, report
 
 
-def run(behave: object, *, slots: int, **settings: object) -> tuple[Sweep, float]:
+def run(behave: object, *, slots: int, replicates: int = 1, **settings: object) -> tuple[Sweep, float]:
     spec = make_spec(**settings)
     log = MemoryLog(
         [
@@ -22,7 +22,7 @@ def run(behave: object, *, slots: int, **settings: object) -> tuple[Sweep, float
         ]
     )  # fmt: skip
     sweep = Sweep(spec, FACTS, log, log.events)
-    return sweep, simulate(sweep, behave, slots=slots)  # type: ignore[arg-type]
+    return sweep, simulate(sweep, behave, slots=slots, replicates=replicates)  # type: ignore[arg-type]
 
 
 def ten_seconds(trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
@@ -36,6 +36,23 @@ def test_twelve_trials_of_ten_seconds_keep_all_slots_busy(slots: int, seconds: f
     assert sweep.is_finished
     assert sweep.record.outcome_counts()["completed"] == 12
     assert took == seconds
+
+
+@pytest.mark.parametrize(("replicates", "seconds"), [(1, 60.0), (2, 40.0), (3, 20.0), (10, 20.0)])
+def test_replicates_of_a_configuration_run_side_by_side_on_a_slot(replicates: int, seconds: float) -> None:
+    """Four configurations with three seeds each on two slots."""
+    sweep, took = run(ten_seconds, slots=2, replicates=replicates)
+    assert sweep.is_finished
+    assert sweep.record.outcome_counts()["completed"] == 12
+    assert took == seconds
+
+
+def test_a_slot_is_free_when_the_last_replicate_of_its_work_has_ended() -> None:
+    def behave(trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
+        yield 1.0 if trial.seed == 0 else 10.0, report(5, 0.7, outcome=Outcome.COMPLETED)
+
+    _, took = run(behave, slots=1, replicates=3)
+    assert took == 40.0
 
 
 def test_the_clock_decides_who_reports_first() -> None:

@@ -38,14 +38,14 @@ def behave(trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
     yield 1.0, report(5, score, outcome=Outcome.COMPLETED)
 
 
-def run(spec: SweepSpec, slots: int = 1, digest: str = "d") -> MemoryLog:
+def run(spec: SweepSpec, slots: int = 1, digest: str = "d", replicates: int = 1) -> MemoryLog:
     header = ev.SweepStarted(
         sweep_id="s-1", name="s", spec_digest=digest, task="t", metric="pearson", models={"tiny": 6}, objective="mean",
         score="final", seeds=spec.seeds, configurations=12, trivial_score=0.0, slots=slots, versions={},
     )  # fmt: skip
     log = MemoryLog([header])
     sweep = Sweep(spec, FACTS, log, log.events)
-    simulate(sweep, behave, slots=slots)
+    simulate(sweep, behave, slots=slots, replicates=replicates)
     assert sweep.is_finished
     return log
 
@@ -125,3 +125,30 @@ def test_a_share_of_what_is_stopped_goes_on_when_all_else_has_been_begun() -> No
         order = [e.configuration in group for e in started(log) if e.seed > max(x.replicates for x in events)]
         assert order == sorted(order), "the control group comes last"
     assert 0.1 < spared / stops < 0.3
+
+
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_work_of_several_replicates_runs_each_once_and_names_the_same_winner(sampler: str) -> None:
+    """A backend that trains several seeds at a time costs a race some of its savings, and no result."""
+    log = run(spec_of(sampler, control_share=0.0), slots=2, replicates=4)
+    begun = [event.trial for event in started(log)]
+    assert len(begun) == len(set(begun))
+    record = SweepRecord.of(log.events)
+    best = record.best_configuration()
+    assert best is not None
+    assert record.configurations[best.name].configuration.learning_rate == RATES[-1]
+    first = [(event.configuration, event.seed) for event in started(log)[:8]]
+    if sampler == "grid":
+        assert first == [
+            ("c000", 0),
+            ("c000", 1),
+            ("c000", 2),
+            ("c000", 3),
+            ("c001", 0),
+            ("c001", 1),
+            ("c001", 2),
+            ("c001", 3),
+        ]
+        assert len(begun) < 12 * 8, "some were stopped"
+    else:
+        assert first == [("c000", seed) for seed in range(8)]

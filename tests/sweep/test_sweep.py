@@ -43,7 +43,7 @@ def test_every_trial_and_configuration_is_run_to_one_end(tmp_path: Path, slots: 
     assert Counter(e.configuration for e in events if isinstance(e, ev.ConfigurationEnded)) == Counter(
         list(record.configurations)
     )
-    assert sweep.next_trial() is None
+    assert sweep.next_work() is None
     assert sum(record.outcome_counts().values()) == 12
     assert len({o for o, n in record.outcome_counts().items() if n}) >= 4, "the simulation should show most outcomes"
 
@@ -238,7 +238,7 @@ def test_errors_in_a_row_stop_the_sweep_before_all_is_lost_and_it_goes_on_when_t
     sweep = simulate(tmp_path, spec, lambda trial: [error("RuntimeError: no driver")], slots=slots, may_stop=True)
     assert sweep.trouble is not None
     assert "4 trials in a row errored, the last one on gpu-3:77: RuntimeError: no driver" in sweep.trouble
-    assert sweep.next_trial() is None
+    assert sweep.next_work() is None
     assert not sweep.is_finished
     assert states(tmp_path) == {}, "no configuration is given up"
     again = simulate(tmp_path, spec, lambda trial: usual_end())
