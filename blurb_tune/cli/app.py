@@ -70,7 +70,7 @@ def validate(
     from blurb_tune.preflight import make_plan
     from blurb_tune.spec import load_spec
 
-    with exit_codes():
+    with exit_codes(prints=True):
         print_plan(make_plan(load_spec(spec, overrides or []), check_machine=not spec_only))
 
 
@@ -121,7 +121,7 @@ def replay(
     """
     from blurb_tune.cli.replay import replay_command
 
-    with exit_codes():
+    with exit_codes(prints=True):
         code = replay_command(curves, spec, overrides or [], shuffles=shuffles, seed=seed, slots=slots, as_json=as_json)
     raise typer.Exit(code)
 
@@ -144,7 +144,8 @@ def record(
 @app.command()
 def tasks() -> None:
     """List the tasks that a spec can name."""
-    listings.print_tasks()
+    with exit_codes(prints=True):
+        listings.print_tasks()
 
 
 @app.command(
@@ -174,7 +175,8 @@ def import_data(
 @app.command()
 def models() -> None:
     """List the models that a spec can name, besides local folders and hub ids."""
-    listings.print_models()
+    with exit_codes(prints=True):
+        listings.print_models()
 
 
 @app.command(epilog="Example:\n\n  blurb-tune score results.csv --json")
@@ -187,7 +189,7 @@ def score(
     """Work out the BLURB score of one model's results on the benchmark's data sets."""
     from blurb_tune.cli.score import score_command
 
-    with exit_codes():
+    with exit_codes(prints=True):
         code = score_command(results, as_json=as_json)
     raise typer.Exit(code)
 

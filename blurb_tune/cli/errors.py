@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,17 +11,25 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from blurb_tune.cli.streams import output_fault
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError
 
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @contextmanager
-def exit_codes() -> Iterator[None]:
-    """Turn the errors a user can act on into messages on stderr and an exit code."""
+def exit_codes(*, prints: bool = False) -> Iterator[None]:
+    """Turn the errors a user can act on into messages on stderr and an exit code.
+
+    prints: what the command prints is what it is for, so that one whose output cannot be written whole has failed.
+    """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         yield
+        if prints:
+            sys.stdout.flush()
+            if fault := output_fault():
+                raise BlurbTuneError(f"the output could not be written ({fault.strerror})")
     except InputError as error:
         for problem in error.problems:
             console.print(f"[bold]{escape(problem.where)}[/]: {escape(problem.what)}")

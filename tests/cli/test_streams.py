@@ -84,3 +84,30 @@ def test_an_encoding_that_lacks_a_letter_is_as_before(tmp_path: Path) -> None:
         [sys.executable, "-c", code], env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, b"\\xb1\n")
+
+
+CURVES = Path(__file__).parents[2] / "benchmarks" / "curves" / "biosses-minilm.csv"
+
+
+COMMANDS = {
+    "replay": ["replay", str(CURVES)],
+    "replay --json": ["replay", str(CURVES), "--json"],
+    "validate": ["validate", "sweeps/quickstart.yaml", "--spec-only"],
+    "tasks": ["tasks"],
+    "models": ["models"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
+def test_a_command_whose_answer_finds_no_room_has_failed(command: list[str]) -> None:
+    """Not one whose reader has left: `replay ... | head` is all right."""
+    program = [sys.executable, "-m", "blurb_tune", *command]
+    root = CURVES.parents[2]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, cwd=root)
+    assert (done.returncode, done.stderr) == (1, "error: the output could not be written (No space left on device)\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as nobody:  # noqa: PTH123
+        done = subprocess.run(program, stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=120, cwd=root)
+    assert (done.returncode, done.stderr) == (0, "")
