@@ -96,7 +96,9 @@ class Progress:
         if header is None or header.configurations is None:
             return None
         ended = len(self.record.configurations) - len(self.record.open_configurations)
-        return self.record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.runs
+        searched = self.record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.runs
+        # Of the winner and of vanilla, where it is another.
+        return searched + 2 * len(header.confirmation_seeds) * max(1, header.folds)
 
     def seconds_left(self, now: float) -> float | None:
         """About how long the sweep will take from `now` (seconds since the epoch); None while there is nothing to go by.

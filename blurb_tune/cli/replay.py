@@ -29,7 +29,7 @@ from blurb_tune.spec import SweepSpec, load_spec
 from blurb_tune.stopping.instability import RULES as RUN_RULES
 from blurb_tune.sweep.race import RULES as CONFIGURATION_RULES
 
-_UNSTOPPED = ("pruning.race=none", "pruning.pruner=none", "pruning.instability=false", "final_test=false")
+_UNSTOPPED = ("pruning.race=none", "pruning.pruner=none", "pruning.instability=false", "final_test=false", "confirm=0")
 _NONE = Stops(0, 0)
 
 

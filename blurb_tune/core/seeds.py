@@ -7,6 +7,21 @@ changing one (more blocks drawn anew, say) leaves the others as they were and tr
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Collection, Sequence
+
+_FIRST_CONFIRMATION_SEED = 1_000_000
+
+
+def confirmation_seeds(count: int, taken: Collection[int]) -> list[int]:
+    """So many seeds that are not `taken`, out of the way of those that a sweep may be extended by."""
+    return list(itertools.islice((s for s in itertools.count(_FIRST_CONFIRMATION_SEED) if s not in taken), count))
+
+
+def more_seeds(seeds: Sequence[int], count: int, taken: Collection[int] = ()) -> list[int]:
+    """These seeds and the smallest others that are not `taken`, up to `count` in all; the same ones where they are as many."""
+    others = (s for s in itertools.count() if s not in set(seeds) and s not in taken)
+    return [*seeds, *itertools.islice(others, max(0, count - len(seeds)))]
 
 
 def derive(seed: int, *names: str | int) -> int:

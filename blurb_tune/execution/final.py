@@ -63,6 +63,8 @@ class TestSet:
 def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, interrupted: threading.Event) -> bool:
     """Test what has not been tested yet of the winner's and the reference's trials; whether all of it is done.
 
+    Those of the confirmation seeds, where there are any: the other seeds were part of the choice.
+
     In the end only the winner's weights are left. Raises BlurbTuneError when the test split cannot be read.
     """
     selection = sweep.select()
@@ -72,7 +74,7 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
     trials = [
         EndedTrial(sweep.config_of(trial), trial.outcome, len(trial.measurements))
         for name in names
-        for trial in sweep.record.trials_of(name)
+        for trial in sweep.record.judged_apart(name)
         if sweep.record.score(trial) is not None and trial.trial_id not in sweep.record.tests
     ]
     if trials and plan.has_test:
@@ -82,7 +84,7 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
             sweep.tested(event)
         if interrupted.is_set():
             return False
-    winners = sweep.record.trials_of(selection.configuration)
+    winners = [*sweep.record.trials_of(selection.configuration), *sweep.record.confirmations_of(selection.configuration)]
     drop_weights(environment.weights, {weights_name(trial.trial_id, trial.attempt) for trial in winners})
     drop_unfinished(environment.weights)
     return True

@@ -13,6 +13,7 @@ import yaml
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import SweepPaths, fault_of_folder, write_atomically
+from blurb_tune.core.seeds import confirmation_seeds
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
 from blurb_tune.preflight import Plan
@@ -87,6 +88,7 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes
         objective=spec.objective,
         score=spec.score,
         seeds=list(spec.seeds),
+        confirmation_seeds=confirmation_seeds(spec.confirm, spec.seeds),
         configurations=plan.configurations,
         trivial_score=facts.trivial_score,
         trivial_loss=facts.trivial_loss,

@@ -68,7 +68,8 @@ class WeightsKeeper:
 
     def _names(self, configurations: Iterable[str]) -> set[str]:
         """The weights of all attempts: one that was given up may have written its own."""
-        trials = (trial for name in configurations for trial in self._record.trials_of(name))
+        record = self._record
+        trials = (trial for name in configurations for trial in (*record.trials_of(name), *record.confirmations_of(name)))
         return {weights_name(trial.trial_id, attempt) for trial in trials for attempt in range(1, trial.attempt + 1)}
 
 

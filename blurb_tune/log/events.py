@@ -30,7 +30,8 @@ class SweepStarted(Event):
     trivial_score: the trivial predictor's dev score, with which a run counts that failed without a score of its own.
     trivial_loss and noise_bound: with it the trivial level of a run (`results.trivial`). log_version: of the format, 0 before
     it was written. precision: of forward passes, for all of the sweep. max_failed_share: configurations with more failed runs
-    come behind those with fewer, whatever their objective. notes: non-fatal findings about the data.
+    come behind those with fewer, whatever their objective. notes: non-fatal findings about the data. confirmation_seeds: which
+    winner and reference run when all is decided, and no other configuration.
     """
 
     kind = "sweep_started"
@@ -54,6 +55,7 @@ class SweepStarted(Event):
     trivial_loss: float = math.nan
     noise_bound: float = math.nan
     log_version: int = 0
+    confirmation_seeds: list[int] = field(default_factory=list)
 
     @property
     def replicates(self) -> int:
@@ -72,6 +74,29 @@ class SweepResumed(Event):
 
     kind = "sweep_resumed"
     slots: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepExtended(Event):
+    """The plan is larger from now on: each field is that of `SweepStarted`, of the larger plan.
+
+    Configurations that had all their seeds have more to run, and a winner, a spent budget or the lack of a result are no more.
+    """
+
+    kind = "sweep_extended"
+    spec_digest: str
+    seeds: list[int]
+    configurations: int | None
+    confirmation_seeds: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetSpent(Event):
+    """The search ends before all of its plan has run; `budget` is the setting that ends it."""
+
+    kind = "budget_spent"
+    budget: str
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,9 +185,10 @@ class ConfigurationReopened(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationEnded(Event):
-    """`state` is COMPLETE, STOPPED or FAIL (PRUNED in old logs); `value` the aggregate over the seeds that have a result.
+    """`state` is COMPLETE, STOPPED, INCOMPLETE (a budget was spent) or FAIL (PRUNED in old logs); `value` the aggregate over
+    the seeds that have a result.
 
-    A configuration that is reopened ends a second time.
+    A configuration that is reopened, or has more to run in a larger plan, ends a second time.
     """
 
     kind = "configuration_ended"
@@ -182,6 +208,14 @@ class SelectionMade(Event):
     kind = "selection_made"
     configuration: str
     reference: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoResultFound(Event):
+    """The search is over and has no winner: what stands first is no better than chance. No test split is read."""
+
+    kind = "no_result_found"
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +249,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
     for cls in (
         SweepStarted,
         SweepResumed,
+        SweepExtended,
+        BudgetSpent,
         ConfigurationSuggested,
         TrialStarted,
         Measured,
@@ -224,6 +260,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         ConfigurationReopened,
         ConfigurationEnded,
         SelectionMade,
+        NoResultFound,
         Tested,
         SweepEnded,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
@@ -112,12 +112,19 @@ class ConfigurationRecord:
 
 
 class SweepRecord:
-    """The state of one sweep, by `apply`-ing its events in order."""
+    """The state of one sweep, by `apply`-ing its events in order.
+
+    searched: trials that have begun, those of confirmation seeds left out. train_seconds: training and evaluation of all
+    trials, lost attempts included. spec_digest: of the plan in force, which `started` describes too.
+    """
 
     def __init__(self) -> None:
         self.started: ev.SweepStarted | None = None
         self.trials: dict[str, TrialRecord] = {}
+        self.searched = 0
         self._trials_of: dict[str, dict[str, TrialRecord]] = {}
+        self._confirmations_of: dict[str, dict[str, TrialRecord]] = {}
+        self._confirmation_seeds: frozenset[int] = frozenset()
         self._groups: dict[str, GroupResult] = {}
         self._outcomes: Counter[Outcome] = Counter()
         self._seconds: dict[str, float] = {}
@@ -127,11 +134,14 @@ class SweepRecord:
         self._leaders: dict[str | None, GroupResult] | None = {}
         self.configurations: dict[str, ConfigurationRecord] = {}
         self.selection: ev.SelectionMade | None = None
+        self.no_result: ev.NoResultFound | None = None
+        self.budget_spent: ev.BudgetSpent | None = None
+        self.spec_digest = ""
         self.tests: dict[str, ev.Tested] = {}
         self.status = "running"
         self.slots = 1
         self.wall_seconds = 0.0
-        self.lost_seconds = 0.0
+        self.train_seconds = 0.0
         self._session_started = 0.0
         self._last_time = 0.0
 
@@ -161,7 +171,13 @@ class SweepRecord:
             case ev.SweepStarted():
                 self.started = event
                 self.slots = event.slots
+                self.spec_digest = event.spec_digest
+                self._confirmation_seeds = frozenset(event.confirmation_seeds)
                 self._session_started = event.time
+            case ev.SweepExtended():
+                self._extend(event)
+            case ev.BudgetSpent():
+                self.budget_spent = event
             case ev.SweepResumed():
                 if self.status == "running":
                     self.wall_seconds += self._last_time - self._session_started
@@ -176,21 +192,26 @@ class SweepRecord:
                     event.configuration, len(self.configurations), event.parameters, Configuration(**values)
                 )
                 self._trials_of[event.configuration] = {}
+                self._confirmations_of[event.configuration] = {}
                 self._open[event.configuration] = None
             case ev.TrialStarted():
                 before = self.trials.get(event.trial)
                 self._uncount(before)
-                self.lost_seconds += before.train_seconds if before else 0.0
                 errors, losses = (before.errors, before.losses) if before else (0, 0)
                 if before and before.outcome is Outcome.ERRORED:
                     errors, losses = errors + (not before.by_machine), losses + before.by_machine
                 trial = TrialRecord(
                     event.trial, event.configuration, event.seed, event.attempt, event.time, event.fold, errors, losses
                 )
-                self.trials[event.trial] = self._trials_of[event.configuration][event.trial] = trial
+                of = self._confirmations_of if self.is_confirmation(trial) else self._trials_of
+                self.trials[event.trial] = of[event.configuration][event.trial] = trial
+                self.searched += before is None and of is self._trials_of
                 self._groups.pop(event.configuration, None)
             case ev.Measured():
-                self.trials[event.trial].measurements.append(event.measurement)
+                measured = self.trials[event.trial]
+                self.train_seconds -= measured.train_seconds
+                measured.measurements.append(event.measurement)
+                self.train_seconds += measured.train_seconds
             case ev.PruneDecided():
                 self.trials[event.trial].prunes.append(event)
             case ev.TrialEnded():
@@ -216,12 +237,36 @@ class SweepRecord:
                 self._put_down(ended)
             case ev.SelectionMade():
                 self.selection = event
+            case ev.NoResultFound():
+                self.no_result = event
             case ev.Tested():
                 self.tests[event.trial] = event
             case ev.SweepEnded():
                 self.status = event.status
                 self.wall_seconds += event.wall_seconds
         self._last_time = event.time
+
+    def _extend(self, event: ev.SweepExtended) -> None:
+        """A larger plan is in force: what was whole is open again, and nothing is settled any more."""
+        self.started = replace(
+            self.header,
+            seeds=event.seeds,
+            configurations=event.configurations,
+            confirmation_seeds=event.confirmation_seeds,
+        )
+        self.spec_digest = event.spec_digest
+        self._confirmation_seeds = frozenset(event.confirmation_seeds)
+        self.selection = self.no_result = self.budget_spent = None
+        self._groups.clear()
+        for configuration in self.configurations.values():
+            if configuration.state is not None and not configuration.is_out and not self._is_whole(configuration):
+                self._take_up(configuration)
+                configuration.state = None
+        self._leaders = None
+
+    def _is_whole(self, configuration: ConfigurationRecord) -> bool:
+        """Whether it has had all runs of the plan in force."""
+        return len(self._trials_of[configuration.configuration_id]) >= self.header.runs
 
     def _uncount(self, trial: TrialRecord | None) -> None:
         if trial is not None and trial.is_final and trial.outcome is not None:
@@ -262,6 +307,10 @@ class SweepRecord:
             if best is not None:
                 leaders[place] = best
 
+    def elapsed(self, now: float) -> float:
+        """Wall time of all drivers up to `now`, in seconds since the epoch, while the last one is at work."""
+        return self.wall_seconds + now - self._session_started
+
     @property
     def header(self) -> ev.SweepStarted:
         """The sweep's first event. Raises LookupError while the log is empty."""
@@ -287,13 +336,20 @@ class SweepRecord:
     def _of_model(self, model: str, what: str) -> str:
         return f"{model}: {what}" if self.has_models else what
 
-    @property
-    def train_seconds(self) -> float:
-        """Training and evaluation of all trials, lost attempts included."""
-        return self.lost_seconds + sum(trial.train_seconds for trial in self.trials.values())
-
     def trials_of(self, configuration_id: str) -> list[TrialRecord]:
+        """Those that decisions are made by."""
         return list(self._trials_of[configuration_id].values())
+
+    def confirmations_of(self, configuration_id: str) -> list[TrialRecord]:
+        """Those of the confirmation seeds, which no decision has seen."""
+        return list(self._confirmations_of[configuration_id].values())
+
+    def judged_apart(self, configuration_id: str) -> list[TrialRecord]:
+        """What the winner and its reference are quoted by: their confirmation runs, or all they have where there are none."""
+        return self.confirmations_of(configuration_id) or self.trials_of(configuration_id)
+
+    def is_confirmation(self, trial: TrialRecord) -> bool:
+        return trial.seed in self._confirmation_seeds
 
     def score(self, trial: TrialRecord) -> float | None:
         """The number with which a trial enters mean and spread; None for one that is no result.

@@ -54,6 +54,16 @@ def rank(result: GroupResult, seeds: int) -> tuple[bool, float, float]:
     return result.n < seeds, result.excess, math.inf if math.isnan(result.objective) else -result.objective
 
 
+def why_no_result(best: GroupResult | None) -> str | None:
+    """Why the first of all configurations is no winner: most of its runs failed, so that it is no better than chance; None
+    where it is one."""
+    if best is None:
+        return "no configuration has a result"
+    if 2 * best.failed > best.ended:
+        return f"{best.failed} of {best.ended} runs of the best configuration, {best.name}, failed"
+    return None
+
+
 def best_of(results: Iterable[GroupResult], seeds: int) -> GroupResult | None:
     """The first by `rank` of those that have a result; None where none has."""
     return min((r for r in results if r.n), key=lambda r: rank(r, seeds), default=None)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
+from blurb_tune.spec.budget import BudgetSpec
 from blurb_tune.spec.dimensions import MAX_CHOICES, MAX_NUMBER, Dimension, Options, SpecModel, repeated, values_of
 from blurb_tune.spec.pruning import PruningSpec
 from blurb_tune.spec.task import TaskSpec
@@ -14,6 +15,7 @@ from blurb_tune.spec.task import TaskSpec
 _DEFAULT = Configuration()
 MAX_NAME = 80
 MAX_SEEDS = 10_000
+MAX_CONFIRM = 1_000
 MAX_MODELS = 100
 MIN_GPU = 1e-4  # Ray counts in these
 _MOST_SHOWN = 10
@@ -214,6 +216,10 @@ class SweepSpec(SpecModel):
         0.0, description="share of failed seeds beyond which a configuration is infeasible: to the sampler, and to be the best"
     )
     seeds: Seeds = Field(default_factory=lambda: list(range(5)), description="a count, or a list of seeds")
+    confirm: Annotated[int, Field(ge=0, le=MAX_CONFIRM)] = Field(
+        0,
+        description="fresh seeds of winner and vanilla when all is decided; no decision has seen them, so their mean is fair",
+    )
     retries: Annotated[int, Field(ge=0)] = Field(1, description="times an errored trial is tried again")
     stop_after_errors: Annotated[int, Field(ge=1)] | None = Field(
         5, description="trials in a row whose error stops the sweep, which the same command resumes; null: it always goes on"
@@ -221,6 +227,7 @@ class SweepSpec(SpecModel):
     search: SearchSpec = SearchSpec()
     space: SpaceSpec = SpaceSpec()
     pruning: PruningSpec = PruningSpec()
+    budget: BudgetSpec = BudgetSpec()
     training: TrainingSpec = TrainingSpec()
     resources: ResourcesSpec = ResourcesSpec()
     tracking: TrackingSpec = TrackingSpec()

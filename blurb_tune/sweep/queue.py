@@ -26,6 +26,10 @@ class WorkQueue:
         heapq.heappush(self._heap, (key, ticket, trial.configuration_id))
         self._waiting.setdefault(trial.configuration_id, {})[ticket] = trial
 
+    def clear(self) -> None:
+        self._heap.clear()
+        self._waiting.clear()
+
     def has(self, configuration_id: str) -> bool:
         """Whether a trial of this configuration waits."""
         return configuration_id in self._waiting

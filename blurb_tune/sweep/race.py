@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,6 +68,11 @@ class Race:
         self._at[0] += 1
         self._looked[0] += 1
 
+    @property
+    def is_settled(self) -> bool:
+        """All but one have lost."""
+        return len(self._racers) - len(self._losing) == 1 and bool(self._gone or self._losing)
+
     def fail(self, configuration: str) -> None:
         """One of its runs has failed."""
         self._racer(configuration).failed += 1
@@ -88,7 +94,12 @@ class Race:
             _take(self._looked, racer.looked)
 
     def reopen(self, configuration: str, *, is_exempt: bool) -> None:
-        """It goes on after it was out; it can lose again by its failures, and unless `is_exempt` by the race."""
+        """It goes on after it was out; it can lose again by its failures, and unless `is_exempt` by the race.
+
+        Nothing where it is in the race, as who has not lost in a larger plan is.
+        """
+        if configuration not in self._gone:
+            return
         racer = self._racers[configuration] = self._open[configuration] = self._gone.pop(configuration)
         racer.is_open = racer.was_out = True
         racer.is_exempt = is_exempt
@@ -182,6 +193,32 @@ class Race:
             for row in rows
             if group[row] in looking and not self._racers[group[row]].is_exempt
         ]
+
+
+def rerun(race: Race, rounds: Mapping[str, Sequence[tuple[float, int]]], *, out: Collection[str]) -> dict[str, Verdict]:
+    """Feed a new race with what is known already, look by look, as if its plan had been in force all the time.
+
+    rounds: by configuration, for each replicate in order its score and its failed runs. out: configurations that do not take
+    part. Returns the verdicts.
+    """
+    for name in rounds:
+        race.enter(name)
+        if name in out:
+            race.lose(name)
+    race.close_look()
+    lost: dict[str, Verdict] = {}
+    for replicate in range(max(map(len, rounds.values()), default=0)):
+        for name, results in rounds.items():
+            if name not in lost and replicate < len(results):
+                value, failed = results[replicate]
+                for _ in range(failed):
+                    race.fail(name)
+                race.score(name, value)
+        for verdict in race.verdicts():
+            lost[verdict.configuration] = verdict
+            race.lose(verdict.configuration)
+        race.close_look()
+    return lost
 
 
 def _take(counter: Counter[int], key: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,18 +18,19 @@ from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prune, TrialConfig, TrialReport, Work
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
-from blurb_tune.results.groups import GroupResult, best_of
+from blurb_tune.results.groups import GroupResult, best_of, why_no_result
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stopping.instability import judge
 from blurb_tune.stopping.pruning import ConfigurationPruning
+from blurb_tune.sweep.budget import spent
 from blurb_tune.sweep.faults import MOST_LOSSES, Faults
 from blurb_tune.sweep.queue import WorkQueue
-from blurb_tune.sweep.race import FAILURES, Race, Verdict, tolerated_failures
+from blurb_tune.sweep.race import FAILURES, RULES, Race, Verdict, rerun, tolerated_failures
 
-# Reopened configurations are queued in front of all others, the control group behind them.
-_REOPENED, _CONTROL = -1, 1 << 60
+# Reopened configurations are queued in front of all others, the control group behind them, confirmation behind everything.
+_REOPENED, _CONTROL, _CONFIRMATION = -1, 1 << 60, 1 << 61
 
 # What a look has found, and what does not change the results that it looked at.
 _OF_A_LOOK = ev.ConfigurationStopped | ev.ConfigurationEnded | ev.SweepResumed | ev.SweepEnded
@@ -113,17 +115,18 @@ class Sweep:
         self.record = SweepRecord.of(past[:1])
         self._study: Study = study or ConfigurationStudy(spec, facts.blocks, study_name=self.record.header.sweep_id)
         self._steps = steps or self._steps_by_size
-        folds = range(facts.folds) if facts.folds else (None,)
-        self._runs = [(seed, fold) for seed in spec.seeds for fold in folds]
+        self._runs = self._runs_of(spec.seeds)
         self._runs_per_seed = max(1, facts.folds)
         self._rounds = {seed: number for number, seed in enumerate(spec.seeds)}
-        tolerated = tolerated_failures(spec.max_failed_share, len(self._runs))
-        self._race = Race(spec.pruning.race, len(spec.seeds), tolerated)
+        self._race = self._new_race()
         self._pruning = ConfigurationPruning(spec.pruning.pruner)
         self._is_guided = spec.search.sampler == "tpe"  # results say what is tried next
         self._queue = WorkQueue()
         self._running: dict[str, set[str]] = {}  # by configuration
         self._out: set[str] = set()  # what was stopped, and may yet be reopened
+        self._lost_in_larger_plan: dict[str, Verdict] = {}
+        self._is_larger = False
+        self._is_through = False
         self._numbers: dict[str, int] = {}
         self._seeds_done: dict[str, dict[int, list[float]]] = {}
         self._histories: dict[str, list[tuple[float, Measurement]]] = {}
@@ -133,6 +136,7 @@ class Sweep:
             self._follow(event)
         self._running.clear()
         log.follow(self._follow)
+        self._fit_to_larger_plan()
         self._requeue_unfinished(past)
 
     @property
@@ -146,8 +150,8 @@ class Sweep:
 
     @property
     def is_finished(self) -> bool:
-        """Nothing runs and nothing is left to run, as far as `next_work` has looked."""
-        return self._study.is_exhausted and not self._queue and not self._running
+        """Nothing runs and nothing is left to run, as `next_work` has found."""
+        return self._is_through
 
     def next_work(self, most: int = 1) -> Work | None:
         """Start what comes next, of `most` replicates at most, or None while there is nothing to start."""
@@ -190,9 +194,13 @@ class Sweep:
             self._end(trial, Outcome.ERRORED, reason, error, is_lost=not is_its_own)
 
     def select(self) -> ev.SelectionMade | None:
-        """Name the winner and its reference, once all trials are through; None where nothing has a result."""
+        """Name the winner and its reference, once all trials are through; None where there is no winner."""
         best = self.record.best_configuration()
-        if self.record.selection is None and best is not None:
+        if self.record.selection is None and self.record.no_result is None:
+            reason = why_no_result(best)
+            if reason is not None:
+                self._log.append(ev.NoResultFound(reason=reason))
+        if self.record.selection is None and self.record.no_result is None and best is not None:
             reference = self.record.references().get(self.record.configurations[best.name].configuration.model)
             name = reference.name if reference and reference.name != best.name else None
             self._log.append(ev.SelectionMade(configuration=best.name, reference=name))
@@ -211,6 +219,15 @@ class Sweep:
         """What a trial was started with."""
         return self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt)
 
+    def _new_race(self) -> Race:
+        spec = self._spec
+        return Race(spec.pruning.race, len(spec.seeds), tolerated_failures(spec.max_failed_share, len(self._runs)))
+
+    def _runs_of(self, seeds: Sequence[int]) -> list[tuple[int, int | None]]:
+        """Seeds with their folds."""
+        folds = range(self._facts.folds) if self._facts.folds else (None,)
+        return [(seed, fold) for seed in seeds for fold in folds]
+
     # What runs next.
 
     def _next(self, most: int) -> Work | None:
@@ -218,16 +235,57 @@ class Sweep:
             round_number = self._first_round()
             # Where results do not guide the sampler, each configuration gets its first seed before any gets its second.
             may_open = round_number >= (_CONTROL if self._is_guided else 1)
-            if may_open and not self._study.is_exhausted and self._suggest():
-                continue
-            if round_number >= _CONTROL and self._reopen():
-                continue
-            return self._queue.pop(most) if self._queue else None
+            if self._is_searching:
+                if self._spend_budget():
+                    continue
+                if may_open and not self._study.is_exhausted and self._suggest():
+                    continue
+                if round_number >= _CONTROL and self._reopen():
+                    continue
+            if self._queue or self._confirm():
+                return self._queue.pop(most)
+            self._is_through = not self._running
+            return None
+
+    @property
+    def _is_searching(self) -> bool:
+        """There may be more to decide."""
+        record = self.record
+        return record.selection is None and record.no_result is None and record.budget_spent is None
+
+    def _spend_budget(self) -> bool:
+        """Whether the search has just ended with things left to run."""
+        is_all_open = len(self.record.configurations) >= self._study.planned
+        if is_all_open and not self._queue:
+            return False
+        is_settled = is_all_open and self._race.is_settled
+        event = spent(self._spec.budget, self.record, now=time.time(), is_settled=is_settled)
+        if event is None:
+            return False
+        self._log.append(event)
+        for cid in list(self.record.open_configurations):
+            self._end_configuration(cid)
+        return True
+
+    def _confirm(self) -> bool:
+        """Nothing is left to decide: winner and reference run the seeds that no decision has seen."""
+        if self._running or not self.record.header.confirmation_seeds:
+            return False
+        selection = self.select()
+        for cid in (selection.configuration, selection.reference) if selection else ():
+            if cid is not None:
+                had = {(trial.seed, trial.fold) for trial in self.record.confirmations_of(cid)}
+                for seed, fold in self._runs_of(self.record.header.confirmation_seeds):
+                    if (seed, fold) not in had:
+                        self._push(self._trial(cid, seed, fold, attempt=1))
+        return bool(self._queue)
 
     def _first_round(self) -> int:
         """Of what comes next, without what was stopped meanwhile; the control group goes behind all others."""
         while (first := self._queue.first()) is not None:
             (round_number, _), trial = first
+            if round_number == _CONFIRMATION:
+                return round_number
             is_late = self._is_control_configuration(trial.configuration_id) and 0 <= round_number < _CONTROL
             if not is_late and not self.record.configurations[trial.configuration_id].is_out:
                 return round_number
@@ -255,6 +313,9 @@ class Sweep:
         """Queue a trial; `again` for one that errored, which waits each time for a turn of the others: the slot that is free
         failed, and it may be the trial."""
         cid = trial.configuration_id
+        if trial.seed not in self._rounds:
+            self._queue.push((_CONFIRMATION, trial.attempt), trial)
+            return
         number, seed_round = self._numbers[cid], self._rounds[trial.seed] + (trial.attempt - 1 if again else 0)
         if self.record.configurations[cid].reopened:
             key = (_REOPENED, seed_round)
@@ -267,8 +328,8 @@ class Sweep:
         self._queue.push(key, trial)
 
     def _is_control_configuration(self, configuration_id: str) -> bool:
-        stopped = self.record.configurations[configuration_id].stopped
-        return stopped is not None and stopped.spared
+        configuration = self.record.configurations[configuration_id]
+        return configuration.stopped is not None and configuration.stopped.spared and not configuration.reopened
 
     def _requeue_unfinished(self, past: Sequence[ev.Event]) -> None:
         """Queue what an earlier driver left: trials that have not started, were lost with it, or errored.
@@ -276,19 +337,27 @@ class Sweep:
         What made them fail may have been mended since. What it had not come to decide is decided now.
         """
         for cid, configuration in list(self.record.configurations.items()):
-            if configuration.state is not None or configuration.is_out:
-                continue
-            trials = {(trial.seed, trial.fold): trial for trial in self.record.trials_of(cid)}
-            for run in self._runs:
-                trial = trials.get(run)
-                if trial is None or not trial.is_final or trial.outcome in (Outcome.ERRORED, Outcome.PRUNED_UNDERPERFORMING):
-                    self._push(self._trial(cid, *run, attempt=trial.attempt + 1 if trial else 1))
+            for trial in self.record.confirmations_of(cid):
+                if not trial.is_final or trial.outcome is Outcome.ERRORED:
+                    self._push(self._trial(cid, trial.seed, trial.fold, attempt=trial.attempt + 1))
+            if configuration.state is None and not configuration.is_out and self._is_searching:
+                self._push_missing(cid)
         last = next((event for event in reversed(past) if not isinstance(event, ev.SweepResumed | ev.SweepEnded)), None)
         if isinstance(last, ev.TrialEnded):
             self._ask_stock_pruner(self.record.trials[last.trial].configuration_id)
         self._decide_configurations()
         for cid in list(self.record.configurations):
             self._end_configuration(cid)
+
+    def _push_missing(self, configuration_id: str) -> None:
+        """Queue the runs of a configuration that have given no result. None of it may be at work."""
+        trials = {(trial.seed, trial.fold): trial for trial in self.record.trials_of(configuration_id)}
+        for run in self._runs:
+            trial = trials.get(run)
+            if trial is None:
+                self._push(self._trial(configuration_id, *run, attempt=1))
+            elif not trial.is_final or trial.outcome in (Outcome.PRUNED_UNDERPERFORMING, Outcome.ERRORED):
+                self._push(self._trial(configuration_id, *run, attempt=trial.attempt + 1))
 
     # What becomes of events.
 
@@ -298,6 +367,10 @@ class Sweep:
             self._race.close_look()
         self.record.apply(event)
         match event:
+            case ev.SweepExtended():
+                self._follow_extension()
+            case ev.BudgetSpent():
+                self._queue.clear()
             case ev.ConfigurationSuggested():
                 if not self._study.knows(event.configuration):
                     self._study.replay(event.parameters)
@@ -333,6 +406,46 @@ class Sweep:
                 self._pruning.end(event.configuration, event.value)
                 self._study.tell(event.configuration, event.state, event.value, event.failed_share)
 
+    def _follow_extension(self) -> None:
+        """The race begins again by the larger plan, whose spending is slower: who had lost may be in it still."""
+        self._queue.clear()
+        self._is_larger = True
+        self._race = self._new_race()
+        by_pruner = {
+            cid
+            for cid, configuration in self.record.configurations.items()
+            if configuration.stopped is not None and configuration.stopped.rule not in RULES
+        }
+        rounds = {cid: self._results(cid) for cid in self.record.configurations}
+        self._lost_in_larger_plan = rerun(self._race, rounds, out=by_pruner)
+        for cid, configuration in self.record.configurations.items():
+            if configuration.state is not None:
+                self._race.finish(cid)
+
+    def _results(self, configuration_id: str) -> list[tuple[float, int]]:
+        """The complete seeds of a configuration in the order of the race: score, and failed runs."""
+        failed = Counter(t.seed for t in self.record.trials_of(configuration_id) if t.outcome and t.outcome.is_failed)
+        return [
+            (math.fsum(scores) / len(scores), failed[seed])
+            for seed, scores in self._seeds_done[configuration_id].items()
+            if len(scores) == self._runs_per_seed
+        ]
+
+    def _fit_to_larger_plan(self) -> None:
+        """Take back the stops that the larger plan would not have made, and make those that it would have."""
+        if not self._is_larger:
+            return
+        for cid, configuration in list(self.record.configurations.items()):
+            stopped = configuration.stopped
+            is_in = configuration.reopened and not configuration.is_out
+            if stopped is not None and stopped.rule in RULES and cid not in self._lost_in_larger_plan and not is_in:
+                reason = f"in a plan of {len(self._spec.seeds)} seeds it had not lost after {stopped.replicates}"
+                self._log.append(ev.ConfigurationReopened(configuration=cid, reason=reason))
+        for cid, verdict in self._lost_in_larger_plan.items():
+            configuration = self.record.configurations[cid]
+            if not configuration.is_out and not self._is_control_configuration(cid):
+                self._stop(verdict)
+
     def _stop_running(self, trial: TrialRecord) -> None:
         running = self._running.get(trial.configuration_id, set())
         running.discard(trial.trial_id)
@@ -342,7 +455,7 @@ class Sweep:
     def _take_result(self, trial: TrialRecord) -> None:
         """A run has ended for good: its failure counts at once, its score with the other folds of its seed."""
         cid, score = trial.configuration_id, self.record.score(trial)
-        if score is None:
+        if score is None or self.record.is_confirmation(trial):
             return
         is_failed = trial.outcome is not None and trial.outcome.is_failed
         if is_failed:
@@ -357,7 +470,7 @@ class Sweep:
 
     def _decide(self, trial: TrialRecord) -> Decision:
         configuration = self.record.configurations[trial.configuration_id]
-        if configuration.is_out and configuration.stopped is not None:
+        if configuration.is_out and configuration.stopped is not None and not self.record.is_confirmation(trial):
             reason = f"its configuration was stopped: {configuration.stopped.reason}"
             return Prune(Outcome.PRUNED_UNDERPERFORMING, configuration.stopped.rule, reason)
         if trial.is_control:
@@ -390,9 +503,9 @@ class Sweep:
             self._faults.none(worker)
         elif not is_lost:
             by_machine = self._faults.add(worker, reason)
-        is_out = self.record.configurations[trial.configuration_id].is_out
+        is_over = self.record.configurations[trial.configuration_id].is_out or self.record.budget_spent is not None
         may_retry = by_machine or trial.errors < self._spec.retries or self.trouble is not None
-        retry = outcome is Outcome.ERRORED and may_retry and not is_out
+        retry = outcome is Outcome.ERRORED and may_retry and (self.record.is_confirmation(trial) or not is_over)
         self._log.append(
             ev.TrialEnded(
                 trial=trial.trial_id,
@@ -467,11 +580,7 @@ class Sweep:
             beside = f", beside {best.objective:.4f} of {best.name} with {best.failed} failed" if best else ""
             reason = f"objective {result.objective:.4f} of {result.n} runs, {result.failed} failed{beside}"
             self._log.append(ev.ConfigurationReopened(configuration=cid, reason=reason))
-            had = {(t.seed, t.fold): t for t in self.record.trials_of(cid)}
-            for run in self._runs:
-                trial = had.get(run)
-                if trial is None or trial.outcome in (Outcome.PRUNED_UNDERPERFORMING, Outcome.ERRORED):
-                    self._push(self._trial(cid, *run, attempt=trial.attempt + 1 if trial else 1))
+            self._push_missing(cid)
             self._end_configuration(cid)
         return bool(chosen)
 
@@ -494,9 +603,15 @@ class Sweep:
         if configuration.state is not None or is_waiting or configuration_id in self._running:
             return
         result = self.record.result_of(configuration_id)
-        if not configuration.is_out and sum(t.is_final for t in self.record.trials_of(configuration_id)) < len(self._runs):
+        is_whole = sum(t.is_final for t in self.record.trials_of(configuration_id)) >= len(self._runs)
+        if configuration.is_out:
+            state = "STOPPED"
+        elif is_whole:
+            state = "COMPLETE" if result.n else "FAIL"
+        elif self.record.budget_spent is not None:
+            state = "INCOMPLETE"
+        else:
             return
-        state = "STOPPED" if configuration.is_out else "COMPLETE" if result.n else "FAIL"
         self._log.append(
             ev.ConfigurationEnded(
                 configuration=configuration_id, state=state, value=result.objective, failed_share=result.failed_share

@@ -134,6 +134,8 @@ class RunBuilder:
             strategy=self.record.label(event.configuration),
             family=self.record.family(event.configuration),
         )
+        if self.record.is_confirmation(self.record.trials[event.trial]):
+            update.tags |= _tags(confirmation=True)
         values = self.record.configurations[event.configuration].configuration.values()
         update.params |= {name: _text(value) for name, value in values.items()}
         update.params |= {"configuration": event.configuration, "seed": str(event.seed)}

@@ -84,7 +84,7 @@ def test_a_trials_cells() -> None:
         **{"train_seconds": "10.0", "model": "minilm", "freeze_depth": "0", "decay_rate": "1.0", "reinit_count": "0"},
         **{"learning_rate": "5e-05", "batch_size": "16", "planned_epochs": "4", "warmup_share": "0.1"},
         **{"weight_decay": "0.01", "bias_correction": "true", "max_grad_norm": "1.0", "best_dev_score": "0.2"},
-        **{"fold": "", "attempt": "1", "control": "false", "setup_seconds": "9.0", "error": ""},
+        **{"fold": "", "attempt": "1", "control": "false", "confirmation": "false", "setup_seconds": "9.0", "error": ""},
     }
     pruned = trials["c0-s3"]
     assert (pruned["prune_reason"], pruned["epochs"], pruned["planned_epochs"]) == ("stuck says so", "2.0", "4")
