@@ -45,7 +45,7 @@ class Race:
     replicates: planned for each configuration (N). tolerated: failed runs that a configuration may have.
 
     A look at n replicates takes place when every configuration in the race that has some to come has n of them, so that all
-    are compared at the same number. Two rules:
+    are compared at the same number; none is passed over, though all may have more by then. Two rules:
 
     - failures: it has more failed runs than tolerated, which no further run can mend, while another has not; where none has so
       few, more than one that is whole.
@@ -113,25 +113,33 @@ class Race:
 
     def close_look(self) -> None:
         """All that follows from the results so far has been decided."""
-        if self._is_due:
-            self._mark(min(self._at))
+        while self.next_look():
+            pass
+
+    def next_look(self) -> bool:
+        """Close the look that is due, and go on to the next; whether one is due."""
+        n = self._due
+        if n is not None:
+            self._mark(n)
         for name in self._losing:
             self._leave(name)
         self._losing.clear()
+        return self._due is not None
 
     def verdicts(self) -> list[Verdict]:
-        """Who has lost by now, the same until the look is closed, which takes place once at each number of replicates."""
-        if self._spec.method == "none" or not self._is_due:
+        """Who loses at the look that is due, the same until it is closed; there is one at each number of replicates."""
+        n = self._due
+        if self._spec.method == "none" or n is None:
             return []
-        n = min(self._at)
         looking = [name for name, racer in self._open.items() if racer.looked < n]
         lost = {verdict.configuration: verdict for verdict in self._failures(looking)}
         return [*lost.values(), *self._beaten([name for name in looking if name not in lost], set(lost), n)]
 
     @property
-    def _is_due(self) -> bool:
-        n = min(self._at, default=0)
-        return self._spec.min_seeds <= n < self._replicates and min(self._looked) < n
+    def _due(self) -> int | None:
+        """The replicates of the look that is due."""
+        n = max(self._spec.min_seeds, min(self._looked, default=0) + 1)
+        return n if n <= min(self._at, default=0) and n < self._replicates else None
 
     def _mark(self, n: int) -> None:
         for racer in self._open.values():

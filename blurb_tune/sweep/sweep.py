@@ -124,8 +124,8 @@ class Sweep:
         self._queue = WorkQueue()
         self._running: dict[str, set[str]] = {}  # by configuration
         self._out: set[str] = set()  # what was stopped, and may yet be reopened
-        self._lost_in_larger_plan: dict[str, Verdict] = {}
-        self._is_larger = False
+        self._taken_back: set[str] = set()  # stops that a larger plan would not have made, and those that it would have
+        self._made_up: dict[str, Verdict] = {}
         self._is_through = False
         self._numbers: dict[str, int] = {}
         self._seeds_done: dict[str, dict[int, list[float]]] = {}
@@ -329,7 +329,7 @@ class Sweep:
 
     def _is_control_configuration(self, configuration_id: str) -> bool:
         configuration = self.record.configurations[configuration_id]
-        return configuration.stopped is not None and configuration.stopped.spared and not configuration.reopened
+        return configuration.stopped is not None and configuration.stopped.spared and not _is_back(configuration)
 
     def _requeue_unfinished(self, past: Sequence[ev.Event]) -> None:
         """Queue what an earlier driver left: trials that have not started, were lost with it, or errored.
@@ -393,12 +393,14 @@ class Sweep:
                 if not event.retry:
                     self._take_result(self.record.trials[event.trial])
             case ev.ConfigurationStopped():
+                self._made_up.pop(event.configuration, None)
                 self._race.lose(event.configuration)
                 configuration = self.record.configurations[event.configuration]
                 if configuration.is_out and not configuration.reopened:
                     self._out.add(event.configuration)
             case ev.ConfigurationReopened():
                 self._out.discard(event.configuration)
+                self._taken_back.discard(event.configuration)
                 stopped = self.record.configurations[event.configuration].stopped
                 self._race.reopen(event.configuration, is_exempt=stopped is None or stopped.rule != FAILURES)
             case ev.ConfigurationEnded():
@@ -409,17 +411,15 @@ class Sweep:
     def _follow_extension(self) -> None:
         """The race begins again by the larger plan, whose spending is slower: who had lost may be in it still."""
         self._queue.clear()
-        self._is_larger = True
         self._race = self._new_race()
-        by_pruner = {
-            cid
-            for cid, configuration in self.record.configurations.items()
-            if configuration.stopped is not None and configuration.stopped.rule not in RULES
-        }
+        stopped = {cid: c.stopped.rule for cid, c in self.record.configurations.items() if c.stopped and not _is_back(c)}
+        by_pruner = {cid for cid, rule in stopped.items() if rule not in RULES}
         rounds = {cid: self._results(cid) for cid in self.record.configurations}
-        self._lost_in_larger_plan = rerun(self._race, rounds, out=by_pruner)
+        lost = rerun(self._race, rounds, out=by_pruner)
+        self._taken_back = stopped.keys() - by_pruner - lost.keys()
+        self._made_up = {cid: verdict for cid, verdict in lost.items() if cid not in stopped}
         for cid, configuration in self.record.configurations.items():
-            if configuration.state is not None:
+            if configuration.state is not None and not configuration.is_out:
                 self._race.finish(cid)
 
     def _results(self, configuration_id: str) -> list[tuple[float, int]]:
@@ -433,18 +433,13 @@ class Sweep:
 
     def _fit_to_larger_plan(self) -> None:
         """Take back the stops that the larger plan would not have made, and make those that it would have."""
-        if not self._is_larger:
-            return
-        for cid, configuration in list(self.record.configurations.items()):
-            stopped = configuration.stopped
-            is_in = configuration.reopened and not configuration.is_out
-            if stopped is not None and stopped.rule in RULES and cid not in self._lost_in_larger_plan and not is_in:
-                reason = f"in a plan of {len(self._spec.seeds)} seeds it had not lost after {stopped.replicates}"
-                self._log.append(ev.ConfigurationReopened(configuration=cid, reason=reason))
-        for cid, verdict in self._lost_in_larger_plan.items():
-            configuration = self.record.configurations[cid]
-            if not configuration.is_out and not self._is_control_configuration(cid):
-                self._stop(verdict)
+        for cid in sorted(self._taken_back, key=self._numbers.__getitem__):
+            stopped = self.record.configurations[cid].stopped
+            after = f" after {stopped.replicates}" if stopped else ""
+            reason = f"in a plan of {len(self._spec.seeds)} seeds it had not lost{after}"
+            self._log.append(ev.ConfigurationReopened(configuration=cid, reason=reason))
+        for verdict in list(self._made_up.values()):
+            self._stop(verdict)
 
     def _stop_running(self, trial: TrialRecord) -> None:
         running = self._running.get(trial.configuration_id, set())
@@ -541,10 +536,13 @@ class Sweep:
 
     def _decide_configurations(self) -> None:
         """Stop the configurations that have lost by now."""
-        for verdict in self._race.verdicts():
-            configuration = self.record.configurations[verdict.configuration]
-            if not configuration.is_out and not self._is_control_configuration(verdict.configuration):
-                self._stop(verdict)
+        is_due = True
+        while is_due:
+            for verdict in self._race.verdicts():
+                configuration = self.record.configurations[verdict.configuration]
+                if not configuration.is_out and not self._is_control_configuration(verdict.configuration):
+                    self._stop(verdict)
+            is_due = self._race.next_look()
 
     def _stop(self, verdict: Verdict) -> None:
         cid = verdict.configuration
@@ -625,3 +623,8 @@ class Sweep:
         configuration = self.record.configurations[configuration_id].configuration
         trial_id = f"{configuration_id}-s{seed}" + ("" if fold is None else f"-f{fold}")
         return TrialConfig(trial_id, configuration_id, configuration, seed, attempt, fold)
+
+
+def _is_back(configuration: ConfigurationRecord) -> bool:
+    """It was stopped once, and goes on like those that never were."""
+    return configuration.reopened and not configuration.is_out
