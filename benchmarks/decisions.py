@@ -497,7 +497,7 @@ def cuts(file: Path) -> Iterator[str]:
 
 
 def _decisions(events: Sequence[ev.Event]) -> list[tuple[Any, ...]]:
-    """What was decided, without times and attempts."""
+    """What was decided, without times; what an interrupted attempt and the next were stopped for alike is one decision."""
     found: list[tuple[Any, ...]] = []
     for event in events:
         match event:
@@ -509,7 +509,7 @@ def _decisions(events: Sequence[ev.Event]) -> list[tuple[Any, ...]]:
                 found.append((event.configuration,))
             case ev.ConfigurationEnded():
                 found.append((event.configuration, event.state, event.value))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _level_of(configuration: Configuration) -> float:

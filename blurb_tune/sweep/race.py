@@ -112,19 +112,13 @@ class Race:
             self._losing.append(configuration)
 
     def close_look(self) -> None:
-        """All that follows from the results so far has been decided."""
-        while self.next_look():
-            pass
-
-    def next_look(self) -> bool:
-        """Close the look that is due, and go on to the next; whether one is due."""
+        """All that follows from the look that is due has been decided; another may be due then."""
         n = self._due
         if n is not None:
             self._mark(n)
         for name in self._losing:
             self._leave(name)
         self._losing.clear()
-        return self._due is not None
 
     def verdicts(self) -> list[Verdict]:
         """Who loses at the look that is due, the same until it is closed; there is one at each number of replicates."""

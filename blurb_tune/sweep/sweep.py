@@ -127,6 +127,7 @@ class Sweep:
         self._taken_back: set[str] = set()  # stops that a larger plan would not have made, and those that it would have
         self._made_up: dict[str, Verdict] = {}
         self._is_through = False
+        self._is_looking = False  # the race is asked after each result, and one look is closed before the next begins
         self._numbers: dict[str, int] = {}
         self._seeds_done: dict[str, dict[int, list[float]]] = {}
         self._histories: dict[str, list[tuple[float, Measurement]]] = {}
@@ -345,7 +346,8 @@ class Sweep:
         last = next((event for event in reversed(past) if not isinstance(event, ev.SweepResumed | ev.SweepEnded)), None)
         if isinstance(last, ev.TrialEnded):
             self._ask_stock_pruner(self.record.trials[last.trial].configuration_id)
-        self._decide_configurations()
+        if self._is_looking:
+            self._decide_configurations()
         for cid in list(self.record.configurations):
             self._end_configuration(cid)
 
@@ -363,8 +365,9 @@ class Sweep:
 
     def _follow(self, event: ev.Event) -> None:
         """The state that follows from an event, whether it happens now or is read from the log."""
-        if not isinstance(event, _OF_A_LOOK):
+        if self._is_looking and not isinstance(event, _OF_A_LOOK):
             self._race.close_look()
+            self._is_looking = False
         self.record.apply(event)
         match event:
             case ev.SweepExtended():
@@ -391,6 +394,7 @@ class Sweep:
                 self._histories.pop(event.trial, None)
                 self._setup_seconds.pop(event.trial, None)
                 if not event.retry:
+                    self._is_looking = True
                     self._take_result(self.record.trials[event.trial])
             case ev.ConfigurationStopped():
                 self._made_up.pop(event.configuration, None)
@@ -536,13 +540,10 @@ class Sweep:
 
     def _decide_configurations(self) -> None:
         """Stop the configurations that have lost by now."""
-        is_due = True
-        while is_due:
-            for verdict in self._race.verdicts():
-                configuration = self.record.configurations[verdict.configuration]
-                if not configuration.is_out and not self._is_control_configuration(verdict.configuration):
-                    self._stop(verdict)
-            is_due = self._race.next_look()
+        for verdict in self._race.verdicts():
+            configuration = self.record.configurations[verdict.configuration]
+            if not configuration.is_out and not self._is_control_configuration(verdict.configuration):
+                self._stop(verdict)
 
     def _stop(self, verdict: Verdict) -> None:
         cid = verdict.configuration
