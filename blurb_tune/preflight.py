@@ -45,6 +45,7 @@ class Plan:
     train_examples and dev_examples: None where the data have not been looked at and nobody published them; with folds, those
     of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
     together, if nothing is pruned. notes: what is remarkable about the data. digest: of everything that decides the numbers.
+    base: the folder that files of the spec are relative to.
     """
 
     spec: SweepSpec
@@ -61,6 +62,7 @@ class Plan:
     max_steps: int | None
     notes: tuple[str, ...]
     digest: str
+    base: Path
 
     @property
     def blocks(self) -> dict[str, int]:
@@ -105,10 +107,10 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
             problems += _complaint(loaded, ("tracking", "uri"), lambda: check_server(spec.tracking.uri or ""))
     if problems or found is None or not has_all_models:
         raise loaded.error(problems)
-    return _plan(spec, found, models)
+    return _plan(spec, found, models, source.file.parent)
 
 
-def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo]) -> Plan:
+def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], base: Path) -> Plan:
     task, space, search = found.source.task, spec.space, spec.search
     spec = spec.model_copy(update={"task": resolved(spec.task, task)}) if isinstance(spec.task, TaskSpec) else spec
     task = replace(task, metric=spec.metric or task.metric)
@@ -133,6 +135,7 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo]) -
         max_steps=steps,
         notes=found.notes,
         digest=_digest(spec, found.digest),
+        base=base,
     )
 
 

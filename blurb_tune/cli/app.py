@@ -141,6 +141,40 @@ def record(
     raise typer.Exit(code)
 
 
+@app.command(
+    epilog="Examples:\n\n  blurb-tune extend runs/biosses-1a2b3c4d --seeds 20\n\n"
+    "  blurb-tune extend runs/biosses-1a2b3c4d --configurations 40 --budget wall_time=8h\n\n"
+    "  blurb-tune extend runs/biosses-1a2b3c4d --only winner,vanilla --seeds 30"
+)
+def extend(
+    sweep_dir: SweepDir,
+    seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="seeds of each configuration, in all")] = None,
+    configurations: Annotated[int | None, typer.Option("--configurations", min=1, help="configurations, in all")] = None,
+    confirm: Annotated[
+        int | None, typer.Option("--confirm", min=1, help="fresh seeds of winner and vanilla, in all, which no decision sees")
+    ] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option("--budget", metavar="KEY=VALUE", help="a budget in place of the old one, such as trials=200; or none"),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="winner,vanilla", help="--seeds is for these two, by confirmation seeds")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the sweep's folder, nothing else")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the summary as JSON, nothing else")] = False,
+) -> None:
+    """Make a sweep larger, and run what it lacks; nothing runs twice, and the race decides by the larger plan.
+
+    Without options an interrupted sweep goes on with the plan in force.
+    """
+    from blurb_tune.cli.extend import Growth, extend_command
+
+    growth = Growth(seeds, configurations, confirm, budget or [], only)
+    with exit_codes():
+        code = extend_command(_sweep(sweep_dir), growth, quiet=quiet, as_json=as_json)
+    raise typer.Exit(code)
+
+
 @app.command()
 def tasks() -> None:
     """List the tasks that a spec can name."""

@@ -26,7 +26,7 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.preflight import make_plan
+from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.report.summary import summarise
 from blurb_tune.report.tables import write_all
 from blurb_tune.spec import SweepSpec, load_spec
@@ -45,22 +45,39 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
     started = time.monotonic()
     plan = make_plan(load_spec(file, overrides))
     # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.
-    from blurb_tune.execution.driver import run_sweep
     from blurb_tune.execution.folder import check_folder, default_folder
 
     paths = SweepPaths(output or default_folder(plan))
     check_folder(plan, paths)
+    return run_plan(plan, paths, started, quiet=quiet, as_json=as_json)
+
+
+def run_plan(
+    plan: Plan,
+    paths: SweepPaths,
+    started: float,
+    *,
+    quiet: bool,
+    as_json: bool,
+    extension: ev.SweepExtended | None = None,
+) -> ExitCode:
+    """Run what the folder, which has been checked, lacks of the plan, and show it. Returns the exit code.
+
+    started: a time.monotonic(). extension: makes the sweep in the folder as large as the plan.
+    """
+    from blurb_tune.execution.driver import run_sweep
+
     console = Console(quiet=quiet or as_json)
     tables, tracking = Tables(paths), Tracking(paths, plan.spec)
     past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
     failure: BlurbTuneError | None = None
-    if past.status == "finished":
+    if past.status == "finished" and extension is None:
         console.print(f"This sweep is finished already; {paths.root} holds what came of it.")
     else:
         with _stop_on_signal(console) as interrupted, open_view(console, record=past) as view:
             listeners = [tables.on_event, view.on_event, tracking.on_event]
             try:
-                run_sweep(plan, paths, listeners=listeners, interrupted=interrupted, started=started)
+                run_sweep(plan, paths, listeners=listeners, interrupted=interrupted, started=started, extension=extension)
             except BlurbTuneError as error:
                 if not tracking.has_begun:
                     raise
@@ -225,7 +242,9 @@ def _exit_code(record: SweepRecord) -> ExitCode:
         print(f"{len(errored)} trials errored, the first was {first.trial_id}: {first.reason}\n{first.error}", file=sys.stderr)
     if untested:
         print(f"{len(untested)} runs not tested, the first was {untested[0].trial}: {untested[0].error}", file=sys.stderr)
-    return ExitCode.FAILED if errored or untested else ExitCode.DONE
+    if errored or untested:
+        return ExitCode.FAILED
+    return ExitCode.DONE if record.no_result is None else ExitCode.NO_RESULT
 
 
 def _spec_of(paths: SweepPaths) -> SweepSpec:

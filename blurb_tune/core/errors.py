@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     DONE = 0
     FAILED = 1
     BAD_INPUT = 2
+    NO_RESULT = 3
     INTERRUPTED = 130
 
 

@@ -78,6 +78,11 @@ def home_expanded(name: str) -> Path:
     return Path(name)
 
 
+def whole_path(name: str, base: Path) -> str:
+    """A path of a spec that lies in `base`, from the root; what has a scheme (`hf://`) stays as it is."""
+    return name if "://" in name else str((base / home_expanded(name)).resolve())
+
+
 def fault_of_folder(folder: Path) -> str | None:
     """Why files cannot be written to `folder`, which need not be there yet; None where they can.
 

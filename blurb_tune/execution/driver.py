@@ -40,14 +40,18 @@ def run_sweep(
     listeners: Sequence[Listener] = (),
     interrupted: threading.Event | None = None,
     started: float | None = None,
+    extension: ev.SweepExtended | None = None,
 ) -> SweepRecord:
     """Run the sweep, or what an earlier driver left of it, until it is finished or `interrupted` is set.
+
+    extension: the plan is larger than what the folder holds, which the caller has checked.
 
     Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
     time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep or the cluster cannot run
     the trials; nothing is written then.
     """
-    check_folder(plan, paths)
+    if extension is None:
+        check_folder(plan, paths)
     started = time.monotonic() if started is None else started
     interrupted = interrupted or threading.Event()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -58,7 +62,7 @@ def run_sweep(
         with EventLog(paths.events, paths.lock) as log:
             for listener in listeners:
                 log.observe(listener)
-            sweep = _open(plan, paths, log, environment, slots)
+            sweep = _open(plan, paths, log, environment, slots, extension)
             environment = _settled(plan, paths, environment, sweep.record.header)
             if environment.weights is not None:
                 log.observe(WeightsKeeper(environment.weights, sweep.record).on_event)
@@ -80,9 +84,20 @@ def _run(plan: Plan, sweep: Sweep, environment: TrialEnvironment, slots: int, in
     return sweep.is_finished and run_final_test(plan, sweep, environment, interrupted)
 
 
-def _open(plan: Plan, paths: SweepPaths, log: EventLog, environment: TrialEnvironment, slots: int) -> Sweep:
+def _open(
+    plan: Plan,
+    paths: SweepPaths,
+    log: EventLog,
+    environment: TrialEnvironment,
+    slots: int,
+    extension: ev.SweepExtended | None,
+) -> Sweep:
     facts = facts_of(plan, environment)
-    if check_folder(plan, paths) is None:
+    if extension is not None:
+        log.append(extension)
+        write_spec(plan, paths)
+        log.append(ev.SweepResumed(slots=slots))
+    elif check_folder(plan, paths) is None:
         write_spec(plan, paths)
         precision = _precision(plan.spec, environment.device)
         log.append(first_event(plan, facts, slots, precision, notes_of(plan, environment, count_nodes())))

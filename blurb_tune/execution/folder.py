@@ -12,15 +12,16 @@ from typing import Any
 import yaml
 
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.core.paths import SweepPaths, fault_of_folder, write_atomically
+from blurb_tune.core.paths import SweepPaths, fault_of_folder, whole_path, write_atomically
 from blurb_tune.core.seeds import confirmation_seeds
 from blurb_tune.log import events as ev
-from blurb_tune.log.event_log import read_events
+from blurb_tune.log.event_log import find_events, read_events
 from blurb_tune.preflight import Plan
-from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.sweep.sweep import SweepFacts
+from blurb_tune.tasks.tables import SPLITS
 from blurb_tune.tracking.addresses import redact
 
+_MAY_GROW = {"seeds", "confirm", "budget", "search"}
 _PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "optuna", "mlflow-skinny", "numpy")
 
 
@@ -47,7 +48,8 @@ def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:
         return None
     if not isinstance(first, ev.SweepStarted):
         raise InputError([Problem(f"{paths.events}:1", "the event log does not start with a sweep")])
-    if first.spec_digest != plan.digest:
+    larger = find_events(paths.events, ev.SweepExtended)
+    if (larger[-1] if larger else first).spec_digest != plan.digest:
         raise InputError([Problem(str(paths.root), f"holds a sweep of another spec ({_difference(plan, paths)})")])
     return first
 
@@ -57,21 +59,27 @@ def _difference(plan: Plan, paths: SweepPaths) -> str:
         before = yaml.safe_load(paths.spec.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError):
         before = {}
-    now = resolved(plan.spec)
+    now = resolved(plan)
     changed = [name for name in now if isinstance(before, dict) and before.get(name) != now[name]]
     names = f"other values of {', '.join(changed)}" if changed else "the data differ"
-    return f"{names}; name another --output, or none"
+    grow = ", or make it larger with `blurb-tune extend`" if changed and set(changed) <= _MAY_GROW else ""
+    return f"{names}; name another --output, or none{grow}"
 
 
-def resolved(spec: SweepSpec) -> dict[str, Any]:
-    """The spec with every default written out, as plain data."""
-    return spec.model_dump(mode="json")
+def resolved(plan: Plan) -> dict[str, Any]:
+    """The spec as plain data, every default written out and files by their whole paths, so that it can be read anywhere."""
+    data = plan.spec.model_dump(mode="json")
+    if data["data"] is not None:
+        data["data"] = whole_path(data["data"], plan.base)
+    if isinstance(data["task"], dict):
+        data["task"] |= {key: whole_path(data["task"][key], plan.base) for key in SPLITS if data["task"][key] is not None}
+    return data
 
 
 def write_spec(plan: Plan, paths: SweepPaths) -> None:
     """Keep the spec beside the log, for its owner's eyes alone where it holds the password of a server."""
     header = f"# {plan.spec.name}: every setting of this sweep, defaults written out\n"
-    text = header + yaml.safe_dump(resolved(plan.spec), sort_keys=False, allow_unicode=True)
+    text = header + yaml.safe_dump(resolved(plan), sort_keys=False, allow_unicode=True)
     write_atomically(paths.spec, text, mode=0o644 if redact(text) == text else 0o600)
 
 

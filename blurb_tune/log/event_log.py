@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, TypeVar
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.log.events import Event, from_line, to_line
 
 Listener = Callable[[Event], None]
+E = TypeVar("E", bound=Event)
 _MOST_FAULTS = 5
 _logger = logging.getLogger(__name__)
 
@@ -63,6 +64,19 @@ def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
                     return
                 raise damaged(path, end - len(raw), f"cannot be read: {error}") from None
             yield event, file.tell()
+
+
+def find_events(path: Path, kind: type[E]) -> list[E]:
+    """The events of one kind, without reading the others; a line that cannot be read is left to `read_events`."""
+    start = f'{{"kind": "{kind.kind}"'.encode()
+    found = []
+    with path.open("rb") as file:
+        for raw in file:
+            if raw.startswith(start) and raw.endswith(b"\n"):
+                with suppress(ValueError):
+                    event = from_line(raw.decode("utf-8"))
+                    found += [event] if isinstance(event, kind) else []
+    return found
 
 
 def damaged(path: Path, offset: int, fault: str) -> BlurbTuneError:

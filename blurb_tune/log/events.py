@@ -81,6 +81,7 @@ class SweepExtended(Event):
     """The plan is larger from now on: each field is that of `SweepStarted`, of the larger plan.
 
     Configurations that had all their seeds have more to run, and a winner, a spent budget or the lack of a result are no more.
+    settings: what has changed in the spec, by key path.
     """
 
     kind = "sweep_extended"
@@ -88,6 +89,7 @@ class SweepExtended(Event):
     seeds: list[int]
     configurations: int | None
     confirmation_seeds: list[int]
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -74,6 +74,9 @@ class RunBuilder:
             case ev.SweepResumed():
                 update = self._update(None)
                 update.status, update.ended = "RUNNING", None
+            case ev.SweepExtended():
+                seeds = ", ".join(map(str, event.seeds))
+                self._update(None).tags |= _tags(seeds=seeds, configurations=_text(event.configurations))
             case ev.TrialStarted():
                 self._start_trial(event)
             case ev.Measured():
@@ -85,6 +88,10 @@ class RunBuilder:
             case ev.SelectionMade():
                 update = self._update(None)
                 update.tags |= _tags(winner=event.configuration, reference=_text(event.reference))
+            case ev.NoResultFound():
+                self._update(None).tags |= _tags(no_result=event.reason[:_MAX_REASON])
+            case ev.BudgetSpent():
+                self._update(None).tags |= _tags(budget_spent=f"{event.budget}: {event.reason}"[:_MAX_REASON])
             case ev.Tested():
                 self._test(event)
             case ev.SweepEnded():

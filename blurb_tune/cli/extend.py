@@ -1,0 +1,147 @@
+"""`extend`: a sweep that is there already gets more seeds, configurations or confirmation, and runs what it lacks."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from blurb_tune.cli.run import run_plan
+from blurb_tune.core.errors import ExitCode, InputError, Problem, did_you_mean
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.seeds import confirmation_seeds, more_seeds
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import find_events
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.preflight import make_plan
+from blurb_tune.spec import load_spec
+from blurb_tune.spec.budget import BudgetSpec
+from blurb_tune.spec.schema import SweepSpec
+
+_ONLY = {"winner", "vanilla"}
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What is asked for, None for what stays: seeds of each configuration, configurations and confirmation seeds, each in
+    all; `key=value` settings of the budget, or `none`; whether the seeds are for winner and vanilla alone."""
+
+    seeds: int | None
+    configurations: int | None
+    confirm: int | None
+    budget: Sequence[str]
+    only: str | None
+
+
+def extend_command(paths: SweepPaths, growth: Growth, *, quiet: bool, as_json: bool) -> ExitCode:
+    """Make the plan of a sweep larger, and run what it lacks. Returns the exit code.
+
+    Without anything to grow by, it goes on with the plan in force. Raises InputError with all that is wrong at once.
+    """
+    started = time.monotonic()
+    record = SweepRecord.read(paths.events)
+    settings: dict[str, Any] = {}
+    for event in find_events(paths.events, ev.SweepExtended):
+        settings |= event.settings
+    before = make_plan(load_spec(paths.spec, _overrides(settings)))
+    from blurb_tune.execution.folder import check_folder
+
+    check_folder(before, paths)
+    changes = _changes(before.spec, record, growth)
+    if not changes:
+        return run_plan(before, paths, started, quiet=quiet, as_json=as_json)
+    plan = make_plan(load_spec(paths.spec, _overrides(settings | changes)))
+    if not (quiet or as_json):
+        print("Larger plan: " + "; ".join(_spelled(before.spec, plan.spec, changes)), file=sys.stderr)
+    had = record.header.confirmation_seeds
+    new = confirmation_seeds(max(0, plan.spec.confirm - len(had)), {*had, *plan.spec.seeds})
+    extension = ev.SweepExtended(
+        spec_digest=plan.digest,
+        seeds=list(plan.spec.seeds),
+        configurations=plan.configurations,
+        confirmation_seeds=[*had, *new],
+        settings=changes,
+    )
+    return run_plan(plan, paths, started, quiet=quiet, as_json=as_json, extension=extension)
+
+
+def _changes(spec: SweepSpec, record: SweepRecord, growth: Growth) -> dict[str, Any]:
+    """The settings that grow, by key path; those that are as large already are left out."""
+    problems: list[Problem] = []
+    confirm, seeds = growth.confirm, growth.seeds
+    if growth.only is not None:
+        names = {name.strip() for name in growth.only.split(",")}
+        if names != _ONLY:
+            problems.append(Problem("--only", f"expected `winner,vanilla`, but got {growth.only!r}"))
+        if seeds is None or confirm is not None:
+            problems.append(Problem("--only", "say by --seeds, not --confirm, how many seeds these two have in all"))
+        else:
+            confirm, seeds = max(spec.confirm, seeds - len(spec.seeds)), None
+    planned = record.header.configurations or len(record.configurations)
+    asked = {"--seeds": (seeds, len(spec.seeds)), "--configurations": (growth.configurations, planned)}
+    for option, (wanted, has) in (asked | {"--confirm": (confirm, spec.confirm)}).items():
+        if wanted is not None and wanted < has:
+            problems.append(Problem(option, f"a sweep only grows, and this one has {has}, but got {wanted}"))
+    budget = _budget(spec, growth.budget, problems)
+    if problems:
+        raise InputError(problems)
+    changes: dict[str, Any] = {}
+    if seeds is not None and seeds > len(spec.seeds):
+        changes["seeds"] = more_seeds(spec.seeds, seeds, taken=record.header.confirmation_seeds)
+    if growth.configurations is not None and growth.configurations > planned:
+        changes["search.configurations"] = growth.configurations
+    if confirm is not None and confirm > spec.confirm:
+        changes["confirm"] = confirm
+    if budget is not None and budget != spec.budget.model_dump(mode="json"):
+        changes["budget"] = budget
+    spent = record.budget_spent
+    if spent is not None and "budget" not in changes:
+        raise InputError([Problem("--budget", f"it is spent ({spent.reason}); give a larger one, or `--budget none`")])
+    return changes
+
+
+def _budget(spec: SweepSpec, given: Sequence[str], problems: list[Problem]) -> dict[str, Any] | None:
+    """The budget with what is given; None where nothing is."""
+    if not given:
+        return None
+    if list(given) == ["none"]:
+        return BudgetSpec().model_dump(mode="json")
+    budget = spec.budget.model_dump(mode="json")
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or name not in budget:
+            hint = did_you_mean(name, budget)
+            problems.append(Problem(f"--budget {item}", f"expected `none` or a setting such as `trials=200`{hint}"))
+        else:
+            budget[name] = _value(value)
+            try:
+                BudgetSpec.model_validate({name: budget[name]})
+            except ValidationError as error:
+                problems.append(Problem(f"--budget {item}", error.errors()[0]["msg"].removeprefix("Value error, ")))
+    return budget if problems else BudgetSpec.model_validate(budget).model_dump(mode="json")
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _overrides(settings: Mapping[str, Any]) -> list[str]:
+    return [f"{path}={json.dumps(value)}" for path, value in settings.items()]
+
+
+def _spelled(before: SweepSpec, after: SweepSpec, changes: Mapping[str, Any]) -> list[str]:
+    said = {
+        "seeds": f"{len(before.seeds)} to {len(after.seeds)} seeds of each configuration",
+        "search.configurations": f"{after.search.configurations} configurations",
+        "confirm": f"{before.confirm} to {after.confirm} confirmation seeds of winner and vanilla",
+        "budget": "another budget",
+    }
+    return [said[path] for path in changes]
