@@ -165,6 +165,24 @@ def count_strategies(space: SpaceSpec, blocks: int) -> int:
     return sum(len(depths_up_to(space.reinit_count, blocks - depth)) for depth in depths)
 
 
+def count_kinds(space: SpaceSpec, blocks: int) -> int:
+    """Among how many strategies a model's configurations are shared: those of the list, or the ways to have each of the three
+    techniques at work or not, where these are dimensions of their own."""
+    if space.strategy is not None:
+        return count_strategies(space, blocks)
+    neutral, kinds = asdict(Strategy()), 1
+    for name in STRATEGY_NAMES:
+        low, high = bounds_of(getattr(space, name))
+        kinds *= (low <= neutral[name] <= high) + (low != neutral[name] or high != neutral[name])
+    return kinds
+
+
+def count_of_each(space: SpaceSpec) -> float:
+    """How many configurations a model has of one strategy; infinite when there is no end of them."""
+    others = (values for name, values in axes(space, {}).items() if name not in ("model", "strategy", *STRATEGY_NAMES))
+    return math.prod(math.inf if values is None else len(values) for values in others)
+
+
 def planned_configurations(space: SpaceSpec, blocks: Mapping[str, int], sampler: str, asked: int | None) -> int:
     """How many configurations a sweep tries: what was asked for, 20 by default, all of a grid; never more than there are."""
     available = count(space, blocks)

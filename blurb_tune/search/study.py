@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from optuna.trial import TrialState
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Configuration
-from blurb_tune.search.combinations import Combinations, planned_configurations
+from blurb_tune.search.combinations import Combinations, count_kinds, count_of_each, planned_configurations
 from blurb_tune.search.sampling import passing_over, sample
 from blurb_tune.search.space import SearchSpace
 from blurb_tune.spec.schema import SweepSpec
@@ -49,6 +50,8 @@ class ConfigurationStudy:
         self._max_failed_share = spec.max_failed_share
         self.planned = planned_configurations(spec.space, blocks, spec.search.sampler, spec.search.configurations)
         self._study = _create_study(spec.storage, study_name)
+        kinds = sum(count_kinds(spec.space, limit) for limit in blocks.values())
+        self._turn, self._most_vanilla, self._vanilla = max(1, kinds), count_of_each(spec.space), Counter[str]()
         self._trials: dict[str, optuna.trial.Trial] = {}
         self._seen: set[Configuration] = set()
         self._told: set[str] = set()
@@ -105,6 +108,7 @@ class ConfigurationStudy:
         configuration_id = f"c{len(self._trials):03d}"
         self._trials[configuration_id] = trial
         self._seen.add(configuration)
+        self._vanilla[configuration.model] += configuration.strategy.is_vanilla
         trial.set_user_attr("configuration", configuration_id)
         return Suggestion(configuration_id, dict(trial.params), configuration)
 
@@ -112,10 +116,18 @@ class ConfigurationStudy:
         if self._search.sampler == "grid":
             configuration = next(c for c in self._grid if c not in self._seen)
             self._study.enqueue_trial(self._space.parameters_of(configuration))
-        elif number < len(self._blocks) and attempt == 0 and self._search.vanilla_first:
-            vanilla = self._space.vanilla_parameters(list(self._blocks)[number])
+        elif attempt == 0 and self._search.vanilla_first and (model := self._lacks_vanilla(number)) is not None:
+            vanilla = self._space.vanilla_parameters(model)
             if vanilla:
                 self._study.enqueue_trial(vanilla)
+
+    def _lacks_vanilla(self, number: int) -> str | None:
+        """The model whose vanilla fine-tuning is due: it begins, and comes again in each turn of all strategies, so that the
+        best of it is picked from as many configurations as that of the average strategy."""
+        for index, model in enumerate(self._blocks):
+            if number >= index and self._vanilla[model] < min(self._most_vanilla, 1 + (number - index) // self._turn):
+                return model
+        return None
 
     def _grid_order(self) -> Iterator[Configuration]:
         """All combinations as listed, vanilla of each model first; where fewer are asked for, a drawn sample of the others."""

@@ -144,7 +144,9 @@ class SearchSpec(SpecModel):
         None, description="random ones before TPE sets in; null: a quarter of all, 3 to 10, and one for each further model"
     )
     vanilla_first: bool = Field(
-        True, description="begin with vanilla fine-tuning of each model where the space holds it, as the reference"
+        True,
+        description="begin with vanilla fine-tuning of each model where the space holds it, as the reference, and give it as "
+        "many configurations as the average strategy",
     )
 
 

@@ -288,3 +288,34 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password() -> None:
         in_storage("postgresql://user:secret@127.0.0.1:1/none")()
     assert "storage" in str(error.value)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+@pytest.mark.parametrize(
+    ("space", "kinds"),
+    [
+        ({"strategy": ["vanilla", {"freeze_depth": 4}, {"reinit_count": 2}], "epochs": {"low": 3, "high": 99}}, 3),
+        ({**SPACES["ranges"], "learning_rate": {"low": 1e-5, "high": 1e-4}}, 8),
+        ({"reinit_count": {"low": 0, "high": 6}, "learning_rate": {"low": 1e-5, "high": 1e-4}}, 2),
+    ],
+    ids=["list", "three techniques", "one technique"],
+)  # fmt: skip
+@pytest.mark.parametrize("blocks", [BLOCKS, {"base": 6, "large": 8}], ids=["one model", "two models"])
+def test_vanilla_is_picked_from_as_many_configurations_as_the_average_strategy(
+    sampler: str, space: dict[str, Any], kinds: int, blocks: dict[str, int]
+) -> None:
+    planned = 6 * kinds
+    found = run(make_study(space, blocks, sampler=sampler, configurations=planned), [])
+    assert len(found) == planned
+    for model in blocks:
+        vanilla = [s.configuration for s in found if s.configuration.strategy.is_vanilla and s.configuration.model == model]
+        assert len(vanilla) >= planned / (kinds * len(blocks))
+        assert len(set(vanilla)) == len(vanilla)
+
+
+def test_vanilla_that_has_one_configuration_is_suggested_once() -> None:
+    study = make_study(SPACES["ranges"], sampler="random", configurations=60)
+    found = run(study, [])
+    assert sum(s.configuration.strategy.is_vanilla for s in found) == 1
+    failed = study.study.get_trials(states=[TrialState.FAIL])
+    assert not any("fixed_params" in trial.system_attrs for trial in failed), "none was asked for again"
