@@ -34,13 +34,13 @@ def score_interval(
     if metric == "pearson":
         return fisher_interval(score, len(labels))
     if metric == "spearman":
-        return _spearman_interval(score, len(labels))
+        return spearman_interval(score, len(labels))
     if metric in _SHARES:
         return wilson_interval(round(score * len(labels)), len(labels))
     return _bootstrap(Predictions.of(task, outputs, labels, words), metric, seed)
 
 
-def _spearman_interval(correlation: float, n: int) -> tuple[float, float]:
+def spearman_interval(correlation: float, n: int) -> tuple[float, float]:
     """With the standard error sqrt((1 + r^2 / 2) / (n - 3)) of Fisher's z (Bonett & Wright 2000, Psychometrika 65:23).
 
     Ranks vary more than Fisher's 1 / sqrt(n - 3) says: at a correlation of 0.92 his interval covers 91 % instead of 95.

@@ -1,0 +1,57 @@
+"""What to try next after a sweep without a result, from what its runs did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import median
+
+from blurb_tune.core.trial import Outcome
+from blurb_tune.log.record import SweepRecord, TrialRecord
+
+_FEW_STEPS = 200
+_HARDLY_LEARNED = 0.9
+_TECHNIQUES = {
+    "freeze": "freezing lower blocks (`freeze_depth: [0, 2, 4]`)",
+    "decay": "layerwise decay (`decay_rate: [0.8, 0.9, 1.0]`)",
+    "reinit": "re-initializing top blocks (`reinit_count: [0, 1, 2]`)",
+}
+
+
+def what_to_try(record: SweepRecord) -> list[str]:
+    """Sentences, the most promising first; empty where nothing has run."""
+    runs = [trial for trial in record.trials.values() if trial.is_final and trial.outcome is not Outcome.ERRORED]
+    return [*_rates_and_epochs(record, runs), *_untried(record)] if runs else []
+
+
+def _rates_and_epochs(record: SweepRecord, runs: list[TrialRecord]) -> Iterator[str]:
+    settings = [configuration.configuration for configuration in record.configurations.values()]
+    rates = [setting.learning_rate for setting in settings]
+    unsteady = sum(trial.outcome is Outcome.DIVERGED or any(p.rule == "exploding" for p in trial.prunes) for trial in runs)
+    if 3 * unsteady >= len(runs):
+        yield f"{unsteady} of {len(runs)} runs diverged or had exploding gradients: try learning rates below {min(rates):g}."
+        return
+    ends = [trial.last for trial in runs if trial.last is not None]
+    steps = max((end.step for end in ends), default=0)
+    losses = [end.train_loss for end in ends]
+    if losses and median(losses) > _HARDLY_LEARNED * record.header.trivial_loss:
+        few = f", and {steps} steps at most are few" if steps < _FEW_STEPS else ""
+        yield (
+            f"Training has hardly begun (train loss {median(losses):.3g}, {record.header.trivial_loss:.3g} for constant "
+            f"predictions{few}): try more epochs than {max(s.epochs for s in settings)}, or rates above {max(rates):g}."
+        )
+    else:
+        yield (
+            "The runs fit the training set and not dev: look at the data (`validate` shows what is remarkable), and try fewer "
+            f"epochs than {max(s.epochs for s in settings)} or a model pretrained on such texts."
+        )
+
+
+def _untried(record: SweepRecord) -> Iterator[str]:
+    tried = {
+        technique
+        for configuration in record.configurations.values()
+        for technique in configuration.configuration.strategy.family.split("+")
+    }
+    left = [what for technique, what in _TECHNIQUES.items() if technique not in tried]
+    if left:
+        yield f"Not tried: {', '.join(left)}."

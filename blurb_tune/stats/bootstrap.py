@@ -1,0 +1,69 @@
+"""Intervals by resampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+
+RESAMPLES = 10_000
+Interval = tuple[float, float]
+
+
+def bca_interval(scores: Sequence[float], statistic: str = "mean", level: float = 0.95) -> Interval:
+    """The bias-corrected and accelerated bootstrap interval (Efron 1987, JASA 82:171) of the `mean` or the `std` of a sample,
+    shape (n,): 10,000 resamples, the same ones each time.
+
+    NaN for fewer than two scores; the point itself where they are all equal. Its real coverage is below its level for few
+    scores (docs/statistics.md).
+    """
+    return _bca((np.asarray(scores, dtype=float),), _STATISTICS[statistic], level)
+
+
+def bca_difference(
+    scores: Sequence[float], reference: Sequence[float], *, paired: bool = False, level: float = 0.95
+) -> Interval:
+    """The same for the difference of the means of two samples, shapes (n,) and (m,), resampled one by one, or in pairs."""
+    first, second = np.asarray(scores, dtype=float), np.asarray(reference, dtype=float)
+    if paired:
+        return _bca((first - second,), _STATISTICS["mean"], level)
+    return _bca((first, second), _difference, level)
+
+
+def _bca(samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., NDArray[np.float64]], level: float) -> Interval:
+    if min(sample.size for sample in samples) < 2:
+        return math.nan, math.nan
+    if all(np.ptp(sample) == 0 for sample in samples):
+        point = float(statistic(*samples, axis=-1))
+        return point, point
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = bootstrap(
+            samples,
+            statistic,
+            n_resamples=RESAMPLES,
+            confidence_level=level,
+            method="BCa",
+            vectorized=True,
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def _mean(sample: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = sample.mean(axis=axis)
+    return mean
+
+
+def _std(sample: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    std: NDArray[np.float64] = sample.std(axis=axis, ddof=1)
+    return std
+
+
+def _difference(first: NDArray[np.float64], second: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    return _mean(first, axis) - _mean(second, axis)
+
+
+_STATISTICS: dict[str, Callable[..., NDArray[np.float64]]] = {"mean": _mean, "std": _std}

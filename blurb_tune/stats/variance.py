@@ -1,0 +1,22 @@
+"""Whether two strategies spread alike over seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import levene
+
+
+def brown_forsythe_p(scores: Sequence[float], reference: Sequence[float]) -> float:
+    """The p-value of equal spreads of two samples, shapes (n,) and (m,): Levene's test about the medians (Brown & Forsythe
+    1974, JASA 69:364), as Mosbach et al. 2021 compare strategies (arXiv 2006.04884).
+
+    NaN where a sample has fewer than two scores, or nothing varies about the medians.
+    """
+    samples = [np.asarray(sample, dtype=float) for sample in (scores, reference)]
+    deviations = [np.abs(sample - np.median(sample)) for sample in samples if sample.size > 1]
+    if len(deviations) < 2 or all(np.ptp(deviation) == 0 for deviation in deviations):
+        return math.nan
+    return float(levene(*samples, center="median").pvalue)
