@@ -21,6 +21,18 @@ def share(part: int, whole: int) -> str:
     return f"{part}/{whole}" if whole else "-"
 
 
+def spanned(interval: tuple[float, float]) -> str:
+    """An interval of differences, such as `-0.02..+0.31`; `-` where undefined."""
+    low, high = interval
+    return "-" if math.isnan(low) else f"{low:+.2f}..{high:+.2f}"
+
+
+def percents(interval: tuple[float, float]) -> str:
+    """An interval of shares, such as `3-56 %`."""
+    low, high = interval
+    return f"{100 * low:.0f}-{100 * high:.0f} %"
+
+
 def counted(count: int, noun: str) -> str:
     """Such as `1 trial` or `3 trials`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

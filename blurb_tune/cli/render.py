@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD, Box
@@ -12,15 +12,19 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from blurb_tune.cli.formatting import counted, difference, duration, score, share, spelled
+from blurb_tune.cli.formatting import counted, difference, duration, percents, score, share, spanned, spelled
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.events import SweepStarted
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.advice import what_to_try
+from blurb_tune.report.claims import Claim, claims_of, confirmation_of, vanilla_share
 from blurb_tune.report.final_scores import final_results
 from blurb_tune.report.groups import Group, by_configuration, by_family, lacks_seeds, rank
 from blurb_tune.report.pruning import PruningResult, judge_pruning
 from blurb_tune.report.summary import correlation_of_seeds, notes_of
 from blurb_tune.results.groups import GroupResult
+from blurb_tune.stats.comparison import ALPHA, Comparison
+from blurb_tune.stats.permutation import first_decidable
 from blurb_tune.stats.stability import wilson_interval
 
 MAX_ROWS = 15
@@ -60,6 +64,7 @@ class _Summary:
         yield from (Text(), Text("Strategy families", style="bold"), _family_table(self.record, self.box, padding))
         yield from (Text(), Text("Configurations, the best first", style="bold"))
         yield from _configuration_table(self.record, self.box, padding)
+        yield from _claims_table(self.record, self.box, padding)
         yield from (Text(), *_best(self.record))
         yield from _final_test(self.record, self.box, padding)
         yield from (Text(), Text("\n".join(_balance(self.record))))
@@ -121,6 +126,40 @@ def _configuration_table(record: SweepRecord, box: Box, padding: int) -> Iterato
         yield Text(f"{len(stopped) - MAX_ROWS} more in configurations.csv")
 
 
+def _claims_table(record: SweepRecord, box: Box, padding: int) -> Iterator[RenderableType]:
+    """Each strategy beside vanilla, and how sure it is."""
+    claims = claims_of(record)
+    if not claims:
+        return
+    table = Table(box=box, show_edge=False, padding=(0, padding, 0, 0), pad_edge=False)
+    for name in ("strategy", "best"):
+        table.add_column(name, overflow="fold")
+    for name in ("n", "vs\nvanilla", "95 %\ninterval", "p", "P(seed\nbetter)", "failed,\ninterval", "seeds\nneeded"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for claim in claims:
+        comparison, result = claim.comparison, claim.result
+        table.add_row(
+            Text(claim.label),
+            Text(result.name),
+            f"{comparison.n}:{comparison.n_reference}",
+            difference(comparison.difference),
+            spanned(comparison.interval),
+            f"{comparison.p_holm:.2g}" if comparison.is_decidable else "-",
+            f"{comparison.superiority.probability:.2f}",
+            f"{share(result.failed, result.ended)} {percents(wilson_interval(result.failed, result.ended))}",
+            "-" if comparison.seeds_needed is None else f"{comparison.seeds_needed:,}",
+            style="bold" if comparison.is_significant else None,
+        )
+    yield from (Text(), Text("Against the best vanilla, by the seeds of the search", style="bold"), table)
+    yield Text("\n".join(_on_claims(claims)))
+
+
+def _on_claims(claims: Sequence[Claim]) -> Iterator[str]:
+    yield "p: permutation test of the means, Holm's correction; seeds needed: of each, to tell them apart in 8 of 10 cases."
+    if not all(claim.comparison.is_decidable for claim in claims):
+        yield f"Cannot decide before n = {first_decidable(ALPHA)} seeds of each."
+
+
 def _stopped_table(record: SweepRecord, groups: Iterable[Group], box: Box, padding: int) -> Table:
     table = Table(box=box, show_edge=False, padding=(0, padding, 0, 0), pad_edge=False)
     for name in ("", "strategy"):
@@ -145,22 +184,78 @@ def _stopped_table(record: SweepRecord, groups: Iterable[Group], box: Box, paddi
 
 def _best(record: SweepRecord) -> list[RenderableType]:
     best = record.best_configuration()
+    if record.no_result is not None:
+        title = f"No result: {record.no_result.reason}"
+        return [Text(title, style="bold"), Text("\n".join([*what_to_try(record), "No test split was read."]))]
     if best is None:
         return [Text("No configuration has a result yet.")]
     group = next(group for group in by_configuration(record) if group.result.name == best.name)
     spread = "one seed" if best.n == 1 else f"std {score(best.spread.std)} over {counted(best.n, 'seed')}"
     lines = [f"{record.header.metric} {score(best.spread.mean)} on dev, {spread}; failed {share(best.failed, best.ended)}"]
-    if not math.isnan(group.difference):
-        reference = record.references()[group.model]
-        cut = f", stopped after {counted(reference.n, 'seed')}" if record.is_censored(reference.name) else ""
-        lines[0] += f"; {difference(group.difference)} against the best vanilla ({reference.name}{cut})"
     if lacks_seeds(record, best):
         lines.append("No configuration has a result for every seed: this one may look better than it is.")
-    lines += _doubts(record, best)
+    lines = [*_confirmed(record), *lines, *_sureness(record, best), *_doubts(record, best)]
     values = record.configurations[best.name].configuration.values()
     lines += [f"model: {values.pop('model')}", "space:", *(f"  {name}: {spelled(value)}" for name, value in values.items())]
     title = f"Best configuration by {record.header.objective}: {best.name}, {group.label}"
     return [Text(title, style="bold"), Text("\n".join(lines))]
+
+
+def _confirmed(record: SweepRecord) -> Iterator[str]:
+    """What is quoted first: the winner on seeds that no decision has seen."""
+    confirmation = confirmation_of(record)
+    if confirmation is None:
+        return
+    winner, reference, comparison = confirmation.winner, confirmation.reference, confirmation.comparison
+    metric = record.header.metric
+    yield (
+        f"Confirmed on {counted(winner.n, 'fresh seed')}: {metric} {score(winner.spread.mean)} on dev, std "
+        f"{score(winner.spread.std)}, failed {share(winner.failed, winner.ended)}"
+    )
+    if reference is not None and comparison is not None:
+        yield (
+            f"Vanilla ({reference.name}) on the same: {score(reference.spread.mean)}, std {score(reference.spread.std)}, "
+            f"failed {share(reference.failed, reference.ended)}; difference {_spelled_claim(comparison)}"
+        )
+    yield "By the seeds of the search, of which the best was picked:"
+
+
+def _sureness(record: SweepRecord, best: GroupResult) -> Iterator[str]:
+    """How sure the difference to vanilla is, and whether vanilla had a fair chance."""
+    claim = next((claim for claim in claims_of(record) if claim.result.name == best.name), None)
+    if claim is not None:
+        reference = record.result_of(claim.reference)
+        cut = f", stopped after {counted(reference.n, 'seed')}" if record.is_censored(reference.name) else ""
+        yield f"Against the best vanilla ({reference.name}{cut}): {_spelled_claim(claim.comparison)}"
+        if confirmation_of(record) is None:
+            yield "It was picked as the best, so its mean is rather too high: `confirm` in the spec runs fresh seeds."
+    if best.n == 1:
+        yield "A single seed says nothing of how the next one will do."
+    outcomes = record.outcome_counts()
+    failed = sum(count for name, count in outcomes.items() if Outcome(name).is_failed)
+    ended = sum(count for name, count in outcomes.items() if Outcome(name) is not Outcome.ERRORED)
+    if 2 * failed > ended:
+        yield f"Most runs of this sweep failed: {share(failed, ended)}."
+    share_of_vanilla = vanilla_share(record)
+    if share_of_vanilla is not None and not share_of_vanilla.is_fair:
+        yield (
+            f"Vanilla was {counted(share_of_vanilla.vanilla, 'configuration')}, the other strategies "
+            f"{share_of_vanilla.others:.1f} on average: their best was picked from more."
+        )
+
+
+def _spelled_claim(comparison: Comparison) -> str:
+    """Such as `+0.127 (-0.020 to +0.274 with 95 % confidence), p = 0.11; about 14 seeds of each would decide`."""
+    said = difference(comparison.difference)
+    if not math.isnan(comparison.interval[0]):
+        low, high = map(difference, comparison.interval)
+        said += f" ({low} to {high} with 95 % confidence)"
+    if not comparison.is_decidable:
+        return f"{said}; not to be decided before n = {first_decidable(ALPHA)} seeds of each"
+    said += f", p = {comparison.p:.2g}"
+    if comparison.p > ALPHA and comparison.seeds_needed is not None:
+        said += f"; about {counted(comparison.seeds_needed, 'seed')} of each would decide"
+    return said
 
 
 def _doubts(record: SweepRecord, best: GroupResult) -> Iterator[str]:
@@ -198,9 +293,10 @@ def _final_test(record: SweepRecord, box: Box, padding: int) -> Iterator[Rendera
         failed = share(result.failed, spread.n)
         table.add_row(Text(result.configuration), Text(result.label), str(spread.n), *numbers, failed, interval)
     examples = counted(results[0].examples, "example")
+    of = ", by the confirmation runs" if record.header.confirmation_seeds else ""
     yield from (
         Text(),
-        Text(f"Final test: {record.header.metric} on the test split, {examples}, read once", style="bold"),
+        Text(f"Final test: {record.header.metric} on the test split, {examples}, read once{of}", style="bold"),
         table,
     )
     again = sum(result.trained_again for result in results)
@@ -214,6 +310,8 @@ def _final_test(record: SweepRecord, box: Box, padding: int) -> Iterator[Rendera
 def _balance(record: SweepRecord) -> Iterator[str]:
     counts = {name: count for name, count in record.outcome_counts().items() if count}
     counts["unfinished"] = sum(not trial.is_final for trial in record.trials.values())
+    if record.budget_spent is not None:
+        yield f"Ended by its budget: {record.budget_spent.reason} (`{record.budget_spent.budget}`)."
     yield "Outcomes: " + (", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none yet") + "."
     yield from _stops(judge_pruning(record))
     correlation = correlation_of_seeds(record)

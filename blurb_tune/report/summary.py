@@ -12,9 +12,12 @@ import numpy as np
 
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.advice import what_to_try
+from blurb_tune.report.claims import Claim, claims_of, confirmation_of, vanilla_share
 from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.report.groups import Group, by_configuration, by_family
 from blurb_tune.report.pruning import judge_pruning
+from blurb_tune.stats.comparison import Comparison
 from blurb_tune.stats.correlation import SeedCorrelation, seed_correlation
 from blurb_tune.stats.stability import wilson_interval
 
@@ -47,6 +50,12 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
             for model, reference in record.references().items()
         },
         "seed_correlation": asdict(correlation_of_seeds(record)),
+        "claims": [_claim(claim) for claim in claims_of(record)],
+        "confirmation": _confirmation(record),
+        "vanilla_share": asdict(fair) if (fair := vanilla_share(record)) else None,
+        "no_result": record.no_result.reason if record.no_result else None,
+        "what_to_try": what_to_try(record) if record.no_result else [],
+        "budget_spent": record.budget_spent.reason if record.budget_spent else None,
         "families": [{"family": group.label, **_group(group)} for group in by_family(record)],
         "configurations": [
             {**_configuration(record, group), "state": record.configurations[name].state}
@@ -60,6 +69,38 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
         "seeds": header.seeds,
     }
     return _strict(summary)  # type: ignore[no-any-return]
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "strategy": claim.label,
+        "configuration": claim.result.name,
+        "reference": claim.reference,
+        "split": "dev",
+        **_comparison(claim.comparison),
+    }
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return asdict(comparison) | {"is_significant": comparison.is_significant}
+
+
+def _confirmation(record: SweepRecord) -> dict[str, Any] | None:
+    """Winner and vanilla on seeds that no decision has seen."""
+    found = confirmation_of(record)
+    if found is None:
+        return None
+    sides = {"winner": found.winner, "reference": found.reference}
+    return {
+        "split": "dev",
+        "seeds": record.header.confirmation_seeds,
+        **{
+            side: {"configuration": of.name, **asdict(of.spread), "failed": of.failed, "failed_share": of.failed_share}
+            for side, of in sides.items()
+            if of is not None
+        },
+        "difference": _comparison(found.comparison) if found.comparison else None,
+    }
 
 
 def _configuration(record: SweepRecord, group: Group) -> dict[str, Any]:

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from blurb_tune.stats.correlation import LEAST_COMMON
 from blurb_tune.stats.intervals import Interval, t_difference
 from blurb_tune.stats.multiple import holm
-from blurb_tune.stats.permutation import permutation_p, smallest_p
+from blurb_tune.stats.permutation import first_decidable, permutation_p, smallest_p
 from blurb_tune.stats.power import seeds_needed
 from blurb_tune.stats.stability import fisher_interval
 from blurb_tune.stats.superiority import Superiority, superiority
 from blurb_tune.stats.variance import brown_forsythe_p
 
 ALPHA = 0.05
-_FEWEST_PAIRS = max(5, LEAST_COMMON)
+# With fewer no difference of pairs can be significant, while one of two samples can.
+_FEWEST_PAIRS = first_decidable(ALPHA, paired=True)
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def compare(scores: Mapping[int, float], reference: Mapping[int, float]) -> Comp
     )
 
 
-def compare_all(samples: Mapping[str, Mapping[int, float]], reference: Mapping[int, float]) -> dict[str, Comparison]:
-    """Each sample beside the reference, with Holm's correction over all that can be decided; means and spreads apart."""
-    found = {name: compare(scores, reference) for name, scores in samples.items()}
+def compare_all(pairs: Mapping[str, tuple[Mapping[int, float], Mapping[int, float]]]) -> dict[str, Comparison]:
+    """Each strategy beside its reference, with Holm's correction over all that can be decided; means and spreads apart."""
+    found = {name: compare(scores, reference) for name, (scores, reference) in pairs.items()}
     p = holm([c.p if c.is_decidable else math.nan for c in found.values()])
     p_variance = holm([c.p_variance for c in found.values()])
     return {
@@ -95,7 +95,7 @@ def compare_all(samples: Mapping[str, Mapping[int, float]], reference: Mapping[i
 
 
 def is_worth_pairing(scores: Sequence[float], reference: Sequence[float]) -> bool:
-    """Whether common seeds, shapes (n,), make two strategies' scores alike beyond chance: at least five, and the 95 % interval
+    """Whether common seeds, shapes (n,), make two strategies' scores alike beyond chance: at least six, and the 95 % interval
     of their correlation (Fisher's) lies above 0. Else pairing costs power: it leaves half of the degrees of freedom."""
     if len(scores) < _FEWEST_PAIRS or np.ptp(scores) == 0 or np.ptp(reference) == 0:
         return False

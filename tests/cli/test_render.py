@@ -38,6 +38,7 @@ def text() -> str:
 
 def test_the_family_table(text: str) -> None:
     # n, mean, std, min, max, failed, objective, against vanilla
+    text = text.partition("Against the best vanilla")[0]
     assert cells(text, "freeze+reinit") == "3 0.467 0.451 0.000 0.900 1/4 0.016 +0.417"
     assert cells(text, "decay") == "2 0.200 0.283 0.000 0.400 1/2 -0.083 +0.150"
     assert cells(text, "vanilla") == "4 0.050 0.208 -0.200 0.300 2/4 -0.158 -"
@@ -127,7 +128,10 @@ def test_the_best_is_compared_with_vanilla() -> None:
         for seed, score in enumerate(scores):
             sweep.trial(name, seed, [score])
     text = plain_summary(sweep.finish())
-    assert "pearson 0.700 on dev, std 0.141 over 2 seeds; failed 0/2; +0.500 against the best vanilla (c0)" in text
+    assert "pearson 0.700 on dev, std 0.141 over 2 seeds; failed 0/2\n" in text
+    assert "Against the best vanilla (c0): +0.500 (-0.108 to +1.108 with 95 % confidence); not to be decided" in text
+    assert "Cannot decide before n = 4 seeds of each." in text
+    assert "It was picked as the best, so its mean is rather too high" in text
     assert "Stopped" not in text
     assert "Control" not in text
     assert "may look better" not in text
@@ -171,7 +175,7 @@ def test_stopped_configurations_stand_apart_with_what_they_had() -> None:
     assert "Best configuration by mean_minus_std: c2" in text, "though c0 had a higher score"
     assert cells(below, "c1") == "freeze 3 1/3 0.600 0/1 race, after 1 seed"
     assert cells(below, "c0") == "vanilla 1/3 0.900 0/1 failures, after 1 seed"
-    assert "against the best vanilla (c0, stopped after 1 seed)" in " ".join(text.split())
+    assert "Against the best vanilla (c0, stopped after 1 seed)" in " ".join(text.split())
 
 
 def test_the_rest_of_many_configurations_is_counted() -> None:
@@ -228,3 +232,42 @@ def test_in_a_cross_validation_the_spread_is_that_of_the_seeds_not_of_the_folds(
     text = plain_summary(sweep.finish())
     assert cells(text, "c0") == "vanilla 2 0.505 0.007 0.500 0.510 0/4 0.498 -"
     assert "n: seeds with a result, each the mean of its folds, failed ones included." in " ".join(text.split())
+
+
+def test_a_confirmed_winner_is_quoted_by_the_seeds_that_no_decision_has_seen() -> None:
+    fresh = range(1_000_000, 1_000_005)
+    sweep = SweepWriter(seeds=range(4), confirmation_seeds=list(fresh))
+    for name, depth, scores in (("c0", 0, (0.1, 0.3, 0.2, 0.2)), ("c1", 3, (0.6, 0.8, 0.9, 0.7))):
+        sweep.configuration(name, freeze_depth=depth)
+        for seed, value in enumerate(scores):
+            sweep.trial(name, seed, [value])
+        sweep.end_configuration(name)
+    sweep.select("c1", "c0")
+    for name, level in (("c1", 0.5), ("c0", 0.2)):
+        for k, seed in enumerate(fresh):
+            sweep.trial(name, seed, [level + 0.01 * k])
+    text = plain_summary(sweep.finish())
+    best = text[text.index("Best configuration") :]
+    first, second, third, fourth, *_ = best.splitlines()[1:]
+    assert first == "Confirmed on 5 fresh seeds: pearson 0.520 on dev, std 0.016, failed 0/5"
+    assert " ".join([second, third]) == (
+        "Vanilla (c0) on the same: 0.220, std 0.016, failed 0/5; difference +0.300 (+0.277 to +0.323 with 95 % confidence), "
+        "p = 0.0079"
+    )
+    assert fourth == "By the seeds of the search, of which the best was picked:"
+    assert "pearson 0.750 on dev, std 0.129 over 4 seeds; failed 0/4" in best
+    assert "rather too high" not in best
+
+
+def test_a_sweep_without_a_result_says_so_and_what_to_try() -> None:
+    sweep = SweepWriter(trivial_loss=1.05)
+    sweep.configuration("c0", reinit_count=1)
+    for seed in (0, 1):
+        sweep.trial("c0", seed, [0.0], Outcome.COLLAPSED)
+    sweep.no_result("2 of 2 runs of the best configuration, c0, failed")
+    text = " ".join(plain_summary(sweep.finish()).split())
+    assert "No result: 2 of 2 runs of the best configuration, c0, failed" in text
+    assert "Training has hardly begun (train loss 1, 1.05 for constant predictions, and 10 steps at most are few)" in text
+    assert "Not tried: freezing lower blocks (`freeze_depth: [0, 2, 4]`), layerwise decay" in text
+    assert "re-initializing" not in text
+    assert "Best configuration" not in text

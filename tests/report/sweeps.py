@@ -103,6 +103,9 @@ class SweepWriter:
     def select(self, configuration: str, reference: str | None) -> None:
         self._add(ev.SelectionMade, configuration=configuration, reference=reference)
 
+    def no_result(self, reason: str) -> None:
+        self._add(ev.NoResultFound, reason=reason)
+
     def test(self, trial: str, score: float, interval: Sequence[float] = (), **details: Any) -> None:
         metrics = {} if "error" in details else {"pearson": score, "mse": 1.0}
         self._add(ev.Tested, trial=trial, examples=20, metrics=metrics, interval=list(interval), **details)

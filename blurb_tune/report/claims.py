@@ -1,0 +1,101 @@
+"""What is claimed of a sweep: each strategy beside vanilla, and the winner on seeds that no decision has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.groups import Group, by_family, by_strategy
+from blurb_tune.results.groups import GroupResult
+from blurb_tune.stats.comparison import Comparison, compare, compare_all
+
+MAX_STRATEGIES = 15
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The best configuration of a strategy or family beside the best vanilla one of its model, over the seeds of the search.
+
+    label: in words, with the model in front where there are several.
+    """
+
+    label: str
+    result: GroupResult
+    reference: str
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Winner and reference over the confirmation seeds. comparison: of the two, None without a reference."""
+
+    winner: GroupResult
+    reference: GroupResult | None
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True)
+class VanillaShare:
+    """Of how many configurations vanilla and the average other strategy, or family, had the best picked."""
+
+    vanilla: int
+    others: float
+    is_fair: bool
+
+
+def vanilla_share(record: SweepRecord) -> VanillaShare | None:
+    """None where the sweep has no vanilla, or nothing but vanilla.
+
+    Fair is as many as the average strategy has, or the average family: where depths and rates are ranges, hardly two
+    configurations are of one strategy.
+    """
+    is_vanilla = [c.configuration.strategy.is_vanilla for c in record.configurations.values()]
+    vanilla, others = sum(is_vanilla), len(is_vanilla) - sum(is_vanilla)
+    if not vanilla or not others:
+        return None
+    labels = {record.label(name) for name, of in zip(record.configurations, is_vanilla, strict=True) if not of}
+    families = {record.family(name) for name, of in zip(record.configurations, is_vanilla, strict=True) if not of}
+    models = {c.configuration.model for c in record.configurations.values() if c.configuration.strategy.is_vanilla}
+    averages = others / len(labels), others / len(families)
+    share = vanilla / len(models)
+    is_ranged = len(labels) > others / 2
+    return VanillaShare(vanilla, averages[is_ranged], share >= averages[is_ranged])
+
+
+def claims_of(record: SweepRecord) -> list[Claim]:
+    """A claim for each strategy, or for each family where there are more than 15, that is not vanilla and was not stopped
+    early; Holm's correction is over all of them."""
+    references = record.references()
+    groups = by_strategy(record)
+    if len(groups) > MAX_STRATEGIES:
+        groups = by_family(record)
+    found: list[tuple[Group, GroupResult, str]] = []
+    for group in groups:
+        best = record.best_of(dict.fromkeys(trial.configuration_id for trial in group.trials))
+        reference = references.get(group.model)
+        if best is not None and reference is not None and not group.is_vanilla and not record.is_censored(best.name):
+            found.append((group, best, reference.name))
+    comparisons = compare_all({best.name: (_scores(record, best.name), _scores(record, name)) for _, best, name in found})
+    return [Claim(group.label, best, name, comparisons[best.name]) for group, best, name in found]
+
+
+def confirmation_of(record: SweepRecord) -> Confirmation | None:
+    """None while no confirmation run of the winner has a result."""
+    selection = record.selection
+    if selection is None or not _confirmed(record, selection.configuration):
+        return None
+    winner = record.group(selection.configuration, record.confirmations_of(selection.configuration))
+    if selection.reference is None:
+        return Confirmation(winner, None, None)
+    reference = record.group(selection.reference, record.confirmations_of(selection.reference))
+    scores = _confirmed(record, selection.configuration), _confirmed(record, selection.reference)
+    return Confirmation(winner, reference, compare(*scores))
+
+
+def _scores(record: SweepRecord, name: str) -> Mapping[int, float]:
+    return record.seed_scores(record.trials_of(name)).get(name, {})
+
+
+def _confirmed(record: SweepRecord, name: str) -> Mapping[int, float]:
+    return record.seed_scores(record.confirmations_of(name)).get(name, {})
