@@ -195,6 +195,9 @@ def _best(record: SweepRecord) -> list[RenderableType]:
     if lacks_seeds(record, best):
         lines.append("No configuration has a result for every seed: this one may look better than it is.")
     lines = [*_confirmed(record), *lines, *_sureness(record, best), *_doubts(record, best)]
+    if record.header.objective == "pareto":
+        front = (f"{r.name} {score(r.spread.mean)} (std {score(r.spread.std)})" for r in record.front())
+        lines.append(f"No other configuration beats these in both: {', '.join(front)}.")
     values = record.configurations[best.name].configuration.values()
     lines += [f"model: {values.pop('model')}", "space:", *(f"  {name}: {spelled(value)}" for name, value in values.items())]
     title = f"Best configuration by {record.header.objective}: {best.name}, {group.label}"

@@ -14,8 +14,9 @@ from pathlib import Path
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import damaged, read_events
-from blurb_tune.results.groups import GroupResult, best_of
-from blurb_tune.stats.stability import aggregate, spread
+from blurb_tune.results.groups import GroupResult, best_of, pareto_front
+from blurb_tune.stats.objectives import aggregate
+from blurb_tune.stats.stability import spread
 
 
 @dataclass(slots=True)
@@ -427,6 +428,10 @@ class SweepRecord:
     def best_of(self, configuration_ids: Iterable[str]) -> GroupResult | None:
         """The first of these by the winner's rule."""
         return self._best([self.result_of(name) for name in configuration_ids])
+
+    def front(self) -> list[GroupResult]:
+        """The configurations with a full set of seeds that no other beats in both mean and standard deviation."""
+        return pareto_front(result for result in self.by_configuration() if result.n == self.header.replicates)
 
     def is_censored(self, configuration_id: str) -> bool:
         """It was stopped before it had a result for every seed: what it had is shown apart, and compared with nothing."""

@@ -18,7 +18,8 @@ from blurb_tune.replay.simulator import MemoryLog, simulate
 from blurb_tune.results.groups import GroupResult, best_of
 from blurb_tune.search.study import Suggestion
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.stats.stability import aggregate, spread
+from blurb_tune.stats.objectives import aggregate
+from blurb_tune.stats.stability import spread
 from blurb_tune.sweep.sweep import Sweep, SweepFacts
 
 
@@ -83,7 +84,7 @@ class ListedStudy:
             raise LookupError("the log has more configurations than there are")
         return suggestion
 
-    def tell(self, configuration_id: str, state: str, value: float, failed_share: float) -> None:
+    def tell(self, configuration_id: str, values: Sequence[float], failed_share: float) -> None:
         """Nothing follows from it."""
 
 

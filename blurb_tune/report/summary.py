@@ -50,6 +50,7 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
             for model, reference in record.references().items()
         },
         "seed_correlation": asdict(correlation_of_seeds(record)),
+        "pareto_front": [result.name for result in record.front()],
         "claims": [_claim(claim) for claim in claims_of(record)],
         "confirmation": _confirmation(record),
         "vanilla_share": asdict(fair) if (fair := vanilla_share(record)) else None,

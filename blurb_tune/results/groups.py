@@ -54,6 +54,21 @@ def rank(result: GroupResult, seeds: int) -> tuple[bool, float, float]:
     return result.n < seeds, result.excess, math.inf if math.isnan(result.objective) else -result.objective
 
 
+def pareto_front(results: Iterable[GroupResult]) -> list[GroupResult]:
+    """Those that no other equals in mean and standard deviation and beats in one of them; the highest mean first.
+
+    A result of a single seed has no standard deviation, and is left out.
+    """
+    known = [result for result in results if not math.isnan(result.spread.std)]
+    front: list[GroupResult] = []
+    for result in sorted(known, key=lambda r: (-r.spread.mean, r.spread.std)):
+        last = front[-1].spread if front else None
+        is_twin = last is not None and (last.mean, last.std) == (result.spread.mean, result.spread.std)
+        if last is None or result.spread.std < last.std or is_twin:
+            front.append(result)
+    return front
+
+
 def why_no_result(best: GroupResult | None) -> str | None:
     """Why the first of all configurations is no winner: most of its runs failed, so that it is no better than chance; None
     where it is one."""

@@ -40,6 +40,15 @@ class SearchSpace:
         self._dimensions = {name: getattr(spec, name) for name in axes(spec, blocks) if name not in ("model", "strategy")}
         self._ranked = {name for name in DEPTHS if name in self._dimensions and self._is_ranked(name)}
 
+    @property
+    def parameter_names(self) -> list[str]:
+        """All that `suggest` may ask a trial for, in the order in which it does."""
+        names = ["model"] if len(self._blocks) > 1 else []
+        if self._strategies:
+            names += dict.fromkeys(map(self._strategy_name, self._blocks))
+        searched = [name for name, dimension in self._dimensions.items() if isinstance(dimension, Choice | Range)]
+        return names + [_rank(name) if name in self._ranked else name for name in searched]
+
     def suggest(self, trial: optuna.trial.Trial) -> Configuration:
         """Draw a configuration."""
         models = list(self._blocks)

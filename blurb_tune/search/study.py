@@ -6,9 +6,9 @@ import itertools
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.trial import TrialState
@@ -17,11 +17,14 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Configuration
 from blurb_tune.search.combinations import Combinations, count_kinds, count_of_each, planned_configurations
+from blurb_tune.search.samplers import SAMPLERS, Request
 from blurb_tune.search.sampling import passing_over, sample
 from blurb_tune.search.space import SearchSpace
 from blurb_tune.spec.schema import SweepSpec
 
 _TRIES = 30
+Direction = Literal["minimize", "maximize"]
+_DIRECTIONS: Mapping[str, Sequence[Direction]] = {"pareto": ["maximize", "minimize"]}  # mean and standard deviation
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class ConfigurationStudy:
         self._spec_space, self._blocks = spec.space, blocks
         self._max_failed_share = spec.max_failed_share
         self.planned = planned_configurations(spec.space, blocks, spec.search.sampler, spec.search.configurations)
-        self._study = _create_study(spec.storage, study_name)
+        self._study = _create_study(spec.storage, study_name, _DIRECTIONS.get(spec.objective, ["maximize"]))
         kinds = sum(count_kinds(spec.space, limit) for limit in blocks.values())
         self._turn, self._most_vanilla, self._vanilla = max(1, kinds), count_of_each(spec.space), Counter[str]()
         self._trials: dict[str, optuna.trial.Trial] = {}
@@ -72,9 +75,8 @@ class ConfigurationStudy:
             self.is_exhausted = True
             return None
         for attempt in range(_TRIES):
-            self._study.sampler = self._sampler(number, attempt)
             self._enqueue(number, attempt)
-            trial = self._study.ask()
+            trial = self._new_trial(number, attempt)
             configuration = self._space.suggest(trial)
             if configuration not in self._seen:
                 return self._accept(trial, configuration)
@@ -84,12 +86,13 @@ class ConfigurationStudy:
     def replay(self, parameters: dict[str, Any]) -> Suggestion:
         """Take up a suggestion from the log."""
         self._study.enqueue_trial(parameters)
-        trial = self._study.ask()
+        trial = self._new_trial(len(self._trials), 0)
         return self._accept(trial, self._space.suggest(trial))
 
-    def tell(self, configuration_id: str, state: str, value: float, failed_share: float) -> None:
-        """End a configuration with its aggregate, which ranks it by what it reached, stopped before its last seed or not; FAIL
-        where no seed gave a result. One that is told a second time, since it was reopened, keeps its first value.
+    def tell(self, configuration_id: str, values: Sequence[float], failed_share: float) -> None:
+        """End a configuration with its objective, or both of two, which rank it by what it reached, stopped before its last
+        seed or not; FAIL where no seed gave a result. One that is told a second time, since it was reopened, keeps its first
+        value.
 
         The share of failed runs is a constraint, because a trial told FAIL teaches the sampler nothing.
         """
@@ -99,10 +102,17 @@ class ConfigurationStudy:
         self._told.add(configuration_id)
         if not math.isnan(failed_share):
             trial.set_constraint("failed_share", failed_share - self._max_failed_share)
-        if math.isfinite(value):
-            self._study.tell(trial, value)
+        if all(map(math.isfinite, values)):
+            self._study.tell(trial, list(values))
         else:
             self._study.tell(trial, state=TrialState.FAIL)
+
+    def _new_trial(self, number: int, attempt: int) -> optuna.trial.Trial:
+        self._study.sampler = self._sampler(number, attempt)
+        trial = self._study.ask()
+        if SAMPLERS[self._search.sampler].has_generations:
+            _ = trial.relative_params  # samples it now, even if all of its parameters are given
+        return trial
 
     def _accept(self, trial: optuna.trial.Trial, configuration: Configuration) -> Suggestion:
         configuration_id = f"c{len(self._trials):03d}"
@@ -153,21 +163,20 @@ class ConfigurationStudy:
         return self.replay(self._space.parameters_of(configuration))
 
     def _sampler(self, number: int, attempt: int) -> optuna.samplers.BaseSampler:
-        seed = derive(self._search.seed, "sampler", number, attempt) % 2**32
-        if self._search.sampler != "tpe":
-            return optuna.samplers.RandomSampler(seed=seed)
         # The reference of each further model is no random draw, and comes on top.
         startup = self._search.startup_configurations or min(10, max(3, self.planned // 4)) + len(self._blocks) - 1
-        return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
+        names = self._space.parameter_names
+        request = Request(self._search.seed, number, attempt, self.planned, startup, names)
+        return SAMPLERS[self._search.sampler].make(request)
 
 
-def _create_study(storage: str | None, name: str) -> optuna.Study:
+def _create_study(storage: str | None, name: str, directions: Sequence[Direction]) -> optuna.Study:
     """A study in `storage`, in memory for None; one of the same name is made anew from the log. Raises BlurbTuneError."""
     if storage is None:
-        return optuna.create_study(direction="maximize", study_name=name)
+        return optuna.create_study(directions=directions, study_name=name)
     try:
         if name in optuna.get_all_study_names(storage):
             optuna.delete_study(study_name=name, storage=storage)
-        return optuna.create_study(direction="maximize", study_name=name, storage=storage)
+        return optuna.create_study(directions=directions, study_name=name, storage=storage)
     except Exception as error:  # SQLAlchemy and its drivers raise types of their own
         raise BlurbTuneError(f"storage: Optuna cannot use this database ({type(error).__name__})") from error

@@ -11,6 +11,7 @@ from blurb_tune.spec.budget import BudgetSpec
 from blurb_tune.spec.dimensions import MAX_CHOICES, MAX_NUMBER, Dimension, Options, SpecModel, repeated, values_of
 from blurb_tune.spec.pruning import PruningSpec
 from blurb_tune.spec.task import TaskSpec
+from blurb_tune.stats.objectives import OBJECTIVES, parse, spelled
 
 _DEFAULT = Configuration()
 MAX_NAME = 80
@@ -58,6 +59,17 @@ def _few(models: Any) -> Any:
     if len(values_of(models) or ()) > MAX_MODELS:
         raise ValueError(f"expected at most {MAX_MODELS} models, but got {len(values_of(models) or ())}")
     return models
+
+
+def _objective(value: Any) -> Any:
+    """As it is written in one word."""
+    if isinstance(value, dict):
+        settings = dict(value)
+        kind = settings.pop("kind", None)
+        if not isinstance(kind, str):
+            raise ValueError(f"expected a mapping such as {{kind: quantile, q: 0.1}}, but got {value!r}")
+        return spelled(kind, settings)
+    return spelled(*parse(value)) if isinstance(value, str) else value
 
 
 def _task_shape(data: Any) -> str:
@@ -135,13 +147,18 @@ class SpaceSpec(SpecModel):
 class SearchSpec(SpecModel):
     """How configurations are chosen."""
 
-    sampler: Literal["tpe", "random", "grid"] = Field("tpe", description="Optuna's TPE, random draws, or every combination")
+    sampler: Literal["tpe", "gp", "random", "quasi_random", "grid", "nsga2"] = Field(
+        "tpe",
+        description="Optuna's TPE, a Gaussian process, random draws, a Sobol sequence, every combination, or the genetic "
+        "algorithm NSGA-II",
+    )
     configurations: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="how many to try; null: 20 for tpe and random, all for grid"
+        None, description="how many to try; null: all for grid, else 20"
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of the sampler and of the pruners' control group")
     startup_configurations: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="random ones before TPE sets in; null: a quarter of all, 3 to 10, and one for each further model"
+        None,
+        description="random ones before TPE or GP sets in; null: a quarter of all, 3 to 10, and one for each further model",
     )
     vanilla_first: bool = Field(
         True,
@@ -211,8 +228,10 @@ class SweepSpec(SpecModel):
     )
     metric: str | None = Field(None, description="what is maximised on dev; null: the task's own metric")
     score: Literal["final", "best"] = Field("final", description="a trial's dev score: of its last evaluation, or of its best")
-    objective: Literal["mean_minus_std", "mean", "median", "worst"] = Field(
-        "mean_minus_std", description="what makes one number of a configuration's seeds"
+    objective: Annotated[str, BeforeValidator(_objective)] = Field(
+        "mean_minus_std",
+        description="what makes one number of a configuration's seeds: a name, or a mapping with `kind` and its setting; "
+        + "; ".join(f"`{name}`, {of.meaning}" for name, of in OBJECTIVES.items()),
     )
     max_failed_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="share of failed seeds beyond which a configuration is infeasible: to the sampler, and to be the best"
@@ -241,6 +260,12 @@ class SweepSpec(SpecModel):
     )
     storage: str | None = Field(None, description="Optuna storage URL for its dashboard; null: in memory, remade from the log")
     cluster: str | None = Field(None, description="address of a Ray cluster, host:port or auto; null: a local one is started")
+
+    @model_validator(mode="after")
+    def _has_spread(self) -> SweepSpec:
+        if self.objective == "pareto" and len(self.seeds) < 2:
+            raise ValueError("the objective `pareto` needs a standard deviation, and so two seeds, but got one")
+        return self
 
     @property
     def task_name(self) -> str:

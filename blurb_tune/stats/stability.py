@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
+
+from blurb_tune.stats.objectives import pooled_std
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,7 @@ def spread(*samples: Sequence[float]) -> Spread:
     values = np.concatenate(parts)
     if not np.isfinite(values).all():
         raise ValueError(f"scores must be finite, but got {values.tolist()}")
-    return Spread(values.size, float(values.mean()), _pooled_std(parts), float(values.min()), float(values.max()))
-
-
-def _pooled_std(parts: Sequence[np.ndarray]) -> float:
-    freedom = sum(part.size - 1 for part in parts)
-    if not freedom:
-        return math.nan
-    return math.sqrt(float(sum(((part - part.mean()) ** 2).sum() for part in parts)) / freedom)
+    return Spread(values.size, float(values.mean()), pooled_std(parts), float(values.min()), float(values.max()))
 
 
 def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
@@ -78,28 +72,3 @@ def fisher_interval(correlation: float, n: int, z: float = 1.959963984540054) ->
         return correlation, correlation
     half = z / math.sqrt(n - 3)
     return math.tanh(math.atanh(correlation) - half), math.tanh(math.atanh(correlation) + half)
-
-
-def _mean_minus_std(parts: Sequence[np.ndarray]) -> float:
-    std = _pooled_std(parts)
-    return float(np.concatenate(parts).mean()) - (0.0 if math.isnan(std) else std)
-
-
-_OBJECTIVES: Mapping[str, Callable[[Sequence[np.ndarray]], float]] = MappingProxyType(
-    {
-        "mean_minus_std": _mean_minus_std,
-        "mean": lambda parts: float(np.concatenate(parts).mean()),
-        "median": lambda parts: float(np.median(np.concatenate(parts))),
-        "worst": lambda parts: float(np.concatenate(parts).min()),
-    }
-)
-OBJECTIVES = tuple(_OBJECTIVES)
-
-
-def aggregate(objective: str, *samples: Sequence[float]) -> float:
-    """One number for a configuration from its seeds' scores, shape (n,), or for several from those of each.
-
-    Higher is better; NaN when there are no scores. The standard deviation is that of `spread`.
-    """
-    parts = [np.asarray(scores, dtype=float) for scores in samples if len(scores)]
-    return _OBJECTIVES[objective](parts) if parts else math.nan

@@ -20,6 +20,7 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
 from blurb_tune.results.groups import GroupResult, best_of, why_no_result
 from blurb_tune.results.trivial import TrivialLevel
+from blurb_tune.search.samplers import SAMPLERS
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stopping.instability import judge
@@ -56,7 +57,7 @@ class Study(Protocol):
 
     def replay(self, parameters: dict[str, object]) -> Suggestion: ...
 
-    def tell(self, configuration_id: str, state: str, value: float, failed_share: float) -> None: ...
+    def tell(self, configuration_id: str, values: Sequence[float], failed_share: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Sweep:
         self._rounds = {seed: number for number, seed in enumerate(spec.seeds)}
         self._race = self._new_race()
         self._pruning = ConfigurationPruning(spec.pruning.pruner)
-        self._is_guided = spec.search.sampler == "tpe"  # results say what is tried next
+        self._is_guided = SAMPLERS[spec.search.sampler].is_guided
         self._queue = WorkQueue()
         self._running: dict[str, set[str]] = {}  # by configuration
         self._out: set[str] = set()  # what was stopped, and may yet be reopened
@@ -410,7 +411,7 @@ class Sweep:
             case ev.ConfigurationEnded():
                 self._race.finish(event.configuration)
                 self._pruning.end(event.configuration, event.value)
-                self._study.tell(event.configuration, event.state, event.value, event.failed_share)
+                self._study.tell(event.configuration, self._values(event), event.failed_share)
 
     def _follow_extension(self) -> None:
         """The race begins again by the larger plan, whose spending is slower: who had lost may be in it still."""
@@ -444,6 +445,13 @@ class Sweep:
             self._log.append(ev.ConfigurationReopened(configuration=cid, reason=reason))
         for verdict in list(self._made_up.values()):
             self._stop(verdict)
+
+    def _values(self, event: ev.ConfigurationEnded) -> tuple[float, ...]:
+        """What the study is told: the objective, or both of two."""
+        if self._spec.objective != "pareto":
+            return (event.value,)
+        spread = self.record.result_of(event.configuration).spread
+        return spread.mean, spread.std
 
     def _stop_running(self, trial: TrialRecord) -> None:
         running = self._running.get(trial.configuration_id, set())

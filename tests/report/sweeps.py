@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, Strategy
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.stats.stability import OBJECTIVES
+from blurb_tune.stats.objectives import OBJECTIVES
 
 NAN = math.nan
 START = 1_700_000_000.0
@@ -233,7 +233,7 @@ class _Driver:
             configurations=self._planned,
             slots=self._slots,
             score=draw(st.sampled_from(["final", "best"])),
-            objective=draw(st.sampled_from(OBJECTIVES)),
+            objective=draw(st.sampled_from(sorted(OBJECTIVES))),
             max_failed_share=draw(st.sampled_from([0.0, 0.3, 1.0])),
             name=draw(st.from_regex(r"[a-z][a-z0-9._-]{0,79}", fullmatch=True)),
             models=models,

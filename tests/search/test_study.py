@@ -43,8 +43,7 @@ def value_of(configuration: Configuration) -> float:
 
 
 def finish(study: ConfigurationStudy, suggestion: Suggestion) -> None:
-    state = "STOPPED" if suggestion.configuration.freeze_depth == 6 else "COMPLETE"
-    study.tell(suggestion.configuration_id, state, value_of(suggestion.configuration), 0.0)
+    study.tell(suggestion.configuration_id, [value_of(suggestion.configuration)], 0.0)
 
 
 def run(study: ConfigurationStudy, past: list[Suggestion]) -> list[Suggestion]:
@@ -212,7 +211,7 @@ def test_tpe_learns_also_where_the_depths_on_offer_depend_on_the_model(depths: d
                 point = suggestion.configuration
                 best = 6 if point.model == "large" else 2
                 values.append(-abs(point.freeze_depth - best) - abs(point.reinit_count - 1) - (point.model != "large"))
-                study.tell(suggestion.configuration_id, "COMPLETE", values[-1], 0.0)
+                study.tell(suggestion.configuration_id, [values[-1]], 0.0)
         return sum(sum(values[start + 15 : start + 30]) for start in range(0, 90, 30)) / 45
 
     assert late_value("tpe") > late_value("random") + 0.5
@@ -229,7 +228,7 @@ def test_tpe_learns_what_random_search_cannot() -> None:
             while suggestion := study.ask():
                 point = suggestion.configuration
                 distances.append(abs(point.decay_rate - 0.8) + abs(point.weight_decay - 0.3))
-                study.tell(suggestion.configuration_id, "COMPLETE", -distances[-1], 0.0)
+                study.tell(suggestion.configuration_id, [-distances[-1]], 0.0)
         return sum(sum(distances[start + 12 : start + 24]) for start in range(0, 96, 24)) / 48
 
     assert late_distance("tpe") < 0.8 * late_distance("random")
@@ -244,8 +243,8 @@ def test_optuna_is_told_what_came_of_a_configuration() -> None:
     for state in ("COMPLETE", "STOPPED", "FAIL"):
         suggestion = study.ask()
         assert suggestion is not None
-        study.tell(suggestion.configuration_id, state, math.nan if state == "FAIL" else 0.5, 0.4)
-        study.tell(suggestion.configuration_id, "COMPLETE", 0.7, 0.0)
+        study.tell(suggestion.configuration_id, [math.nan if state == "FAIL" else 0.5], 0.4)
+        study.tell(suggestion.configuration_id, [0.7], 0.0)
     states = [trial.state for trial in study.study.trials]
     assert states == [TrialState.COMPLETE, TrialState.COMPLETE, TrialState.FAIL]
     assert trial_of(study, 0).value == 0.5
@@ -262,7 +261,7 @@ def test_the_share_of_failed_runs_makes_a_configuration_infeasible() -> None:
             study = make_study({"decay_rate": {"low": 0.5, "high": 1.0}}, configurations=25, seed=seed, vanilla_first=False)
             while suggestion := study.ask():
                 rate = suggestion.configuration.decay_rate
-                study.tell(suggestion.configuration_id, "COMPLETE", -rate, 0.6 if constrained and rate < 0.75 else 0.0)
+                study.tell(suggestion.configuration_id, [-rate], 0.6 if constrained and rate < 0.75 else 0.0)
                 low += rate < 0.75
         return low / 125
 

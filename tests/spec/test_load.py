@@ -82,7 +82,7 @@ FAULTS = {
     "weights: 5": "3: weights: expected text, but got 5",
     "training: {gradient_checkpointing: 1}": "3: training.gradient_checkpointing: expected true or false, but got 1",
     "space: {bias_correction: yes please}": "expected true or false, but got 'yes please'",
-    "objective: mean_minus_sd": "objective: unknown value 'mean_minus_sd'; did you mean 'mean_minus_std'?",
+    "objective: mean_minus_sd": "objective: unknown objective 'mean_minus_sd'; did you mean 'mean_minus_std'?",
     "pruning: {pruner: medan}": "unknown pruner 'medan'; did you mean 'median'?",
     "pruning: {pruner: {kind: median, patience: 2}}": "unknown key 'pruning.pruner.patience'",
     "resources: {gpus: 1.5}": "more than one GPU per trial must be a whole number",
@@ -157,7 +157,7 @@ NUMBERS = {
     "null: 2": "3: unknown key 'null'",
     "resources: {gpus: 5.0e-324}": "3: resources: a share of a GPU is at least 0.0001, but got 5e-324",
     f"model: [{', '.join(f'm{i}' for i in range(101))}]": "3: model: expected at most 100 models, but got 101",
-    f"objective: {'x' * 9_000}": "3: objective: unknown value 'xxx",
+    f"objective: {'x' * 9_000}": "3: objective: unknown objective 'xxx",
 }
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from blurb_tune.stats.stability import OBJECTIVES, aggregate, fisher_interval, spread, wilson_interval
+from blurb_tune.stats.stability import fisher_interval, spread, wilson_interval
 
 SCORES = st.lists(st.floats(-1, 1), min_size=1, max_size=12)
 
@@ -30,21 +30,6 @@ def test_one_seed_has_no_spread_and_none_has_nothing() -> None:
 def test_an_undefined_score_is_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
         spread([0.1, math.nan])
-
-
-@given(SCORES)
-def test_objectives_lie_between_the_extremes_or_below(scores: list[float]) -> None:
-    for objective in ("mean", "median", "worst"):
-        assert min(scores) - 1e-12 <= aggregate(objective, scores) <= max(scores) + 1e-12
-    assert aggregate("mean_minus_std", scores) <= aggregate("mean", scores) + 1e-12
-    assert aggregate("worst", scores) == min(scores)
-
-
-def test_objectives_of_known_numbers() -> None:
-    scores = [0.2, 0.4, 0.9]
-    known = {"mean_minus_std": 0.5 - np.std(scores, ddof=1), "mean": 0.5, "median": 0.4, "worst": 0.2}
-    assert {name: pytest.approx(aggregate(name, scores)) for name in OBJECTIVES} == known
-    assert math.isnan(aggregate("mean", []))
 
 
 @given(st.integers(0, 30), st.integers(0, 30))
