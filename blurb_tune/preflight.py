@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from blurb_tune.core.paths import fault_of_folder, home_expanded
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
 from blurb_tune.search.combinations import count, count_strategies, planned_configurations, too_deep
+from blurb_tune.search.warm_start import Earlier, read_earlier
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of
 from blurb_tune.spec.load import UNKNOWN
@@ -44,8 +45,8 @@ class Plan:
     spec: with the labels of a task of one's own filled in. models: by the names that the spec gives them, in its order.
     train_examples and dev_examples: None where the data have not been looked at and nobody published them; with folds, those
     of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
-    together, if nothing is pruned. notes: what is remarkable about the data. digest: of everything that decides the numbers.
-    base: the folder that files of the spec are relative to.
+    together, if nothing is pruned. notes: what is remarkable about the data. earlier: what sweeps before it tell the sampler.
+    digest: of everything that decides the numbers. base: the folder that files of the spec are relative to.
     """
 
     spec: SweepSpec
@@ -61,6 +62,7 @@ class Plan:
     max_epochs: int
     max_steps: int | None
     notes: tuple[str, ...]
+    earlier: tuple[Earlier, ...]
     digest: str
     base: Path
 
@@ -105,12 +107,25 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         problems += _check_gpus(loaded)
         if spec.tracking.uri is not None:
             problems += _complaint(loaded, ("tracking", "uri"), lambda: check_server(spec.tracking.uri or ""))
+    earlier = []
+    if found is not None and has_all_models:
+        earlier = list(_earlier(loaded, found.source.task, models, problems))
     if problems or found is None or not has_all_models:
         raise loaded.error(problems)
-    return _plan(spec, found, models, source.file.parent)
+    return _plan(spec, found, models, source.file.parent, earlier)
 
 
-def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], base: Path) -> Plan:
+def _earlier(loaded: LoadedSpec, task: Task, models: Mapping[str, ModelInfo], problems: list[Problem]) -> Iterator[Earlier]:
+    blocks = {name: info.blocks for name, info in models.items()}
+    for index, folder in enumerate(loaded.spec.search.warm_start):
+        place = loaded.source.file.parent / home_expanded(folder)
+        try:
+            yield read_earlier(place, loaded.spec, blocks, loaded.spec.metric or task.metric)
+        except (BlurbTuneError, OSError) as error:
+            problems.append(loaded.source.problem(("search", "warm_start", index), str(error)))
+
+
+def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], base: Path, earlier: Sequence[Earlier]) -> Plan:
     task, space, search = found.source.task, spec.space, spec.search
     spec = spec.model_copy(update={"task": resolved(spec.task, task)}) if isinstance(spec.task, TaskSpec) else spec
     task = replace(task, metric=spec.metric or task.metric)
@@ -133,9 +148,17 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], b
         combinations=count(space, blocks),
         max_epochs=trials * epochs,
         max_steps=steps,
-        notes=found.notes,
+        notes=(*found.notes, *(_of_earlier(sweep) for sweep in earlier)),
+        earlier=tuple(earlier),
         digest=_digest(spec, found.digest),
         base=base,
+    )
+
+
+def _of_earlier(earlier: Earlier) -> str:
+    return (
+        f"warm start: {len(earlier.configurations)} of {earlier.of} configurations of sweep {earlier.name} lie in this space, "
+        "and the sampler begins with them"
     )
 
 
@@ -151,6 +174,8 @@ def _digest(spec: SweepSpec, data: str) -> str:
     content = spec.model_dump(mode="json", exclude=_NOT_IN_DIGEST | {"data"})
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS)
+    # A folder may have moved; what it held is in the log.
+    content["search"]["warm_start"] = [Path(folder).name for folder in spec.search.warm_start]
     content["device"] = "gpu" if spec.resources.gpus else "cpu"
     return hashlib.sha256(json.dumps([content, data], sort_keys=True).encode()).hexdigest()
 

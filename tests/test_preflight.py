@@ -231,3 +231,12 @@ def test_gradient_checkpointing_is_refused_where_a_family_has_none(tmp_path: Pat
         plan_of(tmp_path, check_machine=False, **settings)
     (problem,) = error.value.problems
     assert "training.gradient_checkpointing: the family of mpnet-base, mpnet, does not support it" in str(problem)
+
+
+def test_a_folder_to_start_from_that_holds_no_sweep_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        plan_of(tmp_path, task="demo", search={"warm_start": ["nowhere", "neither"]})
+    problems = [str(problem) for problem in error.value.problems]
+    assert len(problems) == 2
+    assert all("is no sweep's folder; expected one with events.jsonl" in problem for problem in problems)
+    assert "nowhere" in problems[0]

@@ -101,6 +101,8 @@ def _open(
         write_spec(plan, paths)
         precision = _precision(plan.spec, environment.device)
         log.append(first_event(plan, facts, slots, precision, notes_of(plan, environment, count_nodes())))
+        if plan.earlier:
+            log.append(ev.WarmStarted(configurations=[of for sweep in plan.earlier for of in sweep.configurations]))
     else:
         log.append(ev.SweepResumed(slots=slots))
     return Sweep(plan.spec, facts, log, [event for event, _ in read_events(paths.events)])

@@ -71,6 +71,7 @@ def resolved(plan: Plan) -> dict[str, Any]:
     data = plan.spec.model_dump(mode="json")
     if data["data"] is not None:
         data["data"] = whole_path(data["data"], plan.base)
+    data["search"]["warm_start"] = [whole_path(folder, plan.base) for folder in data["search"]["warm_start"]]
     if isinstance(data["task"], dict):
         data["task"] |= {key: whole_path(data["task"][key], plan.base) for key in SPLITS if data["task"][key] is not None}
     return data

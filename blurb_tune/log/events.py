@@ -77,6 +77,18 @@ class SweepResumed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WarmStarted(Event):
+    """What the sampler knows from earlier sweeps: of each configuration of theirs that lies in this space its values, its
+    objective (or both of two) by this sweep's rule, and its share of failed runs.
+
+    It is here, for the other folder may grow.
+    """
+
+    kind = "warm_started"
+    configurations: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepExtended(Event):
     """The plan is larger from now on: each field is that of `SweepStarted`, of the larger plan.
 
@@ -251,6 +263,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
     for cls in (
         SweepStarted,
         SweepResumed,
+        WarmStarted,
         SweepExtended,
         BudgetSpent,
         ConfigurationSuggested,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.seeds import derive
-from blurb_tune.core.trial import Outcome, TrialConfig, TrialReport
+from blurb_tune.core.trial import Configuration, Outcome, TrialConfig, TrialReport
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.curves import CurveSet, is_diverged
@@ -83,6 +83,9 @@ class ListedStudy:
         if suggestion is None:
             raise LookupError("the log has more configurations than there are")
         return suggestion
+
+    def learn(self, configuration: Configuration, values: Sequence[float], failed_share: float) -> None:
+        """Nothing follows from it."""
 
     def tell(self, configuration_id: str, values: Sequence[float], failed_share: float) -> None:
         """Nothing follows from it."""

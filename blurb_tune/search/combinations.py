@@ -36,6 +36,24 @@ def axes(space: SpaceSpec, blocks: Mapping[str, int]) -> dict[str, Sequence[Any]
     return found | {name: values_of(getattr(space, name)) for name in names}
 
 
+def holds(space: SpaceSpec, blocks: Mapping[str, int], configuration: Configuration) -> bool:
+    """Whether a configuration lies in the space."""
+    limit = blocks.get(configuration.model)
+    if limit is None or not is_feasible(configuration.strategy, limit):
+        return False
+    if space.strategy is not None and configuration.strategy not in [s.strategy for s in space.strategy]:
+        return False
+    names = [name for name in axes(space, {}) if name not in ("model", "strategy")]
+    return all(contains(getattr(space, name), getattr(configuration, name)) for name in names)
+
+
+def contains(dimension: Any, value: Any) -> bool:
+    """Whether a dimension has a value, of which a range without a step has every one between its bounds."""
+    if isinstance(dimension, Range) and dimension.grid() is None:
+        return bool(dimension.low <= value <= dimension.high)
+    return value in (values_of(dimension) or [])
+
+
 def depths_up_to(dimension: Any, room: int) -> Sequence[int]:
     """The values of a dimension of depths that are not above `room`, ascending or as listed."""
     match dimension:

@@ -10,8 +10,8 @@ from typing import Any
 import optuna
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
-from blurb_tune.search.combinations import axes, count_strategies, depths_up_to, is_feasible
-from blurb_tune.spec.dimensions import Choice, FloatGrid, Range, bounds_of, values_of
+from blurb_tune.search.combinations import axes, contains, count_strategies, depths_up_to, is_feasible
+from blurb_tune.spec.dimensions import Choice, FloatGrid, Range, bounds_of
 from blurb_tune.spec.schema import SpaceSpec
 
 DEPTHS = ("freeze_depth", "reinit_count")
@@ -77,7 +77,7 @@ class SearchSpace:
         if self._strategies:
             is_there = vanilla.label in self._strategies
         else:
-            is_there = all(_holds(self._dimensions[name], getattr(vanilla, name)) for name in STRATEGY_NAMES)
+            is_there = all(contains(self._dimensions[name], getattr(vanilla, name)) for name in STRATEGY_NAMES)
         return self._parameters_of(model, vanilla) if is_there else None
 
     def _parameters_of(self, model: str, strategy: Strategy) -> dict[str, Any]:
@@ -155,9 +155,3 @@ def _suggest_step(trial: optuna.trial.Trial, name: str, grid: FloatGrid) -> floa
 
 def _rank(name: str) -> str:
     return f"{name}_rank"
-
-
-def _holds(dimension: Any, value: float) -> bool:
-    if isinstance(dimension, Range) and dimension.grid() is None:
-        return bool(dimension.low <= value <= dimension.high)
-    return value in (values_of(dimension) or [])

@@ -89,6 +89,16 @@ class ConfigurationStudy:
         trial = self._new_trial(len(self._trials), 0)
         return self._accept(trial, self._space.suggest(trial))
 
+    def learn(self, configuration: Configuration, values: Sequence[float], failed_share: float) -> None:
+        """Take in the result of an earlier sweep's configuration, which must lie in the space. It may be suggested again."""
+        self._study.enqueue_trial(self._space.parameters_of(configuration))
+        self._study.sampler = optuna.samplers.RandomSampler(seed=0)  # of which nothing is asked
+        trial = self._study.ask()
+        self._space.suggest(trial)
+        trial.set_user_attr("configuration", "from an earlier sweep")
+        trial.set_constraint("failed_share", failed_share - self._max_failed_share)
+        self._study.tell(trial, list(values))
+
     def tell(self, configuration_id: str, values: Sequence[float], failed_share: float) -> None:
         """End a configuration with its objective, or both of two, which rank it by what it reached, stopped before its last
         seed or not; FAIL where no seed gave a result. One that is told a second time, since it was reopened, keeps its first

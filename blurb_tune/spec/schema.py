@@ -156,6 +156,11 @@ class SearchSpec(SpecModel):
         None, description="how many to try; null: all for grid, else 20"
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of the sampler and of the pruners' control group")
+    warm_start: list[str] = Field(
+        default_factory=list,
+        description="folders of earlier sweeps, relative to the spec, whose results the sampler begins with; they are no "
+        "candidates themselves",
+    )
     startup_configurations: Annotated[int, Field(ge=1)] | None = Field(
         None,
         description="random ones before TPE or GP sets in; null: a quarter of all, 3 to 10, and one for each further model",

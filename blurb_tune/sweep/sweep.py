@@ -15,7 +15,17 @@ from typing import Protocol
 
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.steps import total_steps
-from blurb_tune.core.trial import Continue, Decision, Measurement, Outcome, Prune, TrialConfig, TrialReport, Work
+from blurb_tune.core.trial import (
+    Configuration,
+    Continue,
+    Decision,
+    Measurement,
+    Outcome,
+    Prune,
+    TrialConfig,
+    TrialReport,
+    Work,
+)
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
 from blurb_tune.results.groups import GroupResult, best_of, why_no_result
@@ -54,6 +64,8 @@ class Study(Protocol):
     def knows(self, configuration_id: str) -> bool: ...
 
     def ask(self) -> Suggestion | None: ...
+
+    def learn(self, configuration: Configuration, values: Sequence[float], failed_share: float) -> None: ...
 
     def replay(self, parameters: dict[str, object]) -> Suggestion: ...
 
@@ -371,6 +383,9 @@ class Sweep:
             self._is_looking = False
         self.record.apply(event)
         match event:
+            case ev.WarmStarted():
+                for earlier in event.configurations:
+                    self._study.learn(Configuration(**earlier["values"]), earlier["objectives"], earlier["failed_share"])
             case ev.SweepExtended():
                 self._follow_extension()
             case ev.BudgetSpent():
