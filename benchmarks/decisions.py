@@ -557,11 +557,14 @@ def _searched(sampler: str, race: str, rounds: int) -> tuple[str, str, list[floa
 
 def search(pool: ProcessPoolExecutor, rounds: int) -> Iterator[str]:
     """Thirty configurations of a made-up space: the true level of the winner (the best possible is 0.8)."""
-    settings = list(product(("tpe", "random"), ("permutation", "none")))
+    settings = [
+        *product(("tpe", "random"), ("permutation", "none")),
+        *product(("gp", "nsga2", "quasi_random"), ("permutation",)),
+    ]
     for sampler, race, found, used in pool.map(partial(_call, _searched, rounds), settings):
         error = np.std(found, ddof=1) / math.sqrt(len(found))
         level = f"{np.mean(found):.4f} (standard error {error:.4f})"
-        yield f"{sampler:6} race {race:11}: {level}, {used / rounds:,.0f} evaluations a sweep"
+        yield f"{sampler:12} race {race:11}: {level}, {used / rounds:,.0f} evaluations a sweep"
 
 
 def main() -> None:

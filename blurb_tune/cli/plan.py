@@ -11,6 +11,7 @@ from rich.text import Text
 from blurb_tune.cli.formatting import counted
 from blurb_tune.preflight import Plan
 from blurb_tune.search.combinations import pairs_left_out
+from blurb_tune.spec.budget import BudgetSpec, spelled_duration
 from blurb_tune.spec.dimensions import Choice, Range
 from blurb_tune.spec.pruning import NoPruner
 from blurb_tune.stats.race import first_possible_stop
@@ -44,9 +45,24 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "at most", f"{plan.max_epochs:,} epochs" + (f", {plan.max_steps:,} steps" if plan.max_steps is not None else "")
     yield from (("space" if index == 0 else "", line) for index, line in enumerate(_space(plan)))
     yield from (("pruning" if index == 0 else "", line) for index, line in enumerate(_pruning(plan)))
+    if spec.confirm:
+        yield "confirmation", f"{counted(spec.confirm, 'fresh seed')} of the winner and of vanilla, when all is decided"
+    if budget := list(_budget(spec.budget)):
+        yield "budget", f"the search ends with {' or '.join(budget)}"
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
     yield "final test", _final_test(plan)
     yield "tracking", spec.tracking.uri or "SQLite in the sweep's folder"
+
+
+def _budget(budget: BudgetSpec) -> Iterator[str]:
+    if budget.trials is not None:
+        yield counted(budget.trials, "trial")
+    if budget.wall_time is not None:
+        yield f"{spelled_duration(budget.wall_time)} of wall time"
+    if budget.training_time is not None:
+        yield f"{spelled_duration(budget.training_time)} of training"
+    if budget.settled:
+        yield "a race that is decided"
 
 
 def _listed(values: Sequence[object]) -> str:

@@ -1,0 +1,82 @@
+"""A real sweep that grows: on Ray, from its folder alone, with every fault of what is asked for at once."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from blurb_tune.core.errors import ExitCode
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import read_events
+from tests.cli.test_app import call
+
+SPEC = """\
+task: {train: notes.csv, text: note, label: kind, kind: classification, max_length: 16}
+model: tiny
+seeds: 2
+confirm: 1
+space:
+  strategy: [vanilla, {reinit_count: 2}]
+  epochs: 2
+  learning_rate: 0.001
+search: {sampler: grid}
+budget: {trials: 3}
+"""
+
+
+def trials(folder: Path) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    with SweepPaths(folder).trials.open() as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["configuration"], []).append(row)
+    return found
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_sweep_grows_from_its_folder_and_nothing_runs_twice(tmp_path: Path) -> None:
+    with (tmp_path / "notes.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["note", "kind"])
+        writer.writerows([[f"{'bad news' if k % 2 else 'good day'} number {k}", k % 2] for k in range(60)])
+    (tmp_path / "s.yaml").write_text(SPEC)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder = tmp_path / "out"
+    first = call("run", "s.yaml", "-o", str(folder), folder=tmp_path)
+    assert first.returncode in (ExitCode.DONE, ExitCode.NO_RESULT), first.stderr
+    assert "Ended by its budget: 3 trials of 3 have begun (`trials`)." in first.stdout
+    assert sum(row["confirmation"] == "false" for rows in trials(folder).values() for row in rows) == 3
+
+    faulty = call(
+        "extend", "../out", "--seeds", "1", "--confirm", "3", "--budget", "trial=9", "--only", "best", folder=elsewhere
+    )
+    assert faulty.returncode == ExitCode.BAD_INPUT
+    assert "--only: expected `winner,vanilla`, but got 'best'" in faulty.stderr
+    assert "--budget trial=9: expected `none` or a setting such as `trials=200`; did you mean 'trials'?" in faulty.stderr
+    spent = call("extend", "../out", "--seeds", "3", folder=elsewhere)
+    assert spent.returncode == ExitCode.BAD_INPUT
+    assert "--budget: it is spent (3 trials of 3 have begun); give a larger one, or `--budget none`" in spent.stderr
+
+    done = call("extend", "../out", "--seeds", "3", "--confirm", "2", "--budget", "none", folder=elsewhere)
+    assert done.returncode in (ExitCode.DONE, ExitCode.NO_RESULT), done.stderr
+    assert "Larger plan: 2 to 3 seeds of each configuration; 1 to 2 confirmation seeds of winner and vanilla" in done.stderr
+    events = [event for event, _ in read_events(SweepPaths(folder).events)]
+    begun = [(event.configuration, event.seed) for event in events if isinstance(event, ev.TrialStarted)]
+    assert len(begun) == len(set(begun))
+    assert {seed for _, seed in begun if seed < 1_000_000} == {0, 1, 2}
+    record = json.loads(SweepPaths(folder).summary.read_text())
+    if done.returncode == ExitCode.DONE:
+        assert all(len(rows) == 5 for rows in trials(folder).values())
+        assert record["confirmation"]["winner"]["n"] == 2
+        assert "Confirmed on 2 fresh seeds" in done.stdout
+    else:
+        assert record["no_result"]
+        assert "No result: " in done.stdout
+    again = call("extend", "../out", folder=elsewhere)
+    assert again.returncode == done.returncode
+    assert "This sweep is finished already" in again.stdout
