@@ -76,7 +76,7 @@ def record_command(file: Path, overrides: Sequence[str], folder: Path, *, quiet:
         raise InputError([Problem(str(folder), fault)])
     paths = SweepPaths(folder / f"{spec.name}-sweep")
     code = run_command(file, [*overrides, *_UNSTOPPED], paths.root, quiet=quiet, as_json=False)
-    if code is not ExitCode.DONE:
+    if code not in (ExitCode.DONE, ExitCode.NO_RESULT):  # runs that fail are recorded like others
         return code
     table = folder / f"{spec.name}.csv"
     try:
@@ -84,7 +84,7 @@ def record_command(file: Path, overrides: Sequence[str], folder: Path, *, quiet:
     except InputError as error:
         raise BlurbTuneError(str(error)) from None
     print(f"Curves: {table}, and what they are in {table.with_suffix('.json').name}")
-    return code
+    return ExitCode.DONE
 
 
 def _spec(file: Path | None, overrides: Sequence[str]) -> tuple[SweepSpec, bool]:

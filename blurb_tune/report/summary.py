@@ -17,8 +17,11 @@ from blurb_tune.report.claims import Claim, claims_of, confirmation_of, vanilla_
 from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.report.groups import Group, by_configuration, by_family
 from blurb_tune.report.pruning import judge_pruning
+from blurb_tune.stats.bootstrap import bca_interval
 from blurb_tune.stats.comparison import Comparison
 from blurb_tune.stats.correlation import SeedCorrelation, seed_correlation
+from blurb_tune.stats.expected_best import expected_best
+from blurb_tune.stats.intervals import t_interval
 from blurb_tune.stats.stability import wilson_interval
 
 
@@ -44,7 +47,9 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
         "trivial_score": header.trivial_score,
         "outcomes": record.outcome_counts(),
         "unfinished": sum(not trial.is_final for trial in record.trials.values()),
-        "best_configuration": _configuration(record, configurations[best.name]) if best else None,
+        "best_configuration": {**_configuration(record, configurations[best.name]), **_sureness(record, best.name)}
+        if best
+        else None,
         "references": {
             model: {"configuration": reference.name, "n": reference.n, "cut_short": record.is_censored(reference.name)}
             for model, reference in record.references().items()
@@ -70,6 +75,16 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
         "seeds": header.seeds,
     }
     return _strict(summary)  # type: ignore[no-any-return]
+
+
+def _sureness(record: SweepRecord, name: str) -> dict[str, Any]:
+    """Of one configuration: intervals at 95 % of mean (Student's) and standard deviation (BCa), and the expected best of n."""
+    scores = list(record.seed_scores(record.trials_of(name)).get(name, {}).values())
+    return {
+        "mean_interval": list(t_interval(scores)),
+        "std_interval": list(bca_interval(scores, "std")),
+        "expected_best_of": {n: expected_best(scores, n) for n in range(1, len(scores) + 1)},
+    }
 
 
 def _claim(claim: Claim) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 
 RESAMPLES = 10_000
 Interval = tuple[float, float]
@@ -17,9 +18,11 @@ def bca_interval(scores: Sequence[float], statistic: str = "mean", level: float 
     """The bias-corrected and accelerated bootstrap interval (Efron 1987, JASA 82:171) of the `mean` or the `std` of a sample,
     shape (n,): 10,000 resamples, the same ones each time.
 
-    NaN for fewer than two scores; the point itself where they are all equal. Its real coverage is below its level for few
-    scores (docs/statistics.md).
+    NaN for fewer than two scores, and for a `std` fewer than three, since without one of them there must be one still; the
+    point itself where they are all equal. Its real coverage is below its level for few scores (docs/statistics.md).
     """
+    if statistic == "std" and len(scores) < 3:
+        return math.nan, math.nan
     return _bca((np.asarray(scores, dtype=float),), _STATISTICS[statistic], level)
 
 
@@ -39,7 +42,8 @@ def _bca(samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., NDAr
     if all(np.ptp(sample) == 0 for sample in samples):
         point = float(statistic(*samples, axis=-1))
         return point, point
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # the interval is NaN then
         found = bootstrap(
             samples,
             statistic,

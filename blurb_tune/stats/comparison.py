@@ -10,7 +10,7 @@ import numpy as np
 
 from blurb_tune.stats.intervals import Interval, t_difference
 from blurb_tune.stats.multiple import holm
-from blurb_tune.stats.permutation import first_decidable, permutation_p, smallest_p
+from blurb_tune.stats.permutation import first_decidable, permutation_p, smallest_p, wilcoxon_p
 from blurb_tune.stats.power import seeds_needed
 from blurb_tune.stats.stability import fisher_interval
 from blurb_tune.stats.superiority import Superiority, superiority
@@ -29,7 +29,8 @@ class Comparison:
     means, two-sided, by permutation; p_holm: corrected for all strategies that are compared. superiority: P(a seed is above
     one of the reference). p_variance, p_variance_holm: of equal spreads (Brown-Forsythe). seeds_needed: of each, to tell them
     apart with a probability of 0.8 at the differences and spreads measured; None where no number is known. is_decidable: so
-    many scores can be significant at all; where not, a p-value says nothing. is_paired: they were compared seed by seed.
+    many scores can be significant at all; where not, a p-value says nothing. is_paired: they were compared seed by seed;
+    p_wilcoxon: of the pairs by their ranks, NaN without.
     """
 
     n: int
@@ -44,6 +45,7 @@ class Comparison:
     seeds_needed: int | None
     is_decidable: bool
     is_paired: bool
+    p_wilcoxon: float
 
     @property
     def is_significant(self) -> bool:
@@ -78,6 +80,7 @@ def compare(scores: Mapping[int, float], reference: Mapping[int, float]) -> Comp
         seeds_needed=seeds_needed(difference, *spreads),
         is_decidable=bool(n and m) and smallest_p(n, m, paired=is_paired) <= ALPHA,
         is_paired=is_paired,
+        p_wilcoxon=wilcoxon_p(first, second) if is_paired else math.nan,
     )
 
 

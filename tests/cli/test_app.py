@@ -19,20 +19,11 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
+from tests.learnable import write_spec
 
 ROOT = Path(__file__).parent.parent.parent
+UNCONTROLLED = {"control_share": 0.0}
 HEAVY = {"torch", "ray", "mlflow", "transformers", "optuna"}
-SPEC = """\
-task: demo
-model: tiny
-seeds: 2
-space:
-  strategy: [vanilla, {freeze_depth: 1}, {reinit_count: 2}]
-  epochs: 3
-  learning_rate: 0.001
-search: {sampler: grid}
-pruning: {control_share: 0.0}
-"""
 
 
 def command(*arguments: str) -> list[str]:
@@ -117,7 +108,7 @@ def test_every_mistake_on_the_command_line_exits_with_2(arguments: list[str], tm
 
 def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
     """Nobody can make a folder in /proc, not even root, whose rights are enough everywhere else."""
-    (tmp_path / "small.yaml").write_text(SPEC)
+    write_spec(tmp_path, pruning=UNCONTROLLED)
     for arguments in (
         ["run", "small.yaml", "--output", "/proc/out"],
         ["validate", "small.yaml", "--set", "weights=/proc/out"],
@@ -131,7 +122,7 @@ def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
 
 @pytest.mark.ray
 def test_a_sweep_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
-    (tmp_path / "small.yaml").write_text(SPEC)
+    write_spec(tmp_path, pruning=UNCONTROLLED)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     arguments = command("run", "small.yaml", "--output", "out", "--set", "seeds=1")
     process = subprocess.Popen(
@@ -150,7 +141,7 @@ def test_a_sweep_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> Non
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A sweep run to its end from the command line: its working directory and what was printed."""
     folder = tmp_path_factory.mktemp("cli")
-    (folder / "small.yaml").write_text(SPEC)
+    write_spec(folder, pruning=UNCONTROLLED)
     return folder, call("run", "small.yaml", "--json", folder=folder)
 
 
@@ -202,7 +193,7 @@ def test_another_spec_does_not_get_the_folder(finished: tuple[Path, subprocess.C
 @pytest.mark.ray
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_an_interruption_keeps_everything_and_the_same_command_goes_on(tmp_path: Path, number: signal.Signals) -> None:
-    (tmp_path / "small.yaml").write_text(SPEC)
+    write_spec(tmp_path, pruning=UNCONTROLLED)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     arguments = command("run", "small.yaml", "--set", "space.epochs=60", "--output", "out")
     process = subprocess.Popen(

@@ -14,22 +14,14 @@ from blurb_tune.core.errors import ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.log.event_log import read_events
 from tests.cli.test_app import call
-
-SPEC = """\
-task: demo
-model: tiny
-seeds: 1
-space: {strategy: [vanilla, {freeze_depth: 1}], epochs: 2}
-search: {sampler: grid}
-final_test: false
-"""
+from tests.learnable import write_spec
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with a spec and, in `out`, the sweep that came of it."""
     folder = tmp_path_factory.mktemp("sweep")
-    (folder / "small.yaml").write_text(SPEC)
+    write_spec(folder, seeds=1, final_test=False)
     done = call("run", "small.yaml", "--output", "out", folder=folder)
     assert done.returncode == ExitCode.DONE, done.stderr
     return folder

@@ -17,21 +17,8 @@ from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
 from tests.cli.test_app import call
+from tests.learnable import write_spec
 from tests.report.sweeps import SweepWriter
-
-# Weights and MLflow's store go elsewhere: what they take of the disk, and when, would be chance.
-SPEC = """\
-task: demo
-model: tiny
-seeds: 1
-space:
-  strategy: [vanilla, {freeze_depth: 1}]
-  epochs: 9
-  learning_rate: 0.001
-search: {sampler: grid}
-pruning: {instability: false}
-final_test: false
-"""
 
 
 class Disk:
@@ -96,7 +83,9 @@ def test_any_other_file_that_finds_no_room_is_told_without_a_traceback(disk: Dis
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_sweep_goes_on_once_there_is_room_for_its_log_and_then_for_its_plot(tmp_path: Path, disk: Disk) -> None:
-    (tmp_path / "small.yaml").write_text(SPEC)
+    # Weights and MLflow's store go elsewhere: what they take of the disk, and when, would be chance.
+    space = {"strategy": ["vanilla", {"freeze_depth": 1}], "epochs": 9}
+    write_spec(tmp_path, seeds=1, space=space, pruning={"instability": False}, final_test=False)
     paths = SweepPaths(disk.folder / "out")
     store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
 

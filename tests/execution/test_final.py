@@ -1,4 +1,4 @@
-"""The final test on a real Ray cluster, with the tiny model on the demo task and on a table of invented notes."""
+"""The final test on a real Ray cluster, with the tiny model on tables of invented notes."""
 
 from __future__ import annotations
 
@@ -27,25 +27,27 @@ from blurb_tune.tasks.data import load_test
 from blurb_tune.tasks.metrics import evaluate
 from blurb_tune.training.fine_tuning import FineTuning
 from blurb_tune.training.forward import Forward
+from tests.learnable import SPACE, easy_task
 
 pytestmark = pytest.mark.ray
 
 STOPPED = {"exploding_gradient": 1e-9}
 SPEC: dict[str, Any] = {
-    "task": "demo",
     "model": "tiny",
+    "metric": "accuracy",
     "seeds": 2,
-    "space": {"strategy": ["vanilla", {"reinit_count": 1}, {"reinit_count": 2}], "epochs": 3, "learning_rate": 0.001},
+    "space": {"strategy": ["vanilla", {"reinit_count": 1}, {"reinit_count": 2}], **SPACE},
     "search": {"sampler": "grid"},
-    # Every run is stopped after its second epoch: models of stopped runs are tested too.
-    "pruning": {"instability": STOPPED, "control_share": 0.0},
+    # A part of the runs is stopped after its second epoch: models of stopped runs are tested too.
+    "pruning": {"instability": STOPPED, "control_share": 0.7},
+    "max_failed_share": 1.0,
     "training": {"precision": "fp32"},
 }
 
 
 def plan_of(folder: Path, **settings: Any) -> Plan:
     file = folder / "spec.yaml"
-    file.write_text(yaml.safe_dump(SPEC | settings))
+    file.write_text(yaml.safe_dump(SPEC | {"task": settings.pop("task", None) or easy_task(folder)} | settings))
     return make_plan(load_spec(file))
 
 
@@ -56,12 +58,13 @@ def events_of_tests(paths: SweepPaths) -> list[ev.Tested]:
 def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended(tmp_path: Path) -> None:
     plan, paths = plan_of(tmp_path), SweepPaths(tmp_path / "out")
     record = run_sweep(plan, paths)
-    assert {trial.outcome for trial in record.trials.values()} == {Outcome.PRUNED_UNSTABLE}
     selection = record.selection
     assert selection is not None
     names = [name for name in (selection.configuration, selection.reference) if name]
     tested = {event.trial: event for event in events_of_tests(paths)}
     assert set(tested) == {f"{name}-s{seed}" for name in names for seed in range(2)}
+    outcomes = {record.trials[trial].outcome for trial in tested}
+    assert outcomes == {Outcome.PRUNED_UNSTABLE, Outcome.COMPLETED}
     assert {file.stem for file in paths.weights.iterdir()} == {f"{selection.configuration}-s{seed}" for seed in range(2)}
 
     environment = prepare_environment(plan)
@@ -108,17 +111,10 @@ def test_the_test_split_is_opened_last_and_a_test_that_is_cut_short_goes_on(tmp_
         assert result.interval[0] < result.interval[1]
 
 
-def notes_table(folder: Path) -> dict[str, Any]:
-    """Forty invented notes of two classes, and a test file with a fault."""
-    rows = [f"{'fever and cough' if index % 2 else 'no complaints'} on day {index},{index % 2}" for index in range(40)]
-    (folder / "notes.csv").write_text("\n".join(["note,ill", *rows]) + "\n")
-    (folder / "test.csv").write_text("note,ill\nfever,1\nwell,perhaps\n")
-    return {"train": "notes.csv", "test": "test.csv", "text": "note", "label": "ill", "kind": "classification"}
-
-
 def test_a_fault_in_the_test_file_loses_nothing(tmp_path: Path) -> None:
-    task = notes_table(tmp_path)
-    plan, paths = plan_of(tmp_path, task=task, model="tiny"), SweepPaths(tmp_path / "out")
+    task = easy_task(tmp_path)
+    (tmp_path / "test.csv").write_text("note,ill\nfever,1\nwell,perhaps\n")
+    plan, paths = plan_of(tmp_path, task=task), SweepPaths(tmp_path / "out")
     with pytest.raises(BlurbTuneError, match=r"(?s)test.csv:3.*perhaps.*the same command again"):
         run_sweep(plan, paths)
     record = SweepRecord.read(paths.events)
@@ -159,8 +155,8 @@ def test_a_trial_whose_weights_are_gone_is_trained_again_to_where_it_ended(tmp_p
 
 
 def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
-    task = notes_table(tmp_path) | {"folds": 3}
-    (tmp_path / "test.csv").write_text("note,ill\nfever,1\nwell,0\nfine,0\n")
+    task = easy_task(tmp_path)
+    task = {name: value for name, value in task.items() if name != "dev"} | {"folds": 3}
     plan, paths = plan_of(tmp_path, task=task, seeds=1), SweepPaths(tmp_path / "out")
     record = run_sweep(plan, paths)
     assert {trial.fold for trial in record.trials.values()} == {0, 1, 2}

@@ -191,3 +191,15 @@ def leaves(value: Any) -> list[Any]:
 def test_an_empty_log_has_no_summary() -> None:
     with pytest.raises(LookupError):
         summarise(SweepRecord())
+
+
+def test_the_best_configuration_says_how_sure_its_numbers_are() -> None:
+    sweep = SweepWriter(seeds=range(4))
+    sweep.configuration("c0")
+    for seed, score in enumerate((0.4, 0.5, 0.7, 0.6)):
+        sweep.trial("c0", seed, [score])
+    best = summarise(sweep.finish())["best_configuration"]
+    assert best["mean_interval"] == pytest.approx([0.3446, 0.7554], abs=1e-3)
+    assert best["std_interval"][0] < best["std"] < best["std_interval"][1]
+    assert best["expected_best_of"][1] == pytest.approx(best["mean"])
+    assert max(best["expected_best_of"].values()) <= 0.7

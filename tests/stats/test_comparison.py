@@ -127,6 +127,7 @@ def test_intervals_of_few_and_of_equal_scores() -> None:
     assert t_interval([1.0, 2.0]) == pytest.approx((1.5 - 12.7062 / 2, 1.5 + 12.7062 / 2), abs=1e-4)
     assert t_difference([0.5, 0.5], [0.25, 0.25]) == bca_difference([0.5, 0.5], [0.25, 0.25]) == (0.25, 0.25)
     assert bca_interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
+    assert all(map(math.isnan, bca_interval([0.1, 0.2], "std")))
     low, high = bca_interval([0.1, 0.2, 0.4, 0.5, 0.9], "std")
     assert 0 < low < np.std([0.1, 0.2, 0.4, 0.5, 0.9], ddof=1) < high
 
