@@ -97,8 +97,9 @@ class Progress:
             return None
         ended = len(self.record.configurations) - len(self.record.open_configurations)
         searched = self.record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.runs
-        # Of the winner and of vanilla, where it is another.
-        return searched + 2 * len(header.confirmation_seeds) * max(1, header.folds)
+        selection = self.record.selection
+        confirmed = 0 if self.record.no_result else 1 if selection and not selection.reference else 2  # winner and vanilla
+        return searched + confirmed * len(header.confirmation_seeds) * max(1, header.folds)
 
     def seconds_left(self, now: float) -> float | None:
         """About how long the sweep will take from `now` (seconds since the epoch); None while there is nothing to go by.

@@ -186,3 +186,21 @@ def progress_of_events(sweep: SweepWriter, count: int) -> Progress:
     for event in sweep.events[:count]:
         progress.apply(event)
     return progress
+
+
+def test_the_total_counts_the_confirmation_of_winner_and_vanilla() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=2, confirmation_seeds=[7, 8, 9])
+
+    def total() -> int | None:
+        progress = Progress()
+        for event in sweep.events:
+            progress.apply(event)
+        return progress.total()
+
+    for name in ("c0", "c1"):
+        sweep.configuration(name)
+        sweep.trial(name, 0, [0.5])
+        sweep.end_configuration(name)
+    assert total() == 2 + 2 * 3
+    sweep.select("c0", None)
+    assert total() == 2 + 3
