@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Outcome, TrialConfig, TrialReport
+from blurb_tune.execution.weights import WeightsKeeper, weights_name
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.simulator import MemoryLog, simulate
@@ -142,3 +144,26 @@ def test_a_spent_budget_is_lifted() -> None:
     assert record.budget_spent is None
     assert all(configuration.state == "COMPLETE" for configuration in record.configurations.values())
     assert len(record.trials) == 24
+
+
+def test_the_weights_of_confirmation_runs_outlast_an_extension(tmp_path: Path) -> None:
+    """They are tested at the end, and a new driver removes what it does not know of."""
+    small, large = (spec_of(seeds=n, confirm=2, pruning={"control_share": 0.0}) for n in (4, 6))
+    log = run(small, [header_of(small)])
+    begun = len(log.events)
+    log = grown(log, large, 6)
+    record = SweepRecord()
+    keeper = WeightsKeeper(tmp_path, record)
+    for number, event in enumerate(log.events):
+        record.apply(event)
+        if isinstance(event, ev.TrialEnded):
+            (tmp_path / f"{weights_name(event.trial, event.attempt)}.safetensors").touch()
+        if number == begun:
+            keeper = WeightsKeeper(tmp_path, record)
+        keeper.on_event(event)
+    assert record.selection is not None
+    kept = {file.stem for file in tmp_path.iterdir()}
+    for name in (record.selection.configuration, record.selection.reference):
+        assert name is not None
+        assert {trial.trial_id for trial in record.confirmations_of(name)} <= kept
+        assert len(record.confirmations_of(name)) == 2
