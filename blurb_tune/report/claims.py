@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from blurb_tune.core.trial import STRATEGY_NAMES, Strategy
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.groups import Group, by_family, by_strategy
 from blurb_tune.results.groups import GroupResult
@@ -45,14 +46,16 @@ class VanillaShare:
 
 
 def vanilla_share(record: SweepRecord) -> VanillaShare | None:
-    """None where the sweep has no vanilla, or nothing but vanilla.
+    """None where the sweep has no vanilla, nothing but vanilla, or strategies alone, each of which is one configuration.
 
     Fair is as many as the average strategy has, or the average family: where depths and rates are ranges, hardly two
     configurations are of one strategy.
     """
     is_vanilla = [c.configuration.strategy.is_vanilla for c in record.configurations.values()]
     vanilla, others = sum(is_vanilla), len(is_vanilla) - sum(is_vanilla)
-    if not vanilla or not others:
+    neutral = {name: getattr(Strategy(), name) for name in STRATEGY_NAMES}
+    settings = {replace(c.configuration, model="", **neutral) for c in record.configurations.values()}
+    if not vanilla or not others or len(settings) == 1:
         return None
     labels = {record.label(name) for name, of in zip(record.configurations, is_vanilla, strict=True) if not of}
     families = {record.family(name) for name, of in zip(record.configurations, is_vanilla, strict=True) if not of}

@@ -103,3 +103,8 @@ def test_what_to_try_follows_from_what_the_runs_did() -> None:
     assert failing(Outcome.COLLAPSED, trivial_loss=2.0)[0].startswith("The runs fit the training set and not dev")
     assert "Not tried: freezing" in failing(Outcome.COLLAPSED, trivial_loss=2.0)[1]
     assert what_to_try(SweepWriter().record) == []
+
+
+def test_strategies_alone_are_fair_to_vanilla() -> None:
+    values = {"c0": {}, "c1": {"freeze_depth": 2}, "c2": {"freeze_depth": 4}, "c3": {"freeze_depth": 2, "reinit_count": 1}}
+    assert vanilla_share(sweep_of(values, {name: [0.5] for name in values}).record) is None
