@@ -151,13 +151,15 @@ def _claims_table(record: SweepRecord, box: Box, padding: int) -> Iterator[Rende
             style="bold" if comparison.is_significant else None,
         )
     yield from (Text(), Text("Against the best vanilla, by the seeds of the search", style="bold"), table)
-    yield Text("\n".join(_on_claims(claims)))
+    yield Text("\n".join(_on_claims(record, claims)))
 
 
-def _on_claims(claims: Sequence[Claim]) -> Iterator[str]:
+def _on_claims(record: SweepRecord, claims: Sequence[Claim]) -> Iterator[str]:
     yield "p: permutation test of the means, Holm's correction; seeds needed: of each, to tell them apart in 8 of 10 cases."
     if not all(claim.comparison.is_decidable for claim in claims):
         yield f"Cannot decide before n = {first_decidable(ALPHA)} seeds of each."
+    if any(record.is_censored(claim.reference) for claim in claims):
+        yield "Vanilla itself was stopped, and has few seeds to compare with: `confirm` runs it on fresh ones."
 
 
 def _stopped_table(record: SweepRecord, groups: Iterable[Group], box: Box, padding: int) -> Table:

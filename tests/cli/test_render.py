@@ -175,6 +175,7 @@ def test_stopped_configurations_stand_apart_with_what_they_had() -> None:
     assert "Best configuration by mean_minus_std: c2" in text, "though c0 had a higher score"
     assert cells(below, "c1") == "freeze 3 1/3 0.600 0/1 race, after 1 seed"
     assert cells(below, "c0") == "vanilla 1/3 0.900 0/1 failures, after 1 seed"
+    assert "Vanilla itself was stopped, and has few seeds to compare with" in " ".join(text.split())
     assert "Against the best vanilla (c0, stopped after 1 seed)" in " ".join(text.split())
 
 
