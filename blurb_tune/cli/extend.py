@@ -87,6 +87,8 @@ def _changes(spec: SweepSpec, record: SweepRecord, growth: Growth) -> dict[str, 
     for option, (wanted, has) in (asked | {"--confirm": (confirm, spec.confirm)}).items():
         if wanted is not None and wanted < has:
             problems.append(Problem(option, f"a sweep only grows, and this one has {has}, but got {wanted}"))
+    if spec.crossed is not None and seeds is not None and seeds > len(spec.seeds):
+        problems.append(Problem("--seeds", "crossed seeds cannot grow; --confirm and --configurations can"))
     budget = _budget(spec, growth.budget, problems)
     if problems:
         raise InputError(problems)

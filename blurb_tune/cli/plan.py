@@ -37,7 +37,8 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from (("model" if index == 0 else "", line) for index, line in enumerate(models))
     of = f" of {plan.combinations}" if plan.combinations else " of endlessly many"
     yield "configurations", f"{plan.configurations}{of}, by {search.sampler}"
-    yield "seeds", f"{len(spec.seeds)} each: {_listed(spec.seeds)}"
+    crossed = f", {spec.crossed[0]} of the initialization crossed with {spec.crossed[1]} of the order" if spec.crossed else ""
+    yield "seeds", f"{len(spec.seeds)} each: {_listed(spec.seeds)}{crossed}"
     if plan.source.folds:
         yield "folds", f"{plan.source.folds} for each seed"
     yield "objective", f"{spec.objective} of the {spec.score} scores"
@@ -120,6 +121,8 @@ def _pruning(plan: Plan) -> Iterator[str]:
 def _race(plan: Plan) -> str:
     """From which seed on a configuration can be stopped."""
     race, seeds = plan.spec.pruning.race, len(plan.spec.seeds)
+    if plan.spec.crossed is not None:
+        return "none, crossed seeds are no independent replicates"
     if race.method == "none":
         return "none, every configuration runs all its seeds"
     if plan.configurations < 2:

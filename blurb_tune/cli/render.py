@@ -17,7 +17,7 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log.events import SweepStarted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import what_to_try
-from blurb_tune.report.claims import Claim, claims_of, confirmation_of, vanilla_share
+from blurb_tune.report.claims import Claim, claims_of, confirmation_of, shares_of_variance, vanilla_share
 from blurb_tune.report.final_scores import final_results
 from blurb_tune.report.groups import Group, by_configuration, by_family, lacks_seeds, rank
 from blurb_tune.report.pruning import PruningResult, judge_pruning
@@ -234,6 +234,12 @@ def _sureness(record: SweepRecord, best: GroupResult) -> Iterator[str]:
         yield f"Against the best vanilla ({reference.name}{cut}): {_spelled_claim(claim.comparison)}"
         if confirmation_of(record) is None:
             yield "It was picked as the best, so its mean is rather too high: `confirm` in the spec runs fresh seeds."
+    shares = shares_of_variance(record, best.name)
+    if shares is not None and not math.isnan(shares.rest):
+        yield (
+            f"Of the variance over its seeds {shares.initialization:.0%} is due to the initialization, {shares.order:.0%} to "
+            f"the data order, {shares.rest:.0%} to both together. Comparisons are of the means over the orders."
+        )
     if best.n == 1:
         yield "A single seed says nothing of how the next one will do."
     outcomes = record.outcome_counts()

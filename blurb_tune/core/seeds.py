@@ -24,6 +24,17 @@ def more_seeds(seeds: Sequence[int], count: int, taken: Collection[int] = ()) ->
     return [*seeds, *itertools.islice(others, max(0, count - len(seeds)))]
 
 
+def streams(seed: int, crossed: Sequence[int] | None) -> tuple[int, int]:
+    """The seeds of a trial's initialization, and of its data order and dropout.
+
+    crossed: how many of each are crossed; the first a * b seeds stand for their pairs, the order fastest. All others, such as
+    those of a confirmation, are both.
+    """
+    if crossed is None or seed >= crossed[0] * crossed[1]:
+        return seed, seed
+    return divmod(seed, crossed[1])
+
+
 def derive(seed: int, *names: str | int) -> int:
     """A seed in [0, 2**63) for the purpose that `names` spell out; the same on every machine and Python version.
 

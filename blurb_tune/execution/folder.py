@@ -98,6 +98,7 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes
         score=spec.score,
         seeds=list(spec.seeds),
         confirmation_seeds=confirmation_seeds(spec.confirm, spec.seeds),
+        crossed=spec.crossed,
         configurations=plan.configurations,
         trivial_score=facts.trivial_score,
         trivial_loss=facts.trivial_loss,

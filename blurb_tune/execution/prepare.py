@@ -45,6 +45,7 @@ def prepare_environment(plan: Plan) -> TrialEnvironment:
             eval_batch_size=spec.training.eval_batch_size,
             gradient_checkpointing=spec.training.gradient_checkpointing,
             keeps_best=spec.score == "best" and spec.final_test,
+            crossed=(spec.crossed[0], spec.crossed[1]) if spec.crossed else None,
         ),
         cpus=spec.resources.cpus,
         device="cuda" if spec.resources.gpus else "cpu",

@@ -31,7 +31,8 @@ class SweepStarted(Event):
     trivial_loss and noise_bound: with it the trivial level of a run (`results.trivial`). log_version: of the format, 0 before
     it was written. precision: of forward passes, for all of the sweep. max_failed_share: configurations with more failed runs
     come behind those with fewer, whatever their objective. notes: non-fatal findings about the data. confirmation_seeds: which
-    winner and reference run when all is decided, and no other configuration.
+    winner and reference run when all is decided, and no other configuration. crossed: how many seeds of the initialization
+    and of the data order are crossed (`core.seeds.streams`).
     """
 
     kind = "sweep_started"
@@ -56,6 +57,7 @@ class SweepStarted(Event):
     noise_bound: float = math.nan
     log_version: int = 0
     confirmation_seeds: list[int] = field(default_factory=list)
+    crossed: list[int] | None = None
 
     @property
     def replicates(self) -> int:

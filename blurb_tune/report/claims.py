@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.groups import Group, by_family, by_strategy
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import Comparison, compare, compare_all
+from blurb_tune.stats.crossed import VarianceShares, variance_shares
 
 MAX_STRATEGIES = 15
 
@@ -96,8 +98,24 @@ def confirmation_of(record: SweepRecord) -> Confirmation | None:
     return Confirmation(winner, reference, compare(*scores))
 
 
+def shares_of_variance(record: SweepRecord, name: str) -> VarianceShares | None:
+    """Of a configuration whose crossed seeds all have a result; None where seeds are not crossed, or some have none."""
+    crossed, scores = record.header.crossed, record.seed_scores(record.trials_of(name)).get(name, {})
+    if crossed is None or len(scores) < crossed[0] * crossed[1]:
+        return None
+    rows, columns = crossed
+    return variance_shares([[scores[row * columns + column] for column in range(columns)] for row in range(rows)])
+
+
 def _scores(record: SweepRecord, name: str) -> Mapping[int, float]:
-    return record.seed_scores(record.trials_of(name)).get(name, {})
+    """By seed; of crossed ones the mean over the data orders, by initialization: those of one are not independent."""
+    scores = record.seed_scores(record.trials_of(name)).get(name, {})
+    if record.header.crossed is None:
+        return scores
+    by_initialization: dict[int, list[float]] = {}
+    for seed, score in scores.items():
+        by_initialization.setdefault(seed // record.header.crossed[1], []).append(score)
+    return {number: math.fsum(of) / len(of) for number, of in by_initialization.items()}
 
 
 def _confirmed(record: SweepRecord, name: str) -> Mapping[int, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import what_to_try
-from blurb_tune.report.claims import Claim, claims_of, confirmation_of, vanilla_share
+from blurb_tune.report.claims import Claim, claims_of, confirmation_of, shares_of_variance, vanilla_share
 from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.report.groups import Group, by_configuration, by_family
 from blurb_tune.report.pruning import judge_pruning
@@ -83,6 +83,7 @@ def _sureness(record: SweepRecord, name: str) -> dict[str, Any]:
     return {
         "mean_interval": list(t_interval(scores)),
         "std_interval": list(bca_interval(scores, "std")),
+        "variance_shares": asdict(shares) if (shares := shares_of_variance(record, name)) else None,
         "expected_best_of": {n: expected_best(scores, n) for n in range(1, len(scores) + 1)},
     }
 

@@ -17,6 +17,7 @@ _DEFAULT = Configuration()
 MAX_NAME = 80
 MAX_SEEDS = 10_000
 MAX_CONFIRM = 1_000
+MAX_CROSSED = 100
 MAX_MODELS = 100
 MIN_GPU = 1e-4  # Ray counts in these
 _MOST_SHOWN = 10
@@ -31,7 +32,10 @@ def _file_name(name: str) -> str:
 
 
 def _seed_list(value: Any) -> Any:
-    if isinstance(value, str | bool | float | dict | None):
+    if isinstance(value, dict):
+        shape = f"`{{init: 5, order: 5}}`, each from 2 to {MAX_CROSSED}"
+        raise ValueError(f"expected how many seeds, a list of them, or {shape}, but got {value!r}")
+    if isinstance(value, str | bool | float | None):
         raise ValueError(f"expected how many seeds, or a list of them, but got {value!r}")
     if isinstance(value, int):
         if not 1 <= value <= MAX_SEEDS:
@@ -86,6 +90,9 @@ Seeds = Annotated[
     AfterValidator(_distinct),
     BeforeValidator(_seed_list),
 ]
+
+
+CrossedCount = Annotated[int, Field(ge=2, le=MAX_CROSSED)]
 
 
 class StrategySpec(SpecModel):
@@ -241,7 +248,14 @@ class SweepSpec(SpecModel):
     max_failed_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0, description="share of failed seeds beyond which a configuration is infeasible: to the sampler, and to be the best"
     )
-    seeds: Seeds = Field(default_factory=lambda: list(range(5)), description="a count, or a list of seeds")
+    seeds: Seeds = Field(
+        default_factory=lambda: list(range(5)),
+        description="a count, a list of seeds, or `{init: 5, order: 5}`, which crosses seeds of the initialization with seeds "
+        "of the data order and dropout, and says which of them scores depend on",
+    )
+    crossed: Annotated[list[CrossedCount], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="set by `seeds`: how many seeds of the initialization and of the data order are crossed"
+    )
     confirm: Annotated[int, Field(ge=0, le=MAX_CONFIRM)] = Field(
         0,
         description="fresh seeds of winner and vanilla when all is decided; no decision has seen them, so their mean is fair",
@@ -265,6 +279,24 @@ class SweepSpec(SpecModel):
     )
     storage: str | None = Field(None, description="Optuna storage URL for its dashboard; null: in memory, remade from the log")
     cluster: str | None = Field(None, description="address of a Ray cluster, host:port or auto; null: a local one is started")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cross(cls, data: Any) -> Any:
+        """`seeds: {init: a, order: b}` is a * b seeds and their shape."""
+        if not isinstance(data, dict) or not isinstance(data.get("seeds"), dict):
+            return data
+        counts = data["seeds"].get("init"), data["seeds"].get("order")
+        is_known = data["seeds"].keys() == {"init", "order"}
+        if not is_known or not all(type(count) is int and 2 <= count <= MAX_CROSSED for count in counts):
+            return data  # which the seeds' own check refuses
+        return data | {"seeds": counts[0] * counts[1], "crossed": list(counts)}
+
+    @model_validator(mode="after")
+    def _is_crossed(self) -> SweepSpec:
+        if self.crossed is not None and self.seeds != list(range(self.crossed[0] * self.crossed[1])):
+            raise ValueError("crossed seeds are those of their pairs: leave `crossed` out, or `seeds` as it is")
+        return self
 
     @model_validator(mode="after")
     def _has_spread(self) -> SweepSpec:

@@ -32,6 +32,7 @@ from blurb_tune.results.groups import GroupResult, best_of, why_no_result
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.search.samplers import SAMPLERS
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
+from blurb_tune.spec.pruning import RaceSpec
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stopping.instability import judge
 from blurb_tune.stopping.pruning import ConfigurationPruning
@@ -235,7 +236,9 @@ class Sweep:
 
     def _new_race(self) -> Race:
         spec = self._spec
-        return Race(spec.pruning.race, len(spec.seeds), tolerated_failures(spec.max_failed_share, len(self._runs)))
+        # Crossed seeds have their initialization in common with others: they are no independent replicates.
+        race = spec.pruning.race if spec.crossed is None else RaceSpec(method="none")
+        return Race(race, len(spec.seeds), tolerated_failures(spec.max_failed_share, len(self._runs)))
 
     def _runs_of(self, seeds: Sequence[int]) -> list[tuple[int, int | None]]:
         """Seeds with their folds."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from blurb_tune.core.seeds import derive
+from blurb_tune.core.seeds import derive, streams
 from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
 from blurb_tune.models.encoder import Pretrained, restore_weights
@@ -39,7 +39,7 @@ class TrainingSettings:
     metric: the dev metric that makes `dev_score`. score: the evaluation by which a trial is scored, and by which it is judged
     whether it has failed: its last, or that with the highest dev score. eval_every: steps between two evaluations, None for
     once an epoch. micro_batch_size: examples per forward pass in training, None for whole batches. keeps_best: a trial's model
-    is that of its best dev evaluation, not of its last.
+    is that of its best dev evaluation, not of its last. crossed: see `core.seeds.streams`.
     """
 
     metric: str
@@ -50,6 +50,7 @@ class TrainingSettings:
     eval_batch_size: int = 64
     gradient_checkpointing: bool = False
     keeps_best: bool = False
+    crossed: tuple[int, int] | None = None
 
 
 class FineTuning:
@@ -70,7 +71,8 @@ class FineTuning:
         seed: int,
     ):
         self._model, self._data, self._settings = model, data, settings
-        self._configuration, self._seed = configuration, seed
+        of_initialization, self._seed = streams(seed, settings.crossed)
+        self._configuration = configuration
         self._device = next(model.parameters()).device
         self._forward = Forward(
             model,
@@ -86,7 +88,7 @@ class FineTuning:
 
         restore_weights(model, pretrained)
         layers = layer_map(model)
-        apply_strategy(model, layers, configuration.strategy, seed, pretrained)
+        apply_strategy(model, layers, configuration.strategy, of_initialization, pretrained)
         groups = parameter_groups(
             model,
             layers,
@@ -101,7 +103,7 @@ class FineTuning:
             bias_correction=configuration.bias_correction,
         )
         self._parameters = self._optimizer.parameters
-        self._batches = _all_batches(data.train.lengths, configuration, seed)
+        self._batches = _all_batches(data.train.lengths, configuration, self._seed)
         self._window: list[torch.Tensor] = []
         self._norms: list[torch.Tensor] = []
         self._dropout_state = self._first_dropout_state()

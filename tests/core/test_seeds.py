@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from blurb_tune.core.seeds import derive, derive_share
+from blurb_tune.core.seeds import derive, derive_share, streams
 
 
 def test_derived_seeds_are_the_same_on_every_machine() -> None:
@@ -24,3 +24,10 @@ def test_shares_are_uniform() -> None:
     shares = [derive_share(0, "control", f"c{index:03d}-s0") for index in range(2000)]
     assert all(0 <= share < 1 for share in shares)
     assert 0.07 < sum(share < 0.1 for share in shares) / 2000 < 0.13
+
+
+def test_crossed_seeds_stand_for_pairs_and_others_for_themselves() -> None:
+    assert [streams(seed, (2, 3)) for seed in range(6)] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert streams(6, (2, 3)) == (6, 6)
+    assert streams(1_000_004, (2, 3)) == (1_000_004, 1_000_004)
+    assert streams(4, None) == (4, 4)

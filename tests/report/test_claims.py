@@ -6,7 +6,7 @@ import pytest
 
 from blurb_tune.core.trial import Outcome
 from blurb_tune.report.advice import what_to_try
-from blurb_tune.report.claims import claims_of, confirmation_of, vanilla_share
+from blurb_tune.report.claims import claims_of, confirmation_of, shares_of_variance, vanilla_share
 from blurb_tune.stats.comparison import compare
 from tests.report.sweeps import SweepWriter
 
@@ -108,3 +108,20 @@ def test_what_to_try_follows_from_what_the_runs_did() -> None:
 def test_strategies_alone_are_fair_to_vanilla() -> None:
     values = {"c0": {}, "c1": {"freeze_depth": 2}, "c2": {"freeze_depth": 4}, "c3": {"freeze_depth": 2, "reinit_count": 1}}
     assert vanilla_share(sweep_of(values, {name: [0.5] for name in values}).record) is None
+
+
+def test_crossed_seeds_are_compared_by_initialization_and_their_variance_is_shared_out() -> None:
+    sweep = SweepWriter(seeds=range(6), configurations=2, crossed=[3, 2])
+    for name, depth, level in (("c0", 0, 0.2), ("c1", 2, 0.6)):
+        sweep.configuration(name, freeze_depth=depth)
+        for seed in range(6):
+            sweep.trial(name, seed, [level + 0.1 * (seed // 2) + 0.01 * (seed % 2)])
+    record = sweep.record
+    (claim,) = claims_of(record)
+    assert (claim.comparison.n, claim.comparison.n_reference) == (3, 3)
+    assert claim.comparison.difference == pytest.approx(0.4)
+    shares = shares_of_variance(record, "c1")
+    assert shares is not None
+    assert shares.initialization > 0.98
+    assert shares.rest == pytest.approx(0, abs=1e-9)
+    assert shares_of_variance(sweep_of({"c0": {}}, {"c0": [0.1, 0.2]}).record, "c0") is None

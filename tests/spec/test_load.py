@@ -266,3 +266,15 @@ def test_what_is_no_spec_at_all_is_refused(tmp_path: Path, text: str, expected: 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_spec(tmp_path / "nowhere.yaml")
+
+
+def test_crossed_seeds_are_their_pairs_and_their_shape_also_after_being_written(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("task: demo\nmodel: tiny\nseeds: {init: 3, order: 2}\n")
+    spec = load_spec(file).valid()
+    assert (spec.seeds, spec.crossed) == ([0, 1, 2, 3, 4, 5], [3, 2])
+    file.write_text(yaml.safe_dump(spec.model_dump(mode="json")))
+    assert load_spec(file).valid() == spec
+    file.write_text("task: demo\nmodel: tiny\nseeds: 4\ncrossed: [3, 2]\n")
+    with pytest.raises(InputError, match="crossed seeds are those of their pairs"):
+        load_spec(file).valid()

@@ -341,3 +341,18 @@ def test_a_trial_s_weights_are_those_of_its_last_step_or_of_its_best(runner: Run
 def assert_same_weights(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> None:
     assert left.keys() == right.keys()
     assert all(torch.equal(tensor, right[name]) for name, tensor in left.items())
+
+
+def test_crossed_seeds_share_the_initialization_or_the_order(runner: Runner) -> None:
+    crossed = dataclasses.replace(SETTINGS, crossed=(2, 2))
+    heads, orders = [], []
+    for seed in range(4):
+        trial = runner.start(MIXED, seed, crossed)
+        heads.append({name: weight.clone() for name, weight in trial.weights().items()})
+        orders.append([batch.tolist() for batch in trial._batches])
+    same = [[all(torch.equal(heads[i][name], heads[j][name]) for name in heads[i]) for j in range(4)] for i in range(4)]
+    assert same == [[i // 2 == j // 2 for j in range(4)] for i in range(4)]
+    assert [[orders[i] == orders[j] for j in range(4)] for i in range(4)] == [
+        [i % 2 == j % 2 for j in range(4)] for i in range(4)
+    ]
+    assert [numbers(r) for r in runner.run(MIXED, 7, crossed)] == [numbers(r) for r in runner.run(MIXED, 7)], "no pair's seed"
