@@ -24,7 +24,6 @@ from blurb_tune.report.pruning import PruningResult, judge_pruning
 from blurb_tune.report.summary import correlation_of_seeds, notes_of
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import ALPHA, Comparison
-from blurb_tune.stats.permutation import first_decidable
 from blurb_tune.stats.stability import wilson_interval
 
 MAX_ROWS = 15
@@ -156,8 +155,9 @@ def _claims_table(record: SweepRecord, box: Box, padding: int) -> Iterator[Rende
 
 def _on_claims(record: SweepRecord, claims: Sequence[Claim]) -> Iterator[str]:
     yield "p: permutation test of the means, Holm's correction; seeds needed: of each, to tell them apart in 8 of 10 cases."
-    if not all(claim.comparison.is_decidable for claim in claims):
-        yield f"Cannot decide before n = {first_decidable(ALPHA)} seeds of each."
+    undecided = [claim.comparison.first_decidable for claim in claims if not claim.comparison.is_decidable]
+    if undecided and None not in undecided:
+        yield f"Cannot decide before n = {max(filter(None, undecided))} seeds of each."
     if any(record.is_censored(claim.reference) for claim in claims):
         yield "Vanilla itself was stopped, and has few seeds to compare with: `confirm` runs it on fresh ones."
 
@@ -262,7 +262,7 @@ def _spelled_claim(comparison: Comparison) -> str:
         low, high = map(difference, comparison.interval)
         said += f" ({low} to {high} with 95 % confidence)"
     if not comparison.is_decidable:
-        return f"{said}; not to be decided before n = {first_decidable(ALPHA)} seeds of each"
+        return f"{said}; not to be decided before n = {comparison.first_decidable} seeds of each"
     said += f", p = {comparison.p:.2g}"
     if comparison.p > ALPHA and comparison.seeds_needed is not None:
         said += f"; about {counted(comparison.seeds_needed, 'seed')} of each would decide"

@@ -17,8 +17,8 @@ from blurb_tune.stats.superiority import Superiority, superiority
 from blurb_tune.stats.variance import brown_forsythe_p
 
 ALPHA = 0.05
-# With fewer no difference of pairs can be significant, while one of two samples can.
-_FEWEST_PAIRS = first_decidable(ALPHA, paired=True)
+# With fewer no difference of pairs can be significant at ALPHA, while one of two samples can.
+_FEWEST_PAIRS = 6
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Comparison:
     means, two-sided, by permutation; p_holm: corrected for all strategies that are compared. superiority: P(a seed is above
     one of the reference). p_variance, p_variance_holm: of equal spreads (Brown-Forsythe). seeds_needed: of each, to tell them
     apart with a probability of 0.8 at the differences and spreads measured; None where no number is known. is_decidable: so
-    many scores can be significant at all; where not, a p-value says nothing. is_paired: they were compared seed by seed;
-    p_wilcoxon: of the pairs by their ranks, NaN without.
+    many scores can be significant at all, Holm's correction included; where not, a p-value says nothing. first_decidable: the
+    scores of each from which on they can, None where no number is enough. is_paired: they were compared seed by seed;
+    p_wilcoxon: of the pairs by their ranks, NaN without. smallest_p: that so many scores can have.
     """
 
     n: int
@@ -44,13 +45,15 @@ class Comparison:
     p_variance_holm: float
     seeds_needed: int | None
     is_decidable: bool
+    first_decidable: int | None
     is_paired: bool
     p_wilcoxon: float
+    smallest_p: float
 
     @property
     def is_significant(self) -> bool:
         """The means differ, at 0.05 with Holm's correction."""
-        return self.p_holm <= ALPHA
+        return self.is_decidable and self.p_holm <= ALPHA
 
 
 def compare(scores: Mapping[int, float], reference: Mapping[int, float]) -> Comparison:
@@ -63,6 +66,7 @@ def compare(scores: Mapping[int, float], reference: Mapping[int, float]) -> Comp
     first = [scores[seed] for seed in common] if is_paired else list(scores.values())
     second = [reference[seed] for seed in common] if is_paired else list(reference.values())
     n, m = len(first), len(second)
+    smallest = smallest_p(n, m, paired=is_paired) if n and m else 1.0
     difference = float(np.mean(first) - np.mean(second)) if n and m else math.nan
     p, p_variance = permutation_p(first, second, paired=is_paired), brown_forsythe_p(first, second)
     compared = [np.subtract(first, second)] if is_paired else [first, second]
@@ -78,23 +82,45 @@ def compare(scores: Mapping[int, float], reference: Mapping[int, float]) -> Comp
         p_variance=p_variance,
         p_variance_holm=p_variance,
         seeds_needed=seeds_needed(difference, *spreads),
-        is_decidable=bool(n and m) and smallest_p(n, m, paired=is_paired) <= ALPHA,
+        is_decidable=smallest <= ALPHA,
+        first_decidable=first_decidable(ALPHA, paired=is_paired),
         is_paired=is_paired,
         p_wilcoxon=wilcoxon_p(first, second) if is_paired else math.nan,
+        smallest_p=smallest,
     )
 
 
 def compare_all(pairs: Mapping[str, tuple[Mapping[int, float], Mapping[int, float]]]) -> dict[str, Comparison]:
-    """Each strategy beside its reference, with Holm's correction over all that can be decided; means and spreads apart."""
+    """Each strategy beside its reference, with Holm's correction over all that can be decided; means and spreads apart.
+
+    What so few scores can never decide is not corrected for: that follows from their numbers alone, not from what they are
+    (Tarone 1990, Biometrics 46:515).
+    """
     found = {name: compare(scores, reference) for name, (scores, reference) in pairs.items()}
-    p = holm([c.p if c.is_decidable else math.nan for c in found.values()])
+    decidable = _decidable({name: comparison.smallest_p for name, comparison in found.items()})
+    p_all = holm([c.p for c in found.values()])
+    p = holm([c.p if name in decidable else math.nan for name, c in found.items()])
     p_variance = holm([c.p_variance for c in found.values()])
     return {
         name: replace(
-            comparison, p_holm=p[index] if comparison.is_decidable else comparison.p, p_variance_holm=p_variance[index]
+            comparison,
+            p_holm=p[index] if name in decidable else p_all[index],
+            p_variance_holm=p_variance[index],
+            is_decidable=name in decidable,
+            first_decidable=first_decidable(ALPHA / len(found), paired=comparison.is_paired),
         )
         for index, (name, comparison) in enumerate(found.items())
     }
+
+
+def _decidable(smallest: Mapping[str, float]) -> set[str]:
+    """Those whose p-value can be significant, by the smallest that each can have: as long as one of them cannot even if all
+    had theirs, those with the largest are left out."""
+    left = dict(smallest)
+    while left and max(holm(list(left.values()))) > ALPHA:
+        worst = max(left.values())
+        left = {name: p for name, p in left.items() if p < worst}
+    return set(left)
 
 
 def is_worth_pairing(scores: Sequence[float], reference: Sequence[float]) -> bool:

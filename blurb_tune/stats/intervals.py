@@ -1,4 +1,4 @@
-"""Intervals of means by Student's distribution."""
+"""Intervals of means by Student's distribution, and of standard deviations."""
 
 from __future__ import annotations
 
@@ -6,27 +6,34 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t
+from scipy.stats import t, trim_mean
+
+from blurb_tune.stats.samples import pair_differences, sample
 
 Interval = tuple[float, float]
+_Z = 1.959963984540054
 
 
 def t_interval(scores: Sequence[float], level: float = 0.95) -> Interval:
-    """Student's interval of the mean of a sample, shape (n,) (Student 1908, Biometrika 6:1); NaN for fewer than two scores."""
-    sample = np.asarray(scores, dtype=float)
-    if sample.size < 2:
+    """Student's interval of the mean of a sample, shape (n,) (Student 1908, Biometrika 6:1); NaN for fewer than two scores.
+    Raises ValueError when a score is not finite."""
+    values = sample(scores)
+    if values.size < 2:
         return math.nan, math.nan
-    return _around(float(sample.mean()), float(sample.var(ddof=1)) / sample.size, sample.size - 1, level)
+    return _around(float(values.mean()), float(values.var(ddof=1)) / values.size, values.size - 1, level)
 
 
 def t_difference(
     scores: Sequence[float], reference: Sequence[float], *, paired: bool = False, level: float = 0.95
 ) -> Interval:
     """Welch's interval of the difference of the means of two samples, shapes (n,) and (m,), whose spreads may differ (Welch
-    1947, Biometrika 34:28); Student's of the differences of pairs. NaN where a sample has fewer than two scores."""
-    first, second = np.asarray(scores, dtype=float), np.asarray(reference, dtype=float)
+    1947, Biometrika 34:28); Student's of the differences of pairs. NaN where a sample has fewer than two scores.
+
+    Raises ValueError for pairs of different length, or when a score is not finite.
+    """
     if paired:
-        return t_interval((first - second).tolist(), level)
+        return t_interval(pair_differences(scores, reference).tolist(), level)
+    first, second = sample(scores), sample(reference)
     n, m = first.size, second.size
     if n < 2 or m < 2:
         return math.nan, math.nan
@@ -36,6 +43,31 @@ def t_difference(
         return difference, difference
     freedom = variance**2 / (parts[0] ** 2 / (n - 1) + parts[1] ** 2 / (m - 1))
     return _around(difference, variance, freedom, level)
+
+
+def std_interval(scores: Sequence[float]) -> Interval:
+    """The 95 % interval of the standard deviation of a sample, shape (n,), that need not be normal (Bonett 2006, Comput. Stat.
+    Data Anal. 50:775): on the log scale, with a standard error from the kurtosis about a trimmed mean.
+
+    NaN for fewer than five scores, where its trimming is undefined; the point itself, 0, where they are all equal. Where
+    failed runs are rare enough to be missing from the sample no interval can know of them (docs/statistics.md). Raises
+    ValueError when a score is not finite.
+    """
+    values = sample(scores)
+    n = values.size
+    if n < 5:
+        return math.nan, math.nan
+    if np.ptp(values) == 0:
+        return 0.0, 0.0
+    # With five it cuts half from each end, which leaves the median.
+    share = 1 / (2 * math.sqrt(n - 4))
+    center = float(np.median(values)) if n == 5 else float(trim_mean(values, share))
+    squares = float(((values - values.mean()) ** 2).sum())
+    kurtosis = n * float(((values - center) ** 4).sum()) / squares**2
+    correction = n / (n - _Z)
+    error = correction * math.sqrt(max(0.0, kurtosis - (n - 3) / n) / (n - 1))
+    variance = correction * squares / (n - 1)
+    return math.sqrt(variance * math.exp(-_Z * error)), math.sqrt(variance * math.exp(_Z * error))
 
 
 def _around(centre: float, variance: float, freedom: float, level: float) -> Interval:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata, t
 
+from blurb_tune.stats.samples import sample
+
 
 @dataclass(frozen=True)
 class Superiority:
@@ -25,9 +27,9 @@ def superiority(scores: Sequence[float], reference: Sequence[float], level: floa
     stays within 0 and 1. Its variance is 0 where the samples do not overlap; the bound is then the exact one for as many
     independent pairs in a row.
 
-    NaN and (0, 1) where a sample is empty; (0, 1) where one has a single score.
+    NaN and (0, 1) where a sample is empty; (0, 1) where one has a single score. Raises ValueError when a score is not finite.
     """
-    a, b = np.asarray(scores, dtype=float), np.asarray(reference, dtype=float)
+    a, b = sample(scores), sample(reference)
     n, m = a.size, b.size
     if not n or not m:
         return Superiority(math.nan, (0.0, 1.0))

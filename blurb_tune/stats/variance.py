@@ -8,15 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import levene
 
+from blurb_tune.stats.samples import sample
+
 
 def brown_forsythe_p(scores: Sequence[float], reference: Sequence[float]) -> float:
     """The p-value of equal spreads of two samples, shapes (n,) and (m,): Levene's test about the medians (Brown & Forsythe
     1974, JASA 69:364), as Mosbach et al. 2021 compare strategies (arXiv 2006.04884).
 
-    NaN where a sample has fewer than two scores, or nothing varies about the medians.
+    NaN where a sample has fewer than two scores, or nothing varies about the medians. Raises ValueError when a score is not
+    finite. With five seeds of each it finds a spread that is four times as large in one of eight cases (docs/statistics.md).
     """
-    samples = [np.asarray(sample, dtype=float) for sample in (scores, reference)]
-    deviations = [np.abs(sample - np.median(sample)) for sample in samples if sample.size > 1]
+    samples = [sample(scores), sample(reference)]
+    deviations = [np.abs(part - np.median(part)) for part in samples if part.size > 1]
     if len(deviations) < 2 or all(np.ptp(deviation) == 0 for deviation in deviations):
         return math.nan
     return float(levene(*samples, center="median").pvalue)
