@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
@@ -41,3 +46,22 @@ def test_one_source_alone_and_none() -> None:
 def test_two_of_each_are_needed(scores: list[list[float]]) -> None:
     with pytest.raises(ValueError, match="two seeds of each"):
         variance_shares(scores)
+
+
+@pytest.mark.parametrize("score", [0.1, 0.7, 0.52898])
+def test_scores_that_are_all_the_same_have_no_shares_by_rounding(score: float) -> None:
+    assert math.isnan(variance_shares([[score] * 3] * 3).initialization)
+
+
+def test_a_missing_pair_is_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        variance_shares([[0.1, math.nan], [0.2, 0.3]])
+
+
+@given(hnp.arrays(float, st.tuples(st.integers(2, 5), st.integers(2, 5)), elements=st.integers(0, 50).map(float)))
+def test_shares_swap_with_the_seeds_and_know_no_unit(table: np.ndarray) -> None:
+    assume(np.ptp(table) > 0)
+    found, turned, scaled = (variance_shares(of.tolist()) for of in (table, table.T, 3 * table[::-1] + 5))
+    assert found.initialization + found.order + found.rest == pytest.approx(1)
+    assert (turned.order, turned.initialization) == pytest.approx((found.initialization, found.order))
+    assert (scaled.initialization, scaled.order) == pytest.approx((found.initialization, found.order))
