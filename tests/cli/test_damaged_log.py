@@ -28,9 +28,9 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def flip_a_digit(lines: list[str], index: int) -> None:
-    score = re.search(r'"dev_score": -?0\.\d(\d)', lines[index])
-    assert score is not None
-    lines[index] = lines[index][: score.start(1)] + str((int(score[1]) + 1) % 10) + lines[index][score.end(1) :]
+    loss = re.search(r'"dev_loss": 0\.\d(\d)', lines[index])
+    assert loss is not None
+    lines[index] = lines[index][: loss.start(1)] + str((int(loss[1]) + 1) % 10) + lines[index][loss.end(1) :]
 
 
 def cut_it(lines: list[str], index: int) -> None:

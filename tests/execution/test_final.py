@@ -36,9 +36,9 @@ SPEC: dict[str, Any] = {
     "model": "tiny",
     "metric": "accuracy",
     "seeds": 2,
-    "space": {"strategy": ["vanilla", {"reinit_count": 1}, {"reinit_count": 2}], **SPACE},
+    "space": {"strategy": [{"reinit_count": 1}, "vanilla", {"reinit_count": 2}], **SPACE},
     "search": {"sampler": "grid"},
-    # A part of the runs is stopped after its second epoch: models of stopped runs are tested too.
+    # One run of vanilla is stopped after its second epoch: models of stopped runs are tested too.
     "pruning": {"instability": STOPPED, "control_share": 0.7},
     "max_failed_share": 1.0,
     "training": {"precision": "fp32"},
@@ -157,7 +157,7 @@ def test_a_trial_whose_weights_are_gone_is_trained_again_to_where_it_ended(tmp_p
 def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
     task = easy_task(tmp_path)
     task = {name: value for name, value in task.items() if name != "dev"} | {"folds": 3}
-    plan, paths = plan_of(tmp_path, task=task, seeds=1), SweepPaths(tmp_path / "out")
+    plan, paths = plan_of(tmp_path, task=task, seeds=1, pruning={}), SweepPaths(tmp_path / "out")
     record = run_sweep(plan, paths)
     assert {trial.fold for trial in record.trials.values()} == {0, 1, 2}
     assert all((result.n, result.ended) == (1, 3) for result in record.by_configuration())
