@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ from blurb_tune.stabilization.decay import parameter_groups
 from blurb_tune.stabilization.strategy import apply_strategy
 from blurb_tune.tasks.metrics import Evaluation, evaluate
 from blurb_tune.training.batching import epoch_batches
+from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.forward import Forward
 from blurb_tune.training.optimizer import ScheduledAdamW
@@ -103,7 +105,9 @@ class FineTuning:
             bias_correction=configuration.bias_correction,
         )
         self._parameters = self._optimizer.parameters
+        self._names: dict[torch.Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
         self._batches = _all_batches(data.train.lengths, configuration, self._seed)
+        self._started: float | None = None
         self._window: list[torch.Tensor] = []
         self._norms: list[torch.Tensor] = []
         self._dropout_state = self._first_dropout_state()
@@ -117,16 +121,72 @@ class FineTuning:
         """
         return self._best_weights or _weights_of(self._model)
 
-    def advance(self) -> TrialReport:
-        """Train to the next evaluation and evaluate on dev; the report of the last one says how the trial ended."""
+    def checkpoint(self) -> Checkpoint:
+        """All that the next step depends on: a trial that is `resume`d from it gives the same numbers, bit for bit.
+
+        To be called between two steps. The tensors are copies where training goes on on the CPU.
+        """
+        learned = {self._names[parameter]: parameter for parameter in self._parameters}
+        tensors = {f"weights/{name}": _copied(parameter) for name, parameter in learned.items()}
+        tensors |= {f"adam/{name}": value.clone() for name, value in self._optimizer.state(self._names).items()}
+        tensors |= {f"best/{name}": weights for name, weights in self._best_weights.items()}
+        tensors["dropout"] = self._dropout_state if self._started is None else self._get_dropout_state()
+        if self._window:
+            tensors |= {"losses": torch.stack(self._window).cpu(), "norms": torch.stack(self._norms).cpu()}
+        return Checkpoint(
+            tensors,
+            {
+                "steps": self._optimizer.steps,
+                "train_seconds": self._train_seconds + (0.0 if self._started is None else time.perf_counter() - self._started),
+                "eval_seconds": self._eval_seconds,
+                "micro_batch_size": self._forward.micro_batch_size,
+                "eval_batch_size": self._forward.eval_batch_size,
+                "has_halved": self._forward.has_halved,
+                "best": asdict(self._best) if self._best else None,
+            },
+        )
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on where the checkpoint was taken. To be called before the first step.
+
+        Raises KeyError or RuntimeError where it is of another model or strategy; the trial has to begin anew then.
+        """
+        parts: dict[str, Weights] = {"weights": {}, "adam": {}, "best": {}}
+        for key, tensor in checkpoint.tensors.items():
+            part, _, name = key.partition("/")
+            if name:
+                parts[part][name] = tensor
+        with torch.no_grad():
+            for parameter in self._parameters:
+                parameter.copy_(parts["weights"][self._names[parameter]])
+        facts = checkpoint.facts
+        self._optimizer.load(facts["steps"], parts["adam"], self._names)
+        self._batches = itertools.islice(self._batches, facts["steps"], None)
+        self._dropout_state = checkpoint.tensors["dropout"]
+        if "losses" in checkpoint.tensors:
+            self._window = list(checkpoint.tensors["losses"].to(self._device))
+            self._norms = list(checkpoint.tensors["norms"].to(self._device))
+        self._train_seconds, self._eval_seconds = facts["train_seconds"], facts["eval_seconds"]
+        self._forward.micro_batch_size, self._forward.eval_batch_size = facts["micro_batch_size"], facts["eval_batch_size"]
+        self._forward.has_halved = facts["has_halved"]
+        self._best = Measurement(**facts["best"]) if facts["best"] else None
+        self._best_weights = parts["best"]
+
+    def advance(self, after_step: Callable[[], None] = lambda: None) -> TrialReport:
+        """Train to the next evaluation and evaluate on dev; the report of the last one says how the trial ended.
+
+        `after_step` is called behind every step, where a `checkpoint` may be taken.
+        """
         with self._own_dropout():
-            started = time.perf_counter()
-            is_finite = self._train_to_evaluation()
+            self._started = time.perf_counter()
+            is_finite = self._train_to_evaluation(after_step)
             trained = time.perf_counter()
-            self._train_seconds += trained - started
+            self._train_seconds += trained - self._started
+            self._started = None
             evaluation = self._evaluate() if is_finite else None
             self._eval_seconds += time.perf_counter() - trained
         measurement = self._measurement(evaluation)
+        self._window, self._norms = [], []
         self._remember_best(measurement)
         if evaluation is None:
             return TrialReport(measurement, Outcome.DIVERGED, f"the train loss is not finite at step {measurement.step}")
@@ -156,10 +216,9 @@ class FineTuning:
         if self._settings.keeps_best:
             self._best_weights = _weights_of(self._model, copy=True)
 
-    def _train_to_evaluation(self) -> bool:
+    def _train_to_evaluation(self, after_step: Callable[[], None]) -> bool:
         """Whether the loss stayed finite up to the next evaluation, which the last step always has."""
         self._model.train()
-        self._window, self._norms = [], []
         every = self._settings.eval_every or self._steps_per_epoch
         steps_per_look = 1 if self._device.type == "cpu" else _GPU_STEPS_PER_LOOK
         for rows in self._batches:
@@ -170,6 +229,7 @@ class FineTuning:
                 return False
             if is_due:
                 break
+            after_step()
         return True
 
     def _step(self, rows: np.ndarray) -> None:
@@ -230,6 +290,10 @@ def _all_batches(lengths: np.ndarray, configuration: Configuration, seed: int) -
     """The batches of all epochs. (A generator that knew its `FineTuning` would keep it, and its memory, alive in a cycle.)"""
     for epoch in range(configuration.epochs):
         yield from epoch_batches(lengths, configuration.batch_size, seed=seed, epoch=epoch)
+
+
+def _copied(parameter: torch.Tensor) -> torch.Tensor:
+    return parameter.detach().to("cpu", copy=True)
 
 
 def _weights_of(model: PreTrainedModel, *, copy: bool = False) -> Weights:

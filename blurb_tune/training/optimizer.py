@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -62,6 +63,23 @@ class ScheduledAdamW:
             group["eps"] = self._epsilon / root
         self._adamw.step()
         self._adamw.zero_grad(set_to_none=True)
+
+    def state(self, names: Mapping[torch.Tensor, str]) -> dict[str, torch.Tensor]:
+        """The moments of each parameter that has had a gradient, by `<its name>/<moment>`, on the CPU."""
+        return {
+            f"{names[parameter]}/{moment}": value.detach().cpu()
+            for parameter, moments in self._adamw.state.items()
+            for moment, value in moments.items()
+        }
+
+    def load(self, steps: int, state: Mapping[str, torch.Tensor], names: Mapping[torch.Tensor, str]) -> None:
+        """Go on as the optimizer whose `state` this is did after `steps`."""
+        parameters = {name: parameter for parameter, name in names.items()}
+        for key, value in state.items():
+            name, _, moment = key.rpartition("/")
+            parameter = parameters[name]
+            self._adamw.state[parameter][moment] = value.to(parameter.device, copy=True)
+        self.steps = steps
 
     def _uncorrected(self) -> tuple[float, float]:
         first, second = 1 - BETAS[0] ** self.steps, 1 - BETAS[1] ** self.steps
