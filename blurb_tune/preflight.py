@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError, Problem, did_you_mean
-from blurb_tune.core.paths import fault_of_folder, home_expanded
+from blurb_tune.core.paths import home_expanded
+from blurb_tune.core.storage import fault_of_storage, fault_of_uri, open_storage
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
 from blurb_tune.search.combinations import count, count_strategies, planned_configurations, too_deep
@@ -32,10 +33,10 @@ from blurb_tune.tasks.sources import DataSource
 from blurb_tune.tasks.task import BINARY_METRICS, LOWER_IS_BETTER, Kind, Task
 from blurb_tune.tracking.server import check_server
 
-_STORAGES = ("sqlite:///", "postgresql", "mysql")
+_STUDIES = ("sqlite:///", "postgresql", "mysql")
 # What does not change a sweep's numbers may be changed when it is taken up again; of the resources, all but the device.
 _DATA_KEYS = {"train", "dev", "test", "hub"}
-_NOT_IN_DIGEST = {"resources", "tracking", "final_test", "weights", "storage", "cluster", "retries", "stop_after_errors"}
+_NOT_IN_DIGEST = {"resources", "tracking", "recovery", "final_test", "storage", "cluster", "retries", "stop_after_errors"}
 
 
 @dataclass(frozen=True)
@@ -98,11 +99,13 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     if check_machine:
         for name, info in models.items():
             problems += _complaint(loaded, _model_paths(loaded)[name], partial(check_weights, info))
-        if spec.weights is not None and (fault := fault_of_folder(home_expanded(spec.weights))):
-            problems.append(source.problem(("weights",), fault))
     problems += _check_grid(loaded)
-    if spec.storage is not None and not spec.storage.startswith(_STORAGES):
-        problems.append(source.problem(("storage",), f"expected a URL that starts with one of {', '.join(_STORAGES)}"))
+    study = spec.tracking.study_url
+    if study is not None and not study.startswith(_STUDIES):
+        problems.append(
+            source.problem(("tracking", "study_url"), f"expected a URL that starts with one of {', '.join(_STUDIES)}")
+        )
+    problems += _check_storage(loaded, check_machine)
     if check_machine:
         problems += _check_gpus(loaded)
         if spec.tracking.uri is not None:
@@ -186,6 +189,14 @@ def _complaint(loaded: LoadedSpec, path: KeyPath, check: Callable[[], None]) -> 
         check()
     except BlurbTuneError as error:
         yield loaded.source.problem(path, str(error))
+
+
+def _check_storage(loaded: LoadedSpec, check_machine: bool) -> Iterator[Problem]:
+    uri = loaded.spec.storage
+    if uri is None:
+        return
+    if (fault := fault_of_uri(uri)) or (check_machine and (fault := fault_of_storage(open_storage(uri)))):
+        yield loaded.source.problem(("storage",), fault)
 
 
 def _model_paths(loaded: LoadedSpec) -> dict[str, KeyPath]:

@@ -83,7 +83,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         {"training": {"max_length": 100000}},
         "training.max_length: 100000 tokens are more than",
     ),
-    "unknown storage": ({"storage": "redis://x"}, "storage: expected a URL that starts with"),
+    "unknown database": ({"tracking": {"study_url": "redis://x"}}, "tracking.study_url: expected a URL that starts with"),
     "no GPU here": ({"resources": {"gpus": 64}}, "resources.gpus: a trial asks for 64 GPU, but this machine has"),
     "silent tracking server": ({"tracking": {"uri": "http://127.0.0.1:9"}}, "tracking.uri: the MLflow server at"),
     "data folder not there": ({"task": "biosses", "data": "nowhere"}, "nowhere/BIOSSES: no such folder"),
@@ -130,11 +130,11 @@ def test_the_weights_of_every_model_are_checked(tmp_path: Path) -> None:
     ] * 2
 
 
-def test_a_folder_for_weights_that_cannot_be_one_is_told_at_the_start(tmp_path: Path) -> None:
+def test_a_storage_that_cannot_be_one_is_told_at_the_start(tmp_path: Path) -> None:
     """Not when the search is over, and all weights are gone."""
     (tmp_path / "file").touch()
-    for weights in (tmp_path / "file", tmp_path / "file" / "deeper"):
-        assert "expected a folder, but" in problems_of(tmp_path, weights=str(weights))[0]
+    for storage in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        assert "expected a folder, but" in problems_of(tmp_path, storage=str(storage))[0]
     plan_of(tmp_path, weights=str(tmp_path / "to" / "be" / "made"))
 
 

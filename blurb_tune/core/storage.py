@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from blurb_tune.core.paths import home_expanded
+from blurb_tune.core.paths import fault_of_folder, home_expanded
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -63,12 +64,20 @@ class Storage(Protocol):
     def clear(self) -> None:
         """Delete everything."""
 
+    def drop_unfinished(self) -> None:
+        """Remove what killed writers left half done. Nobody may be writing."""
+
 
 @dataclass(frozen=True)
 class FolderStorage:
     """A folder of this machine, or one that several mount."""
 
     root: Path
+
+    @classmethod
+    def at(cls, uri: str) -> FolderStorage:
+        """The folder that a spec names."""
+        return cls(home_expanded(uri.removeprefix("file://")).absolute())
 
     @property
     def uri(self) -> str:
@@ -88,9 +97,7 @@ class FolderStorage:
     def writing(self, name: str) -> Iterator[Path]:
         target = self.root / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=_PART)
-        os.close(handle)
-        path = Path(temporary)
+        path = target.parent / f".{target.name}.{uuid.uuid4().hex}{_PART}"
         try:
             yield path
             _sync(path)
@@ -124,6 +131,10 @@ class FolderStorage:
                 path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         with suppress(FileNotFoundError):
             self.root.rmdir()
+
+    def drop_unfinished(self) -> None:
+        for path in self.root.rglob(f".*{_PART}"):
+            path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -174,6 +185,9 @@ class ObjectStorage:
         with suppress(FileNotFoundError):
             self._files.delete_dir(self._root)
 
+    def drop_unfinished(self) -> None:
+        """Nothing: an upload that is cut short is no object."""
+
     def _infos(self, *, recursive: bool) -> list[Any]:
         from pyarrow.fs import FileSelector
 
@@ -208,11 +222,25 @@ def open_storage(uri: str) -> Storage:
     """The storage that a spec names: `s3://bucket/path`, `gs://bucket/path`, or a folder. Nothing is asked of it yet."""
     if is_object_store(uri):
         return ObjectStorage(uri.rstrip("/"))
-    return FolderStorage(home_expanded(uri.removeprefix("file://")).absolute())
+    return FolderStorage.at(uri)
 
 
 def is_object_store(uri: str) -> bool:
     return uri.partition("://")[0] in OBJECT_STORES and "://" in uri
+
+
+def fault_of_storage(storage: Storage) -> str | None:
+    """Why nothing can be kept there, None where it can: it is tried."""
+    if isinstance(storage, FolderStorage):
+        return fault_of_folder(storage.root)
+    name = f".blurb-tune-{uuid.uuid4().hex}"
+    try:
+        storage.write(name, b"")
+        storage.read(name)
+        storage.delete(name)
+    except OSError as error:
+        return f"nothing can be written to {storage.uri}: {error}"
+    return None
 
 
 def fault_of_uri(uri: str) -> str | None:

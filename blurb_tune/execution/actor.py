@@ -6,17 +6,21 @@ The one place where exceptions become outcomes.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import socket
 import traceback
+from collections import deque
 from typing import Any
 
 import torch
 from ray import tune
 from transformers import PreTrainedModel
 
-from blurb_tune.core.trial import Outcome, TrialConfig, TrialReport
+from blurb_tune.core.trial import Measurement, Outcome, TrialConfig, TrialReport
+from blurb_tune.execution.checkpoints import Timer
 from blurb_tune.execution.environment import TrialEnvironment
+from blurb_tune.execution.halt import HaltWatch
 from blurb_tune.execution.slot import set_up_process
 from blurb_tune.execution.weights import save_weights, weights_name
 from blurb_tune.training.data import TrainingData
@@ -37,6 +41,10 @@ class TrialFailedError(Exception):
         return self.report.reason
 
 
+class _HaltedError(Exception):
+    """The driver has trials stop; this one has left a checkpoint."""
+
+
 class TrialActor(tune.Trainable):  # type: ignore[misc]
     """Runs one trial after another in one process; each `step` trains to the next dev evaluation."""
 
@@ -48,6 +56,10 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._run: FineTuning | None = None
         self._model_name = ""
         self._fold: int | None = None
+        self._measured: list[Measurement] = []
+        self._past: deque[Measurement] = deque()
+        self._halt = HaltWatch(environment.halt)
+        self._timer = Timer(environment.checkpoints.seconds if environment.checkpoints else math.inf)
         set_up_process(environment.cpus, environment.device)
         self._begin(config[TRIAL])
 
@@ -58,8 +70,12 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         try:
             if self._run is None:
-                self._run = self._fine_tuning()
-            report = self._run.advance()
+                self._run = self._take_up()
+            # What an earlier attempt measured is said again, so that the log has this attempt whole.
+            report = TrialReport(self._past.popleft()) if self._past else self._advance(self._run)
+        except _HaltedError:
+            self._run = None
+            return {REPORT: TrialReport(worker=_worker()), "done": False}
         except Exception as error:
             # Whatever goes wrong in a trial, from a full GPU to a bug, ends this trial and not the sweep.
             self._run = None
@@ -69,9 +85,14 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             self._run = None
         if report.outcome is not None:
             self._let_go()
+        elif not self._past:
+            self._save_if_due()
         return {REPORT: dataclasses.replace(report, worker=_worker()), "done": report.outcome is not None}
 
     def cleanup(self) -> None:
+        if self._run is not None and not self._past and self._environment.halt is not None and self._environment.halt.is_set():
+            self._save(self._run)
+            self._run = None
         self._let_go()
         self._model = self._data = None
 
@@ -79,6 +100,51 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         """Take up a trial; the model is set up in the first step, where a fault can be reported."""
         self._let_go()
         self._trial = trial
+
+    def _take_up(self) -> FineTuning:
+        """The trial from its newest checkpoint, or from its beginning."""
+        self._timer.restart()
+        self._measured, self._past = [], deque()
+        run, checkpoints = self._fine_tuning(), self._environment.checkpoints
+        if checkpoints is None:
+            return run
+        try:
+            found = checkpoints.newest(self._trial)
+        except OSError as error:
+            print(f"the checkpoints of {self._trial.trial_id} cannot be read, it begins anew: {error}", flush=True)
+            return run
+        if found is not None:
+            checkpoint, self._measured = found
+            run.resume(checkpoint)
+            self._past = deque(self._measured)
+            print(f"{self._trial.trial_id} goes on from step {checkpoint.facts['steps']}", flush=True)
+        return run
+
+    def _advance(self, run: FineTuning) -> TrialReport:
+        def after_step() -> None:
+            if self._halt.is_set():
+                self._save(run)
+                raise _HaltedError
+            self._save_if_due()
+
+        report = run.advance(after_step)
+        if report.measurement is not None:
+            self._measured.append(report.measurement)
+        return report
+
+    def _save_if_due(self) -> None:
+        if self._run is not None and self._timer.is_due:
+            self._save(self._run)
+
+    def _save(self, run: FineTuning) -> None:
+        checkpoints = self._environment.checkpoints
+        if checkpoints is not None:
+            try:
+                checkpoints.save(self._trial, run.checkpoint(), self._measured)
+            except OSError as error:
+                # The trial goes on; where it is lost, it begins at an earlier one.
+                print(f"the checkpoint of {self._trial.trial_id} cannot be kept: {error}", flush=True)
+        self._timer.restart()
 
     def _fine_tuning(self) -> FineTuning:
         trial, environment = self._trial, self._environment
@@ -102,6 +168,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
                 # The trial's result stands without its weights; the final test can train it again.
                 print(f"the weights of {self._trial.trial_id} cannot be kept: {error}")
         self._run = None
+        self._past.clear()
         if self._model is not None:
             self._model.zero_grad(set_to_none=True)
             if self._environment.device == "cuda":

@@ -17,6 +17,7 @@ from ray.tune.search import Searcher
 
 from blurb_tune.core.trial import Outcome, Prune, TrialConfig, TrialReport
 from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
+from blurb_tune.execution.halt import Halt
 from blurb_tune.sweep.sweep import Sweep
 
 
@@ -94,11 +95,15 @@ def _error_of(trial: Trial) -> Exception | None:
 class InterruptStopper(_NotInSnapshots, tune.Stopper):  # type: ignore[misc]
     """Ends the experiment once the event is set, or the sweep has run into trouble."""
 
-    def __init__(self, sweep: Sweep, interrupted: threading.Event):
-        self._sweep, self._interrupted = sweep, interrupted
+    def __init__(self, sweep: Sweep, interrupted: threading.Event, halt: Halt):
+        self._sweep, self._interrupted, self._halt = sweep, interrupted, halt
+        self._is_over = False
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        return self._interrupted.is_set() or self._sweep.trouble is not None
+        if not self._is_over and (self._interrupted.is_set() or self._sweep.trouble is not None):
+            self._is_over = True
+            self._halt.set()  # trials at work leave a checkpoint
+        return self._is_over

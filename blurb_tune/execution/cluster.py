@@ -8,7 +8,8 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import ray
 
@@ -16,6 +17,7 @@ from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.spec.schema import SweepSpec
 
 _CONNECT_SECONDS = 5.0
+_logger = logging.getLogger(__name__)
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -26,8 +28,8 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    # Time for the weights of a trial that was stopped last, and no more: a Ctrl-C waits for it.
-    "TUNE_FORCE_TRIAL_CLEANUP_S": "15",
+    # Time for the checkpoints of the trials at work, and no more: a Ctrl-C waits for it.
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "25",
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "600",
 }
 
@@ -39,9 +41,10 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
     Raises InputError when the cluster cannot be reached.
     """
     _check_address(spec.cluster)
-    with _environment():
+    with _environment(), ExitStack() as stack:
         try:
             _connect(spec)
+            stack.enter_context(_raylet_is_quiet())
             # Tune lists at the end which trials errored, in words of its own; the sweep says it as it happens.
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
             yield
@@ -74,6 +77,21 @@ def _connect(spec: SweepSpec) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = spec.cluster or "this machine"
         raise InputError([Problem("cluster", f"no Ray cluster answers at {where}: {error}")]) from error
+
+
+@contextmanager
+def _raylet_is_quiet() -> Iterator[None]:
+    """Ray prints into the user's view that a process was lost, which the log says as well; it is for the debug log."""
+    before = ray._private.worker.print_to_stdstream
+
+    def to_debug_log(data: dict[str, Any], *_: object, **__: object) -> None:
+        _logger.debug("%s: %s", data.get("pid"), "\n".join(data.get("lines", ())))
+
+    ray._private.worker.print_to_stdstream = to_debug_log
+    try:
+        yield
+    finally:
+        ray._private.worker.print_to_stdstream = before
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -16,11 +17,13 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.execution.actor import TrialActor
 from blurb_tune.execution.adapters import InterruptStopper, SweepScheduler, SweepSearcher
+from blurb_tune.execution.checkpoints import CheckpointKeeper, Checkpoints
 from blurb_tune.execution.cluster import count_nodes, count_slots, ray_cluster
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.final import run_final_test
 from blurb_tune.execution.folder import check_folder, first_event, write_spec
-from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment, weights_folder
+from blurb_tune.execution.halt import Halt
+from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment, storage_of
 from blurb_tune.execution.weights import WeightsKeeper
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
@@ -66,6 +69,8 @@ def run_sweep(
             environment = _settled(plan, paths, environment, sweep.record.header)
             if environment.weights is not None:
                 log.observe(WeightsKeeper(environment.weights, sweep.record).on_event)
+            if environment.checkpoints is not None:
+                log.observe(CheckpointKeeper(environment.checkpoints, sweep.record).on_event)
             is_done = False
             try:
                 is_done = _run(plan, sweep, environment, slots, interrupted)
@@ -109,9 +114,16 @@ def _open(
 
 
 def _settled(plan: Plan, paths: SweepPaths, environment: TrialEnvironment, header: ev.SweepStarted) -> TrialEnvironment:
-    """With what the sweep's first event says: the folder for its weights, and its precision."""
+    """With where its files go, and the precision that the sweep's first event says."""
     settings = replace(environment.settings, precision=header.precision or environment.settings.precision)
-    return replace(environment, settings=settings, weights=weights_folder(plan.spec, paths, header.sweep_id))
+    storage, minutes = storage_of(plan.spec, paths), plan.spec.recovery.checkpoint_minutes
+    return replace(
+        environment,
+        settings=settings,
+        weights=storage.child("weights") if plan.spec.final_test else None,
+        checkpoints=None if minutes is None else Checkpoints(storage.child("checkpoints"), 60 * minutes),
+        halt=Halt(f"{header.sweep_id}/{uuid.uuid4().hex}"),
+    )
 
 
 def _precision(spec: SweepSpec, device: str) -> str:
@@ -142,7 +154,7 @@ def _run_trials(
                 name=spec.name,
                 storage_path=scratch,
                 verbose=0,
-                stop=InterruptStopper(sweep, interrupted),
+                stop=InterruptStopper(sweep, interrupted, environment.halt or Halt("")),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=0),
             ),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from blurb_tune.core.storage import Storage
 from blurb_tune.core.trial import TrialConfig
+from blurb_tune.execution.checkpoints import Checkpoints
+from blurb_tune.execution.halt import Halt
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.data import FoldedData, TrainingData
@@ -34,8 +36,9 @@ class ModelEnvironment:
 class TrialEnvironment:
     """It goes through Ray's object store once, and its arrays are mapped from there, not copied.
 
-    models: by the name that the spec gives them. cpus: threads of a trial. weights: the folder for the weights of finished
-    trials, None where nobody will ask for them.
+    models: by the name that the spec gives them. cpus: threads of a trial. weights: where those of finished trials go, None
+    where nobody will ask for them. checkpoints: where running trials are kept, None where they are not.
+    halt: by which the driver has trials stop in the middle of an epoch.
     """
 
     task: Task
@@ -43,7 +46,9 @@ class TrialEnvironment:
     settings: TrainingSettings
     cpus: int
     device: str
-    weights: Path | None = None
+    weights: Storage | None = None
+    checkpoints: Checkpoints | None = None
+    halt: Halt | None = None
 
     def classifier(self, model: str) -> PreTrainedModel:
         """A classifier for the task, on the device; it costs seconds for a large model."""

@@ -19,7 +19,6 @@ from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.prepare import encode_for
 from blurb_tune.execution.slot import set_up_process
 from blurb_tune.execution.weights import (
-    drop_unfinished,
     drop_weights,
     load_weights,
     save_weights,
@@ -86,7 +85,7 @@ def run_final_test(plan: Plan, sweep: Sweep, environment: TrialEnvironment, inte
             return False
     winners = [*sweep.record.trials_of(selection.configuration), *sweep.record.confirmations_of(selection.configuration)]
     drop_weights(environment.weights, {weights_name(trial.trial_id, trial.attempt) for trial in winners})
-    drop_unfinished(environment.weights)
+    environment.weights.drop_unfinished()
     return True
 
 
@@ -181,15 +180,15 @@ def _train_again(environment: TrialEnvironment, model: PreTrainedModel, ended: E
 
     They are gone where a disk was full, a driver was killed, or nobody had asked for the test when the trial ran.
     """
-    trial, folder = ended.trial, environment.weights
-    assert folder is not None, "there is a test only where weights are kept"
+    trial, storage = ended.trial, environment.weights
+    assert storage is not None, "there is a test only where weights are kept"
     data = environment.models[trial.configuration.model].fold(trial.fold)
     run = environment.fine_tuning(model, data, trial)
     for _ in range(ended.evaluations):
         run.advance()
     weights = run.weights()
     with suppress(OSError):
-        save_weights(folder, weights_name(trial.trial_id, trial.attempt), weights)
+        save_weights(storage, weights_name(trial.trial_id, trial.attempt), weights)
     _load(model, weights)
 
 

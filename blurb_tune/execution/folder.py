@@ -14,6 +14,7 @@ import yaml
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import SweepPaths, fault_of_folder, whole_path, write_atomically
 from blurb_tune.core.seeds import confirmation_seeds
+from blurb_tune.core.storage import FolderStorage, is_object_store
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events, read_events
 from blurb_tune.preflight import Plan
@@ -26,8 +27,13 @@ _PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "optuna", "mlflow-ski
 
 
 def default_folder(plan: Plan) -> Path:
-    """`runs/<name>-<id>`; the id follows from the spec and the data, so the same command finds its folder again."""
-    return Path("runs") / f"{plan.spec.name}-{plan.digest[:8]}"
+    """`<storage>/<name>-<id>`; the id follows from the spec and the data, so the same command finds its folder again.
+
+    A sweep that is kept in an object store has its log and tables in `runs` too, where its driver works.
+    """
+    storage = plan.spec.storage
+    home = Path("runs") if storage is None or is_object_store(storage) else FolderStorage.at(storage).root
+    return home / f"{plan.spec.name}-{plan.digest[:8]}"
 
 
 def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.core.paths import SweepPaths, home_expanded
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.storage import FolderStorage, Storage, is_object_store, open_storage
 from blurb_tune.execution.environment import ModelEnvironment, TrialEnvironment
 from blurb_tune.models.catalogue import ModelInfo
 from blurb_tune.models.encoder import load_pretrained, load_tokenizer
@@ -52,14 +52,11 @@ def prepare_environment(plan: Plan) -> TrialEnvironment:
     )
 
 
-def weights_folder(spec: SweepSpec, paths: SweepPaths, sweep_id: str) -> Path | None:
-    """Where the actors leave the weights of finished trials, None where no final test asks for them.
-
-    On a cluster it lies in a folder that all nodes share, and other sweeps too: what it is called there is the sweep's alone.
-    """
-    if not spec.final_test:
-        return None
-    return home_expanded(spec.weights).resolve() / sweep_id if spec.weights else paths.weights.resolve()
+def storage_of(spec: SweepSpec, paths: SweepPaths) -> Storage:
+    """The sweep's own place, which all nodes reach: its part of an object store, or its folder."""
+    if spec.storage and is_object_store(spec.storage):
+        return open_storage(spec.storage).child(paths.root.name)
+    return FolderStorage(paths.root.resolve())
 
 
 def encode_for(plan: Plan, info: ModelInfo, examples: Sequence[Example], tokenizer: Tokenizer) -> Encoded:
@@ -120,8 +117,11 @@ def facts_of(plan: Plan, environment: TrialEnvironment) -> SweepFacts:
 def notes_of(plan: Plan, environment: TrialEnvironment, nodes: int) -> list[str]:
     """What is remarkable about the data, in the files and in each model's tokens, and about the cluster."""
     notes = list(plan.notes)
-    if nodes > 1 and plan.spec.final_test and plan.spec.weights is None:
-        notes.append(f"the cluster has {nodes} nodes, and `weights` names no folder that all share, as the final test needs")
+    if nodes > 1 and plan.spec.storage is None:
+        notes.append(
+            f"the cluster has {nodes} nodes, and `storage` names no place that all reach: a trial that is lost begins anew "
+            "on another node, and the final test trains it again"
+        )
     for name, model in environment.models.items():
         data = model.data
         parts = {"all": data.examples} if isinstance(data, FoldedData) else {"train": data.train, "dev": data.dev}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from blurb_tune.core.storage import Storage
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 
 _SUFFIX = ".safetensors"
-_PART = ".part"
 
 
 def weights_name(trial_id: str, attempt: int) -> str:
@@ -22,25 +20,22 @@ def weights_name(trial_id: str, attempt: int) -> str:
     return trial_id if attempt == 1 else f"{trial_id}-a{attempt}"
 
 
-def save_weights(folder: Path, name: str, weights: Mapping[str, torch.Tensor]) -> None:
+def save_weights(storage: Storage, name: str, weights: Mapping[str, torch.Tensor]) -> None:
     """Write weights, whole or not at all. Raises OSError where they cannot be written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.{os.getpid()}{_PART}"
-    try:
-        save_file(dict(weights), temporary)
-        temporary.replace(folder / f"{name}{_SUFFIX}")
-    except SafetensorError as error:  # a full disk, for one
-        raise OSError(str(error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with storage.writing(f"{name}{_SUFFIX}") as path:
+        try:
+            save_file(dict(weights), path)
+        except SafetensorError as error:  # a full disk, for one
+            raise OSError(str(error)) from error
 
 
-def load_weights(folder: Path, name: str) -> dict[str, torch.Tensor]:
+def load_weights(storage: Storage, name: str) -> dict[str, torch.Tensor]:
     """The weights of that name. Raises OSError where they cannot be read."""
-    try:
-        weights: dict[str, torch.Tensor] = load_file(folder / f"{name}{_SUFFIX}")
-    except SafetensorError as error:
-        raise OSError(str(error)) from error
+    with storage.reading(f"{name}{_SUFFIX}") as path:
+        try:
+            weights: dict[str, torch.Tensor] = load_file(path)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
     return weights
 
 
@@ -50,8 +45,8 @@ class WeightsKeeper:
     Kept are those of configurations at work and of those that lead: when one ends, it or whoever led before it goes.
     """
 
-    def __init__(self, folder: Path, record: SweepRecord):
-        self._folder, self._record = folder, record
+    def __init__(self, storage: Storage, record: SweepRecord):
+        self._storage, self._record = storage, record
         self._leaders: set[str] | None = None
 
     def on_event(self, event: ev.Event) -> None:
@@ -59,11 +54,11 @@ class WeightsKeeper:
             return
         leaders = self._record.leaders()
         if self._leaders is None:  # an earlier driver may have left any
-            drop_weights(self._folder, self._names({*self._record.open_configurations, *leaders}))
+            drop_weights(self._storage, self._names({*self._record.open_configurations, *leaders}))
         else:
             beaten = {event.configuration, *self._leaders} - leaders - self._record.open_configurations
             for name in self._names(beaten):
-                (self._folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
+                self._storage.delete(f"{name}{_SUFFIX}")
         self._leaders = leaders
 
     def _names(self, configurations: Iterable[str]) -> set[str]:
@@ -73,14 +68,8 @@ class WeightsKeeper:
         return {weights_name(trial.trial_id, attempt) for trial in trials for attempt in range(1, trial.attempt + 1)}
 
 
-def drop_weights(folder: Path, keep: Collection[str]) -> None:
+def drop_weights(storage: Storage, keep: Collection[str]) -> None:
     """Remove all weights but those named in `keep`. What is half written is left alone: its writer may be at work."""
-    for file in folder.glob(f"*{_SUFFIX}"):
-        if file.stem not in keep:
-            file.unlink(missing_ok=True)
-
-
-def drop_unfinished(folder: Path) -> None:
-    """Remove what killed writers left half done. Nobody may be writing."""
-    for file in folder.glob(f".*{_PART}"):
-        file.unlink(missing_ok=True)
+    for name in storage.names():
+        if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) not in keep:
+            storage.delete(name)

@@ -24,7 +24,8 @@ class TrialRecord:
     """One trial, of its latest attempt.
 
     errors: how many earlier attempts errored; those that ended with their driver or by a machine's fault are not among them.
-    losses: how many ended by a machine's fault.
+    losses: how many in a row ended by a machine's fault without having come farther than those before. farthest: optimizer
+    steps that earlier attempts reached.
     """
 
     trial_id: str
@@ -35,6 +36,7 @@ class TrialRecord:
     fold: int | None = None
     errors: int = 0
     losses: int = 0
+    farthest: int = 0
     measurements: list[Measurement] = field(default_factory=list)
     prunes: list[ev.PruneDecided] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -45,6 +47,18 @@ class TrialRecord:
     ended: float | None = None
     will_retry: bool = False
     by_machine: bool = False
+
+    def follow(self, before: TrialRecord) -> None:
+        """Take over what an earlier attempt tells of this one."""
+        is_error = before.outcome is Outcome.ERRORED
+        self.errors = before.errors + (is_error and not before.by_machine)
+        self.losses = before.losses_with_this if is_error and before.by_machine else before.losses
+        self.farthest = max(before.farthest, before.steps)
+
+    @property
+    def losses_with_this(self) -> int:
+        """`losses` when this attempt is lost too."""
+        return 1 if self.steps > self.farthest else self.losses + 1
 
     @property
     def run(self) -> str:
@@ -198,12 +212,9 @@ class SweepRecord:
             case ev.TrialStarted():
                 before = self.trials.get(event.trial)
                 self._uncount(before)
-                errors, losses = (before.errors, before.losses) if before else (0, 0)
-                if before and before.outcome is Outcome.ERRORED:
-                    errors, losses = errors + (not before.by_machine), losses + before.by_machine
-                trial = TrialRecord(
-                    event.trial, event.configuration, event.seed, event.attempt, event.time, event.fold, errors, losses
-                )
+                trial = TrialRecord(event.trial, event.configuration, event.seed, event.attempt, event.time, event.fold)
+                if before:
+                    trial.follow(before)
                 of = self._confirmations_of if self.is_confirmation(trial) else self._trials_of
                 self.trials[event.trial] = of[event.configuration][event.trial] = trial
                 self.searched += before is None and of is self._trials_of

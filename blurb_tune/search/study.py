@@ -52,7 +52,7 @@ class ConfigurationStudy:
         self._spec_space, self._blocks = spec.space, blocks
         self._max_failed_share = spec.max_failed_share
         self.planned = planned_configurations(spec.space, blocks, spec.search.sampler, spec.search.configurations)
-        self._study = _create_study(spec.storage, study_name, _DIRECTIONS.get(spec.objective, ["maximize"]))
+        self._study = _create_study(spec.tracking.study_url, study_name, _DIRECTIONS.get(spec.objective, ["maximize"]))
         kinds = sum(count_kinds(spec.space, limit) for limit in blocks.values())
         self._turn, self._most_vanilla, self._vanilla = max(1, kinds), count_of_each(spec.space), Counter[str]()
         self._trials: dict[str, optuna.trial.Trial] = {}
@@ -189,4 +189,4 @@ def _create_study(storage: str | None, name: str, directions: Sequence[Direction
             optuna.delete_study(study_name=name, storage=storage)
         return optuna.create_study(directions=directions, study_name=name, storage=storage)
     except Exception as error:  # SQLAlchemy and its drivers raise types of their own
-        raise BlurbTuneError(f"storage: Optuna cannot use this database ({type(error).__name__})") from error
+        raise BlurbTuneError(f"tracking.study_url: Optuna cannot use this database ({type(error).__name__})") from error

@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from blurb_tune.spec.pruning import PRUNERS, InstabilitySpec, PruningSpec
 from blurb_tune.spec.schema import (
+    RecoverySpec,
     ResourcesSpec,
     SearchSpec,
     SpaceSpec,
@@ -49,6 +50,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("pruning.instability", InstabilitySpec),
     ("training", TrainingSpec),
     ("resources", ResourcesSpec),
+    ("recovery", RecoverySpec),
     ("tracking", TrackingSpec),
 )
 

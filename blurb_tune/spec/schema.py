@@ -221,6 +221,17 @@ class TrackingSpec(SpecModel):
 
     uri: str | None = Field(None, description="tracking server, http://host:port; null: an SQLite store in the sweep's folder")
     experiment: str | None = Field(None, min_length=1, description="MLflow experiment; null: blurb-tune/<task>")
+    study_url: str | None = Field(
+        None, description="database that mirrors the Optuna study, for its dashboard; null: in memory, remade from the log"
+    )
+
+
+class RecoverySpec(SpecModel):
+    """What happens when processes are lost."""
+
+    checkpoint_minutes: Annotated[float, Field(ge=0)] | None = Field(
+        5.0, description="training from one checkpoint of a trial to the next, from which it goes on; null: no checkpoints"
+    )
 
 
 class SweepSpec(SpecModel):
@@ -270,14 +281,16 @@ class SweepSpec(SpecModel):
     budget: BudgetSpec = BudgetSpec()
     training: TrainingSpec = TrainingSpec()
     resources: ResourcesSpec = ResourcesSpec()
+    recovery: RecoverySpec = RecoverySpec()
     tracking: TrackingSpec = TrackingSpec()
     final_test: bool = Field(
         True, description="read the test split once, at the end, for the best configuration and for vanilla"
     )
-    weights: str | None = Field(
-        None, description="folder, shared by all nodes, for the weights of the best so far; null: in the sweep's folder"
+    storage: str | None = Field(
+        None,
+        description="where sweeps are kept: a folder, which all nodes of a cluster share, or an object store "
+        "(s3://bucket/path, gs://bucket/path); null: `runs`, a folder of this machine",
     )
-    storage: str | None = Field(None, description="Optuna storage URL for its dashboard; null: in memory, remade from the log")
     cluster: str | None = Field(None, description="address of a Ray cluster, host:port or auto; null: a local one is started")
 
     @model_validator(mode="before")

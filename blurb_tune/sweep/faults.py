@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-# A process that is lost again and again is its trial's doing, such as one that needs more memory than there is.
+# A process that is lost again and again at the same place is its trial's doing, such as one that needs more memory than
+# there is; where each attempt comes farther, machines are preempted.
 MOST_LOSSES = 5
 _PATIENCE_WITH_A_HOST = 5
 

@@ -203,9 +203,10 @@ class Sweep:
         """A trial's process was killed, or its machine is gone: no fault of the trial, unless it happens again and again."""
         trial = self.record.trials[trial_id]
         if trial.is_running:
-            times = trial.losses + 1
+            times = trial.losses_with_this
             is_its_own = times >= MOST_LOSSES
-            reason = f"the trial's process was lost {times} times" if is_its_own else "the trial's process was lost"
+            again = f" {times} times in a row, and it came no farther" if is_its_own else ""
+            reason = f"the trial's process was lost{again}"
             self._end(trial, Outcome.ERRORED, reason, error, is_lost=not is_its_own)
 
     def select(self) -> ev.SelectionMade | None:

@@ -12,6 +12,7 @@ import yaml
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.storage import FolderStorage
 from blurb_tune.core.trial import Outcome
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.execution.prepare import encode_for, prepare_environment
@@ -83,7 +84,7 @@ def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended
         assert event.examples == len(examples)
         assert len(event.interval) == 2
         if trial.configuration_id == selection.configuration:
-            kept = load_weights(paths.weights, trial_id)
+            kept = load_weights(FolderStorage(paths.weights), trial_id)
             assert all(torch.equal(kept[name], parameter) for name, parameter in model.named_parameters())
 
 
@@ -135,14 +136,16 @@ def test_a_trial_whose_weights_are_gone_is_trained_again_to_where_it_ended(tmp_p
     def lose_one(event: ev.Event) -> None:
         if isinstance(event, ev.SelectionMade):
             file = next(paths.weights.glob(f"{event.configuration}-s0*"))
-            kept.update({name: tensor.clone() for name, tensor in load_weights(paths.weights, file.stem).items()})
+            kept.update(
+                {name: tensor.clone() for name, tensor in load_weights(FolderStorage(paths.weights), file.stem).items()}
+            )
             lost.append(file.stem)
             file.write_bytes(b"cut off")
 
     record = run_sweep(plan, paths, listeners=[lose_one])
     assert record.status == "finished"
     assert [trial for trial, test in record.tests.items() if test.trained_again] == lost
-    again = load_weights(paths.weights, lost[0])
+    again = load_weights(FolderStorage(paths.weights), lost[0])
     assert kept.keys() == again.keys()
     assert all(torch.equal(kept[name], again[name]) for name in kept)
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from blurb_tune.core.storage import FolderStorage
 from blurb_tune.core.trial import Configuration, Outcome, TrialConfig
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.final import EndedTrial, _test_trial
@@ -43,7 +44,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrialEnvironment
 
 @pytest.fixture
 def environment(prepared: tuple[TrialEnvironment, EncodedTest], tmp_path: Path) -> TrialEnvironment:
-    return dataclasses.replace(prepared[0], weights=tmp_path)
+    return dataclasses.replace(prepared[0], weights=FolderStorage(tmp_path))
 
 
 @pytest.fixture

@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.execution.prepare import weights_folder
-from blurb_tune.execution.weights import drop_unfinished, drop_weights, load_weights, save_weights, weights_name
+from blurb_tune.core.storage import FolderStorage
+from blurb_tune.execution.prepare import storage_of
+from blurb_tune.execution.weights import drop_weights, load_weights, save_weights, weights_name
 from blurb_tune.spec.schema import SweepSpec
 
 
 def test_weights_come_back_bit_by_bit(tmp_path: Path) -> None:
     weights = {"a": torch.randn(3, 4), "b": torch.tensor([float("nan"), -0.0])}
-    save_weights(tmp_path / "new" / "folder", "c000-s0", weights)
-    loaded = load_weights(tmp_path / "new" / "folder", "c000-s0")
+    save_weights(FolderStorage(tmp_path / "new" / "folder"), "c000-s0", weights)
+    loaded = load_weights(FolderStorage(tmp_path / "new" / "folder"), "c000-s0")
     assert {name: tensor.numpy().tobytes() for name, tensor in loaded.items()} == {
         name: tensor.numpy().tobytes() for name, tensor in weights.items()
     }
@@ -29,35 +30,34 @@ def test_attempts_do_not_share_weights() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_sweeps_that_share_a_folder_do_not_share_weights(tmp_path: Path) -> None:
+def test_a_sweep_keeps_its_files_in_its_folder_or_in_its_part_of_the_object_store(tmp_path: Path) -> None:
     data = {"name": "s", "task": "demo", "model": "tiny"}
-    alone, shared = SweepSpec.model_validate(data), SweepSpec.model_validate(data | {"weights": str(tmp_path)})
-    mine, yours = SweepPaths(tmp_path / "mine" / "out"), SweepPaths(tmp_path / "yours" / "out")
-    assert weights_folder(alone, mine, "s-1") == mine.weights
-    assert weights_folder(shared, mine, "s-1") != weights_folder(shared, yours, "s-2")
-    assert weights_folder(alone.model_copy(update={"final_test": False}), mine, "s-1") is None
+    alone, shared = SweepSpec.model_validate(data), SweepSpec.model_validate(data | {"storage": "s3://bucket/team"})
+    mine, yours = SweepPaths(tmp_path / "mine"), SweepPaths(tmp_path / "yours")
+    assert storage_of(alone, mine) == FolderStorage(mine.root)
+    assert (storage_of(shared, mine).uri, storage_of(shared, yours).uri) == ("s3://bucket/team/mine", "s3://bucket/team/yours")
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
-    save_weights(tmp_path, "c000-s0", {"a": torch.zeros(2)})
+    save_weights(FolderStorage(tmp_path), "c000-s0", {"a": torch.zeros(2)})
     with pytest.raises(Exception, match="contiguous"):
-        save_weights(tmp_path, "c000-s0", {"a": torch.zeros(2, 3).T})
+        save_weights(FolderStorage(tmp_path), "c000-s0", {"a": torch.zeros(2, 3).T})
     assert [file.name for file in tmp_path.iterdir()] == ["c000-s0.safetensors"]
-    assert torch.equal(load_weights(tmp_path, "c000-s0")["a"], torch.zeros(2))
+    assert torch.equal(load_weights(FolderStorage(tmp_path), "c000-s0")["a"], torch.zeros(2))
 
 
 def test_only_what_is_kept_stays_and_other_files_are_left_alone(tmp_path: Path) -> None:
     for trial in ("c000-s0", "c000-s1", "c001-s0"):
-        save_weights(tmp_path, trial, {"a": torch.zeros(1)})
+        save_weights(FolderStorage(tmp_path), trial, {"a": torch.zeros(1)})
     (tmp_path / ".c002-s0.77.part").touch()
     (tmp_path / "notes.txt").touch()
-    drop_weights(tmp_path, {"c000-s1"})
+    drop_weights(FolderStorage(tmp_path), {"c000-s1"})
     names = [".c002-s0.77.part", "c000-s1.safetensors", "notes.txt"]
     assert sorted(file.name for file in tmp_path.iterdir()) == names, "another slot may be writing"
-    drop_unfinished(tmp_path)
+    FolderStorage(tmp_path).drop_unfinished()
     assert sorted(file.name for file in tmp_path.iterdir()) == names[1:]
-    drop_weights(tmp_path / "not there", set())
-    drop_unfinished(tmp_path / "not there")
+    drop_weights(FolderStorage(tmp_path / "not there"), set())
+    FolderStorage(tmp_path / "not there").drop_unfinished()
 
 
 def test_a_full_disk_and_a_damaged_file_are_errors_of_the_system(tmp_path: Path) -> None:
@@ -67,11 +67,11 @@ def test_a_full_disk_and_a_damaged_file_are_errors_of_the_system(tmp_path: Path)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(OSError, match="large"):
-            save_weights(tmp_path, "c000-s0", {"a": torch.zeros(1000)})
+            save_weights(FolderStorage(tmp_path), "c000-s0", {"a": torch.zeros(1000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert not list(tmp_path.iterdir())
     (tmp_path / "c000-s0.safetensors").write_bytes(b"cut")
     with pytest.raises(OSError, match="header"):
-        load_weights(tmp_path, "c000-s0")
+        load_weights(FolderStorage(tmp_path), "c000-s0")

@@ -30,7 +30,7 @@ SPACES: dict[str, dict[str, Any]] = {
 
 
 def make_spec(space: dict[str, Any], storage: str | None = None, **search: Any) -> SweepSpec:
-    data = {"name": "s", "task": "demo", "model": "tiny", "space": space, "search": search, "storage": storage}
+    data = {"name": "s", "task": "demo", "model": "tiny", "space": space, "search": search, "tracking": {"study_url": storage}}
     return SweepSpec.model_validate(data)
 
 

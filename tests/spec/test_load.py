@@ -79,7 +79,7 @@ FAULTS = {
     "space: {epochs: {choice: [1, 2], chance: 1}}": "3: unknown key 'space.epochs.chance'",
     "seeds: [1, a]": "3: seeds[1]: expected a whole number, but got 'a'",
     "final_test: never": "3: final_test: expected true or false, but got 'never'",
-    "weights: 5": "3: weights: expected text, but got 5",
+    "storage: 5": "3: storage: expected text, but got 5",
     "training: {gradient_checkpointing: 1}": "3: training.gradient_checkpointing: expected true or false, but got 1",
     "space: {bias_correction: yes please}": "expected true or false, but got 'yes please'",
     "objective: mean_minus_sd": "objective: unknown objective 'mean_minus_sd'; did you mean 'mean_minus_std'?",

@@ -9,6 +9,7 @@ import pytest
 
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import derive_share
+from blurb_tune.core.storage import FolderStorage
 from blurb_tune.core.trial import Continue, Outcome, TrialConfig, TrialReport
 from blurb_tune.execution.folder import first_event
 from blurb_tune.execution.weights import WeightsKeeper, weights_name
@@ -148,7 +149,7 @@ def test_weights_are_kept_of_those_at_work_and_of_those_that_lead(tmp_path: Path
     folder = tmp_path / "weights"
     folder.mkdir()
     record = SweepRecord()
-    keeper = WeightsKeeper(folder, record)
+    keeper = WeightsKeeper(FolderStorage(folder), record)
     for event in with_limit(events_of(tmp_path), draw % 4 / 3):
         record.apply(event)
         if isinstance(event, ev.TrialEnded):
@@ -292,7 +293,11 @@ def test_a_trial_whose_process_is_lost_again_and_again_has_errored(tmp_path: Pat
 
     sweep = simulate(tmp_path, make_spec(retries=0), behave)
     lost = sweep.record.trials["c001-s0"]
-    assert (lost.attempt, lost.outcome, lost.reason) == (5, Outcome.ERRORED, "the trial's process was lost 5 times")
+    assert (lost.attempt, lost.outcome, lost.reason) == (
+        5,
+        Outcome.ERRORED,
+        "the trial's process was lost 5 times in a row, and it came no farther",
+    )
     assert sweep.record.outcome_counts()["completed"] == 11
 
 

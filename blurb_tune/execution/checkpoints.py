@@ -1,0 +1,103 @@
+"""Where running trials are kept, so that a process that is lost costs minutes and not a trial."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from blurb_tune.core.storage import Storage
+from blurb_tune.core.trial import Measurement, TrialConfig
+from blurb_tune.log import events as ev
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.training.checkpoint import Checkpoint, DamagedError
+
+_SUFFIX = ".safetensors"
+_KEPT = 2  # the newest, and the one before in case the newest is damaged
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of a sweep's trials, each under `<trial>/<optimizer steps>`.
+
+    seconds: of training from one to the next.
+    """
+
+    storage: Storage
+    seconds: float
+
+    def save(self, trial: TrialConfig, checkpoint: Checkpoint, measurements: Sequence[Measurement]) -> None:
+        """Keep where a trial stands, with what it has measured so far. Raises OSError."""
+        facts = {**checkpoint.facts, "trial": _identity(trial), "measurements": [asdict(m) for m in measurements]}
+        place = self.storage.child(trial.trial_id)
+        with place.writing(f"{checkpoint.facts['steps']:09d}{_SUFFIX}") as path:
+            Checkpoint(checkpoint.tensors, facts).save(path)
+        for name in self._names(trial.trial_id)[:-_KEPT]:
+            place.delete(name)
+
+    def newest(self, trial: TrialConfig) -> tuple[Checkpoint, list[Measurement]] | None:
+        """The newest that is whole and of this trial, with its measurements; None where there is none.
+
+        What is damaged is said on the trial's output, and removed. Raises OSError where the storage does not answer.
+        """
+        place = self.storage.child(trial.trial_id)
+        for name in reversed(self._names(trial.trial_id)):
+            try:
+                with place.reading(name) as path:
+                    checkpoint = Checkpoint.load(path)
+                if checkpoint.facts["trial"] != _identity(trial):
+                    raise DamagedError("it is of another trial")
+                return checkpoint, [Measurement(**values) for values in checkpoint.facts["measurements"]]
+            except FileNotFoundError:
+                continue  # removed meanwhile
+            except (DamagedError, KeyError, TypeError) as error:
+                print(f"the checkpoint {name} of {trial.trial_id} cannot be used ({error}); the one before it is", flush=True)
+                place.delete(name)
+        return None
+
+    def drop(self, trial_id: str) -> None:
+        """Raises OSError."""
+        self.storage.child(trial_id).clear()
+
+    def drop_all(self) -> None:
+        """Raises OSError."""
+        self.storage.clear()
+
+    def _names(self, trial_id: str) -> list[str]:
+        return [name for name in self.storage.child(trial_id).names() if name.endswith(_SUFFIX)]
+
+
+class CheckpointKeeper:
+    """Follows the events of a sweep, and removes the checkpoints of trials that have ended."""
+
+    def __init__(self, checkpoints: Checkpoints, record: SweepRecord):
+        self._checkpoints, self._record = checkpoints, record
+
+    def on_event(self, event: ev.Event) -> None:
+        with suppress(OSError):  # the storage is away; the sweep's end clears it all
+            if isinstance(event, ev.TrialEnded) and not event.retry:
+                self._checkpoints.drop(event.trial)
+            elif isinstance(event, ev.SweepEnded) and event.status == "finished":
+                self._checkpoints.drop_all()
+
+
+class Timer:
+    """Says when the next checkpoint is due."""
+
+    def __init__(self, seconds: float):
+        self._seconds = seconds
+        self._last = time.monotonic()
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() - self._last >= self._seconds
+
+    def restart(self) -> None:
+        self._last = time.monotonic()
+
+
+def _identity(trial: TrialConfig) -> Mapping[str, Any]:
+    """What must be the same for a checkpoint to be this trial's: all but the attempt."""
+    return {"configuration": trial.configuration.values(), "seed": trial.seed, "fold": trial.fold}
