@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from blurb_tune.tasks.sources import DataSource
 
+pytest_plugins = ["tests.storages"]
+
 # A busy machine must not fail a property: examples are bounded in number, not in time.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")

@@ -11,14 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from blurb_tune.cli.run import run_plan
+from blurb_tune.cli.run import run_plan, spec_of
 from blurb_tune.core.errors import ExitCode, InputError, Problem, did_you_mean
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import confirmation_seeds, more_seeds
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.preflight import make_plan
+from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
 from blurb_tune.spec.budget import BudgetSpec
 from blurb_tune.spec.schema import SweepSpec
@@ -43,31 +43,41 @@ def extend_command(paths: SweepPaths, growth: Growth, *, quiet: bool, as_json: b
 
     Without anything to grow by, it goes on with the plan in force. Raises InputError with all that is wrong at once.
     """
+    from blurb_tune.execution.folder import check_folder
+    from blurb_tune.execution.keeping import kept
+
     started = time.monotonic()
-    record = SweepRecord.read(paths.events)
+    with kept(spec_of(paths).storage, paths) as keeping:
+        before, settings = plan_in_force(paths)
+        check_folder(before, paths)
+        changes = _changes(before.spec, SweepRecord.read(paths.events), growth)
+        plan, extension = _larger(paths, before, settings, changes) if changes else (before, None)
+        if extension is not None and not (quiet or as_json):
+            print("Larger plan: " + "; ".join(_spelled(before.spec, plan.spec, changes)), file=sys.stderr)
+        return run_plan(plan, paths, started, quiet=quiet, as_json=as_json, extension=extension, keeping=keeping)
+
+
+def plan_in_force(paths: SweepPaths) -> tuple[Plan, dict[str, Any]]:
+    """The plan of the sweep in a folder, by its spec and all its extensions, and what these have set."""
     settings: dict[str, Any] = {}
     for event in find_events(paths.events, ev.SweepExtended):
         settings |= event.settings
-    before = make_plan(load_spec(paths.spec, _overrides(settings)))
-    from blurb_tune.execution.folder import check_folder
+    return make_plan(load_spec(paths.spec, _overrides(settings))), settings
 
-    check_folder(before, paths)
-    changes = _changes(before.spec, record, growth)
-    if not changes:
-        return run_plan(before, paths, started, quiet=quiet, as_json=as_json)
-    plan = make_plan(load_spec(paths.spec, _overrides(settings | changes)))
-    if not (quiet or as_json):
-        print("Larger plan: " + "; ".join(_spelled(before.spec, plan.spec, changes)), file=sys.stderr)
-    had = record.header.confirmation_seeds
+
+def _larger(
+    paths: SweepPaths, before: Plan, settings: Mapping[str, Any], changes: Mapping[str, Any]
+) -> tuple[Plan, ev.SweepExtended]:
+    plan = make_plan(load_spec(paths.spec, _overrides({**settings, **changes})))
+    had = SweepRecord.read(paths.events).header.confirmation_seeds
     new = confirmation_seeds(max(0, plan.spec.confirm - len(had)), {*had, *plan.spec.seeds})
-    extension = ev.SweepExtended(
+    return plan, ev.SweepExtended(
         spec_digest=plan.digest,
         seeds=list(plan.spec.seeds),
         configurations=plan.configurations,
         confirmation_seeds=[*had, *new],
-        settings=changes,
+        settings=dict(changes),
     )
-    return run_plan(plan, paths, started, quiet=quiet, as_json=as_json, extension=extension)
 
 
 def _changes(spec: SweepSpec, record: SweepRecord, growth: Growth) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from rich.live import Live
 
 from blurb_tune.cli.formatting import counted, duration, score, share, time_left
 from blurb_tune.cli.frame import frame
-from blurb_tune.cli.progress import Progress
 from blurb_tune.log.events import (
     ConfigurationEnded,
     Event,
@@ -25,6 +24,7 @@ from blurb_tune.log.events import (
     TrialEnded,
 )
 from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.report.progress import Progress
 from blurb_tune.report.tables import error_line
 
 FRAMES_PER_SECOND = 4

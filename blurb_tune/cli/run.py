@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
@@ -35,6 +36,9 @@ from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command, dashboard_url
 from blurb_tune.tracking.writer import TrackingWriter
 
+if TYPE_CHECKING:
+    from blurb_tune.execution.keeping import Keeping
+
 _SECONDS_BETWEEN_TABLES = 30.0
 _REST_BETWEEN_TABLES = 20  # times what writing them took: it grows with the sweep, and must not slow it down
 _FLUSH_SECONDS = 60.0
@@ -46,10 +50,12 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
     plan = make_plan(load_spec(file, overrides))
     # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.
     from blurb_tune.execution.folder import check_folder, default_folder
+    from blurb_tune.execution.keeping import kept
 
     paths = SweepPaths(output or default_folder(plan))
-    check_folder(plan, paths)
-    return run_plan(plan, paths, started, quiet=quiet, as_json=as_json)
+    with kept(plan.spec.storage, paths) as keeping:
+        check_folder(plan, paths)
+        return run_plan(plan, paths, started, quiet=quiet, as_json=as_json, keeping=keeping)
 
 
 def run_plan(
@@ -60,10 +66,12 @@ def run_plan(
     quiet: bool,
     as_json: bool,
     extension: ev.SweepExtended | None = None,
+    keeping: Keeping | None = None,
 ) -> ExitCode:
     """Run what the folder, which has been checked, lacks of the plan, and show it. Returns the exit code.
 
-    started: a time.monotonic(). extension: makes the sweep in the folder as large as the plan.
+    started: a time.monotonic(). extension: makes the sweep in the folder as large as the plan. keeping: what keeps the sweep's
+    storage in step, where there is one.
     """
     from blurb_tune.execution.driver import run_sweep
 
@@ -74,8 +82,9 @@ def run_plan(
     if past.status == "finished" and extension is None:
         console.print(f"This sweep is finished already; {paths.root} holds what came of it.")
     else:
-        with _stop_on_signal(console) as interrupted, open_view(console, record=past) as view:
-            listeners = [tables.on_event, view.on_event, tracking.on_event]
+        interrupted = keeping.interrupted if keeping else threading.Event()
+        with _stop_on_signal(console, interrupted), open_view(console, record=past) as view:
+            listeners = [tables.on_event, view.on_event, tracking.on_event, *([keeping.on_event] if keeping else [])]
             try:
                 run_sweep(plan, paths, listeners=listeners, interrupted=interrupted, started=started, extension=extension)
             except BlurbTuneError as error:
@@ -84,7 +93,7 @@ def run_plan(
                 # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
                 failure = error
     record = SweepRecord.read(paths.events)
-    unwritten = write_everything(record, paths)
+    unwritten = write_everything(record, paths) + (keeping.close() if keeping else [])
     delivery = tracking.finish()
     if failure is not None and not as_json:
         record.status = "stopped"  # to the log it is an interruption like any other, to the user it is not
@@ -102,7 +111,7 @@ def run_plan(
 
 def sync_command(paths: SweepPaths) -> ExitCode:
     """Deliver what MLflow has not got yet. Returns the exit code."""
-    uri, experiment = tracking_target(paths, _spec_of(paths))
+    uri, experiment = tracking_target(paths, spec_of(paths))
     try:
         SweepRecord.read(paths.events)
     except BlurbTuneError:
@@ -118,7 +127,7 @@ def sync_command(paths: SweepPaths) -> ExitCode:
 
 def open_dashboard(paths: SweepPaths, host: str, port: int) -> None:
     """Serve MLflow's dashboard on the sweep's store until Ctrl-C. Raises BlurbTuneError when it cannot be served."""
-    spec = _spec_of(paths)
+    spec = spec_of(paths)
     uri, _ = tracking_target(paths, spec)
     if spec.tracking.uri is not None and spec.tracking.uri.startswith("http"):
         print(f"The runs are on the tracking server: {dashboard_url(paths, spec.tracking.uri)}")
@@ -247,7 +256,8 @@ def _exit_code(record: SweepRecord) -> ExitCode:
     return ExitCode.DONE if record.no_result is None else ExitCode.NO_RESULT
 
 
-def _spec_of(paths: SweepPaths) -> SweepSpec:
+def spec_of(paths: SweepPaths) -> SweepSpec:
+    """The spec in a sweep's folder. Raises BlurbTuneError where it cannot be read."""
     try:
         data = yaml.safe_load(paths.spec.read_text(encoding="utf-8"))
         if isinstance(data, dict):  # not asked for here, and an earlier version's has other settings
@@ -266,20 +276,19 @@ def program() -> str:
 
 
 @contextmanager
-def _stop_on_signal(console: Console) -> Iterator[threading.Event]:
-    """Ctrl-C or SIGTERM sets the event; a second one ends the process the hard way."""
-    interrupted = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _stop_on_signal(console: Console, interrupted: threading.Event) -> Iterator[None]:
+    """Ctrl-C, SIGTERM or SIGHUP sets the event; a second one ends the process the hard way."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def stop(number: int, frame: FrameType | None) -> None:
         interrupted.set()
         signal.signal(number, signal.default_int_handler)
-        console.print("stopping: the log is safe, running trials are given up (again to stop at once)")
+        console.print("stopping: the log is safe, running trials leave a checkpoint (again to stop at once)")
 
     for number in before:
         signal.signal(number, stop)
     try:
-        yield interrupted
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

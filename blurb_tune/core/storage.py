@@ -147,6 +147,14 @@ class ObjectStorage:
         return ObjectStorage(f"{self.uri.rstrip('/')}/{name}")
 
     def read(self, name: str) -> bytes:
+        try:
+            return self._read(name)
+        except FileNotFoundError:
+            raise
+        except OSError:  # it was replaced by one of another size while it was read
+            return self._read(name)
+
+    def _read(self, name: str) -> bytes:
         with self._files.open_input_stream(self._key(name)) as file:
             data: bytes = file.read()
             return data

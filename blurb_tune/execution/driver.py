@@ -116,7 +116,7 @@ def _open(
 def _settled(plan: Plan, paths: SweepPaths, environment: TrialEnvironment, header: ev.SweepStarted) -> TrialEnvironment:
     """With where its files go, and the precision that the sweep's first event says."""
     settings = replace(environment.settings, precision=header.precision or environment.settings.precision)
-    storage, minutes = storage_of(plan.spec, paths), plan.spec.recovery.checkpoint_minutes
+    storage, minutes = storage_of(plan.spec.storage, paths), plan.spec.recovery.checkpoint_minutes
     return replace(
         environment,
         settings=settings,

@@ -15,7 +15,6 @@ from blurb_tune.models.encoder import load_pretrained, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.preflight import Plan
 from blurb_tune.results.trivial import TrivialLevel
-from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.sweep.sweep import SweepFacts
 from blurb_tune.tasks.cache import cache_folder, cached_encode
 from blurb_tune.tasks.data import TaskData, load_data
@@ -52,10 +51,10 @@ def prepare_environment(plan: Plan) -> TrialEnvironment:
     )
 
 
-def storage_of(spec: SweepSpec, paths: SweepPaths) -> Storage:
-    """The sweep's own place, which all nodes reach: its part of an object store, or its folder."""
-    if spec.storage and is_object_store(spec.storage):
-        return open_storage(spec.storage).child(paths.root.name)
+def storage_of(uri: str | None, paths: SweepPaths) -> Storage:
+    """The sweep's own place in the storage `uri`, which all nodes reach: its part of an object store, or its folder."""
+    if uri is not None and is_object_store(uri):
+        return open_storage(uri).child(paths.root.name)
     return FolderStorage(paths.root.resolve())
 
 

@@ -11,7 +11,6 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.storage import FolderStorage
 from blurb_tune.execution.prepare import storage_of
 from blurb_tune.execution.weights import drop_weights, load_weights, save_weights, weights_name
-from blurb_tune.spec.schema import SweepSpec
 
 
 def test_weights_come_back_bit_by_bit(tmp_path: Path) -> None:
@@ -31,11 +30,12 @@ def test_attempts_do_not_share_weights() -> None:
 
 
 def test_a_sweep_keeps_its_files_in_its_folder_or_in_its_part_of_the_object_store(tmp_path: Path) -> None:
-    data = {"name": "s", "task": "demo", "model": "tiny"}
-    alone, shared = SweepSpec.model_validate(data), SweepSpec.model_validate(data | {"storage": "s3://bucket/team"})
     mine, yours = SweepPaths(tmp_path / "mine"), SweepPaths(tmp_path / "yours")
-    assert storage_of(alone, mine) == FolderStorage(mine.root)
-    assert (storage_of(shared, mine).uri, storage_of(shared, yours).uri) == ("s3://bucket/team/mine", "s3://bucket/team/yours")
+    assert storage_of(None, mine) == FolderStorage(mine.root)
+    assert [storage_of("s3://bucket/team", paths).uri for paths in (mine, yours)] == [
+        "s3://bucket/team/mine",
+        "s3://bucket/team/yours",
+    ]
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 
-from blurb_tune.cli.progress import Counts, Progress
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report import groups
 from blurb_tune.report.groups import Group
+from blurb_tune.report.progress import Counts, Progress
 from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
 
 
@@ -154,8 +154,8 @@ def test_scores_that_take_long_to_find_are_found_rarely(monkeypatch: pytest.Monk
         searches.append(now)
         return groups.by_strategy(record)
 
-    monkeypatch.setattr("blurb_tune.cli.progress.by_strategy", by_strategy)
-    monkeypatch.setattr("blurb_tune.cli.progress.time", SimpleNamespace(monotonic=lambda: now, thread_time=lambda: now))
+    monkeypatch.setattr("blurb_tune.report.progress.by_strategy", by_strategy)
+    monkeypatch.setattr("blurb_tune.report.progress.time", SimpleNamespace(monotonic=lambda: now, thread_time=lambda: now))
     progress = Progress()
     for event in large_sweep(30, 2, epochs=1).events:
         progress.apply(event)

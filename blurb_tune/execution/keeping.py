@@ -1,0 +1,103 @@
+"""What keeps a sweep in its storage while a driver works on it: the lease, a copy of its log, and a line on how it stands."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.lease import Lease
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.storage import FolderStorage, Storage
+from blurb_tune.execution.prepare import storage_of
+from blurb_tune.log.events import Event
+from blurb_tune.log.mirror import LogMirror, fetch_log
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.progress import Progress
+from blurb_tune.report.status import status_of
+
+STATUS = "status.json"
+CLAIMS = "claims"
+EVENTS = "events"
+_SECONDS_BETWEEN_STATUS = 5.0
+_FLUSH_SECONDS = 60.0
+
+
+class Keeping:
+    """Observes the log of a sweep, and keeps its storage in step.
+
+    interrupted: set when another driver has taken the sweep over.
+    """
+
+    def __init__(self, storage: Storage, paths: SweepPaths):
+        self.storage, self.interrupted = storage, threading.Event()
+        self._paths = paths
+        # A folder that all share holds the log itself.
+        self._mirror = None if isinstance(storage, FolderStorage) else LogMirror(paths.events, storage.child(EVENTS))
+        self._progress: Progress | None = None
+        self._due = 0.0
+        self._has_begun = False
+
+    def on_event(self, event: Event) -> None:
+        """To be called by the log, as an observer."""
+        if self._mirror is not None:
+            if not self._has_begun:
+                self._mirror.start()
+            self._mirror.notify(event)
+        self._has_begun = True
+        if self._progress is None:  # the log holds what came before, and this event
+            self._progress = Progress(SweepRecord.read(self._paths.events))
+        else:
+            self._progress.apply(event)
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _SECONDS_BETWEEN_STATUS
+            self._write_status()
+
+    def close(self) -> list[str]:
+        """Bring the rest there, also the files beside the log. Returns what could not be brought and why."""
+        if not self._has_begun:
+            return []
+        faults = []
+        with suppress(OSError):
+            self._write_status()
+        if self._mirror is not None:
+            if fault := self._mirror.close(_FLUSH_SECONDS):
+                faults.append(f"{self.storage.uri}: the end of the event log is only in {self._paths.root} ({fault})")
+            paths = self._paths
+            for file in (paths.spec, paths.trials, paths.configurations, paths.summary, paths.plot):
+                try:
+                    if file.exists():
+                        self.storage.write(file.name, file.read_bytes())
+                except OSError as error:
+                    faults.append(f"{self.storage.uri}/{file.name}: {error}")
+        return faults
+
+    def _write_status(self) -> None:
+        if self._progress is not None:
+            status = status_of(self._progress, time.time()) | {"written": time.time()}
+            self.storage.write(STATUS, json.dumps(status, allow_nan=False).encode())
+
+
+@contextmanager
+def kept(uri: str | None, paths: SweepPaths) -> Iterator[Keeping | None]:
+    """Hold the lease of a sweep in the storage `uri`, and have its log here as the storage has it.
+
+    None for a sweep that only this machine reaches. Raises BlurbTuneError when another driver is at work on it, or the storage
+    does not answer.
+    """
+    if uri is None:
+        yield None
+        return
+    storage = storage_of(uri, paths)
+    keeping = Keeping(storage, paths)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(Lease(storage.child(CLAIMS), lost=keeping.interrupted.set))
+            if not isinstance(storage, FolderStorage):
+                fetch_log(storage.child(EVENTS), paths.events)
+        except OSError as error:
+            raise BlurbTuneError(f"storage: {storage.uri} does not answer: {error}") from None
+        yield keeping
