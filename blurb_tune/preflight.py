@@ -36,7 +36,18 @@ from blurb_tune.tracking.server import check_server
 _STUDIES = ("sqlite:///", "postgresql", "mysql")
 # What does not change a sweep's numbers may be changed when it is taken up again; of the resources, all but the device.
 _DATA_KEYS = {"train", "dev", "test", "hub"}
-_NOT_IN_DIGEST = {"resources", "tracking", "recovery", "final_test", "storage", "cluster", "retries", "stop_after_errors"}
+_NOT_IN_DIGEST = {
+    "cluster",
+    "final_test",
+    "notify",
+    "priority",
+    "recovery",
+    "resources",
+    "retries",
+    "stop_after_errors",
+    "storage",
+    "tracking",
+}
 
 
 @dataclass(frozen=True)

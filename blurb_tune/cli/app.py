@@ -10,6 +10,7 @@ import typer
 import blurb_tune
 from blurb_tune.cli import listings
 from blurb_tune.cli.errors import exit_codes
+from blurb_tune.cli.service_app import register
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import SweepPaths
 
@@ -249,6 +250,9 @@ def sync(sweep_dir: SweepDir) -> None:
     with exit_codes():
         code = sync_command(_sweep(sweep_dir))
     raise typer.Exit(code)
+
+
+register(app)
 
 
 def _sweep(folder: Path) -> SweepPaths:

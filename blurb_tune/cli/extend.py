@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,16 +30,21 @@ _ONLY = {"winner", "vanilla"}
 @dataclass(frozen=True)
 class Growth:
     """What is asked for, None for what stays: seeds of each configuration, configurations and confirmation seeds, each in
-    all; `key=value` settings of the budget, or `none`; whether the seeds are for winner and vanilla alone."""
+    all; `key=value` settings of the budget, or `none`; whether the seeds are for winner and vanilla alone; whether trials that
+    errored run again; settings that change no number, by key path."""
 
-    seeds: int | None
-    configurations: int | None
-    confirm: int | None
-    budget: Sequence[str]
-    only: str | None
+    seeds: int | None = None
+    configurations: int | None = None
+    confirm: int | None = None
+    budget: Sequence[str] = ()
+    only: str | None = None
+    errored_again: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def extend_command(paths: SweepPaths, growth: Growth, *, quiet: bool, as_json: bool) -> ExitCode:
+def extend_command(
+    paths: SweepPaths, growth: Growth, *, quiet: bool, as_json: bool, interrupted: threading.Event | None = None
+) -> ExitCode:
     """Make the plan of a sweep larger, and run what it lacks. Returns the exit code.
 
     Without anything to grow by, it goes on with the plan in force. Raises InputError with all that is wrong at once.
@@ -47,12 +53,14 @@ def extend_command(paths: SweepPaths, growth: Growth, *, quiet: bool, as_json: b
     from blurb_tune.execution.keeping import kept
 
     started = time.monotonic()
-    with kept(spec_of(paths).storage, paths) as keeping:
+    with kept(spec_of(paths).storage, paths, interrupted) as keeping:
         before, settings = plan_in_force(paths)
         check_folder(before, paths)
         changes = _changes(before.spec, SweepRecord.read(paths.events), growth)
-        plan, extension = _larger(paths, before, settings, changes) if changes else (before, None)
-        if extension is not None and not (quiet or as_json):
+        plan, extension = before, None
+        if changes or growth.errored_again:
+            plan, extension = _larger(paths, settings, changes, growth.errored_again)
+        if changes and not (quiet or as_json):
             print("Larger plan: " + "; ".join(_spelled(before.spec, plan.spec, changes)), file=sys.stderr)
         return run_plan(plan, paths, started, quiet=quiet, as_json=as_json, extension=extension, keeping=keeping)
 
@@ -66,7 +74,7 @@ def plan_in_force(paths: SweepPaths) -> tuple[Plan, dict[str, Any]]:
 
 
 def _larger(
-    paths: SweepPaths, before: Plan, settings: Mapping[str, Any], changes: Mapping[str, Any]
+    paths: SweepPaths, settings: Mapping[str, Any], changes: Mapping[str, Any], errored_again: bool
 ) -> tuple[Plan, ev.SweepExtended]:
     plan = make_plan(load_spec(paths.spec, _overrides({**settings, **changes})))
     had = SweepRecord.read(paths.events).header.confirmation_seeds
@@ -77,6 +85,7 @@ def _larger(
         configurations=plan.configurations,
         confirmation_seeds=[*had, *new],
         settings=dict(changes),
+        errored_again=errored_again,
     )
 
 
@@ -111,8 +120,9 @@ def _changes(spec: SweepSpec, record: SweepRecord, growth: Growth) -> dict[str, 
         changes["confirm"] = confirm
     if budget is not None and budget != spec.budget.model_dump(mode="json"):
         changes["budget"] = budget
+    changes |= growth.settings
     spent = record.budget_spent
-    if spent is not None and "budget" not in changes:
+    if spent is not None and growth != Growth() and "budget" not in changes:
         raise InputError([Problem("--budget", f"it is spent ({spent.reason}); give a larger one, or `--budget none`")])
     return changes
 
@@ -156,4 +166,4 @@ def _spelled(before: SweepSpec, after: SweepSpec, changes: Mapping[str, Any]) ->
         "confirm": f"{before.confirm} to {after.confirm} confirmation seeds of winner and vanilla",
         "budget": "another budget",
     }
-    return [said[path] for path in changes]
+    return [said.get(path, f"{path} {value}") for path, value in changes.items()]

@@ -44,8 +44,16 @@ _REST_BETWEEN_TABLES = 20  # times what writing them took: it grows with the swe
 _FLUSH_SECONDS = 60.0
 
 
-def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, quiet: bool, as_json: bool) -> ExitCode:
-    """Run a sweep and show it. Returns the exit code."""
+def run_command(
+    file: Path,
+    overrides: Sequence[str],
+    output: Path | None,
+    *,
+    quiet: bool,
+    as_json: bool,
+    interrupted: threading.Event | None = None,
+) -> ExitCode:
+    """Run a sweep and show it, until `interrupted` is set. Returns the exit code."""
     started = time.monotonic()
     plan = make_plan(load_spec(file, overrides))
     # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.
@@ -53,7 +61,7 @@ def run_command(file: Path, overrides: Sequence[str], output: Path | None, *, qu
     from blurb_tune.execution.keeping import kept
 
     paths = SweepPaths(output or default_folder(plan))
-    with kept(plan.spec.storage, paths) as keeping:
+    with kept(plan.spec.storage, paths, interrupted) as keeping:
         check_folder(plan, paths)
         return run_plan(plan, paths, started, quiet=quiet, as_json=as_json, keeping=keeping)
 

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     BAD_INPUT = 2
     NO_RESULT = 3
+    CLUSTER_LOST = 4
     INTERRUPTED = 130
 
 

@@ -71,6 +71,10 @@ class SweepPaths:
         return self.root / ".tracking.lock"
 
 
+# What lies beside the log of a sweep that was submitted (`service.sweeps`), and may be there before its first event.
+OF_THE_SERVICE = frozenset({"sweep.json", "status.json", "ended.json", "submitted", "claims", "control", "logs"})
+
+
 def home_expanded(name: str) -> Path:
     """The path that a user spells out; a `~name` that is no user's stays as it is."""
     with suppress(RuntimeError):

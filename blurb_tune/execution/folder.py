@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.core.paths import SweepPaths, fault_of_folder, whole_path, write_atomically
+from blurb_tune.core.paths import OF_THE_SERVICE, SweepPaths, fault_of_folder, whole_path, write_atomically
 from blurb_tune.core.seeds import confirmation_seeds
 from blurb_tune.core.storage import FolderStorage, is_object_store
 from blurb_tune.log import events as ev
@@ -48,7 +48,8 @@ def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:
         return None
     first = next((event for event, _ in read_events(paths.events)), None) if paths.events.exists() else None
     if first is None:
-        strangers = [path for path in paths.root.iterdir() if path not in (paths.events, paths.spec, paths.lock)]
+        ours = {paths.events.name, paths.spec.name, paths.lock.name, *OF_THE_SERVICE}
+        strangers = [path for path in paths.root.iterdir() if path.name not in ours]
         if strangers:
             raise InputError([Problem(str(paths.root), "this folder is not empty and holds no sweep; name another --output")])
         return None

@@ -29,11 +29,12 @@ _FLUSH_SECONDS = 60.0
 class Keeping:
     """Observes the log of a sweep, and keeps its storage in step.
 
-    interrupted: set when another driver has taken the sweep over.
+    interrupted: set when another driver has taken the sweep over. notes: what else the status says.
     """
 
-    def __init__(self, storage: Storage, paths: SweepPaths):
-        self.storage, self.interrupted = storage, threading.Event()
+    def __init__(self, storage: Storage, paths: SweepPaths, interrupted: threading.Event):
+        self.storage, self.interrupted = storage, interrupted
+        self.notes: dict[str, str] = {}
         self._paths = paths
         # A folder that all share holds the log itself.
         self._mirror = None if isinstance(storage, FolderStorage) else LogMirror(paths.events, storage.child(EVENTS))
@@ -77,12 +78,12 @@ class Keeping:
 
     def _write_status(self) -> None:
         if self._progress is not None:
-            status = status_of(self._progress, time.time()) | {"written": time.time()}
+            status = status_of(self._progress, time.time()) | {"written": time.time(), **self.notes}
             self.storage.write(STATUS, json.dumps(status, allow_nan=False).encode())
 
 
 @contextmanager
-def kept(uri: str | None, paths: SweepPaths) -> Iterator[Keeping | None]:
+def kept(uri: str | None, paths: SweepPaths, interrupted: threading.Event | None = None) -> Iterator[Keeping | None]:
     """Hold the lease of a sweep in the storage `uri`, and have its log here as the storage has it.
 
     None for a sweep that only this machine reaches. Raises BlurbTuneError when another driver is at work on it, or the storage
@@ -92,7 +93,7 @@ def kept(uri: str | None, paths: SweepPaths) -> Iterator[Keeping | None]:
         yield None
         return
     storage = storage_of(uri, paths)
-    keeping = Keeping(storage, paths)
+    keeping = Keeping(storage, paths, interrupted or threading.Event())
     with ExitStack() as stack:
         try:
             stack.enter_context(Lease(storage.child(CLAIMS), lost=keeping.interrupted.set))

@@ -95,7 +95,7 @@ class SweepExtended(Event):
     """The plan is larger from now on: each field is that of `SweepStarted`, of the larger plan.
 
     Configurations that had all their seeds have more to run, and a winner, a spent budget or the lack of a result are no more.
-    settings: what has changed in the spec, by key path.
+    settings: what has changed in the spec, by key path. errored_again: trials that errored for good run once more.
     """
 
     kind = "sweep_extended"
@@ -104,6 +104,7 @@ class SweepExtended(Event):
     configurations: int | None
     confirmation_seeds: list[int]
     settings: dict[str, Any] = field(default_factory=dict)
+    errored_again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -271,14 +271,16 @@ class SweepRecord:
         self.selection = self.no_result = self.budget_spent = None
         self._groups.clear()
         for configuration in self.configurations.values():
-            if configuration.state is not None and not configuration.is_out and not self._is_whole(configuration):
+            if configuration.state is not None and not configuration.is_out and not self._is_whole(configuration, event):
                 self._take_up(configuration)
                 configuration.state = None
         self._leaders = None
 
-    def _is_whole(self, configuration: ConfigurationRecord) -> bool:
+    def _is_whole(self, configuration: ConfigurationRecord, event: ev.SweepExtended) -> bool:
         """Whether it has had all runs of the plan in force."""
-        return len(self._trials_of[configuration.configuration_id]) >= self.header.runs
+        trials = self._trials_of[configuration.configuration_id].values()
+        again = sum(trial.outcome is Outcome.ERRORED for trial in trials) if event.errored_again else 0
+        return len(trials) - again >= self.header.runs
 
     def _uncount(self, trial: TrialRecord | None) -> None:
         if trial is not None and trial.is_final and trial.outcome is not None:

@@ -291,6 +291,12 @@ class SweepSpec(SpecModel):
         description="where sweeps are kept: a folder, which all nodes of a cluster share, or an object store "
         "(s3://bucket/path, gs://bucket/path); null: `runs`, a folder of this machine",
     )
+    priority: Annotated[float, Field(gt=0, le=100)] = Field(
+        1.0, description="share of a cluster's slots beside other sweeps: one of 2 gets twice as many as one of 1"
+    )
+    notify: Annotated[str, Field(pattern="^https?://")] | None = Field(
+        None, description="address that is sent the status as JSON when a submitted sweep ends"
+    )
     cluster: str | None = Field(None, description="address of a Ray cluster, host:port or auto; null: a local one is started")
 
     @model_validator(mode="before")

@@ -1,0 +1,155 @@
+"""`drive`: what runs on the cluster for a submitted sweep: it does what `run` and `extend` do, and follows requests."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from blurb_tune.cli.extend import Growth, extend_command
+from blurb_tune.cli.run import run_command
+from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.storage import FolderStorage, open_storage
+from blurb_tune.execution.keeping import EVENTS
+from blurb_tune.log.mirror import fetch_log
+from blurb_tune.service.driver_log import kept_output
+from blurb_tune.service.notify import notify
+from blurb_tune.service.sweeps import DRIVER_LOG, PAYLOAD, End, KeptSweep, Request
+
+_SECONDS_PER_LOOK = 2.0
+
+
+def drive_command(uri: str, sweep_id: str) -> ExitCode:
+    """Run the sweep that lies in the storage `uri` to its end, or until somebody asks for another."""
+    sweep = KeptSweep(open_storage(uri), sweep_id)
+    paths = SweepPaths(_work_folder(sweep))
+    with kept_output(paths.root / DRIVER_LOG, sweep.place):
+        code, message, asked = ExitCode.FAILED, "", None
+        try:
+            code, message, asked = _Driver(uri, sweep, paths).run()
+        except BlurbTuneError as error:
+            code, message = ExitCode.BAD_INPUT if isinstance(error, InputError) else ExitCode.FAILED, str(error)
+            print(f"error: {message}", file=sys.stderr, flush=True)
+        finally:
+            reason = asked[1].command if asked and code is ExitCode.INTERRUPTED else ""
+            end = End(int(code), message, reason, time.time())
+            with suppress(OSError):
+                sweep.end(end)
+                if asked:
+                    sweep.answer(asked[0])
+            notify(sweep, end)
+        return code
+
+
+def _work_folder(sweep: KeptSweep) -> Path:
+    """The sweep's folder itself where it is one, else one of this machine, for this user's eyes."""
+    if isinstance(sweep.place, FolderStorage):
+        return sweep.place.root
+    home = Path(os.environ.get("BLURB_TUNE_WORK", Path(tempfile.gettempdir()) / f"blurb-tune-{os.getuid()}"))
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if home.stat().st_uid != os.getuid():
+        raise BlurbTuneError(f"{home} belongs to somebody else; name another folder in BLURB_TUNE_WORK")
+    return home / sweep.id
+
+
+class _Driver:
+    def __init__(self, uri: str, sweep: KeptSweep, paths: SweepPaths):
+        self._uri, self._sweep, self._paths = uri, sweep, paths
+
+    def run(self) -> tuple[ExitCode, str, tuple[str, Request] | None]:
+        """The exit code, what is to be said, and the request that ended it."""
+        self._bring()
+        self._sweep.end(None)
+        growth, message = Growth(), ""
+        while True:
+            watch = _Watch(self._sweep)
+            watch.start()
+            try:
+                code = self._run(growth, watch.interrupted)
+            except InputError as error:
+                if growth == Growth():
+                    raise
+                # A change that cannot be made changes nothing: the sweep goes on as it was.
+                message = f"not changed: {error}"
+                print(message, file=sys.stderr, flush=True)
+                growth = Growth()
+                continue
+            finally:
+                watch.stop()
+            asked = watch.asked
+            if asked is None or asked[1].command in ("stop", "pause"):
+                return code, message, asked
+            self._sweep.answer(asked[0])
+            growth = growth_of(asked[1])
+
+    def _run(self, growth: Growth, interrupted: threading.Event) -> ExitCode:
+        if interrupted.wait(0.0):
+            return ExitCode.INTERRUPTED
+        if self._paths.events.exists():
+            return extend_command(self._paths, growth, quiet=False, as_json=False, interrupted=interrupted)
+        spec = self._paths.root / PAYLOAD / "spec.yaml"
+        overrides = [f"storage={self._uri}", "cluster=auto"]
+        return run_command(spec, overrides, self._paths.root, quiet=False, as_json=False, interrupted=interrupted)
+
+    def _bring(self) -> None:
+        """What was submitted and what earlier drivers left, where this machine has not got it."""
+        place, root = self._sweep.place, self._paths.root
+        if isinstance(place, FolderStorage):
+            return
+        for name in place.names():
+            if name.startswith(f"{PAYLOAD}/") or name == "spec.yaml":
+                file = root / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(place.read(name))
+        fetch_log(place.child(EVENTS), self._paths.events)
+
+
+class _Watch:
+    """Looks for requests, and interrupts what runs when there is one."""
+
+    def __init__(self, sweep: KeptSweep):
+        self._sweep = sweep
+        self.interrupted = threading.Event()
+        self.asked: tuple[str, Request] | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="requests", daemon=True)
+
+    def start(self) -> None:
+        self._look_once()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(30.0)
+
+    def _look(self) -> None:
+        while self.asked is None and not self._stop.wait(_SECONDS_PER_LOOK):
+            self._look_once()
+
+    def _look_once(self) -> None:
+        with suppress(OSError):  # the storage is away; the next look may find it
+            self.asked = next(self._sweep.requests(), None)
+        if self.asked is not None:
+            print(f"{self.asked[1].command}, asked for by {self.asked[1].by}", flush=True)
+            self.interrupted.set()
+
+
+def growth_of(request: Request) -> Growth:
+    """What a `change` or `retry` means. Settings are by key path, as `--set` has them; `service.changes` has checked them."""
+    if request.command == "retry":
+        return Growth(errored_again=True)
+    values: Mapping[str, Any] = request.arguments
+    return Growth(
+        seeds=values.get("seeds"),
+        configurations=values.get("search.configurations"),
+        confirm=values.get("confirm"),
+        budget=[f"{key.removeprefix('budget.')}={value}" for key, value in values.items() if key.startswith("budget.")],
+        settings={key: value for key, value in values.items() if key in ("resources.concurrency", "priority")},
+    )

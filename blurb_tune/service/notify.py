@@ -1,0 +1,29 @@
+"""Tells somebody that a sweep has ended."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from contextlib import suppress
+from dataclasses import asdict
+
+import yaml
+
+from blurb_tune.service.sweeps import PAYLOAD, End, KeptSweep
+
+_PATIENCE = 10.0
+
+
+def notify(sweep: KeptSweep, end: End) -> None:
+    """Send the sweep's status to the address that its spec names, if any. What fails is said, and changes nothing."""
+    address = ""
+    with suppress(OSError, yaml.YAMLError, AttributeError):
+        address = yaml.safe_load(sweep.place.read(f"{PAYLOAD}/spec.yaml")).get("notify") or ""
+    if not address:
+        return
+    try:
+        body = json.dumps(sweep.status() | {"end": asdict(end)}).encode()
+        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=_PATIENCE).close()
+    except (OSError, ValueError) as error:
+        print(f"nobody could be notified: {error}", flush=True)

@@ -1,0 +1,233 @@
+"""The sweeps in a storage: what is known of each, and how its driver is asked for something. It needs no cluster."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
+from blurb_tune.core.lease import Claim
+from blurb_tune.core.storage import Storage
+
+SUBMITTED, ENDED, STATUS = "sweep.json", "ended.json", "status.json"
+PAYLOAD, CLAIMS, CONTROL, LOGS, EVENTS = "submitted", "claims", "control", "logs", "events"
+DRIVER_LOG = f"{LOGS}/driver.log"
+_SECONDS_ALIVE = 90.0
+COMMANDS = ("stop", "pause", "change", "retry")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What `submit` writes down. address: of the cluster."""
+
+    id: str
+    name: str
+    owner: str
+    submitted: float
+    address: str = ""
+    priority: float = 1.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a driver is asked for; arguments are those of `change`."""
+
+    command: str
+    by: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class End:
+    """How a driver ended. reason: the command that it followed, or empty."""
+
+    code: int
+    message: str
+    reason: str
+    time: float
+
+
+class KeptSweep:
+    """One sweep as it lies in the storage."""
+
+    def __init__(self, storage: Storage, sweep_id: str):
+        self.id, self.place = sweep_id, storage.child(sweep_id)
+
+    @property
+    def submission(self) -> Submission | None:
+        data = self._json(SUBMITTED)
+        with suppress(TypeError):
+            return Submission(**data) if data else None
+        return None
+
+    def submit(self, submission: Submission) -> None:
+        self.place.write(SUBMITTED, json.dumps(asdict(submission)).encode())
+
+    def ask(self, request: Request) -> None:
+        """Leave a request for the driver, which looks every few seconds."""
+        name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
+        self.place.child(CONTROL).write(name, json.dumps(asdict(request)).encode())
+
+    def requests(self) -> Iterator[tuple[str, Request]]:
+        """Those that nobody has answered yet, oldest first, each with its name."""
+        place = self.place.child(CONTROL)
+        for name in place.names():
+            with suppress(FileNotFoundError, ValueError, TypeError):
+                request = Request(**json.loads(place.read(name)))
+                if request.command in COMMANDS and isinstance(request.arguments, dict):
+                    yield name, request
+
+    def answer(self, name: str) -> None:
+        """A request has been followed."""
+        self.place.child(CONTROL).delete(name)
+
+    def end(self, end: End | None) -> None:
+        """Write down how a driver ended; None when the next one begins."""
+        if end is None:
+            self.place.delete(ENDED)
+        else:
+            self.place.write(ENDED, json.dumps(asdict(end)).encode())
+
+    def status(self) -> dict[str, Any]:
+        """What `list` shows: id, owner, state, progress, best, age, seconds_left."""
+        submission, known, ended = self.submission, self._json(STATUS), self._json(ENDED)
+        submitted = submission.submitted if submission else None
+        return {
+            "id": self.id,
+            "name": (submission.name if submission else None) or known.get("name") or self.id,
+            "owner": submission.owner if submission else "",
+            "state": self._state(known, ended),
+            "progress": known.get("progress", 0.0),
+            "best": known.get("best"),
+            "metric": known.get("metric", ""),
+            "trials": known.get("trials", {}),
+            "slots": known.get("slots"),
+            "waiting_for": known.get("waiting_for", ""),
+            "submitted": submitted or known.get("started"),
+            "seconds_left": known.get("seconds_left"),
+            "message": ended.get("message", ""),
+            "address": submission.address if submission else "",
+            "tracking": known.get("tracking", ""),
+            "folder": self.place.uri,
+            "written": known.get("written"),
+        }
+
+    def _state(self, known: dict[str, Any], ended: dict[str, Any]) -> str:
+        asked = next((request.command for _, request in self.requests()), "")
+        if self.has_driver():
+            return {"stop": "stopping", "pause": "pausing"}.get(asked, str(known.get("state", "starting")))
+        if ended:
+            reason, code = str(ended.get("reason")), str(ended.get("code"))
+            words = {"0": "finished", "3": "no result", "130": "interrupted"}
+            return {"stop": "stopped", "pause": "paused"}.get(reason, words.get(code, "failed"))
+        if not known:
+            return "stopped" if asked == "stop" else "pending"
+        return "lost" if known.get("state") == "running" else str(known.get("state"))
+
+    def has_driver(self) -> bool:
+        """Whether a driver has renewed its claim of late, by its own clock."""
+        claims = self.place.child(CLAIMS)
+        for name in claims.names():
+            with suppress(FileNotFoundError):
+                claim = Claim.of(claims.read(name))
+                if claim is not None and not claim.is_known_dead and abs(time.time() - claim.renewed) < _SECONDS_ALIVE:
+                    return True
+        return False
+
+    def events(self, most: int = 10) -> list[dict[str, Any]]:
+        """The newest lines of the log, in words."""
+        from blurb_tune.log.events import Event, from_line
+        from blurb_tune.report.status import last_events
+
+        found: list[Event] = []
+        for line in self._log_tail().splitlines():
+            with suppress(ValueError):
+                found.append(from_line(line))
+        return last_events(found, most)
+
+    def _log_tail(self, most: int = 200_000) -> str:
+        """The end of the event log, from the beginning of a line on."""
+        segments = [name for name in self.place.child(EVENTS).names() if name.endswith(".jsonl")]
+        try:
+            data = self.place.child(EVENTS).read(segments[-1]) if segments else self.place.read("events.jsonl")
+        except FileNotFoundError:
+            return ""
+        data = data[-most:]
+        text: str = data[data.find(b"\n") + 1 if len(data) == most else 0 :].decode("utf-8", "replace")
+        return text
+
+    def log(self, trial: str | None = None, start: int = 0) -> tuple[str, int]:
+        """The text of the driver's log, or a trial's, from byte `start` on, and where it ends.
+
+        Raises BlurbTuneError where the trial has none.
+        """
+        try:
+            if trial is None:
+                data = self.place.read(DRIVER_LOG)
+                return data[start:].decode("utf-8", "replace"), len(data)
+            names = self.place.child(f"{LOGS}/trials").names()
+            mine = [name for name in names if name.removesuffix(".log").partition("-a")[0] == trial]
+            if not mine:
+                known = {name.removesuffix(".log").partition("-a")[0] for name in names}
+                raise BlurbTuneError(f"{self.id}: trial {trial!r} has no log{did_you_mean(trial, known)}")
+            data = b"".join(self.place.child(f"{LOGS}/trials").read(name) for name in mine)
+            return data[start:].decode("utf-8", "replace"), len(data)
+        except FileNotFoundError:
+            return "", 0
+
+    def files(self) -> list[str]:
+        """What `fetch` brings: all but what only a driver needs."""
+        left_out = (f"{CLAIMS}/", f"{CONTROL}/", "checkpoints/")
+        return [name for name in self.place.names() if not name.startswith(left_out)]
+
+    def _json(self, name: str) -> dict[str, Any]:
+        """Empty where there is none that can be read; all of it can be found out again."""
+        with suppress(FileNotFoundError, ValueError):
+            data = json.loads(self.place.read(name))
+            return data if isinstance(data, dict) else {}
+        return {}
+
+
+class Sweeps:
+    """All sweeps of a storage."""
+
+    def __init__(self, storage: Storage):
+        self._storage = storage
+
+    def all(self) -> list[KeptSweep]:
+        return [KeptSweep(self._storage, name) for name in self._storage.folders()]
+
+    def list(self) -> list[dict[str, Any]]:
+        """The status of each, newest first; folders that hold no sweep are left out."""
+        found = [sweep.status() for sweep in self.all()]
+        found = [status for status in found if status["submitted"] is not None]
+        return sorted(found, key=lambda status: -float(status["submitted"]))
+
+    def find(self, prefix: str) -> KeptSweep:
+        """By a prefix of its id that no other has. Raises InputError."""
+        names = self._storage.folders()
+        matching = [name for name in names if name.startswith(prefix)] if prefix else []
+        if prefix in matching:
+            matching = [prefix]
+        if len(matching) == 1:
+            return KeptSweep(self._storage, matching[0])
+        if matching:
+            raise InputError([Problem(prefix, f"several sweeps begin so: {_some(matching)}")])
+        raise InputError([Problem(prefix or "ID", f"no sweep of this id in {self._storage.uri}{did_you_mean(prefix, names)}")])
+
+
+def user() -> str:
+    """Who calls; containers may run as a number without a name."""
+    with suppress(KeyError, OSError, ImportError):
+        return getpass.getuser()
+    return "unknown"
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
