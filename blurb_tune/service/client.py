@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ray._private.authentication import authentication_token_setup
+from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
@@ -76,6 +79,7 @@ class Service:
                         )
                     ]
                 )
+            _send_token()
             with _job_server(address):
                 self._jobs = JobSubmissionClient(address)
         return self._jobs
@@ -129,6 +133,12 @@ def _answer_of(data: Mapping[str, Any]) -> dict[str, Any]:
     return dict(data["answer"])
 
 
+def _send_token() -> None:
+    """Where there is a token, it is sent: Ray's own command line does so, its client only when RAY_AUTH_MODE says so."""
+    logging.getLogger(authentication_token_setup.__name__).setLevel(logging.ERROR)
+    authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+
+
 @contextmanager
 def _job_server(address: str | None) -> Iterator[None]:
     """What Ray's job client raises, in words that a user can act on."""
@@ -136,9 +146,9 @@ def _job_server(address: str | None) -> Iterator[None]:
         yield
     except ConnectionError:
         raise InputError([Problem("--address", f"no Ray job server answers at {address}")]) from None
+    except AuthenticationError:
+        cure = "give the cluster's own in RAY_AUTH_TOKEN, in the file RAY_AUTH_TOKEN_PATH or in ~/.ray/auth_token"
+        raise InputError([Problem("--address", f"{address} wants a token; {cure}")]) from None
     except RuntimeError as error:
         text = str(error)
-        if any(word in text for word in ("401", "403", "uthentication")):
-            cure = "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
-            raise InputError([Problem("--address", f"{address} wants a token: {cure}")]) from None
         raise BlurbTuneError(f"the job server at {address} says: {text.strip().splitlines()[-1]}") from None

@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import ray
+from ray._raylet import AuthenticationMode, get_authentication_mode
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from blurb_tune.core.storage import fault_of_storage, fault_of_uri, open_storage
@@ -67,14 +68,13 @@ def _nodes(storage: str | None, client: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("fault", f"storage, from the head: {fault}", "make it writable for the user that Ray runs as")
         else:
             open_storage(storage).write(token, b"x")
-    look = ray.remote(_look_at_node).options(num_cpus=0, max_retries=0)
+    look = ray.remote(_look_at_node)
     sent = time.time()
-    asked = {
-        node["NodeManagerAddress"]: look.options(
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        ).remote(None if fault else storage, token)
-        for node in alive
-    }
+    asked = {}
+    for node in alive:
+        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        on_node = look.options(num_cpus=0, max_retries=0, scheduling_strategy=there)
+        asked[node["NodeManagerAddress"]] = on_node.remote(None if fault else storage, token)
     try:
         for address, reference in asked.items():
             try:
@@ -154,11 +154,11 @@ def _resources(gpus: float) -> Iterator[Finding]:
 
 
 def _security() -> Iterator[Finding]:
-    if os.environ.get("RAY_AUTH_MODE") != "token":
+    if get_authentication_mode() is AuthenticationMode.DISABLED:
         yield Finding(
             "warning",
             "Ray asks nobody for a token: whoever reaches its ports runs code here",
-            "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH on every node, see docs/cluster.md",
+            "leave out RAY_AUTH_MODE=disabled, and give every node the token in RAY_AUTH_TOKEN_PATH",
         )
 
 
