@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -93,8 +94,17 @@ def run_plan(
         interrupted = keeping.interrupted if keeping else threading.Event()
         with _stop_on_signal(console, interrupted), open_view(console, record=past) as view:
             listeners = [tables.on_event, view.on_event, tracking.on_event, *([keeping.on_event] if keeping else [])]
+            abandon = partial(_abandon, paths, keeping)
             try:
-                run_sweep(plan, paths, listeners=listeners, interrupted=interrupted, started=started, extension=extension)
+                run_sweep(
+                    plan,
+                    paths,
+                    listeners=listeners,
+                    interrupted=interrupted,
+                    started=started,
+                    extension=extension,
+                    abandon=abandon,
+                )
             except BlurbTuneError as error:
                 if not tracking.has_begun:
                     raise
@@ -115,6 +125,19 @@ def run_plan(
         raise failure
     code = _exit_code(record)
     return ExitCode.FAILED if unwritten and code is ExitCode.DONE else code
+
+
+def _abandon(paths: SweepPaths, keeping: Keeping | None) -> None:
+    """The cluster is lost: keep what there is, say so, and leave; nothing that waits for Ray comes back."""
+    unwritten = write_everything(SweepRecord.read(paths.events), paths) + (keeping.close() if keeping else [])
+    for fault in unwritten:
+        print(fault, file=sys.stderr)
+    print(
+        "error: the Ray cluster is lost; everything so far is kept, and the sweep can be resumed", file=sys.stderr, flush=True
+    )
+    if keeping is not None:
+        keeping.abandoned()
+    os._exit(ExitCode.CLUSTER_LOST)
 
 
 def sync_command(paths: SweepPaths) -> ExitCode:

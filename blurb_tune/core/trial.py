@@ -89,7 +89,8 @@ HYPERPARAMETER_NAMES = tuple(f.name for f in fields(Configuration))
 class TrialConfig:
     """One configuration with one seed, on one fold where the sweep cross-validates (`fold` counts from 0).
 
-    `attempt` counts from 1 and grows when an errored or lost trial is run again.
+    `attempt` counts from 1 and grows when an errored or lost trial is run again. halvings: how often its examples per forward
+    pass were halved because memory ran out.
     """
 
     trial_id: str
@@ -98,6 +99,7 @@ class TrialConfig:
     seed: int
     attempt: int = 1
     fold: int | None = None
+    halvings: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,19 @@ class Measurement:
     eval_seconds: float
     micro_batch_size: int = 0
     extra: Mapping[str, float] = field(default_factory=dict)
+
+
+class Cause(StrEnum):
+    """What made a trial error, by which it is tried again or not.
+
+    code: never, the same would happen again. memory: once more, with half as many examples at a time. machine (a disk, a
+    network, a device): as often as `retries` says. hang (no step for longer than `recovery.hang_minutes`): once more.
+    """
+
+    CODE = "code"
+    MEMORY = "memory"
+    MACHINE = "machine"
+    HANG = "hang"
 
 
 class Outcome(StrEnum):
@@ -187,8 +202,8 @@ Decision = Continue | Prune
 class TrialReport:
     """What an actor hands to the driver after each piece of work: a measurement, an ending, or both.
 
-    outcome and reason are set on the last report only. error is the remote traceback of an errored trial, worker the
-    `host:pid` that ran it.
+    outcome and reason are set on the last report only. error is the remote traceback of an errored trial, cause what made it
+    so, worker the `host:pid` that ran it.
     """
 
     measurement: Measurement | None = None
@@ -196,3 +211,4 @@ class TrialReport:
     reason: str = ""
     error: str = ""
     worker: str = ""
+    cause: Cause = Cause.MACHINE

@@ -17,17 +17,21 @@ import torch
 from ray import tune
 from transformers import PreTrainedModel
 
-from blurb_tune.core.trial import Measurement, Outcome, TrialConfig, TrialReport
+from blurb_tune.core.trial import Cause, Measurement, Outcome, TrialConfig, TrialReport
 from blurb_tune.execution.checkpoints import Timer
 from blurb_tune.execution.environment import TrialEnvironment
-from blurb_tune.execution.halt import HaltWatch
+from blurb_tune.execution.halt import HaltWatch, tell_hang
 from blurb_tune.execution.slot import set_up_process
+from blurb_tune.execution.trial_log import TrialLog
+from blurb_tune.execution.watchdog import Watchdog
 from blurb_tune.execution.weights import save_weights, weights_name
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning
+from blurb_tune.training.forward import is_lack_of_memory
 
 TRIAL = "trial"
 REPORT = "report"
+_DEVICE_FAULTS = ("CUDA error", "CUDNN_STATUS", "cuDNN error", "CUBLAS_STATUS", "NCCL error", "hipError")
 
 
 class TrialFailedError(Exception):
@@ -60,6 +64,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._past: deque[Measurement] = deque()
         self._halt = HaltWatch(environment.halt)
         self._timer = Timer(environment.checkpoints.seconds if environment.checkpoints else math.inf)
+        self._log = TrialLog(environment.logs)
+        self._watchdog = Watchdog(environment.hang_seconds, self._tell_hang)
         set_up_process(environment.cpus, environment.device)
         self._begin(config[TRIAL])
 
@@ -68,6 +74,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
+        self._watchdog.feed()
         try:
             if self._run is None:
                 self._run = self._take_up()
@@ -80,7 +87,13 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
             # Whatever goes wrong in a trial, from a full GPU to a bug, ends this trial and not the sweep.
             self._run = None
             reason = f"{type(error).__name__}: {error}"
-            raise TrialFailedError(TrialReport(None, Outcome.ERRORED, reason, traceback.format_exc(), _worker())) from None
+            report = TrialReport(None, Outcome.ERRORED, reason, traceback.format_exc(), _worker(), cause_of(error))
+            self._log.say(report.error)
+            self._log.flush()
+            raise TrialFailedError(report) from None
+        finally:
+            self._watchdog.rest()
+        self._say(report)
         if report.outcome is Outcome.DIVERGED:
             self._run = None
         if report.outcome is not None:
@@ -90,6 +103,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         return {REPORT: dataclasses.replace(report, worker=_worker()), "done": report.outcome is not None}
 
     def cleanup(self) -> None:
+        self._log.flush()
         if self._run is not None and not self._past and self._environment.halt is not None and self._environment.halt.is_set():
             self._save(self._run)
             self._run = None
@@ -100,6 +114,8 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         """Take up a trial; the model is set up in the first step, where a fault can be reported."""
         self._let_go()
         self._trial = trial
+        self._log.begin(weights_name(trial.trial_id, trial.attempt))
+        self._log.say(f"{trial.trial_id}, attempt {trial.attempt} on {_worker()}: {trial.configuration.strategy.label}")
 
     def _take_up(self) -> FineTuning:
         """The trial from its newest checkpoint, or from its beginning."""
@@ -111,17 +127,18 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         try:
             found = checkpoints.newest(self._trial)
         except OSError as error:
-            print(f"the checkpoints of {self._trial.trial_id} cannot be read, it begins anew: {error}", flush=True)
+            self._log.say(f"its checkpoints cannot be read, it begins anew: {error}")
             return run
         if found is not None:
             checkpoint, self._measured = found
             run.resume(checkpoint)
             self._past = deque(self._measured)
-            print(f"{self._trial.trial_id} goes on from step {checkpoint.facts['steps']}", flush=True)
+            self._log.say(f"it goes on from step {checkpoint.facts['steps']}")
         return run
 
     def _advance(self, run: FineTuning) -> TrialReport:
         def after_step() -> None:
+            self._watchdog.feed()
             if self._halt.is_set():
                 self._save(run)
                 raise _HaltedError
@@ -131,6 +148,21 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         if report.measurement is not None:
             self._measured.append(report.measurement)
         return report
+
+    def _say(self, report: TrialReport) -> None:
+        of = report.measurement
+        if of is not None:
+            scores = f"dev {of.dev_score:.4f}, dev loss {of.dev_loss:.4g}, train loss {of.train_loss:.4g}"
+            self._log.say(f"step {of.step}, epoch {of.epoch:.2f}: {scores}, {of.train_seconds:.1f} s of training")
+        if report.outcome is not None:
+            self._log.say(f"{report.outcome}" + (f": {report.reason}" if report.reason else ""))
+            self._log.flush()
+        self._log.flush_if_due()
+
+    def _tell_hang(self) -> None:
+        self._log.flush()
+        if self._environment.halt is not None:
+            tell_hang(self._environment.halt, self._trial.trial_id, self._trial.attempt)
 
     def _save_if_due(self) -> None:
         if self._run is not None and self._timer.is_due:
@@ -143,7 +175,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
                 checkpoints.save(self._trial, run.checkpoint(), self._measured)
             except OSError as error:
                 # The trial goes on; where it is lost, it begins at an earlier one.
-                print(f"the checkpoint of {self._trial.trial_id} cannot be kept: {error}", flush=True)
+                self._log.say(f"a checkpoint cannot be kept: {error}")
         self._timer.restart()
 
     def _fine_tuning(self) -> FineTuning:
@@ -166,13 +198,21 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
                 save_weights(self._environment.weights, name, self._run.weights())
             except OSError as error:
                 # The trial's result stands without its weights; the final test can train it again.
-                print(f"the weights of {self._trial.trial_id} cannot be kept: {error}")
+                self._log.say(f"its weights cannot be kept: {error}")
         self._run = None
         self._past.clear()
         if self._model is not None:
             self._model.zero_grad(set_to_none=True)
             if self._environment.device == "cuda":
                 torch.cuda.empty_cache()
+
+
+def cause_of(error: BaseException) -> Cause:
+    """Whether the same would happen again, anywhere."""
+    if is_lack_of_memory(error):
+        return Cause.MEMORY
+    is_device = isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in _DEVICE_FAULTS)
+    return Cause.MACHINE if is_device or isinstance(error, OSError) else Cause.CODE
 
 
 def _worker() -> str:

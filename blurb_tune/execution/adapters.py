@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from ray import cloudpickle, tune
-from ray.exceptions import RayActorError
+from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from blurb_tune.core.trial import Outcome, Prune, TrialConfig, TrialReport
+from blurb_tune.core.trial import Cause, Outcome, Prune, TrialConfig, TrialReport
 from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
-from blurb_tune.execution.halt import Halt
+from blurb_tune.execution.halt import Halt, has_hung
+from blurb_tune.execution.shares import SlotShare
 from blurb_tune.sweep.sweep import Sweep
 
 
@@ -31,12 +33,17 @@ class _NotInSnapshots:
 class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
     """Asks the sweep for the next trial, and tells it of each trial's last report."""
 
-    def __init__(self, sweep: Sweep):
+    def __init__(self, sweep: Sweep, share: SlotShare):
         super().__init__(metric=REPORT, mode="max")
-        self._sweep = sweep
+        self._sweep, self._share = sweep, share
         self._trials: dict[str, TrialConfig] = {}
+        self.is_held_back = False
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        self._share.want(len(self._trials) + self._sweep.waiting)
+        self.is_held_back = len(self._trials) >= self._share.slots and not self._sweep.is_finished
+        if self.is_held_back:
+            return None  # the slot is for another sweep
         work = self._sweep.next_work()
         if work is not None:
             (trial,) = work.trials  # the actor trains one replicate at a time
@@ -63,9 +70,14 @@ class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
 class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
     """Passes each measurement to the sweep and stops the trial when the sweep says so."""
 
-    def __init__(self, sweep: Sweep):
+    def __init__(self, sweep: Sweep, searcher: SweepSearcher, halt: Halt):
         super().__init__()
-        self._sweep = sweep
+        self._sweep, self._searcher, self._halt = sweep, searcher, halt
+
+    def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
+        # Tune keeps one warm process for a trial to come; one that is held back would keep its slot from other sweeps.
+        tune_controller._actor_cache._may_keep_one = not self._searcher.is_held_back
+        return super().choose_trial_to_run(tune_controller)
 
     def on_trial_result(self, tune_controller: object, trial: Trial, result: dict[str, Any]) -> str:
         decision = self._sweep.report(trial.config[TRIAL].trial_id, result[REPORT])
@@ -79,8 +91,17 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
         elif isinstance(error, RayActorError) and error.actor_init_failed:
             reason = "the trial's process cannot be set up"
             self._sweep.report(trial_id, TrialReport(outcome=Outcome.ERRORED, reason=reason, error=str(error)))
+        elif isinstance(error, OutOfMemoryError):
+            reason = "the node ran out of memory, and Ray ended the trial's process"
+            self._sweep.report(trial_id, _errored(reason, error, Cause.MEMORY))
+        elif has_hung(self._halt, trial_id, trial.config[TRIAL].attempt):
+            self._sweep.report(trial_id, _errored("the trial did no step for too long", error, Cause.HANG))
         else:
             self._sweep.lost(trial_id, str(error or ""))
+
+
+def _errored(reason: str, error: Exception | None, cause: Cause) -> TrialReport:
+    return TrialReport(outcome=Outcome.ERRORED, reason=reason, error=str(error or ""), cause=cause)
 
 
 def _error_of(trial: Trial) -> Exception | None:

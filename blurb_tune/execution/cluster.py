@@ -7,16 +7,19 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any, Self
 
 import ray
+from ray._private import services
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.spec.schema import SweepSpec
 
 _CONNECT_SECONDS = 5.0
+_SECONDS_PER_LOOK = 2.0
+_FAILURES_OF_A_LOST_HEAD = 4
 _logger = logging.getLogger(__name__)
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -66,7 +69,7 @@ def _environment() -> Iterator[None]:
 
 def _connect(spec: SweepSpec) -> None:
     try:
-        with _sigterm_is_ours():
+        with _sigterm_is_ours(), _own_session() if spec.cluster is None else nullcontext():
             ray.init(
                 address=spec.cluster or "local",
                 include_dashboard=False if spec.cluster is None else None,
@@ -95,6 +98,24 @@ def _raylet_is_quiet() -> Iterator[None]:
 
 
 @contextmanager
+def _own_session() -> Iterator[None]:
+    """Start Ray's processes in a session of their own.
+
+    A signal to the driver's group (a Ctrl-C, SLURM, systemd, Docker) is for the driver, which needs Ray to stop its trials.
+    """
+    before = services.ConsolePopen
+
+    def start(*arguments: Any, **options: Any) -> Any:
+        return before(*arguments, **options, start_new_session=True)
+
+    services.ConsolePopen = start
+    try:
+        yield
+    finally:
+        services.ConsolePopen = before
+
+
+@contextmanager
 def _sigterm_is_ours() -> Iterator[None]:
     """Keep the handler of SIGTERM: ray.init sets its own, in Python and in C++, where it ends the process with a dump."""
     handler = signal.getsignal(signal.SIGTERM)
@@ -116,6 +137,39 @@ def _check_address(address: str | None) -> None:
         raise InputError([Problem("cluster", f"no Ray cluster answers at {address}: {error}")]) from None
 
 
+class ClusterWatch:
+    """Looks whether the cluster's head answers: Ray says nothing for a minute when it is lost, and then aborts the process.
+
+    lost: called once, from another thread.
+    """
+
+    def __init__(self, lost: Callable[[], None]):
+        self._lost = lost
+        self._stop = threading.Event()
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        self._address = host, int(port)
+        self._thread = threading.Thread(target=self._look, name="cluster-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+
+    def _look(self) -> None:
+        failures = 0
+        while not self._stop.wait(_SECONDS_PER_LOOK):
+            try:
+                socket.create_connection(self._address, timeout=_CONNECT_SECONDS).close()
+                failures = 0
+            except OSError:
+                failures += 1
+            if failures >= _FAILURES_OF_A_LOST_HEAD:
+                self._lost()
+                return
+
+
 def count_nodes() -> int:
     """Machines of the cluster that are alive."""
     return sum(bool(node["Alive"]) for node in ray.nodes())
@@ -126,6 +180,12 @@ def count_slots(spec: SweepSpec) -> int:
 
     Raises InputError when not one trial fits.
     """
+    room = count_room(spec)
+    return min(room, spec.resources.concurrency or room)
+
+
+def count_room(spec: SweepSpec) -> int:
+    """How many trials the nodes have room for when nothing else runs. Raises InputError when not one fits."""
     cpus, gpus = spec.resources.cpus, spec.resources.gpus
     room = 0
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -143,7 +203,7 @@ def count_slots(spec: SweepSpec) -> int:
                 )
             ]
         )
-    return min(room, spec.resources.concurrency or room)
+    return room
 
 
 def _gpu_slots(available: float, wanted: float) -> int:

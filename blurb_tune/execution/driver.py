@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import tempfile
 import threading
 import time
@@ -13,17 +15,18 @@ import optuna
 import ray
 from ray import tune
 
-from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.execution.actor import TrialActor
 from blurb_tune.execution.adapters import InterruptStopper, SweepScheduler, SweepSearcher
 from blurb_tune.execution.checkpoints import CheckpointKeeper, Checkpoints
-from blurb_tune.execution.cluster import count_nodes, count_slots, ray_cluster
+from blurb_tune.execution.cluster import ClusterWatch, count_nodes, count_room, count_slots, ray_cluster
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.final import run_final_test
 from blurb_tune.execution.folder import check_folder, first_event, write_spec
 from blurb_tune.execution.halt import Halt
 from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment, storage_of
+from blurb_tune.execution.shares import SlotShare
 from blurb_tune.execution.weights import WeightsKeeper
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
@@ -34,6 +37,8 @@ from blurb_tune.sweep.sweep import Sweep
 from blurb_tune.training.precision import resolve_precision
 
 Listener = Callable[[ev.Event], None]
+_logger = logging.getLogger(__name__)
+_SECONDS_TO_NOTICE = 3.0
 
 
 def run_sweep(
@@ -44,10 +49,12 @@ def run_sweep(
     interrupted: threading.Event | None = None,
     started: float | None = None,
     extension: ev.SweepExtended | None = None,
+    abandon: Callable[[], None] = lambda: os._exit(ExitCode.CLUSTER_LOST),
 ) -> SweepRecord:
     """Run the sweep, or what an earlier driver left of it, until it is finished or `interrupted` is set.
 
-    extension: the plan is larger than what the folder holds, which the caller has checked.
+    extension: the plan is larger than what the folder holds, which the caller has checked. abandon: ends this process once the
+    log says that the cluster is lost, for which Ray goes on waiting.
 
     Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
     time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep or the cluster cannot run
@@ -72,9 +79,24 @@ def run_sweep(
             if environment.checkpoints is not None:
                 log.observe(CheckpointKeeper(environment.checkpoints, sweep.record).on_event)
             is_done = False
+            lost = threading.Event()
+
+            def leave() -> None:
+                lost.set()
+                interrupted.set()
+                time.sleep(_SECONDS_TO_NOTICE)
+                # The thread that runs the sweep still waits for an answer, and will do so until Ray aborts it.
+                try:
+                    sweep.close(interrupted=True, started=started)
+                finally:
+                    abandon()
+
             try:
-                is_done = _run(plan, sweep, environment, slots, interrupted)
+                with ClusterWatch(leave):
+                    is_done = _run(plan, sweep, environment, slots, interrupted)
             finally:
+                if lost.is_set():
+                    threading.Event().wait()  # `leave` ends the process
                 sweep.close(interrupted=not is_done, started=started)
             if not is_done and not interrupted.is_set():
                 trouble = sweep.trouble or "Ray Tune ended before the sweep did"
@@ -123,6 +145,8 @@ def _settled(plan: Plan, paths: SweepPaths, environment: TrialEnvironment, heade
         weights=storage.child("weights") if plan.spec.final_test else None,
         checkpoints=None if minutes is None else Checkpoints(storage.child("checkpoints"), 60 * minutes),
         halt=Halt(f"{header.sweep_id}/{uuid.uuid4().hex}"),
+        hang_seconds=None if plan.spec.recovery.hang_minutes is None else 60 * plan.spec.recovery.hang_minutes,
+        logs=storage.child("logs/trials") if plan.spec.storage else None,
     )
 
 
@@ -139,12 +163,18 @@ def _run_trials(
 ) -> None:
     resources = {"CPU": spec.resources.cpus, "GPU": spec.resources.gpus}
     trainable = tune.with_resources(tune.with_parameters(TrialActor, environment=environment), resources)
-    with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch:
+    name = f"{sweep.record.header.sweep_id}-{uuid.uuid4().hex[:8]}"
+    share = SlotShare(name, spec.priority, count_room(spec), slots)
+    with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch, share:
+        if share.others:
+            others = f"{len(share.others)} other sweep{'s' if len(share.others) > 1 else ''}"
+            _logger.warning("the cluster is shared with %s; this one gets %d of %d slots", others, share.slots, slots)
+        searcher, halt = SweepSearcher(sweep, share), environment.halt or Halt("")
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                search_alg=SweepSearcher(sweep),
-                scheduler=SweepScheduler(sweep),
+                search_alg=searcher,
+                scheduler=SweepScheduler(sweep, searcher, halt),
                 num_samples=-1,
                 max_concurrent_trials=slots,
                 reuse_actors=True,
@@ -154,7 +184,7 @@ def _run_trials(
                 name=spec.name,
                 storage_path=scratch,
                 verbose=0,
-                stop=InterruptStopper(sweep, interrupted, environment.halt or Halt("")),
+                stop=InterruptStopper(sweep, interrupted, halt),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=0),
             ),

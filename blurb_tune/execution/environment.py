@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
@@ -38,7 +38,8 @@ class TrialEnvironment:
 
     models: by the name that the spec gives them. cpus: threads of a trial. weights: where those of finished trials go, None
     where nobody will ask for them. checkpoints: where running trials are kept, None where they are not.
-    halt: by which the driver has trials stop in the middle of an epoch.
+    halt: by which the driver has trials stop in the middle of an epoch. hang_seconds: without a step, after which a trial's
+    process ends itself; None for never. logs: where what trials print goes, None where only Ray keeps it.
     """
 
     task: Task
@@ -49,6 +50,8 @@ class TrialEnvironment:
     weights: Storage | None = None
     checkpoints: Checkpoints | None = None
     halt: Halt | None = None
+    hang_seconds: float | None = None
+    logs: Storage | None = None
 
     def classifier(self, model: str) -> PreTrainedModel:
         """A classifier for the task, on the device; it costs seconds for a large model."""
@@ -64,4 +67,8 @@ class TrialEnvironment:
         """A trial from its beginning, in a classifier of its model and on its fold's data."""
         configuration = trial.configuration
         pretrained = self.models[configuration.model].pretrained
-        return FineTuning(classifier, pretrained, data, self.settings, configuration, trial.seed)
+        settings = self.settings
+        if trial.halvings:
+            size = min(settings.micro_batch_size or configuration.batch_size, configuration.batch_size)
+            settings = replace(settings, micro_batch_size=max(1, -(-size // 2**trial.halvings)))
+        return FineTuning(classifier, pretrained, data, settings, configuration, trial.seed)

@@ -24,6 +24,15 @@ class Halt:
         return _internal_kv_get(self.name, namespace=_NAMESPACE) is not None
 
 
+def tell_hang(halt: Halt, trial_id: str, attempt: int) -> None:
+    """A trial's process is about to end since it hangs."""
+    _internal_kv_put(f"{halt.name}/hang/{trial_id}/{attempt}", b"1", overwrite=True, namespace=_NAMESPACE)
+
+
+def has_hung(halt: Halt, trial_id: str, attempt: int) -> bool:
+    return _internal_kv_get(f"{halt.name}/hang/{trial_id}/{attempt}", namespace=_NAMESPACE) is not None
+
+
 class HaltWatch:
     """Looks at the flag now and then, so that it can be asked after every optimizer step."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.lease import Lease
+from blurb_tune.core.lease import Claim, Lease
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.storage import FolderStorage, Storage
 from blurb_tune.execution.prepare import storage_of
@@ -75,6 +76,14 @@ class Keeping:
                 except OSError as error:
                     faults.append(f"{self.storage.uri}/{file.name}: {error}")
         return faults
+
+    def abandoned(self) -> None:
+        """The process ends at once: give the lease back, which a dead driver holds until it is found to be dead."""
+        for name in self.storage.child(CLAIMS).names():
+            with suppress(OSError):
+                claim = Claim.of(self.storage.child(CLAIMS).read(name))
+                if claim is not None and claim.pid == os.getpid():
+                    self.storage.child(CLAIMS).delete(name)
 
     def _write_status(self) -> None:
         if self._progress is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import shlex
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -98,6 +99,7 @@ class EventLog:
     def __init__(self, path: Path, lock: Path):
         self._path = path
         self._fault: BlurbTuneError | None = None
+        self._turn = threading.RLock()  # a lost cluster is written down by a thread that watches
         self._followers: list[Listener] = []
         self._observers: list[_Observer] = []
         self._lock: IO[bytes] = lock.open("ab")
@@ -132,6 +134,10 @@ class EventLog:
         Raises BlurbTuneError when it cannot be written, such as on a full disk: nobody has heard of the event then, and no
         later one is taken, since it would follow from a state that is not in the log.
         """
+        with self._turn:
+            self._append(event)
+
+    def _append(self, event: Event) -> None:
         if self._fault is not None:
             raise self._fault
         try:

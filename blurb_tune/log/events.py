@@ -161,7 +161,8 @@ class TrialEnded(Event):
     """`retry` says that this errored attempt is followed by another.
 
     setup_seconds: from the trial's start to its first training step. worker: the `host:pid` that ran it, where that is known.
-    by_machine: its process or machine is to blame for the error, and the attempt spends none of the trial's retries.
+    by_machine: its process or machine is to blame for the error, and the attempt spends none of the trial's retries. cause: of
+    an error, see `core.trial.Cause`; empty in logs of before.
     """
 
     kind = "trial_ended"
@@ -174,6 +175,7 @@ class TrialEnded(Event):
     worker: str = ""
     retry: bool = False
     by_machine: bool = False
+    cause: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

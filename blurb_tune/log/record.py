@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from blurb_tune.core.trial import Configuration, Measurement, Outcome
+from blurb_tune.core.trial import Cause, Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import damaged, read_events
 from blurb_tune.results.groups import GroupResult, best_of, pareto_front
@@ -23,7 +23,8 @@ from blurb_tune.stats.stability import spread
 class TrialRecord:
     """One trial, of its latest attempt.
 
-    errors: how many earlier attempts errored; those that ended with their driver or by a machine's fault are not among them.
+    errors, halvings, hangs: how many earlier attempts errored, for lack of memory, by hanging, and else; those that ended with
+    their driver or by a machine's fault are not among them.
     losses: how many in a row ended by a machine's fault without having come farther than those before. farthest: optimizer
     steps that earlier attempts reached.
     """
@@ -35,6 +36,8 @@ class TrialRecord:
     started: float
     fold: int | None = None
     errors: int = 0
+    halvings: int = 0
+    hangs: int = 0
     losses: int = 0
     farthest: int = 0
     measurements: list[Measurement] = field(default_factory=list)
@@ -47,13 +50,21 @@ class TrialRecord:
     ended: float | None = None
     will_retry: bool = False
     by_machine: bool = False
+    cause: str = ""
 
     def follow(self, before: TrialRecord) -> None:
         """Take over what an earlier attempt tells of this one."""
         is_error = before.outcome is Outcome.ERRORED
-        self.errors = before.errors + (is_error and not before.by_machine)
+        cause = before.cause if is_error and not before.by_machine else None
+        self.halvings, self.hangs = before.next_halvings, before.hangs + (cause == Cause.HANG)
+        self.errors = before.errors + (cause is not None and cause not in (Cause.MEMORY, Cause.HANG))
         self.losses = before.losses_with_this if is_error and before.by_machine else before.losses
         self.farthest = max(before.farthest, before.steps)
+
+    @property
+    def next_halvings(self) -> int:
+        """`halvings` of the next attempt."""
+        return self.halvings + (self.outcome is Outcome.ERRORED and not self.by_machine and self.cause == Cause.MEMORY)
 
     @property
     def losses_with_this(self) -> int:
@@ -233,6 +244,7 @@ class SweepRecord:
                 trial.reason, trial.error, trial.worker = event.reason, event.error, event.worker
                 trial.setup_seconds, trial.ended, trial.will_retry = event.setup_seconds, event.time, event.retry
                 trial.by_machine = event.by_machine
+                trial.cause = event.cause
                 self._count(trial)
                 self._groups.pop(trial.configuration_id, None)
             case ev.ConfigurationStopped():

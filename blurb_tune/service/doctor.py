@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import ray
-from ray._raylet import AuthenticationMode, get_authentication_mode
+from ray._private.authentication.authentication_utils import is_token_auth_enabled
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from blurb_tune.core.storage import fault_of_storage, fault_of_uri, open_storage
@@ -154,7 +154,7 @@ def _resources(gpus: float) -> Iterator[Finding]:
 
 
 def _security() -> Iterator[Finding]:
-    if get_authentication_mode() is AuthenticationMode.DISABLED:
+    if not is_token_auth_enabled():
         yield Finding(
             "warning",
             "Ray asks nobody for a token: whoever reaches its ports runs code here",

@@ -232,6 +232,9 @@ class RecoverySpec(SpecModel):
     checkpoint_minutes: Annotated[float, Field(ge=0)] | None = Field(
         5.0, description="training from one checkpoint of a trial to the next, from which it goes on; null: no checkpoints"
     )
+    hang_minutes: Annotated[float, Field(gt=0)] | None = Field(
+        30.0, description="a trial that does no step for so long is ended and tried once more; null: never"
+    )
 
 
 class SweepSpec(SpecModel):
@@ -271,7 +274,11 @@ class SweepSpec(SpecModel):
         0,
         description="fresh seeds of winner and vanilla when all is decided; no decision has seen them, so their mean is fair",
     )
-    retries: Annotated[int, Field(ge=0)] = Field(1, description="times an errored trial is tried again")
+    retries: Annotated[int, Field(ge=0)] = Field(
+        1,
+        description="times a trial is tried again that a disk, a network or a device failed; one whose process was lost "
+        "always is, one that ran out of memory once with half the micro-batch, one that an error in the code ended never",
+    )
     stop_after_errors: Annotated[int, Field(ge=1)] | None = Field(
         5, description="trials in a row whose error stops the sweep, which the same command resumes; null: it always goes on"
     )

@@ -21,6 +21,10 @@ class WorkQueue:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
+    def __len__(self) -> int:
+        """About how many trials wait: those that left with an earlier one may still be counted."""
+        return len(self._heap)
+
     def push(self, key: Key, trial: TrialConfig) -> None:
         ticket = next(self._tickets)
         heapq.heappush(self._heap, (key, ticket, trial.configuration_id))

@@ -10,12 +10,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import (
+    Cause,
     Configuration,
     Continue,
     Decision,
@@ -168,6 +169,14 @@ class Sweep:
         """Nothing runs and nothing is left to run, as `next_work` has found."""
         return self._is_through
 
+    @property
+    def waiting(self) -> int:
+        """About how many trials could begin now."""
+        if self._is_through or self.trouble is not None:
+            return 0
+        may_open = self._is_searching and not self._study.is_exhausted
+        return len(self._queue) + (len(self._runs) if may_open else 0)
+
     def next_work(self, most: int = 1) -> Work | None:
         """Start what comes next, of `most` replicates at most, or None while there is nothing to start."""
         work = self._next(most) if self.trouble is None else None
@@ -194,7 +203,7 @@ class Sweep:
             if report.outcome is None:
                 decision = self._decide(trial)
         if report.outcome is not None:
-            self._end(trial, report.outcome, report.reason, report.error, report.worker)
+            self._end(trial, report.outcome, report.reason, report.error, report.worker, cause=report.cause)
         elif isinstance(decision, Prune):
             self._end(trial, decision.outcome, decision.reason, worker=report.worker)
         return decision
@@ -233,7 +242,8 @@ class Sweep:
 
     def config_of(self, trial: TrialRecord) -> TrialConfig:
         """What a trial was started with."""
-        return self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt)
+        again = self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt)
+        return replace(again, halvings=trial.halvings)
 
     def _new_race(self) -> Race:
         spec = self._spec
@@ -357,7 +367,7 @@ class Sweep:
         for cid, configuration in list(self.record.configurations.items()):
             for trial in self.record.confirmations_of(cid):
                 if not trial.is_final or trial.outcome is Outcome.ERRORED:
-                    self._push(self._trial(cid, trial.seed, trial.fold, attempt=trial.attempt + 1))
+                    self._push(self._next_attempt(trial))
             if configuration.state is None and not configuration.is_out and self._is_searching:
                 self._push_missing(cid)
         last = next((event for event in reversed(past) if not isinstance(event, ev.SweepResumed | ev.SweepEnded)), None)
@@ -376,7 +386,7 @@ class Sweep:
             if trial is None:
                 self._push(self._trial(configuration_id, *run, attempt=1))
             elif not trial.is_final or trial.outcome in (Outcome.PRUNED_UNDERPERFORMING, Outcome.ERRORED):
-                self._push(self._trial(configuration_id, *run, attempt=trial.attempt + 1))
+                self._push(self._next_attempt(trial))
 
     # What becomes of events.
 
@@ -522,7 +532,15 @@ class Sweep:
         return share < self._spec.pruning.control_share
 
     def _end(
-        self, trial: TrialRecord, outcome: Outcome, reason: str, error: str = "", worker: str = "", *, is_lost: bool = False
+        self,
+        trial: TrialRecord,
+        outcome: Outcome,
+        reason: str,
+        error: str = "",
+        worker: str = "",
+        *,
+        cause: Cause = Cause.MACHINE,
+        is_lost: bool = False,
     ) -> None:
         by_machine = is_lost
         if outcome is not Outcome.ERRORED:
@@ -530,7 +548,7 @@ class Sweep:
         elif not is_lost:
             by_machine = self._faults.add(worker, reason)
         is_over = self.record.configurations[trial.configuration_id].is_out or self.record.budget_spent is not None
-        may_retry = by_machine or trial.errors < self._spec.retries or self.trouble is not None
+        may_retry = by_machine or self._may_retry(trial, cause) or self.trouble is not None
         retry = outcome is Outcome.ERRORED and may_retry and (self.record.is_confirmation(trial) or not is_over)
         self._log.append(
             ev.TrialEnded(
@@ -543,15 +561,26 @@ class Sweep:
                 worker=worker,
                 retry=retry,
                 by_machine=by_machine,
+                cause=cause if outcome is Outcome.ERRORED else "",
             )
         )
         if retry:
-            again = self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt + 1)
-            self._push(again, again=True)
+            self._push(self._next_attempt(trial), again=True)
             return
         self._ask_stock_pruner(trial.configuration_id)
         self._decide_configurations()
         self._end_configuration(trial.configuration_id)
+
+    def _may_retry(self, trial: TrialRecord, cause: Cause) -> bool:
+        match cause:
+            case Cause.CODE:
+                return False
+            case Cause.MEMORY:
+                return trial.halvings < 1
+            case Cause.HANG:
+                return trial.hangs < 1
+            case Cause.MACHINE:
+                return trial.errors < self._spec.retries
 
     def _ask_stock_pruner(self, configuration_id: str) -> None:
         configuration = self.record.configurations[configuration_id]
@@ -646,6 +675,10 @@ class Sweep:
 
     def _steps_by_size(self, trial: TrialConfig) -> int:
         return total_steps(self._facts.train_examples[trial.fold or 0], trial.configuration)
+
+    def _next_attempt(self, trial: TrialRecord) -> TrialConfig:
+        again = self._trial(trial.configuration_id, trial.seed, trial.fold, attempt=trial.attempt + 1)
+        return replace(again, halvings=trial.next_halvings)
 
     def _trial(self, configuration_id: str, seed: int, fold: int | None, *, attempt: int) -> TrialConfig:
         configuration = self.record.configurations[configuration_id].configuration

@@ -167,7 +167,8 @@ class FineTuning:
             self._window = list(checkpoint.tensors["losses"].to(self._device))
             self._norms = list(checkpoint.tensors["norms"].to(self._device))
         self._train_seconds, self._eval_seconds = facts["train_seconds"], facts["eval_seconds"]
-        self._forward.micro_batch_size, self._forward.eval_batch_size = facts["micro_batch_size"], facts["eval_batch_size"]
+        for name in ("micro_batch_size", "eval_batch_size"):  # either may have been halved since
+            setattr(self._forward, name, min(getattr(self._forward, name), facts[name]))
         self._forward.has_halved = facts["has_halved"]
         self._best = Measurement(**facts["best"]) if facts["best"] else None
         self._best_weights = parts["best"]

@@ -53,7 +53,7 @@ class Forward:
         try:
             return self._backward(data, rows)
         except RuntimeError as error:
-            if not (_is_lack_of_memory(error) and self._try_to_halve("micro_batch_size", len(rows))):
+            if not (is_lack_of_memory(error) and self._try_to_halve("micro_batch_size", len(rows))):
                 raise
         # Behind the handler, whose error keeps the tensors of the failed attempt alive. Its gradients must not count twice.
         self._model.zero_grad(set_to_none=True)
@@ -67,7 +67,7 @@ class Forward:
         try:
             return self._outputs(data)
         except RuntimeError as error:
-            if not (_is_lack_of_memory(error) and self._try_to_halve("eval_batch_size", len(data))):
+            if not (is_lack_of_memory(error) and self._try_to_halve("eval_batch_size", len(data))):
                 raise
         self._forget_memory()
         return self._outputs(data)
@@ -131,5 +131,6 @@ class Forward:
             torch.cuda.empty_cache()
 
 
-def _is_lack_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _LACK_OF_MEMORY)
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether more memory was asked for than there is, on the device or on the machine."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _LACK_OF_MEMORY)
