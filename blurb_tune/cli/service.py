@@ -31,6 +31,7 @@ from blurb_tune.spec import load_spec
 _OVER = {"finished", "no result", "failed", "stopped", "paused", "interrupted", "lost"}
 _CODES = {"finished": ExitCode.DONE, "no result": ExitCode.NO_RESULT, "failed": ExitCode.FAILED, "lost": ExitCode.FAILED}
 _SECONDS_PER_LOOK = 3.0
+_WIDE = 200  # where nobody looks on, nothing is cut
 _SIGNS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "fault": "[red]fault[/]  "}
 
 
@@ -93,10 +94,10 @@ def list_command(address: str | None, storage: str | None, *, as_json: bool) -> 
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "owner", "state", "progress", "best", "age", "left"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=True)
     for sweep in sweeps:
         table.add_row(sweep["id"], sweep["owner"], sweep["state"], _percent(sweep), _best(sweep), _age(sweep), _left(sweep))
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def status_command(sweep_id: str, address: str | None, storage: str | None, *, as_json: bool) -> None:

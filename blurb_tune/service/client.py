@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from blurb_tune.service.agent import ANSWER, QUESTION, answer
 from blurb_tune.service.settings import Settings
 
 _ANSWER_SECONDS = 300.0
+_START_SECONDS = 60.0
 _OVER = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
 
 
@@ -45,16 +47,24 @@ class Service:
 
     def drive(self, sweep_id: str, storage: str, environment: Mapping[str, str]) -> str:
         """Send a driver for a sweep that lies in the storage; the id of its job."""
-        job = f"{sweep_id}-{int(time.time())}"
-        with _job_server(self.settings.address):
-            return str(
-                self.jobs.submit_job(
-                    entrypoint=f"python -m blurb_tune drive {sweep_id} --storage {storage}",
-                    submission_id=job,
-                    runtime_env={"env_vars": dict(environment)},
-                    metadata={"blurb_tune_sweep": sweep_id},
-                )
-            )
+        return self._send(
+            entrypoint=shlex.join(["python", "-m", "blurb_tune", "drive", sweep_id, "--storage", storage]),
+            submission_id=f"{sweep_id}-{int(time.time())}",
+            runtime_env={"env_vars": dict(environment)},
+            metadata={"blurb_tune_sweep": sweep_id},
+        )
+
+    def _send(self, **job: Any) -> str:
+        """Submit a job; a cluster that has just begun is given time to."""
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                with _job_server(self.settings.address):
+                    return str(self.jobs.submit_job(**job))
+            except BlurbTuneError as error:
+                if "try again later" not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(1.0)
 
     def job_message(self, job: str) -> str:
         """Why a driver does not run, by the job server; empty where it does or did."""
@@ -94,8 +104,8 @@ class Service:
         environment: dict[str, Any] = {"env_vars": {QUESTION: json.dumps(question)}}
         if folder is not None:
             environment["working_dir"] = str(folder)
+        job = self._send(entrypoint="python -m blurb_tune.service.agent", runtime_env=environment)
         with _job_server(self.settings.address):
-            job = self.jobs.submit_job(entrypoint="python -m blurb_tune.service.agent", runtime_env=environment)
             deadline = time.monotonic() + _ANSWER_SECONDS
             while (status := self.jobs.get_job_status(job)) not in _OVER:
                 if time.monotonic() > deadline:
