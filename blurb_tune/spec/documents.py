@@ -20,6 +20,8 @@ MAX_DEPTH = 20
 MAX_TEXT = 10_000
 _MAX_MESSAGE = 1_000
 _LONGEST_NUMBER = 100
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 _SURELY_SMALL = 15  # characters, also where digits are worth 60 each, as in 1:30:00
 # YAML 1.1 wants a dot and a signed exponent in a float; without them it reads text.
 _NUMBER_READ_AS_TEXT = re.compile(r"[-+]?(\d[\d_]*(\.\d*)?|\.\d+)[eE][-+]?\d+")
@@ -50,6 +52,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             return super().construct_object(node, deep=deep)
         except (ValueError, TypeError, AttributeError, OverflowError) as error:  # such as the 13th month of a date
             raise ConstructorError(None, None, str(error), node.start_mark) from error
+        except LookupError as error:  # of a text with a tag that it does not fit
+            what = f"cannot read {shortened(str(getattr(node, 'value', '')))!r} as a {node.tag.rpartition(':')[2]}"
+            raise ConstructorError(None, None, what, node.start_mark) from error
 
     def whole_number(self, node: yaml.ScalarNode) -> int | None:
         return None if is_beyond(node) else int(self.construct_yaml_int(node))
@@ -77,6 +82,9 @@ def compose(text: str, locate: Locate) -> yaml.Node | None:
     nested more than 20 levels deep, or holds more than 100,000 values or a text of more than 10,000 characters. What an
     alias repeats counts each time.
     """
+    if found := _HALF_CHARACTER.search(text):  # of a command line that is no UTF-8
+        line = text.count("\n", 0, found.start()) + 1
+        raise _fault(locate(line), f"{ascii(found[0])[1:-1]} is no character")
     try:
         return _Composer(_Loader(text), locate).document()
     except ReaderError as error:
@@ -158,8 +166,8 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             if len(event.value) > MAX_TEXT:
                 raise self._error(event, f"a text has at most {MAX_TEXT:,} characters, but this has {len(event.value):,}")
-            if "\0" in event.value:  # which no file's name can hold
-                raise self._error(event, "a text cannot hold the character \\0")
+            if found := _CONTROL.search(event.value):  # which no file's name should hold, and a terminal may obey
+                raise self._error(event, f"a text cannot hold the control character {ascii(found[0])[1:-1]}")
             tag = self._tag(yaml.ScalarNode, event)
             return yaml.ScalarNode(tag, event.value, begin, end, style=event.style)
         items: list[Any] = []

@@ -13,6 +13,7 @@ import yaml
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.spec.documents import (
     MAX_BYTES,
+    MAX_DEPTH,
     Locate,
     compose,
     construct,
@@ -130,10 +131,13 @@ def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> Non
 
 def _put(source: Source, override: str) -> None:
     """Put one `path.to.key=value` into the data; the value is YAML."""
-    place = f"--set {override}"
+    place = f"--set {shortened(override)}"
     name, equals, text = override.partition("=")
     if not equals or not all(name.split(".")):
         source.problems.append(Problem(place, "expected path.to.key=value"))
+        return
+    if name.count(".") >= MAX_DEPTH:
+        source.problems.append(Problem(place, f"expected a path of at most {MAX_DEPTH} keys"))
         return
     path: KeyPath = tuple(int(part) if re.fullmatch("[0-9]{1,9}", part) else part for part in name.split("."))
     noted = Source(source.file, {})
