@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from blurb_tune.cli.streams import output_fault
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, visible
+from blurb_tune.core.secrets import redact
 
 _MOST_SHOWN = 10_000
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -53,4 +54,4 @@ def exit_codes(*, prints: bool = False) -> Iterator[None]:
 def _shown(text: str) -> str:
     if len(text) > _MOST_SHOWN:
         text = f"{text[: _MOST_SHOWN // 2]} ... {text[-_MOST_SHOWN // 2 :]}"
-    return escape(visible(text))
+    return escape(visible(redact(text)))

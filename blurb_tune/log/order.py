@@ -33,7 +33,7 @@ def why_impossible(record: SweepRecord, event: ev.Event) -> str | None:
         case ev.Measured() | ev.TrialEnded():
             return _of_running(record.trials[event.trial], event)
         case ev.Tested():
-            has_score = bool(event.error) or record.started.metric in event.metrics
+            has_score = not event.metrics or record.started.metric in event.metrics
             return None if has_score else f"the test of trial {shown(event.trial)} has no {shown(record.started.metric)}"
         case ev.SelectionMade():
             named = [name for name in (event.configuration, event.reference) if name is not None]

@@ -221,7 +221,11 @@ class ResourcesSpec(SpecModel):
 class TrackingSpec(SpecModel):
     """Where the MLflow runs go."""
 
-    uri: str | None = Field(None, description="tracking server, http://host:port; null: an SQLite store in the sweep's folder")
+    uri: str | None = Field(
+        None,
+        description="tracking server, http://host:port; null: an SQLite store in the sweep's folder. `${NAME}`, here and in "
+        "`study_url`, for all or a part, is the value of that environment variable: so no password is in the spec",
+    )
     experiment: str | None = Field(None, min_length=1, description="MLflow experiment; null: blurb-tune/<task>")
     study_url: str | None = Field(
         None, description="database that mirrors the Optuna study, for its dashboard; null: in memory, remade from the log"

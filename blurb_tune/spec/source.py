@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.secrets import redact
 from blurb_tune.spec.documents import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -131,7 +132,7 @@ def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> Non
 
 def _put(source: Source, override: str) -> None:
     """Put one `path.to.key=value` into the data; the value is YAML."""
-    place = f"--set {shortened(override)}"
+    place = f"--set {shortened(redact(override))}"
     name, equals, text = override.partition("=")
     if not equals or not all(name.split(".")):
         source.problems.append(Problem(place, "expected path.to.key=value"))

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths, read_file
-from blurb_tune.tracking.addresses import basic_token, credentials, page_address, redact, redact_error, sqlite_file
+from blurb_tune.core.secrets import redact
+from blurb_tune.tracking.addresses import basic_token, credentials, page_address, redact_error, sqlite_file
 
 _TIMEOUT = 3.0
 _PROBE = "/api/2.0/mlflow/experiments/search?max_results=1"
