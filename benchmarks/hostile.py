@@ -37,6 +37,7 @@ from hypothesis import strategies as st
 
 from blurb_tune.cli.errors import exit_codes
 from blurb_tune.cli.plan import print_plan
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events
@@ -592,7 +593,16 @@ def _read_bookmark(folder: Path) -> None:
 
 def _read_tables(file: Path) -> None:
     content = file.read_bytes()
-    list(read_conll(content, str(file), "text", "label") if file.suffix == ".conll" else read_table(content, file))
+    if file.suffix == ".conll":
+        list(read_conll(content, str(file), "text", "label"))
+        return
+    list(read_table(content, file))
+    for kind in ("classification", "regression", "multi-label", "token classification"):
+        task = {"train": file.name, "text": "text", "label": "label", "kind": kind}
+        own = file.parent / "own.yaml"
+        own.write_bytes(_yaml({"task": task, "model": "tiny"}))
+        with contextlib.suppress(BlurbTuneError):
+            make_plan(load_spec(own))
 
 
 def _hypothetical(count: int, seed: int) -> Iterator[bytes]:

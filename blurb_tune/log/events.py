@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from blurb_tune.core.errors import visible
-from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Configuration, Measurement, Outcome
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Configuration, Measurement, Outcome, trial_name
 from blurb_tune.log.shapes import expect, made_of, shown
 from blurb_tune.stats.objectives import parse
 
@@ -291,6 +291,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
 
 
 LOG_VERSION = 1
+_LEAST = {name: 0 for name in HYPERPARAMETER_NAMES if name != "model"} | {"epochs": 1, "batch_size": 1}
 _LAST_SECOND = 253_402_300_800.0  # of the year 9999
 _STATES = ("COMPLETE", "STOPPED", "INCOMPLETE", "FAIL", "PRUNED")
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -345,13 +346,18 @@ def _check(event: Event) -> None:
         case SweepExtended():
             expect(bool(event.seeds), "seeds: expected at least one")
         case ConfigurationSuggested():
-            made_of(Configuration, event.values)
-            strangers = sorted(event.values.keys() - set(HYPERPARAMETER_NAMES))
-            expect(not strangers, f"values: unknown {', '.join(map(shown, strangers))}")
+            _check_configuration(event.values)
+            for name, value in event.parameters.items():
+                is_plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+                expect(is_plain, f"parameters: {shown(name)}: expected a value that a sampler draws, but got {shown(value)}")
+        case TrialStarted():
+            name = trial_name(event.configuration, event.seed, event.fold)
+            expect(event.trial == name, f"trial: expected {shown(name)}, but got {shown(event.trial)}")
         case WarmStarted():
             for item in event.configurations:
                 known = made_of(_Known, item)
-                made_of(Configuration, known.values)
+                _check_configuration(known.values)
+                expect(all(map(math.isfinite, known.objectives)), "objectives: expected numbers")
         case Measured(measurement=measurement):
             expect(not math.isinf(measurement.dev_score), "dev_score: expected a number or none, but got an infinity")
             expect(measurement.step >= 0, f"step: expected 0 or more, but got {measurement.step}")
@@ -365,6 +371,16 @@ def _check(event: Event) -> None:
         case Tested():
             expect(len(event.interval) in (0, 2), f"interval: expected two numbers, but got {shown(event.interval)}")
             expect(not any(map(math.isinf, event.metrics.values())), "metrics: expected numbers, but got an infinity")
+
+
+def _check_configuration(values: dict[str, Any]) -> None:
+    """Raise WrongShapeError unless these are hyperparameters that a trial can have."""
+    strangers = sorted(values.keys() - set(HYPERPARAMETER_NAMES))
+    expect(not strangers, f"values: unknown {', '.join(map(shown, strangers))}")
+    found = made_of(Configuration, values)
+    for name, least in _LEAST.items():
+        value = getattr(found, name)
+        expect(value is None or least <= value < math.inf, f"values: {name}: expected {least} or more, but got {value!r}")
 
 
 def _check_start(event: SweepStarted) -> None:

@@ -29,7 +29,11 @@ def why_impossible(record: SweepRecord, event: ev.Event) -> str | None:
             is_known = event.configuration in record.configurations
             return f"configuration {shown(event.configuration)} was suggested already" if is_known else None
         case ev.TrialStarted():
-            return _of_start(record.started, record.trials.get(event.trial), event)
+            before = record.trials.get(event.trial)
+            has_ended = record.configurations[event.configuration].state is not None
+            if has_ended and before is None and event.seed not in record.started.confirmation_seeds:
+                return f"configuration {shown(event.configuration)} has ended already"
+            return _of_start(record.started, before, event)
         case ev.Measured() | ev.TrialEnded():
             return _of_running(record.trials[event.trial], event)
         case ev.Tested():

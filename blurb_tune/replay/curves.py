@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from blurb_tune.core.errors import InputError, Problem, did_you_mean
+from blurb_tune.core.errors import InputError, Problem, did_you_mean, visible
 from blurb_tune.core.paths import read_file, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration, Measurement, Outcome
 from blurb_tune.log.record import SweepRecord
@@ -103,6 +103,7 @@ def read_curves(path: Path) -> CurveSet:
         rows = []
     table = _Table(rows, problems)
     reference = about.get("reference")
+    reference = visible(reference) if isinstance(reference, str) else reference
     if table.names and reference is not None and reference not in list(table.names):
         problems.append(
             Problem(str(path.with_suffix(".json")), f"reference {reference!r} is no configuration of the table"
@@ -115,7 +116,9 @@ def read_curves(path: Path) -> CurveSet:
     score = about["trivial_score"]
     level = TrivialLevel(score, about.get("noise_bound", score), about["trivial_loss"])
     configurations = {name: table.configuration(name, is_reference=name == reference) for name in table.runs}
-    return CurveSet(path.stem, about["metric"], level, reference, configurations, table.whole_runs(), table.has("seconds"))
+    return CurveSet(
+        path.stem, visible(about["metric"]), level, reference, configurations, table.whole_runs(), table.has("seconds")
+    )
 
 
 def write_curves(record: SweepRecord, table: Path) -> None:
@@ -236,7 +239,7 @@ class _Table:
         }
 
     def _add(self, place: str, row: Mapping[str, Any]) -> None:
-        name = str(row["configuration"] or "").strip()
+        name = visible(str(row["configuration"] or "").strip())
         if not name:
             self._problems.append(Problem(place, "configuration: expected a name"))
             return

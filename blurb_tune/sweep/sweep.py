@@ -27,6 +27,7 @@ from blurb_tune.core.trial import (
     TrialConfig,
     TrialReport,
     Work,
+    trial_name,
 )
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
@@ -683,7 +684,7 @@ class Sweep:
 
     def _trial(self, configuration_id: str, seed: int, fold: int | None, *, attempt: int) -> TrialConfig:
         configuration = self.record.configurations[configuration_id].configuration
-        trial_id = f"{configuration_id}-s{seed}" + ("" if fold is None else f"-f{fold}")
+        trial_id = trial_name(configuration_id, seed, fold)
         return TrialConfig(trial_id, configuration_id, configuration, seed, attempt, fold)
 
 

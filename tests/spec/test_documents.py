@@ -135,6 +135,7 @@ LIMITS = {
     "half a character": ("a: 1\nb: \udc80", "s.yaml:2: this is not valid YAML: \\udc80 is no character"),
     "a truth that is none": ("a: !!bool maybe", "s.yaml:1: this is not valid YAML: cannot read 'maybe' as a bool"),
     "a number of no digits": ("a: !!int ''", "s.yaml:1: this is not valid YAML: cannot read '' as a int"),
+    "many keys": ("".join(f"k{key}: 1\n" for key in range(1_001)), "s.yaml:1: a mapping has at most 1,000 keys"),
     "two documents": ("a: 1\n---\nb: 1\n", "s.yaml:2: a second document begins here; expected one"),
     "an open list": ("a: 1\nb: [1,\n", "not valid YAML: did not find expected node content while parsing a flow"),
     "a wrong character": ("a: 1\nb: \x01\n", "s.yaml:2: this is not valid YAML: control characters are not allowed"),
