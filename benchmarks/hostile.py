@@ -1,6 +1,6 @@
 """What comes from outside and means no good: specs, overrides, event logs, bookmarks, curves, data files.
 
-Usage: python benchmarks/hostile.py [--specs N] [--overrides N] [--logs N] [--bookmarks N] [--tables N] [--seed N]
+Usage: python benchmarks/hostile.py [--specs N] [--overrides N] [--logs N] [--folders N] [--bookmarks N] [--tables N]
 
 Each case must be answered within a second, by an error that a user can act on or as something valid; never by a traceback.
 README.md beside this file says what is measured.
@@ -36,20 +36,23 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from blurb_tune.cli.errors import exit_codes
+from blurb_tune.cli.extend import Growth, extend_command
 from blurb_tune.cli.plan import print_plan
+from blurb_tune.cli.run import spec_of, tracking_target
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.execution.folder import check_folder
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.preflight import make_plan
+from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.replay.curves import read_curves
 from blurb_tune.report.summary import summarise
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.readers import FORMATS, read_conll, read_table
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
-from blurb_tune.tracking.server import dashboard_url
+from blurb_tune.tracking.server import dashboard_command, dashboard_url
 
 ROOT = Path(__file__).parent.parent
 LOGS = sorted((ROOT / "tests/log/fixtures").glob("*.jsonl"))
@@ -511,20 +514,17 @@ class Tally:
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
     slowest: list[tuple[float, str]] = field(default_factory=list)
 
-    def run(self, label: str, case: Callable[[], None]) -> None:
-        """Count a case; one that takes more than a second is tried once more, for others may have had the machine."""
+    def run(self, label: str, case: Callable[[], object]) -> None:
+        """Count a case; seconds are those of this process's CPU, for others may have the machine."""
         verdict, took = self._tried(label, case)
-        if took > LIMIT:
-            verdict, again = self._tried(label, case)
-            took = min(took, again)
         if took > LIMIT:
             self._fault(f"took {took:.1f} s", label)
         self.counts[verdict] += 1
         self.slowest = sorted([*self.slowest, (took, label)], reverse=True)[:3]
 
-    def _tried(self, label: str, case: Callable[[], None]) -> tuple[str, float]:
+    def _tried(self, label: str, case: Callable[[], object]) -> tuple[str, float]:
         faulthandler.dump_traceback_later(HANG, exit=True)
-        started = time.perf_counter()
+        started = time.process_time()
         output = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         try:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output), exit_codes():
@@ -540,7 +540,7 @@ class Tally:
             ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "blurb_tune" in frame.filename]
             near = ours[-1] if ours else last
             self._fault(f"{type(error).__name__}: {str(error)[:150]!r} at {Path(near.filename).name}:{near.lineno}", label)
-        took = time.perf_counter() - started
+        took = time.process_time() - started
         faulthandler.cancel_dump_traceback_later()
         output.flush()
         said = output.buffer.getvalue().decode("utf-8", "replace")  # type: ignore[attr-defined]
@@ -591,6 +591,17 @@ def _read_bookmark(folder: Path) -> None:
             mark.save(folder / "again.json")
 
 
+def _readers(folder: Path, plan: Plan) -> dict[str, Callable[[], object]]:
+    """What `ui` and `sync`, `run --output`, and `extend` read of a folder before they do anything."""
+    paths = SweepPaths(folder)
+    growth = Growth(seeds=None, configurations=None, confirm=None, budget=(), only=None)
+    return {
+        "ui": lambda: dashboard_command(paths, tracking_target(paths, spec_of(paths))[0], "127.0.0.1", 5000),
+        "run": lambda: check_folder(plan, paths),
+        "extend": lambda: extend_command(paths, growth, quiet=True, as_json=False),
+    }
+
+
 def _read_tables(file: Path) -> None:
     content = file.read_bytes()
     if file.suffix == ".conll":
@@ -639,6 +650,7 @@ def main() -> int:
         "specs": 20_000,
         "overrides": 2_000,
         "logs": 5_000,
+        "folders": 1_000,
         "bookmarks": 1_000,
         "tables": 2_000,
         "seed": 0,
@@ -681,6 +693,14 @@ def main() -> int:
         for number in numbered(wanted.logs):
             (folder / "events.jsonl").write_bytes(log(Random(f"{wanted.seed} log {number}")))
             logs.run(f"log {number}", lambda: _read_log(folder))
+        folders = Tally("folders")
+        (folder / "good.yaml").write_bytes(_yaml(SPEC))
+        plan = make_plan(load_spec(folder / "good.yaml"))
+        shutil.copy(LOGS[0], folder / "events.jsonl")
+        for number in numbered(wanted.folders):
+            (folder / "spec.yaml").write_bytes(spec(Random(f"{wanted.seed} folder {number}")))
+            for name, read in _readers(folder, plan).items():
+                folders.run(f"folder {number} {name}", read)
         bookmarks = Tally("bookmarks")
         shutil.copy(LOGS[0], folder / "events.jsonl")
         for number in numbered(wanted.bookmarks):
@@ -698,7 +718,7 @@ def main() -> int:
                 ending, content = table(random)
                 (folder / f"t{ending}").write_bytes(content)
                 tables.run(f"table {number}", lambda ending=ending: _read_tables(folder / f"t{ending}"))  # type: ignore[misc]
-        for tally in (specs, overrides, logs, bookmarks, tables):
+        for tally in (specs, overrides, logs, folders, bookmarks, tables):
             has_failed |= bool(tally.counts) and tally.show()
         os.chdir("/")
     return int(has_failed)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from blurb_tune.cli.live import open_view
@@ -288,13 +289,15 @@ def _exit_code(record: SweepRecord) -> ExitCode:
 
 
 def spec_of(paths: SweepPaths) -> SweepSpec:
-    """The spec in a sweep's folder. Raises BlurbTuneError where it cannot be read."""
-    data = read_source(paths.spec).data
-    data.pop("pruning", None)  # not asked for here, and an earlier version's has other settings
+    """The spec of a sweep that is there. Raises BlurbTuneError when the file is none."""
+    source = read_source(paths.spec)
+    source.data.pop("pruning", None)  # not asked for here, and an earlier version's has other settings
     try:
-        return SweepSpec.model_validate(data)
-    except ValueError as error:
-        raise BlurbTuneError(f"{paths.spec}: this is not the spec of a sweep: {error}") from None
+        return SweepSpec.model_validate(source.data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        fault = source.problem(first["loc"], first["msg"])
+        raise BlurbTuneError(f"{fault.where}: this is not the spec of a sweep: {fault.what}") from None
 
 
 def program() -> str:

@@ -89,8 +89,7 @@ def compose(text: str, locate: Locate) -> yaml.Node | None:
         line = text.count("\n", 0, found.start()) + 1
         raise _fault(locate(line), f"{ascii(found[0])[1:-1]} is no character")
     try:
-        with _uncollected():
-            return _Composer(_Loader(text), locate).document()
+        return _Composer(_Loader(text), locate).document()
     except ReaderError as error:
         line = text.encode("utf-8", "replace").count(b"\n", 0, error.position) + 1
         raise _fault(locate(line), error.reason) from None
@@ -101,14 +100,13 @@ def compose(text: str, locate: Locate) -> yaml.Node | None:
 def construct(node: yaml.Node, locate: Locate) -> Any:
     """The plain data of a composed node. Raises InputError where something cannot be read as what its tag says."""
     try:
-        with _uncollected():
-            return _Loader("").construct_document(node)
+        return _Loader("").construct_document(node)
     except yaml.MarkedYAMLError as error:
         raise _marked(error, locate) from None
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without the garbage collector, which finds nothing among 100,000 new nodes and takes three quarters of the time."""
     was_on = gc.isenabled()
     gc.disable()

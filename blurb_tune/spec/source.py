@@ -21,6 +21,7 @@ from blurb_tune.spec.documents import (
     is_beyond,
     is_number_read_as_text,
     shortened,
+    uncollected,
     yaml_number,
 )
 
@@ -64,6 +65,7 @@ def dotted(path: Sequence[Key]) -> str:
     return text
 
 
+@uncollected()
 def read_source(file: Path, overrides: Sequence[str] = ()) -> Source:
     """Read a spec and put in `key.path=value` overrides.
 
