@@ -13,9 +13,6 @@ MODULES = sorted((ROOT / "blurb_tune").rglob("*.py"))
 # Each with why it is none of that.
 ALLOWED = {
     ("blurb_tune/execution/adapters.py", "cloudpickle.load"): "Tune's own error, from the driver's folder of mode 0700",
-        "blurb_tune/execution/adapters.py",
-        "cloudpickle.load",
-    ): "Tune's own error, which the driver wrote to a folder of mode 0700",
 }
 
 _UNPICKLERS = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle"}

@@ -245,7 +245,7 @@ def _say_submitted(submission: Submission, plan: Plan, place: str, *, as_json: b
     name = program()
     print(f"submitted: {submission.id}")
     if plan.spec.tracking.uri:
-        from blurb_tune.tracking.addresses import redact
+        from blurb_tune.core.secrets import redact
 
         print(f"MLflow:    {redact(plan.spec.tracking.uri)}")
     print(f"next:      {name} status {submission.id}    {name} logs -f {submission.id}    {name} stop {submission.id}")

@@ -164,7 +164,7 @@ def _security() -> Iterator[Finding]:
 
 def _tracking(uri: str) -> Iterator[Finding]:
     from blurb_tune.core.errors import BlurbTuneError
-    from blurb_tune.tracking.addresses import redact
+    from blurb_tune.core.secrets import redact
     from blurb_tune.tracking.server import check_server
 
     if not uri.startswith("http"):
