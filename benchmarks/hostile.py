@@ -102,8 +102,8 @@ SPEC: dict[str, Any] = {
     },
     "budget": {"trials": 50, "wall_time": "8h", "training_time": 3600, "settled": False},
     "training": {"precision": "auto", "eval_every": "epoch", "max_length": 32, "micro_batch_size": 4, "eval_batch_size": 8},
-    "resources": {"cpus": 1, "gpus": 0.0, "concurrency": 2}, "tracking": {"uri": None, "experiment": "e"},
-    "final_test": True, "weights": None, "storage": None, "cluster": None,
+    "resources": {"cpus": 1, "gpus": 0.0, "concurrency": 2}, "tracking": {"uri": None, "experiment": "e", "study_url": None},
+    "final_test": True, "storage": "runs", "priority": 1.0, "notify": None, "cluster": None,
 }  # fmt: skip
 OWN = {
     "name": "own", "train": "train.csv", "dev": "dev.csv", "test": None, "text": ["a"], "label": "b", "kind": "classification",
