@@ -224,7 +224,8 @@ class TrackingSpec(SpecModel):
     uri: str | None = Field(
         None,
         description="tracking server, http://host:port; null: an SQLite store in the sweep's folder. `${NAME}`, here, in "
-        "`study_url` and in `notify`, for all or a part, is the value of that environment variable: so no password is in the spec",
+        "`study_url` and in `notify`, for all or a part, is the value of that environment variable: so no password is in "
+        "the spec",
     )
     experiment: str | None = Field(None, min_length=1, description="MLflow experiment; null: blurb-tune/<task>")
     study_url: str | None = Field(
