@@ -16,6 +16,7 @@ from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError, Problem, did_you_mean
 from blurb_tune.core.paths import home_expanded
+from blurb_tune.core.secrets import faults_of, holds_secret, resolve
 from blurb_tune.core.storage import fault_of_storage, fault_of_uri, open_storage
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
@@ -111,16 +112,10 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         for name, info in models.items():
             problems += _complaint(loaded, _model_paths(loaded)[name], partial(check_weights, info))
     problems += _check_grid(loaded)
-    study = spec.tracking.study_url
-    if study is not None and not study.startswith(_STUDIES):
-        problems.append(
-            source.problem(("tracking", "study_url"), f"expected a URL that starts with one of {', '.join(_STUDIES)}")
-        )
+    problems += _check_addresses(loaded, check_machine=check_machine)
     problems += _check_storage(loaded, check_machine)
     if check_machine:
         problems += _check_gpus(loaded)
-        if spec.tracking.uri is not None:
-            problems += _complaint(loaded, ("tracking", "uri"), lambda: check_server(spec.tracking.uri or ""))
     earlier = []
     if found is not None and has_all_models:
         earlier = list(_earlier(loaded, found.source.task, models, problems))
@@ -162,7 +157,7 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], b
         combinations=count(space, blocks),
         max_epochs=trials * epochs,
         max_steps=steps,
-        notes=(*found.notes, *(_of_earlier(sweep) for sweep in earlier)),
+        notes=(*found.notes, *(_of_earlier(sweep) for sweep in earlier), *_of_secrets(spec)),
         earlier=tuple(earlier),
         digest=_digest(spec, found.digest),
         base=base,
@@ -289,6 +284,30 @@ def _check_grid(loaded: LoadedSpec) -> Iterator[Problem]:
         if name != "strategy" and values_of(getattr(space, name)) is None:
             yield loaded.source.problem(
                 ("space", name), "a grid needs values that can be counted out; give the range a `step`"
+            )
+
+
+def _check_addresses(loaded: LoadedSpec, *, check_machine: bool) -> Iterator[Problem]:
+    """Of the study and of the tracking server; without a look at the machine, only where they name no variable of it."""
+    tracking = loaded.spec.tracking
+    for key, address in {"study_url": tracking.study_url, "uri": tracking.uri}.items():
+        path = ("tracking", key)
+        if address is None or ("${" in address and not check_machine):
+            continue
+        if faults := faults_of(address):
+            yield from (loaded.source.problem(path, fault) for fault in faults)
+        elif key == "study_url" and not resolve(address).startswith(_STUDIES):
+            yield loaded.source.problem(path, f"expected a URL that starts with one of {', '.join(_STUDIES)}")
+        elif key == "uri" and check_machine:
+            yield from _complaint(loaded, path, partial(check_server, resolve(address)))
+
+
+def _of_secrets(spec: SweepSpec) -> Iterator[str]:
+    for key, address in {"study_url": spec.tracking.study_url, "uri": spec.tracking.uri}.items():
+        if address is not None and holds_secret(address):
+            yield (
+                f"tracking.{key} holds a password; better write ${{NAME}} in its place, which stands for the environment "
+                "variable NAME: spec and sweep are free of it then"
             )
 
 

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from blurb_tune.cli.streams import output_fault
-from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError
+from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, visible
+from blurb_tune.core.secrets import redact
 
+_MOST_SHOWN = 10_000
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -32,18 +34,24 @@ def exit_codes(*, prints: bool = False) -> Iterator[None]:
                 raise BlurbTuneError(f"the output could not be written ({fault.strerror})")
     except InputError as error:
         for problem in error.problems:
-            console.print(f"[bold]{escape(problem.where)}[/]: {escape(problem.what)}")
+            console.print(f"[bold]{_shown(problem.where)}[/]: {_shown(problem.what)}")
         count = len(error.problems)
         console.print(f"[red]{count} problem{'s' if count != 1 else ''}; nothing was done[/]")
         raise typer.Exit(ExitCode.BAD_INPUT) from None
     except BlurbTuneError as error:
-        console.print(f"[red]error:[/] {escape(str(error))}")
+        console.print(f"[red]error:[/] {_shown(str(error))}")
         raise typer.Exit(ExitCode.FAILED) from None
     except OSError as error:
         if error.errno not in _DISK_FAULTS:
             raise
-        console.print(f"[red]error:[/] {escape(str(error.filename or 'a file'))}: {escape(str(error.strerror))}")
+        console.print(f"[red]error:[/] {_shown(str(error.filename or 'a file'))}: {_shown(str(error.strerror))}")
         raise typer.Exit(ExitCode.FAILED) from None
     except KeyboardInterrupt:
         console.print("interrupted")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _shown(text: str) -> str:
+    if len(text) > _MOST_SHOWN:
+        text = f"{text[: _MOST_SHOWN // 2]} ... {text[-_MOST_SHOWN // 2 :]}"
+    return escape(visible(redact(text)))

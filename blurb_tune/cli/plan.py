@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blurb_tune.cli.formatting import counted
+from blurb_tune.core.secrets import redact
 from blurb_tune.preflight import Plan
 from blurb_tune.search.combinations import pairs_left_out
 from blurb_tune.spec.budget import BudgetSpec, spelled_duration
@@ -52,7 +53,7 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "budget", f"the search ends with {' or '.join(budget)}"
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
     yield "final test", _final_test(plan)
-    yield "tracking", spec.tracking.uri or "SQLite in the sweep's folder"
+    yield "tracking", redact(spec.tracking.uri) if spec.tracking.uri else "SQLite in the sweep's folder"
 
 
 def _budget(budget: BudgetSpec) -> Iterator[str]:

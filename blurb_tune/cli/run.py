@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import yaml
+from pydantic import ValidationError
 from rich.console import Console
 
 from blurb_tune.cli.live import open_view
@@ -32,6 +32,7 @@ from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.report.summary import summarise
 from blurb_tune.report.tables import write_all
 from blurb_tune.spec import SweepSpec, load_spec
+from blurb_tune.spec.source import read_source
 from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command, dashboard_url
@@ -160,8 +161,8 @@ def open_dashboard(paths: SweepPaths, host: str, port: int) -> None:
     """Serve MLflow's dashboard on the sweep's store until Ctrl-C. Raises BlurbTuneError when it cannot be served."""
     spec = spec_of(paths)
     uri, _ = tracking_target(paths, spec)
-    if spec.tracking.uri is not None and spec.tracking.uri.startswith("http"):
-        print(f"The runs are on the tracking server: {dashboard_url(paths, spec.tracking.uri)}")
+    if uri.startswith("http"):
+        print(f"The runs are on the tracking server: {dashboard_url(paths, uri)}")
         return
     command = dashboard_command(paths, uri, host, port)
     print(f"Dashboard: {dashboard_url(paths, f'http://{host}:{port}')}  (Ctrl-C ends it)", flush=True)
@@ -288,14 +289,15 @@ def _exit_code(record: SweepRecord) -> ExitCode:
 
 
 def spec_of(paths: SweepPaths) -> SweepSpec:
-    """The spec in a sweep's folder. Raises BlurbTuneError where it cannot be read."""
+    """The spec of a sweep that is there. Raises BlurbTuneError when the file is none."""
+    source = read_source(paths.spec)
+    source.data.pop("pruning", None)  # not asked for here, and an earlier version's has other settings
     try:
-        data = yaml.safe_load(paths.spec.read_text(encoding="utf-8"))
-        if isinstance(data, dict):  # not asked for here, and an earlier version's has other settings
-            data.pop("pruning", None)
-        return SweepSpec.model_validate(data)
-    except ValueError as error:
-        raise BlurbTuneError(f"{paths.spec}: this is not the spec of a sweep: {error}") from None
+        return SweepSpec.model_validate(source.data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        fault = source.problem(first["loc"], first["msg"])
+        raise BlurbTuneError(f"{fault.where}: this is not the spec of a sweep: {fault.what}") from None
 
 
 def program() -> str:

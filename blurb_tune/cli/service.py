@@ -19,6 +19,7 @@ from blurb_tune.cli.formatting import duration, score
 from blurb_tune.cli.plan import print_plan
 from blurb_tune.cli.run import program
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
+from blurb_tune.core.secrets import redact
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.service.changes import changes
 from blurb_tune.service.client import Service
@@ -240,15 +241,14 @@ def _follow(service: Service, sweep_id: str, job: str) -> ExitCode:
 
 
 def _say_submitted(submission: Submission, plan: Plan, place: str, *, as_json: bool) -> None:
+    tracking = plan.spec.tracking.uri and redact(plan.spec.tracking.uri)
     if as_json:
-        print(json.dumps(asdict(submission) | {"storage": place, "tracking": plan.spec.tracking.uri}, indent=2))
+        print(json.dumps(asdict(submission) | {"storage": place, "tracking": tracking}, indent=2))
         return
     name = program()
     print(f"submitted: {submission.id}")
-    if plan.spec.tracking.uri:
-        from blurb_tune.tracking.addresses import redact
-
-        print(f"MLflow:    {redact(plan.spec.tracking.uri)}")
+    if tracking:
+        print(f"MLflow:    {tracking}")
     print(f"next:      {name} status {submission.id}    {name} logs -f {submission.id}    {name} stop {submission.id}")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,23 @@ def fault_of_folder(folder: Path) -> str | None:
     except OSError as error:
         return f"nothing can be written to {there}: {error.strerror}"
     return None
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading. Raises OSError for a pipe or a device too, which may have no end, or nobody who writes."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(mode := os.fstat(handle).st_mode):
+        os.close(handle)
+        is_folder = stat.S_ISDIR(mode)
+        what = "Is a directory" if is_folder else "it is a pipe or a device, not a file"
+        raise OSError(errno.EISDIR if is_folder else errno.EINVAL, what, str(path))
+    return os.fdopen(handle, "rb")
+
+
+def read_file(path: Path) -> bytes:
+    """All of a file, as `open_file` opens it."""
+    with open_file(path) as file:
+        return file.read()
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:

@@ -102,6 +102,11 @@ class TrialConfig:
     halvings: int = 0
 
 
+def trial_name(configuration_id: str, seed: int, fold: int | None) -> str:
+    """The id of the trial that runs this replicate of a configuration."""
+    return f"{configuration_id}-s{seed}" + ("" if fold is None else f"-f{fold}")
+
+
 @dataclass(frozen=True)
 class Work:
     """What a slot takes up at a time: one configuration with one or more of its replicates, which begin together."""

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import ray
 from ray._private import services
+from ray.tune.execution import class_cache
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.spec.schema import SweepSpec
@@ -44,7 +45,7 @@ def ray_cluster(spec: SweepSpec) -> Iterator[None]:
     Raises InputError when the cluster cannot be reached.
     """
     _check_address(spec.cluster)
-    with _environment(), ExitStack() as stack:
+    with _environment(), _credentials_unsaid(), ExitStack() as stack:
         try:
             _connect(spec)
             stack.enter_context(_raylet_is_quiet())
@@ -65,6 +66,21 @@ def _environment() -> Iterator[None]:
     finally:
         for name in ours:
             os.environ.pop(name, None)
+
+
+@contextmanager
+def _credentials_unsaid() -> Iterator[None]:
+    """Tune would hand the driver's AWS keys to the actors in their runtime environment, which `ps` and Ray's logs show to all.
+
+    A local Ray has them from the driver's environment; the nodes of a cluster have their own.
+    """
+    passed_on = class_cache.ENV_VARS_TO_PROPAGATE
+    keys = {name for name in passed_on if name.startswith("AWS_")}
+    passed_on -= keys
+    try:
+        yield
+    finally:
+        passed_on |= keys
 
 
 def _connect(spec: SweepSpec) -> None:

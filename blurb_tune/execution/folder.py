@@ -13,14 +13,15 @@ import yaml
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import OF_THE_SERVICE, SweepPaths, fault_of_folder, whole_path, write_atomically
+from blurb_tune.core.secrets import redact
 from blurb_tune.core.seeds import confirmation_seeds
 from blurb_tune.core.storage import FolderStorage, is_object_store
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events, read_events
 from blurb_tune.preflight import Plan
+from blurb_tune.spec.source import read_source
 from blurb_tune.sweep.sweep import SweepFacts
 from blurb_tune.tasks.tables import SPLITS
-from blurb_tune.tracking.addresses import redact
 
 _MAY_GROW = {"seeds", "confirm", "budget", "search"}
 _PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "optuna", "mlflow-skinny", "numpy")
@@ -63,11 +64,11 @@ def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:
 
 def _difference(plan: Plan, paths: SweepPaths) -> str:
     try:
-        before = yaml.safe_load(paths.spec.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        before = read_source(paths.spec).data
+    except InputError:
         before = {}
     now = resolved(plan)
-    changed = [name for name in now if isinstance(before, dict) and before.get(name) != now[name]]
+    changed = [name for name in now if before.get(name) != now[name]]
     names = f"other values of {', '.join(changed)}" if changed else "the data differ"
     grow = ", or make it larger with `blurb-tune extend`" if changed and set(changed) <= _MAY_GROW else ""
     return f"{names}; name another --output, or none{grow}"

@@ -14,14 +14,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, TypeVar
+from typing import IO, BinaryIO, Self, TypeVar
 
 from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import open_file
 from blurb_tune.log.events import Event, from_line, to_line
 
 Listener = Callable[[Event], None]
 E = TypeVar("E", bound=Event)
 _MOST_FAULTS = 5
+MAX_LINE = 2**26
 _logger = logging.getLogger(__name__)
 
 
@@ -52,9 +54,11 @@ def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
 
     Raises BlurbTuneError, with file and line and how to go on, when a line that is not the last cannot be read.
     """
-    with path.open("rb") as file:
+    with _opened(path) as file:
         file.seek(start)
-        while raw := file.readline():
+        while raw := file.readline(MAX_LINE + 1):
+            if len(raw) > MAX_LINE:
+                raise damaged(path, file.tell() - len(raw), f"has more than {MAX_LINE:,} bytes")
             if not raw.endswith(b"\n"):
                 return
             try:
@@ -67,12 +71,27 @@ def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
             yield event, file.tell()
 
 
+def fold_events(path: Path, apply: Callable[[Event], None], start: int = 0) -> Iterator[int]:
+    """Apply the events from byte `start` on, one after the other; the offset behind each.
+
+    Raises BlurbTuneError as `read_events` does, and where `apply` says by a LookupError that an event cannot follow.
+    """
+    for event, end in read_events(path, start):
+        try:
+            apply(event)
+        except LookupError as error:
+            what = f"does not follow from those before it, of which some are missing, or stand twice: {error}"
+            raise damaged(path, start, what) from None
+        start = end
+        yield end
+
+
 def find_events(path: Path, kind: type[E]) -> list[E]:
     """The events of one kind, without reading the others; a line that cannot be read is left to `read_events`."""
     start = f'{{"kind": "{kind.kind}"'.encode()
     found = []
-    with path.open("rb") as file:
-        for raw in file:
+    with _opened(path) as file:
+        while raw := file.readline(MAX_LINE):
             if raw.startswith(start) and raw.endswith(b"\n"):
                 with suppress(ValueError):
                     event = from_line(raw.decode("utf-8"))
@@ -80,9 +99,16 @@ def find_events(path: Path, kind: type[E]) -> list[E]:
     return found
 
 
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return open_file(path)
+    except OSError as error:
+        raise BlurbTuneError(f"{path}: the event log cannot be read ({error.strerror})") from None
+
+
 def damaged(path: Path, offset: int, fault: str) -> BlurbTuneError:
     """The error of a log whose line at byte `offset` is not what was written, with its number and what to do."""
-    with path.open("rb") as file:
+    with _opened(path) as file:
         before = sum(file.readline().endswith(b"\n") for _ in iter(lambda: file.tell() < offset, False))
     log, copy = shlex.quote(str(path)), shlex.quote(f"{path}.damaged")
     remedy = (

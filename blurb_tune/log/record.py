@@ -13,7 +13,8 @@ from pathlib import Path
 
 from blurb_tune.core.trial import Cause, Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.log.event_log import damaged, read_events
+from blurb_tune.log.event_log import fold_events
+from blurb_tune.log.order import why_impossible
 from blurb_tune.results.groups import GroupResult, best_of, pareto_front
 from blurb_tune.stats.objectives import aggregate
 from blurb_tune.stats.stability import spread
@@ -181,18 +182,15 @@ class SweepRecord:
     @classmethod
     def read(cls, path: Path) -> SweepRecord:
         """The record of the log at `path`. Raises BlurbTuneError when the log is damaged before its last line."""
-        record, offset = cls(), 0
-        for event, end in read_events(path):
-            try:
-                record.apply(event)
-            except LookupError as error:
-                raise damaged(
-                    path, offset, f"does not follow from those before it, of which some are missing: {error}"
-                ) from None
-            offset = end
+        record = cls()
+        for _ in fold_events(path, record.apply):
+            pass
         return record
 
     def apply(self, event: ev.Event) -> None:
+        """Take one event in. Raises LookupError when it cannot follow from those before it, and takes nothing in then."""
+        if fault := why_impossible(self, event):
+            raise LookupError(fault)
         match event:
             case ev.SweepStarted():
                 self.started = event

@@ -13,6 +13,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.core.paths import read_file
 from blurb_tune.models.families import FAMILIES, family_of
 
 CONFIG = "config.json"
@@ -53,8 +54,8 @@ def read_shape(config: Path) -> Shape:
 
 def _read_config(config: Path) -> dict[str, Any]:
     try:
-        values = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        values = json.loads(read_file(config).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise BlurbTuneError(f"{config} cannot be read as JSON: {error}") from None
     return values if isinstance(values, dict) else {}
 
@@ -180,7 +181,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if not index.is_file():
         return []
     try:
-        values = json.loads(index.read_text(encoding="utf-8"))
+        values = json.loads(read_file(index).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BlurbTuneError(f"{index} is no index of weights: {error}") from None
     files = values.get("weight_map") if isinstance(values, dict) and isinstance(values.get("metadata"), dict) else None
@@ -188,6 +189,8 @@ def _weight_files(folder: Path) -> list[Path]:
         raise BlurbTuneError(
             f"{index} is no index of weights: expected metadata, and a weight_map that names the file of each tensor"
         )
+    if strangers := sorted(file for file in set(files.values()) if Path(file).name != file):
+        raise BlurbTuneError(f"{index} is no index of weights: expected files of its folder, but got {strangers[0]!r}")
     return [folder / file for file in sorted(set(files.values()))]
 
 

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,8 +18,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from blurb_tune.core.errors import InputError, Problem, did_you_mean
-from blurb_tune.core.paths import write_atomically
+from blurb_tune.core.errors import InputError, Problem, did_you_mean, visible
+from blurb_tune.core.paths import read_file, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration, Measurement, Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.results.trivial import TrivialLevel
@@ -84,7 +85,7 @@ def read_curves(path: Path) -> CurveSet:
     problems: list[Problem] = []
     about = _read_about(path.with_suffix(".json"), problems)
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise InputError([*problems, Problem(str(path), f"cannot be read: {error.strerror}")]) from None
     rows, told = [], len(problems)
@@ -102,7 +103,8 @@ def read_curves(path: Path) -> CurveSet:
         rows = []
     table = _Table(rows, problems)
     reference = about.get("reference")
-    if table.names and reference is not None and reference not in table.names:
+    reference = visible(reference) if isinstance(reference, str) else reference
+    if table.names and reference is not None and reference not in list(table.names):
         problems.append(
             Problem(str(path.with_suffix(".json")), f"reference {reference!r} is no configuration of the table"
                     f"{did_you_mean(str(reference), table.names)}")
@@ -114,7 +116,9 @@ def read_curves(path: Path) -> CurveSet:
     score = about["trivial_score"]
     level = TrivialLevel(score, about.get("noise_bound", score), about["trivial_loss"])
     configurations = {name: table.configuration(name, is_reference=name == reference) for name in table.runs}
-    return CurveSet(path.stem, about["metric"], level, reference, configurations, table.whole_runs(), table.has("seconds"))
+    return CurveSet(
+        path.stem, visible(about["metric"]), level, reference, configurations, table.whole_runs(), table.has("seconds")
+    )
 
 
 def write_curves(record: SweepRecord, table: Path) -> None:
@@ -170,11 +174,11 @@ def _near(name: str, columns: Iterable[str]) -> str:
 def _read_about(path: Path, problems: list[Problem]) -> dict[str, Any]:
     """What the numbers are; faults are added to `problems`."""
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(read_file(path).decode("utf-8"))
     except OSError as error:
         problems.append(Problem(str(path), f"cannot be read: {error.strerror}; expected an object with {', '.join(KEYS)}"))
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.append(Problem(str(path), f"this is no JSON: {error}"))
         return {}
     if not isinstance(about, dict):
@@ -185,14 +189,18 @@ def _read_about(path: Path, problems: list[Problem]) -> dict[str, Any]:
         value = about.get(key)
         if key not in about:
             problems.append(Problem(str(path), f"lacks {key!r}{_near(key, about)}"))
-        elif (
-            not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(float(value if key != "metric" else 0))
-        ):
+        elif not isinstance(value, kind) or isinstance(value, bool) or (key != "metric" and not _is_finite(value)):
             problems.append(Problem(str(path), f"{key}: expected {what}, but got {value!r}"))
     bound, score = about.get("noise_bound"), about.get("trivial_score")
-    if bound is not None and isinstance(score, int | float) and not (isinstance(bound, int | float) and bound >= score):
+    is_bound = isinstance(bound, int | float) and _is_finite(bound)
+    if bound is not None and isinstance(score, int | float) and not (is_bound and bound >= score):
         problems.append(Problem(str(path), f"noise_bound: expected a number from trivial_score on, but got {bound!r}"))
     return about
+
+
+def _is_finite(number: Any) -> bool:
+    """Also of a whole number, which can be larger than any float."""
+    return bool(abs(number) <= sys.float_info.max)
 
 
 class _Table:
@@ -231,7 +239,7 @@ class _Table:
         }
 
     def _add(self, place: str, row: Mapping[str, Any]) -> None:
-        name = str(row["configuration"] or "").strip()
+        name = visible(str(row["configuration"] or "").strip())
         if not name:
             self._problems.append(Problem(place, "configuration: expected a name"))
             return

@@ -14,6 +14,7 @@ import optuna
 from optuna.trial import TrialState
 
 from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.secrets import resolve
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Configuration
 from blurb_tune.search.combinations import Combinations, count_kinds, count_of_each, planned_configurations
@@ -52,7 +53,8 @@ class ConfigurationStudy:
         self._spec_space, self._blocks = spec.space, blocks
         self._max_failed_share = spec.max_failed_share
         self.planned = planned_configurations(spec.space, blocks, spec.search.sampler, spec.search.configurations)
-        self._study = _create_study(spec.tracking.study_url, study_name, _DIRECTIONS.get(spec.objective, ["maximize"]))
+        storage = spec.tracking.study_url and resolve(spec.tracking.study_url)
+        self._study = _create_study(storage, study_name, _DIRECTIONS.get(spec.objective, ["maximize"]))
         kinds = sum(count_kinds(spec.space, limit) for limit in blocks.values())
         self._turn, self._most_vanilla, self._vanilla = max(1, kinds), count_of_each(spec.space), Counter[str]()
         self._trials: dict[str, optuna.trial.Trial] = {}

@@ -164,13 +164,13 @@ def _security() -> Iterator[Finding]:
 
 def _tracking(uri: str) -> Iterator[Finding]:
     from blurb_tune.core.errors import BlurbTuneError
-    from blurb_tune.tracking.addresses import redact
+    from blurb_tune.core.secrets import redact, resolve
     from blurb_tune.tracking.server import check_server
 
-    if not uri.startswith("http"):
-        return
     try:
-        check_server(uri)
-        yield Finding("ok", f"MLflow answers at {redact(uri)}")
+        address = resolve(uri)
+        if address.startswith("http"):
+            check_server(address)
+            yield Finding("ok", f"MLflow answers at {redact(address)}")
     except BlurbTuneError as error:
         yield Finding("warning", str(error), "the sweep runs all the same, and delivers its runs when the server is back")

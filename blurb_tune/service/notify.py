@@ -9,6 +9,8 @@ from dataclasses import asdict
 
 import yaml
 
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.secrets import redact, resolve
 from blurb_tune.service.sweeps import PAYLOAD, End, KeptSweep
 
 _PATIENCE = 10.0
@@ -23,7 +25,7 @@ def notify(sweep: KeptSweep, end: End) -> None:
         return
     try:
         body = json.dumps(sweep.status() | {"end": asdict(end)}).encode()
-        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        request = urllib.request.Request(resolve(address), body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=_PATIENCE).close()
-    except (OSError, ValueError) as error:
-        print(f"nobody could be notified: {error}", flush=True)
+    except (OSError, ValueError, BlurbTuneError) as error:
+        print(f"nobody could be notified: {redact(str(error))}", flush=True)

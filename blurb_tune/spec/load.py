@@ -13,7 +13,7 @@ from typing_extensions import TypeAliasType
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.spec.dimensions import DIMENSION_TAGS
-from blurb_tune.spec.documents import shortened
+from blurb_tune.spec.documents import shortened, uncollected
 from blurb_tune.spec.pruning import PRUNERS
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.spec.source import Key, KeyPath, Source, dotted, read_source
@@ -67,6 +67,7 @@ class LoadedSpec:
         return InputError([*found[:_MOST_PROBLEMS], *rest])
 
 
+@uncollected()
 def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
     """Read and validate a spec with `key.path=value` overrides. Raises InputError when the file is no YAML mapping."""
     source = read_source(file, overrides)

@@ -18,6 +18,7 @@ MAX_NAME = 80
 MAX_SEEDS = 10_000
 MAX_CONFIRM = 1_000
 MAX_CROSSED = 100
+MAX_EARLIER = 100
 MAX_MODELS = 100
 MIN_GPU = 1e-4  # Ray counts in these
 _MOST_SHOWN = 10
@@ -165,6 +166,7 @@ class SearchSpec(SpecModel):
     seed: Annotated[int, Field(ge=0)] = Field(0, description="of the sampler and of the pruners' control group")
     warm_start: list[str] = Field(
         default_factory=list,
+        max_length=MAX_EARLIER,
         description="folders of earlier sweeps, relative to the spec, whose results the sampler begins with; they are no "
         "candidates themselves",
     )
@@ -219,7 +221,12 @@ class ResourcesSpec(SpecModel):
 class TrackingSpec(SpecModel):
     """Where the MLflow runs go."""
 
-    uri: str | None = Field(None, description="tracking server, http://host:port; null: an SQLite store in the sweep's folder")
+    uri: str | None = Field(
+        None,
+        description="tracking server, http://host:port; null: an SQLite store in the sweep's folder. `${NAME}`, here, in "
+        "`study_url` and in `notify`, for all or a part, is the value of that environment variable: so no password is in "
+        "the spec",
+    )
     experiment: str | None = Field(None, min_length=1, description="MLflow experiment; null: blurb-tune/<task>")
     study_url: str | None = Field(
         None, description="database that mirrors the Optuna study, for its dashboard; null: in memory, remade from the log"

@@ -11,14 +11,17 @@ from typing import Any
 import yaml
 
 from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.secrets import redact
 from blurb_tune.spec.documents import (
     MAX_BYTES,
+    MAX_DEPTH,
     Locate,
     compose,
     construct,
     is_beyond,
     is_number_read_as_text,
     shortened,
+    uncollected,
     yaml_number,
 )
 
@@ -62,6 +65,7 @@ def dotted(path: Sequence[Key]) -> str:
     return text
 
 
+@uncollected()
 def read_source(file: Path, overrides: Sequence[str] = ()) -> Source:
     """Read a spec and put in `key.path=value` overrides.
 
@@ -130,10 +134,13 @@ def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> Non
 
 def _put(source: Source, override: str) -> None:
     """Put one `path.to.key=value` into the data; the value is YAML."""
-    place = f"--set {override}"
+    place = f"--set {shortened(redact(override))}"
     name, equals, text = override.partition("=")
     if not equals or not all(name.split(".")):
         source.problems.append(Problem(place, "expected path.to.key=value"))
+        return
+    if name.count(".") >= MAX_DEPTH:
+        source.problems.append(Problem(place, f"expected a path of at most {MAX_DEPTH} keys"))
         return
     path: KeyPath = tuple(int(part) if re.fullmatch("[0-9]{1,9}", part) else part for part in name.split("."))
     noted = Source(source.file, {})

@@ -28,14 +28,18 @@ class ConfigurationPruning:
         self._study = _quiet_study(self._pruner) if self.is_on else None
         self._trials: dict[str, optuna.trial.Trial] = {}
         self._standing: dict[str, tuple[int, float]] = {}
+        self._ended: set[str] = set()
 
     @property
     def is_on(self) -> bool:
         return not isinstance(self._pruner, optuna.pruners.NopPruner)
 
     def report(self, configuration_id: str, replicates: int, objective: float) -> None:
-        """A configuration has one more replicate; `objective` is that of all it has."""
-        if self._study is None or math.isnan(objective):
+        """A configuration has one more replicate; `objective` is that of all it has.
+
+        One that had ended, and was reopened or has more to run in a larger plan, is judged no more, and keeps what it told.
+        """
+        if self._study is None or math.isnan(objective) or configuration_id in self._ended:
             return
         if configuration_id not in self._trials:
             self._trials[configuration_id] = self._study.ask()
@@ -44,7 +48,9 @@ class ConfigurationPruning:
 
     def judge(self, configuration_id: str) -> Decision:
         """Whether a configuration keeps up, as last reported."""
-        if configuration_id not in self._standing or not self._trials[configuration_id].should_prune():
+        if configuration_id in self._ended or configuration_id not in self._standing:
+            return Continue()
+        if not self._trials[configuration_id].should_prune():
             return Continue()
         replicates, objective = self._standing[configuration_id]
         reason = f"objective {objective:.4f} over {replicates} replicates does not keep up with the other configurations"
@@ -54,6 +60,7 @@ class ConfigurationPruning:
         """A configuration is through: the others are compared with it from now on."""
         if self._study is not None and configuration_id in self._trials and not math.isnan(objective):
             self._study.tell(self._trials[configuration_id], objective, skip_if_finished=True)
+            self._ended.add(configuration_id)
 
 
 def _quiet_study(pruner: optuna.pruners.BasePruner) -> optuna.Study:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from blurb_tune.core.secrets import redact
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import (
@@ -26,6 +27,7 @@ from blurb_tune.core.trial import (
     TrialConfig,
     TrialReport,
     Work,
+    trial_name,
 )
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
@@ -233,7 +235,7 @@ class Sweep:
 
     def tested(self, event: ev.Tested) -> None:
         """Take the result of a trial's model on the test split."""
-        self._log.append(event)
+        self._log.append(replace(event, error=redact(event.error)))
 
     def close(self, *, interrupted: bool, started: float) -> None:
         """Write down how this driver's work ended; `started` is its time.monotonic() at the beginning."""
@@ -542,7 +544,7 @@ class Sweep:
         cause: Cause = Cause.MACHINE,
         is_lost: bool = False,
     ) -> None:
-        by_machine = is_lost
+        by_machine, reason, error = is_lost, redact(reason), redact(error)
         if outcome is not Outcome.ERRORED:
             self._faults.none(worker)
         elif not is_lost:
@@ -682,7 +684,7 @@ class Sweep:
 
     def _trial(self, configuration_id: str, seed: int, fold: int | None, *, attempt: int) -> TrialConfig:
         configuration = self.record.configurations[configuration_id].configuration
-        trial_id = f"{configuration_id}-s{seed}" + ("" if fold is None else f"-f{fold}")
+        trial_id = trial_name(configuration_id, seed, fold)
         return TrialConfig(trial_id, configuration_id, configuration, seed, attempt, fold)
 
 

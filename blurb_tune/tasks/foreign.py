@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.paths import read_file
 from blurb_tune.tasks.catalogue import BLURB
 from blurb_tune.tasks.cells import typed
 from blurb_tune.tasks.examples import Row
@@ -125,7 +126,7 @@ def _refuse_twins(found: Sequence[DataSet]) -> None:
 
 def _read(task: Task, file: Path) -> Iterator[Row | Problem]:
     try:
-        content = file.read_bytes()
+        content = read_file(file)
     except OSError as error:
         return iter([Problem(str(file), f"cannot be read: {error.strerror}")])
     is_table = file.suffix.lower() in FORMATS

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.core.paths import read_file
 from blurb_tune.tasks import demo, hub
 from blurb_tune.tasks.examples import NamedProblem, Row, is_list
 from blurb_tune.tasks.readers import read_json_lines, read_table
@@ -69,7 +70,7 @@ class FileTables:
     def read(self, split: Split) -> tuple[list[Row | Problem], str]:
         file = self.files[split]
         try:
-            content = file.read_bytes()
+            content = read_file(file)
         except OSError as error:
             return [self._named(split, f"cannot be read: {error.strerror}")], ""
         return list(read_table(content, file)), hashlib.sha256(content).hexdigest()

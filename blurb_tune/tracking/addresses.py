@@ -10,23 +10,21 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.secrets import HIDDEN, VARIABLES, redact, resolve
 
-_USERINFO = re.compile(r"(?<=://)[^\s'\"<>]*@")
-_QUERY_SECRET = re.compile(r"(?i)\b([\w-]*(?:password|passwd|token|secret|api_?key)[\w-]*)=[^&\s'\"<>]+")
-_SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
-_HIDDEN = "***"
 _SQLITE = "sqlite:///"
 
 
 def tracking_uri(paths: SweepPaths, configured: str | None) -> str:
-    """The URI that the spec names, or that of the SQLite store in the sweep's folder.
+    """The URI that the spec names, variables filled in, or that of the SQLite store in the sweep's folder.
 
-    Raises BlurbTuneError when that folder's name cannot stand in a URI: SQLAlchemy and MLflow disagree on how to escape it.
+    Raises BlurbTuneError when a variable is not set, or that folder's name cannot stand in a URI: SQLAlchemy and MLflow
+    disagree on how to escape it.
     """
     store = paths.mlflow_store.resolve()
     if configured is None and {"%", "?"} & set(str(store)):
         raise BlurbTuneError(f"{store}: MLflow opens no store in a folder with '%' or '?' in its name; use another folder")
-    return configured or f"{_SQLITE}{store}"
+    return resolve(configured) if configured else f"{_SQLITE}{store}"
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -37,11 +35,6 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(name)
 
 
-def redact(uri: str) -> str:
-    """`uri` without user names, passwords and tokens, fit for a log; works on a text with URIs in it as well."""
-    return _QUERY_SECRET.sub(rf"\1={_HIDDEN}", _USERINFO.sub(f"{_HIDDEN}@", uri))
-
-
 def redact_error(error: BaseException, uri: str) -> str:
     """What `error` says, in one line, without the secrets of `uri` and of MLflow's environment variables.
 
@@ -49,7 +42,7 @@ def redact_error(error: BaseException, uri: str) -> str:
     """
     text = " ".join(str(error).split()) or type(error).__name__
     for secret in sorted(_secrets(uri), key=len, reverse=True):
-        text = text.replace(secret, _HIDDEN)
+        text = text.replace(secret, HIDDEN)
     return redact(text)
 
 
@@ -81,7 +74,7 @@ def _userinfo(uri: str) -> str:
 
 
 def _secrets(uri: str) -> set[str]:
-    found = {os.environ.get(name, "") for name in _SECRET_VARIABLES} | {_userinfo(uri).partition(":")[2]}
+    found = {os.environ.get(name, "") for name in VARIABLES} | {_userinfo(uri).partition(":")[2]}
     login = credentials(uri)
     if login is not None:
         found |= {login[1], basic_token(*login)}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.log import events as ev
-from blurb_tune.log.event_log import read_events
+from blurb_tune.log.event_log import fold_events, read_events
 from blurb_tune.tracking.updates import RunBuilder, RunUpdate
 
 _PIECE = 2000  # events between two bookmarks: many whole trials, and little to do again after a crash
@@ -32,10 +32,8 @@ class Backlog:
         Raises BlurbTuneError when the log is damaged.
         """
         self.rewind()
-        for event, end in read_events(self._log):
-            if end > offset:
-                break
-            self._builder.apply(event)
+        events = fold_events(self._log, self._builder.apply)
+        while self._read_to < offset and (end := next(events, None)) is not None:
             self._read_to = end
         if self._read_to != offset:
             self.rewind()
@@ -92,8 +90,7 @@ class Backlog:
         return event.sweep_id
 
     def _read(self) -> None:
-        for count, (event, end) in enumerate(read_events(self._log, self._read_to), start=1):
-            self._builder.apply(event)
+        for count, end in enumerate(fold_events(self._log, self._builder.apply, self._read_to), start=1):
             self._read_to = end
             if count == _PIECE:
                 return

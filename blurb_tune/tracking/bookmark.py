@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
-from blurb_tune.core.paths import write_atomically
+from blurb_tune.core.paths import read_file, write_atomically
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,11 @@ class Bookmark:
     def load(cls, path: Path) -> Self | None:
         """The bookmark at `path`, None where there is none that can be read: what it says can be found out again."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(read_file(path))
             mark = cls(**{f.name: data[f.name] for f in fields(cls)})
-            return mark if isinstance(mark.offset, int) and isinstance(mark.files, dict) else None
-        except (OSError, ValueError, KeyError, TypeError):
+            texts = (mark.uri, mark.experiment, mark.sweep_id, mark.experiment_id, *mark.files.values())
+            return mark if type(mark.offset) is int and all(isinstance(text, str) for text in texts) else None
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None
 
     def is_for(self, other: Bookmark, sweep_id: str) -> bool:

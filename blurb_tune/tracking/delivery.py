@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking.addresses import redact, redact_error, sqlite_file
+from blurb_tune.core.secrets import redact
+from blurb_tune.tracking.addresses import redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.sqlite import ensure_store

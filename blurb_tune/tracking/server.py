@@ -15,8 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking.addresses import basic_token, credentials, page_address, redact, redact_error, sqlite_file
+from blurb_tune.core.paths import SweepPaths, read_file
+from blurb_tune.core.secrets import redact
+from blurb_tune.tracking.addresses import basic_token, credentials, page_address, redact_error, sqlite_file
 
 _TIMEOUT = 3.0
 _PROBE = "/api/2.0/mlflow/experiments/search?max_results=1"
@@ -74,8 +75,10 @@ def dashboard_url(paths: SweepPaths, base: str) -> str:
     """The address of the sweep's runs in the dashboard at `base`; that of all experiments while nothing was delivered."""
     page = page_address(base)
     try:
-        experiment = str(json.loads(paths.delivered.read_text(encoding="utf-8"))["experiment_id"])
-    except (OSError, ValueError, KeyError, TypeError):
+        experiment = str(json.loads(read_file(paths.delivered))["experiment_id"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        experiment = ""
+    if not experiment.isalnum():
         return f"{page}/#/experiments"
     return f"{page}/#/experiments/{experiment}/runs?workflowType=machine_learning"
 

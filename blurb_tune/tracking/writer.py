@@ -8,8 +8,8 @@ import threading
 import time
 
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.secrets import redact
 from blurb_tune.log.events import Event
-from blurb_tune.tracking.addresses import redact
 from blurb_tune.tracking.delivery import Deliverer, Delivery
 
 _POLL = 1.0

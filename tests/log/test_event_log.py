@@ -18,7 +18,7 @@ def paths(tmp_path: Path) -> SweepPaths:
 
 def fill(paths: SweepPaths, count: int) -> list[ev.Event]:
     events: list[ev.Event] = [
-        ev.TrialStarted(trial=f"t{index}", configuration="c000", seed=index, attempt=1) for index in range(count)
+        ev.TrialStarted(trial=f"c000-s{index}", configuration="c000", seed=index, attempt=1) for index in range(count)
     ]
     with EventLog(paths.events, paths.lock) as log:
         for event in events:
@@ -117,7 +117,7 @@ def test_an_observer_that_fails_stops_nothing_and_is_dropped_after_several_fault
         log.observe(broken)
         log.observe(lambda event: called.append("sound"))
         for index in range(8):
-            log.append(ev.TrialStarted(trial=f"t{index}", configuration="c000", seed=index, attempt=1))
+            log.append(ev.TrialStarted(trial=f"c000-s{index}", configuration="c000", seed=index, attempt=1))
     assert called.count("sound") == 8
     assert called.count("broken") == 5
     assert [record.message.split(" and ")[-1] for record in caplog.records] == [
@@ -132,4 +132,4 @@ def test_a_follower_that_fails_is_heard(paths: SweepPaths) -> None:
     with EventLog(paths.events, paths.lock) as log:
         log.follow(broken)
         with pytest.raises(RuntimeError, match="differ"):
-            log.append(ev.TrialStarted(trial="t", configuration="c000", seed=0, attempt=1))
+            log.append(ev.TrialStarted(trial="c000-s0", configuration="c000", seed=0, attempt=1))

@@ -12,15 +12,16 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.events import from_line, to_line
 
 NUMBERS = st.floats(allow_nan=False)
+PRINTABLE = st.characters(exclude_categories=("Cc", "Cs"))
 
 
 @st.composite
 def measured(draw: st.DrawFn) -> ev.Measured:
     names = ("epoch", "dev_score", "dev_loss", "train_loss", "grad_norm", "prediction_spread", "learning_rate")
-    values = {name: draw(NUMBERS) for name in names}
-    extra = draw(st.dictionaries(st.text(min_size=1), NUMBERS, max_size=3))
+    values = {name: draw(NUMBERS) for name in names} | {"dev_score": draw(st.floats(allow_nan=False, allow_infinity=False))}
+    extra = draw(st.dictionaries(st.text(PRINTABLE, min_size=1), NUMBERS, max_size=3))
     measurement = Measurement(step=draw(st.integers(0, 10**9)), **values, train_seconds=1.0, eval_seconds=2.0, extra=extra)
-    return ev.Measured(trial=draw(st.text()), measurement=measurement, time=draw(st.floats(0, 1e10)))
+    return ev.Measured(trial=draw(st.text(PRINTABLE)), measurement=measurement, time=draw(st.floats(0, 1e10)))
 
 
 @given(measured())

@@ -36,6 +36,26 @@ def problems(file: Path) -> list[str]:
     return [str(problem).replace(str(file.parent) + "/", "") for problem in raised.value.problems]
 
 
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        ("[" * 100_000, "this is no JSON: maximum recursion depth"),
+        (ABOUT | {"reference": {"a": 1}}, "reference {'a': 1} is no configuration of the table"),
+        (ABOUT | {"trivial_loss": 10**400}, "trivial_loss: expected a number, but got 1000"),
+        (ABOUT | {"noise_bound": 10**400}, "noise_bound: expected a number from trivial_score on"),
+        (ABOUT | {"metric": ["pearson"]}, "metric: expected text, but got ['pearson']"),
+    ],
+)
+def test_what_the_numbers_cannot_be_is_told(tmp_path: Path, about: Any, expected: str) -> None:
+    assert any(problem.startswith("c.json: ") and expected in problem for problem in problems(write(tmp_path, about=about)))
+
+
+def test_a_name_that_a_terminal_would_obey_is_written_out(tmp_path: Path) -> None:
+    rows = [row.replace("a,", "\x1b[2J,", 1) for row in ROWS]
+    curves = read_curves(write(tmp_path, rows, about=ABOUT | {"reference": "\x1b[2J", "metric": "\x07"}))
+    assert (set(curves.runs), curves.reference, curves.metric) == ({r"\x1b[2J", "b"}, r"\x1b[2J", r"\x07")
+
+
 def test_curves_are_read_with_how_each_run_ended(tmp_path: Path) -> None:
     curves = read_curves(write(tmp_path))
     assert (curves.name, curves.metric, curves.reference, curves.seeds) == ("c", "pearson", "a", (0,))

@@ -85,7 +85,7 @@ def test_the_label_says_how_the_rows_are_ordered(tmp_path: Path) -> None:
 def test_in_a_cross_validation_the_line_of_the_trivial_predictor_is_no_fold_s(tmp_path: Path) -> None:
     for folds in (0, 3):
         sweep = SweepWriter(seeds=(0,), configurations=1, folds=folds)
-        sweep.trial(sweep.configuration("c0"), 0, [0.1], Outcome.COLLAPSED)
+        sweep.trial(sweep.configuration("c0"), 0, [0.1], Outcome.COLLAPSED, fold=0 if folds else None)
         words = words_of(sweep.record, tmp_path)
         assert ("trivial predictor on all data (a run must beat its fold's)" in words) == (folds > 0)
 

@@ -40,8 +40,7 @@ scalars = st.one_of(
     st.integers(-(2**62), 2**62),
     st.floats(allow_nan=False),
     st.dates(),
-    # A next line (U+0085) is written bare, and read as a blank, by PyYAML itself.
-    st.text(st.characters(codec="utf-8", exclude_characters="\0\x85"), max_size=20),
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)) | st.sampled_from("\t\n"), max_size=20),
 )
 plain = st.recursive(
     scalars,
@@ -130,7 +129,13 @@ LIMITS = {
     "a long text": ("a: b\nb: " + "x" * 500_000, "s.yaml:2: a text has at most 10,000 characters, but this has 500,000"),
     "a long number": ("a: b\nb: " + "9" * 500_000, "s.yaml:2: a text has at most 10,000 characters"),
     "a long key": ("x" * 900 + "x: 1\n? " + "y" * 500_000, "s.yaml:2: a text has at most 10,000 characters"),
-    "what no file is called": ('a:\n- "b\\0c"', "s.yaml:2: a text cannot hold the character \\0"),
+    "what no file is called": ('a:\n- "b\\0c"', "s.yaml:2: a text cannot hold the control character \\x00"),
+    "what a terminal obeys": ('a:\n- "\\e[2J"', "s.yaml:2: a text cannot hold the control character \\x1b"),
+    "a key that a terminal obeys": ('a: 1\n"\\x9b2J": 2', "s.yaml:2: a text cannot hold the control character \\x9b"),
+    "half a character": ("a: 1\nb: \udc80", "s.yaml:2: this is not valid YAML: \\udc80 is no character"),
+    "a truth that is none": ("a: !!bool maybe", "s.yaml:1: this is not valid YAML: cannot read 'maybe' as a bool"),
+    "a number of no digits": ("a: !!int ''", "s.yaml:1: this is not valid YAML: cannot read '' as a int"),
+    "many keys": ("".join(f"k{key}: 1\n" for key in range(1_001)), "s.yaml:1: a mapping has at most 1,000 keys"),
     "two documents": ("a: 1\n---\nb: 1\n", "s.yaml:2: a second document begins here; expected one"),
     "an open list": ("a: 1\nb: [1,\n", "not valid YAML: did not find expected node content while parsing a flow"),
     "a wrong character": ("a: 1\nb: \x01\n", "s.yaml:2: this is not valid YAML: control characters are not allowed"),

@@ -238,6 +238,12 @@ def test_overrides_replace_what_the_file_says(tmp_path: Path) -> None:
         ("space.strategy.²=vanilla", "there is no place 'space.strategy.²' to set"),
         ("space.strategy.99999999999999999999=vanilla", "there is no place 'space.strategy.99999999999999999999' to set"),
         ("space.null=1", "--set space.null=1: unknown key 'space.null'"),
+        ("a." * 5_000 + "b=1", "expected a path of at most 20 keys"),
+        ("x" * 100_000 + "=1", "unknown key 'xxx"),
+        ("name=\udcff", "this is not valid YAML: \\udcff is no character"),
+        ("name=\x1b[2J", "this is not valid YAML: control characters are not allowed"),
+        ('name="\\e[2J"', "a text cannot hold the control character \\x1b"),
+        ("tracking.uri=[http://me:pw@host/]", "--set tracking.uri=[http://***@host/]: tracking.uri: expected text, but got"),
     ],
 )
 def test_a_faulty_override_is_told_as_such(tmp_path: Path, override: str, expected: str) -> None:

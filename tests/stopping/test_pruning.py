@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 import pytest
 
-from blurb_tune.core.trial import Outcome, Prune
+from blurb_tune.core.trial import Continue, Outcome, Prune
 from blurb_tune.spec.pruning import MOST_COMPARED, PRUNERS, PruningSpec
 from blurb_tune.stopping.pruning import ConfigurationPruning
 
@@ -113,6 +113,17 @@ def test_what_has_reported_last_is_compared_whatever_its_age() -> None:
             if replicates == 4:
                 assert isinstance(pruning.judge(name), Prune) is (name == names[9])
                 pruning.end(name, 0.5)
+
+
+def test_a_configuration_that_goes_on_after_its_end_is_judged_no_more() -> None:
+    """As one that was reopened, or has more seeds in a larger plan."""
+    pruning = ConfigurationPruning(PruningSpec.model_validate({"pruner": {"kind": "median", **EARLY}}).pruner)
+    for name, objective in (("c000", 0.9), ("c001", 0.9), ("c002", 0.1)):
+        pruning.report(name, 1, objective)
+        pruning.end(name, objective)
+    pruning.report("c002", 2, 0.1)
+    assert pruning.judge("c002") == Continue()
+    pruning.end("c002", 0.1)
 
 
 def test_an_objective_that_is_undefined_is_not_compared() -> None:

@@ -231,3 +231,13 @@ def test_the_dashboard_url_leads_to_the_experiment(tmp_path: Path) -> None:
         dashboard_url(paths, "http://me:pw@host:5000/")
         == "http://host:5000/#/experiments/7/runs?workflowType=machine_learning"
     )
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[" * 100_000, "null", "[]", "7", '{"experiment_id": "../x"}', '{"experiment_id": "\\u001b"}', "\0", "1" * 5000],
+)
+def test_a_bookmark_that_nobody_wrote_leads_to_all_experiments(tmp_path: Path, content: str) -> None:
+    paths = SweepPaths(tmp_path)
+    paths.delivered.write_text(content)
+    assert dashboard_url(paths, "http://host:5000/") == "http://host:5000/#/experiments"
