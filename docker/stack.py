@@ -4,12 +4,14 @@
     python docker/stack.py                                           # until Ctrl-C; prints the environment of clients
     python docker/stack.py -- blurb-tune submit sweeps/quickstart.yaml --wait
 
-The same commands with the same environment and health checks, in the same order, as processes of this machine: service names become
-127.0.0.1, each exposed port a free one, volumes folders. What an image would bring is taken from this machine: PostgreSQL and Caddy
-(Debian's packages; without Caddy there is no proxy) and, for S3, moto's server, which keeps everything in memory and knows no passwords.
+The same commands with the same environment and health checks, in the same order, as processes of this machine: service names
+become 127.0.0.1, each exposed port a free one, volumes folders. What an image would bring is taken from this machine:
+PostgreSQL and Caddy (Debian's packages; without Caddy there is no proxy) and, for S3, moto's server, which keeps everything
+in memory and knows no passwords.
 
-A command after `--` runs with the clients' environment, and its exit code is this script's. Without one that environment is printed as
-lines NAME=VALUE once all services are healthy, and standard output is closed. At the end everything is stopped, and its files are gone.
+A command after `--` runs with the clients' environment, and its exit code is this script's. Without one that environment is
+printed as lines NAME=VALUE once all services are healthy, and standard output is closed. At the end everything is stopped, and
+its files are gone.
 """
 
 from __future__ import annotations
@@ -152,8 +154,8 @@ class Stack:
         }
 
     def _service(self, name: str, settings: dict[str, Any]) -> Service:
-        volumes = {inside: self._volume(name, outside) for outside, inside, *_ in (v.split(":") for v in settings["volumes"])} \
-            if "volumes" in settings else {}
+        mounts = [entry.split(":") for entry in settings.get("volumes", [])]
+        volumes = {inside: self._volume(name, outside) for outside, inside, *_ in mounts}
 
         def local(text: object) -> str:
             here = self._local(name, str(text))
@@ -206,7 +208,7 @@ class Stack:
         return copy
 
     def _prepare_postgres(self, service: Service) -> None:
-        """What the image does at its first start. As root everything runs as user postgres: the server refuses to run as root."""
+        """What the image does at its first start; as user postgres where we are root, which the server refuses to be."""
         binaries = shutil.which("initdb") or max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
         if binaries is None:
             raise StackError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
@@ -229,7 +231,8 @@ class Stack:
             [binaries / "postgres", "--single", "-D", data, "postgres"], input=f"CREATE DATABASE {user}\n".encode(), **once
         )
         password.unlink()
-        service.command += ["-D", str(data), "-k", str(data), "-h", "127.0.0.1"]
+        # -F: nothing has to be safe on disk that is deleted at the end.
+        service.command += ["-D", str(data), "-k", str(data), "-h", "127.0.0.1", "-F"]
 
     def _leave_out(self) -> None:
         """Services whose program is not on this machine; only those that no other needs."""
@@ -251,7 +254,9 @@ class Stack:
             try:
                 waiting = [service for service in waiting if service.process is None or not service.check()]
                 if time.monotonic() > deadline:
-                    raise StackError(f"not healthy after {START_SECONDS:.0f} s: {', '.join(service.name for service in waiting)}")
+                    raise StackError(
+                        f"not healthy after {START_SECONDS:.0f} s: {', '.join(service.name for service in waiting)}"
+                    )
             except StackError as error:
                 logs = [f"--- {service.name}\n{self._tail(service)}" for service in waiting if service.process]
                 raise StackError("\n".join([str(error), *logs])) from None
@@ -286,7 +291,7 @@ def main(arguments: list[str]) -> int:
     # Processes whose parent ends become our children, so that none is forgotten at the end.
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    folder = Path(tempfile.mkdtemp(prefix="blurb-tune-"))
+    folder = Path(tempfile.mkdtemp(prefix="blurb-stack-"))
     folder.chmod(0o711)
     stack = None
     try:

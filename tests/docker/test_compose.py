@@ -28,7 +28,7 @@ PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-[\w-]+)?")
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml"])
 def test_compose_files_follow_the_specification(name: str) -> None:
     require(SCHEMA.is_file(), f"the schema of Compose ({SCHEMA})")
-    jsonschema.validate(yaml.safe_load((DOCKER / name).read_text()), json.loads(SCHEMA.read_text()))
+    jsonschema.Draft7Validator(json.loads(SCHEMA.read_text())).validate(yaml.safe_load((DOCKER / name).read_text()))
 
 
 def test_the_example_has_every_variable_of_the_compose_file_and_no_secret() -> None:

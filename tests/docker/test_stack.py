@@ -28,7 +28,9 @@ def stack() -> Iterator[dict[str, str]]:
     """The environment of clients. At the end of the module, the processes and files that the stack has left are looked for."""
     with running_stack() as (process, client):
         started = process.children(recursive=True)
-        folder = next(Path(line.split("-D ")[1].split()[0]).parent for line in map(" ".join, _commands(started)) if "-D " in line)
+        folder = next(
+            Path(line.split("-D ")[1].split()[0]).parent for line in map(" ".join, _commands(started)) if "-D " in line
+        )
         yield client
     left = [found for found in started if found.is_running() and found.status() != psutil.STATUS_ZOMBIE]
     assert len(started) > 15
@@ -80,9 +82,15 @@ def test_ray_wants_its_token(stack: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "path", "expected"), [("ray", "/api/jobs/", 401), ("mlflow", "/health", 200), ("mlflow", "/", 401), ("s3", "/", 200)]
+    ("host", "path", "status", "text"),
+    [
+        ("ray", "/api/jobs/", 401, "Missing authentication token"),
+        ("mlflow", "/health", 200, "OK"),
+        ("mlflow", "/", 401, "You are not authenticated"),
+        ("s3", "/", 404, "NoSuchBucket"),  # moto takes the first word of the host for a bucket
+    ],
 )
-def test_the_proxy_speaks_tls_for_each_of_them(stack: dict[str, str], host: str, path: str, expected: int) -> None:
+def test_the_proxy_speaks_tls_for_each_of_them(stack: dict[str, str], host: str, path: str, status: int, text: str) -> None:
     require(shutil.which("caddy") is not None, "Caddy")
     address, port = stack["HTTPS_ADDRESS"].split(":")
     context = ssl.create_default_context()
@@ -92,7 +100,9 @@ def test_the_proxy_speaks_tls_for_each_of_them(stack: dict[str, str], host: str,
     connection.sock = context.wrap_socket(socket.create_connection((address, int(port))), server_hostname=name)
     with closing(connection):
         connection.request("GET", path)
-        assert connection.getresponse().status == expected
+        answer = connection.getresponse()
+        assert answer.status == status
+        assert text in answer.read().decode()
 
 
 def test_no_secret_is_on_a_command_line(stack: dict[str, str]) -> None:
