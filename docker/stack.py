@@ -228,7 +228,9 @@ class Stack:
         options = ["--username", user, "--auth", "scram-sha-256", "--pwfile", password, "--no-sync", "--locale", "C.UTF-8"]
         subprocess.run([binaries / "initdb", "--pgdata", data, *options], **once)
         subprocess.run(
-            [binaries / "postgres", "--single", "-D", data, "postgres"], input=f"CREATE DATABASE {user}\n".encode(), **once
+            [binaries / "postgres", "--single", "-c", "log_min_messages=fatal", "-D", data, "postgres"],
+            input=f"CREATE DATABASE {user}\n".encode(),
+            **once,
         )
         password.unlink()
         # -F: nothing has to be safe on disk that is deleted at the end.
@@ -263,14 +265,19 @@ class Stack:
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Stop the services, the last one first, as docker does: SIGTERM, then SIGKILL to whatever is left."""
-        for service in reversed(self.services.values()):
-            if service.process is not None:
+        """Stop the services as docker does, each before those that it needs: SIGTERM, then SIGKILL to whatever is left."""
+        running = [service for service in self.services.values() if service.process is not None]
+        while running:
+            needed = {name for service in running for name in service.needs}
+            wave = [service for service in running if service.name not in needed]
+            for service in wave:
                 service.process.terminate()
+            for service in wave:
                 try:
                     service.process.wait(STOP_SECONDS)
                 except subprocess.TimeoutExpired:
                     print(f"stack: {service.name} did not stop within {STOP_SECONDS:.0f} s", file=sys.stderr)
+            running = [service for service in running if service not in wave]
         while rest := psutil.Process().children(recursive=True):
             for process in rest:
                 process.kill()
