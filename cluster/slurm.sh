@@ -13,11 +13,10 @@
 #
 # Three minutes before the time is up, or when the job is preempted, SLURM sends SIGTERM. The driver then ends resumably (exit code
 # 130) and the job is queued again; it goes on from the sweep's log. Any other exit code is the job's.
-# BLURB_TUNE_HOME (this folder otherwise) has to lie on a file system that all nodes share, the environment as well.
+# BLURB_TUNE_STORAGE (`sweeps` in this folder otherwise) and the environment lie on a file system that all nodes share.
 set -euo pipefail
 spec=$1
-home=${BLURB_TUNE_HOME:-$PWD}
-folder=$home/runs/slurm-$(basename "$spec" .yaml)
+storage=${BLURB_TUNE_STORAGE:-$PWD/sweeps}
 
 # Ray's token: nobody else on these machines may run code in this job. It is new for every start, and only in the environment.
 RAY_AUTH_TOKEN=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
@@ -58,7 +57,7 @@ until [ "$(ray status --address "$head:$port" 2> /dev/null | grep -c '^ *1 node_
     sleep 1
 done
 
-blurb-tune run "$spec" --output "$folder" --set "cluster=$head:$port" --set "weights=$home/weights" "${@:2}" &
+blurb-tune run "$spec" --set "cluster=$head:$port" --set "storage=$storage" "${@:2}" &
 driver=$!
 wait $driver && code=0 || code=$?
 while kill -0 $driver 2> /dev/null; do  # a signal ends `wait` before the driver has ended

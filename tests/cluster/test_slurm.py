@@ -60,10 +60,12 @@ def _requeued(folder: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def _wait_for(job: subprocess.Popen[bytes], file: Path, text: str = "") -> None:
-    while not (file.exists() and text in file.read_text()):
-        assert job.poll() is None, "the job has ended"
+def _wait_for(job: subprocess.Popen[bytes], folder: Path, pattern: str, text: str = "") -> Path:
+    """The file of that pattern, once it has the text."""
+    while not (found := [file for file in folder.glob(pattern) if text in file.read_text()]):
+        assert job.poll() is None, (folder / "job.log").read_text()
         time.sleep(0.1)
+    return found[0]
 
 
 def _still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
@@ -74,9 +76,8 @@ def _still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
 @pytest.mark.ray
 def test_a_job_whose_time_is_up_ends_resumably_and_is_queued_again(tmp_path: Path) -> None:
     write_spec(tmp_path, seeds=40, space={"epochs": 30})
-    events = tmp_path / "runs" / "slurm-small" / "events.jsonl"
     with running_job(tmp_path, SLURM | DRIVER) as job:
-        _wait_for(job, events, '"measured"')
+        events = _wait_for(job, tmp_path, "sweeps/small-*/events.jsonl", '"measured"')
         started = psutil.Process(job.pid).children(recursive=True)
         assert sum(process.name() == "raylet" for process in started) == 2
         job.send_signal(signal.SIGTERM)  # to the script alone, as `--signal=B:` does
@@ -89,7 +90,7 @@ def test_a_job_whose_time_is_up_ends_resumably_and_is_queued_again(tmp_path: Pat
 
 def test_a_job_that_is_interrupted_before_its_driver_runs_is_queued_again(tmp_path: Path) -> None:
     with running_job(tmp_path, SLURM | RAY | {"ray": RAY["ray"].replace("one two", "one")}) as job:
-        _wait_for(job, tmp_path / "started")
+        _wait_for(job, tmp_path, "started")
         started = psutil.Process(job.pid).children(recursive=True)
         job.send_signal(signal.SIGTERM)
         assert job.wait() == 130
