@@ -129,7 +129,7 @@ class Stack:
     client: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("logs", "home", "ray"):
+        for name in ("logs", "home"):
             (self.folder / name).mkdir()
         subprocess.run([HERE / "secrets.sh", self.folder / ".env"], check=True)
         env = read_env((self.folder / ".env").read_text())
@@ -173,14 +173,17 @@ class Stack:
                 "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
                 "HOME": str(self.folder / "home"),
                 "LANG": "C.UTF-8",
-                "RAY_TMPDIR": str(self.folder / "ray"),
+                "RAY_TMPDIR": str(self.folder / name),
             }
             | {key: local(value) for key, value in settings.get("environment", {}).items()},
             health=[local(part) for part in settings["healthcheck"]["test"][1:]],
             port=int(next(iter(self._ports[name].values()))),
             needs=list(settings.get("depends_on", {})),
         )
-        if name == "postgres":
+        if service.command[:2] == ["ray", "start"]:
+            # A node takes the head's folder otherwise, and two nodes in one folder delete each other's working directories.
+            service.command += ["--temp-dir", str(self.folder / name)]
+        elif name == "postgres":
             self._prepare_postgres(service)
         elif name == "s3":
             service.command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(service.port)]
