@@ -39,5 +39,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV), once; this takes a few minutes"
-	$(PIP) --editable '.[demo,dev]'
+	$(PIP) --editable '.[cluster,demo,dev]'
 	@touch $@
