@@ -17,6 +17,7 @@ from blurb_tune.tracking.addresses import redact, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.sqlite import ensure_store
+from blurb_tune.tracking.updates import RefusedError, RunUpdate, identity
 
 if TYPE_CHECKING:
     from blurb_tune.tracking.store import Store
@@ -54,37 +55,44 @@ class Deliverer:
         self._backlog = Backlog(paths.events)
         self._mark = Bookmark(redact(uri), experiment)
         self._warnings: tuple[str, ...] = ()
+        self._losses: list[str] = []
         self._lock: IO[bytes] | None = None
         self._store: Store | None = None
         self._had_failures = False
+        self._refused: dict[tuple[str | None, int], str] = {}
 
     @property
     def offset(self) -> int:
         """Bytes of the log that MLflow has for certain."""
         return self._backlog.offset
 
-    def attempt(self, give_up: Callable[[], bool] = lambda: False, is_last: bool = False) -> bool:
+    def attempt(self, give_up: Callable[[], bool] = lambda: False, is_last: bool = False, patience: float = 0.0) -> bool:
         """Deliver all that the log holds, and the sweep's files as well if this `is_last`. Never raises.
 
-        Returns whether everything arrived. Where it did not, because of a failure or because `give_up` said so, `error`
+        patience: runs that began so few seconds ago wait for a later call, unless they have ended or this `is_last`.
+
+        Returns whether everything else arrived. Where it did not, because of a failure or because `give_up` said so, `error`
         says why and `pause` how many seconds to leave the server alone.
         """
         try:
             self._take_lock()
-            done = self._deliver(give_up)
+            done = self._deliver(give_up, 0.0 if is_last else patience)
             if done and is_last:
                 self._finish()
         except Exception as error:  # whatever fails between here and the server's disk: the log keeps the events
             self.error = redact_error(error, self._uri)
             self.pause = min(_LONGEST_PAUSE, max(1.0, 2 * self.pause))
             self._store, self._had_failures = None, True
+            if isinstance(error, RefusedError):
+                self._refused[error.run] = self.error
+                self.pause = 0.0
             return False
         self.error, self.pause = "", 0.0
         return done
 
     def result(self) -> Delivery:
         """Where the delivery stands."""
-        return Delivery(self._backlog.count(), self.error, self._warnings)
+        return Delivery(self._backlog.count(), self.error, (*self._losses, *self._warnings))
 
     def close(self) -> None:
         """Let another process deliver."""
@@ -112,19 +120,37 @@ class Deliverer:
         ):
             self._mark = mark
 
-    def _deliver(self, give_up: Callable[[], bool]) -> bool:
+    def _deliver(self, give_up: Callable[[], bool], patience: float) -> bool:
         if self._backlog.size == 0:
             return True
         if self._store is None:
             self._store = self._connect()
-        while (piece := self._backlog.next_piece()) is not None:
+        now = 1000 * time.time()
+
+        def is_early(update: RunUpdate) -> bool:
+            return now - 1000 * patience < update.started <= now
+
+        while (piece := self._backlog.next_piece(is_early)) is not None:
             for update in piece:
                 if give_up():
                     return False
-                self._store.write(update)
+                self._write(self._store, update)
             self._backlog.advance()
             self._save(replace(self._mark, offset=self._backlog.offset))
         return True
+
+    def _write(self, store: Store, update: RunUpdate) -> None:
+        """Write one update. What MLflow refuses again, after the runs have been looked up anew, is told and passed over:
+        else a single value that it does not like would keep everything behind it from arriving."""
+        refused = self._refused.pop((update.trial, update.attempt), None)
+        try:
+            store.write(update)
+        except RefusedError as error:
+            if refused is None:
+                raise
+            said = redact_error(error, self._uri)
+            self._losses.append(f"the run {update.name!r} lacks something that MLflow refuses: {said}")
+            store.write(replace(update, tags=identity(update.tags), params={}, points=[]))
 
     def _connect(self) -> Store:
         """Open the store, and start over when it has not the runs that the bookmark promises."""

@@ -27,7 +27,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def follow(sweep: Sweep, uri: str) -> TrackingWriter:
-    writer = TrackingWriter(sweep.paths, uri, EXPERIMENT, interval=0.05)
+    writer = TrackingWriter(sweep.paths, uri, EXPERIMENT, period=0.05, patience=0.0)
     sweep.log.observe(writer.notify)
     writer.start()
     return writer
@@ -63,7 +63,7 @@ def test_runs_are_there_while_the_sweep_goes_on(sweep: Sweep, uri: str) -> None:
 
 
 def test_without_a_word_from_the_driver_the_log_is_looked_at(sweep: Sweep, uri: str) -> None:
-    writer = TrackingWriter(sweep.paths, uri, EXPERIMENT, interval=0.05)
+    writer = TrackingWriter(sweep.paths, uri, EXPERIMENT, period=0.05, patience=0.0)
     writer.start()
     sweep.start()
     wait_until(lambda: has_caught_up(sweep), "the log was looked at")
