@@ -47,6 +47,7 @@ class Plan:
     of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
     together, if nothing is pruned. notes: what is remarkable about the data. earlier: what sweeps before it tell the sampler.
     digest: of everything that decides the numbers. base: the folder that files of the spec are relative to.
+    warnings: what is amiss and keeps nothing from starting.
     """
 
     spec: SweepSpec
@@ -65,6 +66,7 @@ class Plan:
     earlier: tuple[Earlier, ...]
     digest: str
     base: Path
+    warnings: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> dict[str, int]:
@@ -82,7 +84,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     Raises InputError with every problem of the spec and of what it names.
     """
     spec, source = loaded.spec, loaded.source
-    problems = list(loaded.problems)
+    problems, warnings = list(loaded.problems), list[str]()
     data, faults = spec_source(loaded)
     models = _models(loaded, problems)
     found = inspect(data) if data is not None and check_machine else Inspection(data) if data is not None else None
@@ -106,13 +108,14 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     if check_machine:
         problems += _check_gpus(loaded)
         if spec.tracking.uri is not None:
-            problems += _complaint(loaded, ("tracking", "uri"), lambda: check_server(spec.tracking.uri or ""))
+            problems += _complaint(loaded, ("tracking", "uri"), lambda: warnings.append(check_server(spec.tracking.uri or "")))
     earlier = []
     if found is not None and has_all_models:
         earlier = list(_earlier(loaded, found.source.task, models, problems))
     if problems or found is None or not has_all_models:
         raise loaded.error(problems)
-    return _plan(spec, found, models, source.file.parent, earlier)
+    plan = _plan(spec, found, models, source.file.parent, earlier)
+    return replace(plan, warnings=tuple(filter(None, warnings)))
 
 
 def _earlier(loaded: LoadedSpec, task: Task, models: Mapping[str, ModelInfo], problems: list[Problem]) -> Iterator[Earlier]:

@@ -16,6 +16,7 @@ from blurb_tune.spec.dimensions import Choice, Range
 from blurb_tune.spec.pruning import NoPruner
 from blurb_tune.stats.race import first_possible_stop
 from blurb_tune.stopping.instability import can_fire
+from blurb_tune.tracking.addresses import redact
 
 _MANY = 10
 
@@ -52,7 +53,8 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "budget", f"the search ends with {' or '.join(budget)}"
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
     yield "final test", _final_test(plan)
-    yield "tracking", spec.tracking.uri or "SQLite in the sweep's folder"
+    yield "tracking", redact(spec.tracking.uri) if spec.tracking.uri else "SQLite in the sweep's folder"
+    yield from (("warning", warning) for warning in plan.warnings)
 
 
 def _budget(budget: BudgetSpec) -> Iterator[str]:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.trial import Outcome
 from blurb_tune.tracking import TrackingWriter, check_server, deliver
 from tests.tracking.conftest import EXPERIMENT, ServerProcess, Sweep, look, wait_until
@@ -206,7 +205,7 @@ def test_a_server_that_comes_late_freezes_and_dies_gets_everything_once(
     first = sweep.trial("c000", 0, Outcome.COMPLETED, [0.1, 0.2])
     wait_until(lambda: writer.error, "the writer misses its server")
     mlflow_server.start()
-    check_server(mlflow_server.url)
+    assert not check_server(mlflow_server.url)
     wait_until(lambda: has_caught_up(sweep), "the server has what it missed")
     assert not writer.error
 
@@ -220,8 +219,7 @@ def test_a_server_that_comes_late_freezes_and_dies_gets_everything_once(
     assert statuses == {"sweep": "RUNNING", first: "FINISHED", second: "RUNNING"}
 
     mlflow_server.stop()
-    with pytest.raises(BlurbTuneError, match="does not answer"):
-        check_server(mlflow_server.url)
+    assert "does not answer" in check_server(mlflow_server.url)
     sweep.measure(second, 20, float("nan"))
     sweep.end(second, Outcome.PRUNED_UNDERPERFORMING, reason="beaten")
     wait_until(lambda: writer.error, "the writer misses its server again")
