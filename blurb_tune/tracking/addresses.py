@@ -37,6 +37,12 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(name)
 
 
+def lies_in(paths: SweepPaths, uri: str) -> bool:
+    """Whether `uri` is that of the SQLite store in the sweep's folder."""
+    file = sqlite_file(uri)
+    return file is not None and file.resolve() == paths.mlflow_store.resolve()
+
+
 def redact(uri: str) -> str:
     """`uri` without user names, passwords and tokens, fit for a log; works on a text with URIs in it as well."""
     return _QUERY_SECRET.sub(rf"\1={_HIDDEN}", _USERINFO.sub(f"{_HIDDEN}@", uri))

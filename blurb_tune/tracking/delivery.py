@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking.addresses import redact, redact_error, sqlite_file
+from blurb_tune.tracking.addresses import lies_in, redact, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
-from blurb_tune.tracking.sqlite import ensure_store
+from blurb_tune.tracking.sqlite import ensure_store, follow_move
 from blurb_tune.tracking.updates import RefusedError, RunUpdate, identity
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ class Deliverer:
         self.pause = 0.0
         self._paths, self._uri, self._experiment = paths, uri, experiment
         self._backlog = Backlog(paths.events)
-        self._mark = Bookmark(redact(uri), experiment)
+        # The store in the sweep's folder goes by its name alone: the folder may be moved.
+        self._mark = Bookmark(paths.mlflow_store.name if lies_in(paths, uri) else redact(uri), experiment)
         self._warnings: tuple[str, ...] = ()
         self._losses: list[str] = []
         self._lock: IO[bytes] | None = None
@@ -220,7 +221,10 @@ def _open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> 
 
     file = sqlite_file(uri)
     if file is not None and "%" not in str(file):  # SQLAlchemy and MLflow disagree on what that means
-        ensure_store(file, make_database, is_ours=file.resolve() == paths.mlflow_store.resolve())
+        is_ours = lies_in(paths, uri)
+        ensure_store(file, make_database, is_ours=is_ours)
+        if is_ours:
+            follow_move(file, paths.mlflow_artifacts)
     home = SweepPaths(file.parent) if file else paths
     artifacts = None if uri.startswith("http") else home.mlflow_artifacts.resolve().as_uri()
     return Store(uri, experiment, artifacts, sweep_id)

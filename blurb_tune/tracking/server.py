@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import socket
+import sqlite3
 import ssl
 import sys
 import urllib.error
@@ -16,7 +18,8 @@ from urllib.parse import urlsplit
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking.addresses import basic_token, credentials, page_address, redact, redact_error, sqlite_file
+from blurb_tune.tracking.addresses import basic_token, credentials, lies_in, page_address, redact, redact_error, sqlite_file
+from blurb_tune.tracking.sqlite import follow_move
 
 _TIMEOUT = 3.0
 _PROBE = "/api/2.0/mlflow/experiments/search?max_results=1"
@@ -61,6 +64,8 @@ def check_server(uri: str) -> str:
 def dashboard_command(paths: SweepPaths, uri: str, host: str, port: int) -> list[str]:
     """The command line that serves MLflow's own dashboard on the SQLite store at `uri`, with http://host:port/ as its page.
 
+    A store in a sweep's folder that was moved finds its files again first.
+
     Raises BlurbTuneError when `uri` is a server, which has a dashboard already, or a store that does not exist.
     """
     store = sqlite_file(uri)
@@ -68,6 +73,9 @@ def dashboard_command(paths: SweepPaths, uri: str, host: str, port: int) -> list
         raise BlurbTuneError(f"{redact(uri)} is no SQLite store: open the dashboard of the MLflow server that serves it")
     if not store.is_file():
         raise BlurbTuneError(f"{store}: no MLflow store here yet; `blurb-tune sync {paths.root}` makes it from the event log")
+    if lies_in(paths, uri):
+        with contextlib.suppress(sqlite3.Error):  # one that nobody may write shows its runs all the same
+            follow_move(store, paths.mlflow_artifacts)
     settings = [f"{name}={value}" for name, value in _DASHBOARD_SETTINGS.items() if name not in os.environ]
     server = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
     artifacts = ["--artifacts-destination", paths.mlflow_artifacts.resolve().as_uri()]
