@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.tracking.addresses import lies_in, redact, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
+from blurb_tune.tracking.parallel import for_each
 from blurb_tune.tracking.sqlite import ensure_store, follow_move
 from blurb_tune.tracking.updates import RefusedError, RunUpdate, identity
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from blurb_tune.tracking.store import Store
 
 _LONGEST_PAUSE = 30.0
+_CONNECTIONS = 4  # as many as a server has workers, where nobody says otherwise
 _MLFLOW_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a POST repeated by the HTTP client would create a run twice
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -132,10 +135,14 @@ class Deliverer:
             return now - 1000 * patience < update.started <= now
 
         while (piece := self._backlog.next_piece(is_early)) is not None:
-            for update in piece:
-                if give_up():
-                    return False
-                self._write(self._store, update)
+            of_sweep = [update for update in piece if update.trial is None]
+            of_trials = [update for update in piece if update.trial is not None]
+            write, threads = partial(self._write, self._store), _CONNECTIONS if self._uri.startswith("http") else 1
+            # The trials' runs are made below the sweep's own. What is on its way to a server is mostly waited for.
+            if not for_each(of_sweep, write, threads=1, give_up=give_up):
+                return False
+            if not for_each(of_trials, write, threads=threads, give_up=give_up):
+                return False
             self._backlog.advance()
             self._save(replace(self._mark, offset=self._backlog.offset))
         return True
