@@ -354,7 +354,7 @@ def workers(_: int, url: str) -> Row:
 
 def child(what: str, trials: int, url: str) -> Row:
     """What a child process found, and when it had ended."""
-    command = [sys.executable, __file__, "--child", what, str(trials), url]
+    command = [sys.executable, str(Path(__file__).resolve()), "--child", what, str(trials), url]
     with tempfile.TemporaryFile("w+") as errors:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, check=False)
         gone = time.time()

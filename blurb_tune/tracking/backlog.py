@@ -14,7 +14,10 @@ _PIECE = 2000  # events between two bookmarks: many whole trials, and little to 
 
 
 class Backlog:
-    """The log from byte `offset` on, in pieces. A piece stays the next one until `advance` says that it arrived."""
+    """The log from byte `offset` on, in pieces. A piece stays the next one until `advance` says that it arrived.
+
+    read_to: bytes of the log that pieces have been made of.
+    """
 
     def __init__(self, log: Path):
         self._log = log
@@ -23,7 +26,7 @@ class Backlog:
     def rewind(self) -> None:
         """Begin with the first event again."""
         self.offset = 0
-        self._read_to = self._taken_to = 0
+        self.read_to = self._taken_to = 0
         self._began: dict[str, int] = {}
         self._builder = RunBuilder()
         self._piece: list[RunUpdate] | None = None
@@ -38,8 +41,8 @@ class Backlog:
             if end > offset:
                 break
             self._builder.apply(event)
-            self._read_to = end
-        if self._read_to != offset:
+            self.read_to = end
+        if self.read_to != offset:
             self.rewind()
             return False
         self._builder.take()
@@ -52,16 +55,16 @@ class Backlog:
 
         Raises BlurbTuneError when the log is damaged, once what stands before the damage has been delivered.
         """
-        if self._piece is None and self.size > self._read_to:
+        if self._piece is None and self.size > self.read_to:
             try:
                 self._read()
             except BlurbTuneError:
-                if self._read_to == self._taken_to:
+                if self.read_to == self._taken_to:
                     raise
         if self._piece is None:
             updates = self._builder.take(is_early)
-            if updates or self._read_to > self._taken_to:
-                self._piece, self._taken_to = updates, self._read_to
+            if updates or self.read_to > self._taken_to:
+                self._piece, self._taken_to = updates, self.read_to
         return self._piece
 
     def advance(self) -> None:
@@ -98,10 +101,10 @@ class Backlog:
         return event.sweep_id
 
     def _read(self) -> None:
-        for count, (event, end) in enumerate(read_events(self._log, self._read_to), start=1):
+        for count, (event, end) in enumerate(read_events(self._log, self.read_to), start=1):
             self._builder.apply(event)
             if isinstance(event, ev.TrialStarted):
-                self._began[event.trial] = self._read_to
-            self._read_to = end
+                self._began[event.trial] = self.read_to
+            self.read_to = end
             if count == _PIECE:
                 return
