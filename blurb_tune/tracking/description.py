@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
@@ -26,8 +26,7 @@ def _paragraphs(record: SweepRecord) -> Iterator[str]:
     header = record.header
     whose = f", by {_plain(header.owner)}" if header.owner else ""
     aim = f"{_plain(header.metric)} over {len(header.seeds)} seeds, objective `{header.objective}`"
-    yield f"**{_plain(header.task)}**: {aim}{whose}"
-    yield _state(record)
+    yield f"**{_plain(header.task)}**: {aim}{whose}. {_state(record)}"  # one paragraph: MLflow folds all but the first lines
     if record.selection is not None:
         winner = record.selection.configuration
         yield f"**Winner: {winner}**, {_plain(record.label(winner))}"
@@ -41,7 +40,7 @@ def _paragraphs(record: SweepRecord) -> Iterator[str]:
     best = heapq.nsmallest(BEST, results, key=lambda result: rank(result, header.replicates))
     if best:
         rule = "|".join("---" for _ in _COLUMNS)
-        yield "\n".join(["| " + " | ".join(_COLUMNS) + " |", f"|{rule}|", *(_row(record, result) for result in best)])
+        yield "\n".join([_line(_COLUMNS), f"|{rule}|", *(_row(record, result) for result in best)])
     if len(results) > len(best):
         yield f"{len(results) - len(best)} more have a result: see its trials, and `configurations.csv` in the end."
 
@@ -66,7 +65,12 @@ def _row(record: SweepRecord, result: GroupResult) -> str:
     label = _plain(record.label(result.name)[:_LONGEST_LABEL])
     failed = f"{result.failed} of {result.ended}"
     cells = (result.name, label, str(result.n), *numbers, failed, _number(result.objective))
-    return "| " + " | ".join(cells) + " |"
+    return _line(cells)
+
+
+def _line(cells: Iterable[str]) -> str:
+    """One row of a table. MLflow sets its columns without room between them."""
+    return "| " + " | ".join(f"{cell}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}" for cell in cells) + " |"
 
 
 def _number(value: float) -> str:

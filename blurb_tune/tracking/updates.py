@@ -154,6 +154,11 @@ class RunBuilder:
         update.tags |= _tags(sweep_id=event.sweep_id, role="sweep") | self._owner()
         if event.host:
             update.tags |= _tags(host=event.host)
+        if event.owner:  # the dashboard's table has no column for the user unless somebody adds it, but one for the source
+            update.tags |= {
+                "mlflow.source.name": "@".join(filter(None, (event.owner, event.host))),
+                "mlflow.source.type": "LOCAL",
+            }
         names = ("task", "metric", "objective", "score", "configurations", "trivial_score", "spec_digest")
         update.params |= {name: _text(getattr(event, name)) for name in names}
         update.params |= {"model": ", ".join(event.models), "blocks": ", ".join(map(str, event.models.values()))}

@@ -173,7 +173,7 @@ def test_the_owner_is_named_by_every_run_and_the_host_by_the_sweeps() -> None:
     runs = updates_of([header, suggested("c0"), trial_started("t", "c0", 0, 2.0)])
     for run in runs.values():
         assert (run.tags["mlflow.user"], run.tags["blurb_tune.owner"]) == ("alice", "alice")
-    assert runs[None].tags["blurb_tune.host"] == "login1"
+    assert (runs[None].tags["blurb_tune.host"], runs[None].tags["mlflow.source.name"]) == ("login1", "alice@login1")
     before = updates_of([HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0)])
     assert not {"mlflow.user", "blurb_tune.owner", "blurb_tune.host"} & {name for run in before.values() for name in run.tags}
 
