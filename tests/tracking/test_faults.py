@@ -6,14 +6,18 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from blurb_tune.core.trial import Outcome
+from blurb_tune.core.trial import Configuration, Measurement, Outcome
+from blurb_tune.log import events as ev
 from blurb_tune.tracking import TrackingWriter, deliver
+from blurb_tune.tracking.delivery import _open_store
+from blurb_tune.tracking.updates import RunBuilder
 from tests.tracking.conftest import EXPERIMENT, Proxy, ServerProcess, Sweep, look, server_in, wait_until
 
 pytestmark = pytest.mark.service
@@ -38,12 +42,6 @@ def proxy(server: ServerProcess) -> Iterator[Proxy]:
 @pytest.fixture
 def experiment(request: pytest.FixtureRequest) -> str:
     return str(request.node.name)
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One second for a request, as a user may set it."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
 
 
 def follow(sweep: Sweep, uri: str, experiment: str) -> TrackingWriter:
@@ -171,6 +169,34 @@ def test_three_requests_for_a_trial_that_ends_between_two_deliveries(
         "runs/log-batch": runs,
         "runs/update": runs,
     }
+
+
+def test_the_page_of_a_sweep_with_5000_configurations_is_small(sweep: Sweep, server: ServerProcess, experiment: str) -> None:
+    """What the dashboard asks for to show the sweep's own run, all series and the description included."""
+    builder, time = RunBuilder(), 1.7e9
+    sweep.start(seeds=1, configurations=5000)
+    builder.apply(sweep.written[0])
+    for number in range(5000):
+        name, time = f"c{number:04}", time + 1
+        values = Configuration(model="tiny", freeze_depth=number % 12).values()
+        for event in (
+            ev.ConfigurationSuggested(time=time, configuration=name, parameters={}, values=values),
+            ev.TrialStarted(time=time, trial=f"{name}-s0", configuration=name, seed=0, attempt=1),
+            ev.Measured(time=time, trial=f"{name}-s0", measurement=Measurement(9, 1.0, number / 5000, 1, 1, 1, 1, 1, 1, 1)),
+            ev.TrialEnded(time=time, trial=f"{name}-s0", attempt=1, outcome="completed"),
+            ev.ConfigurationEnded(time=time, configuration=name, state="COMPLETE", value=0.5, failed_share=0.0),
+        ):
+            builder.apply(event)
+    parent = builder.take()[0]
+    store = _open_store(sweep.paths, server.url, experiment, sweep.sweep_id)
+    store.write(parent)
+    address = f"{server.url}/ajax-api/2.0/mlflow/runs/get?run_id={store.run_id}"
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        page = answer.read()
+    assert len(page) < 8000
+    assert b"5000 of 5000 configurations" in page
+    history = client_of(server.url).get_metric_history(store.run_id, "best/objective")
+    assert len(history) == 5000
 
 
 def test_a_process_ends_in_time_with_a_request_in_flight(sweep: Sweep, server: ServerProcess, experiment: str) -> None:
