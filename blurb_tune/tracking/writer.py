@@ -13,6 +13,7 @@ from blurb_tune.tracking.addresses import redact
 from blurb_tune.tracking.delivery import Deliverer, Delivery
 
 _POLL = 1.0
+_LONGEST_SILENCE = 15.0  # at the end of a sweep, of a server that fails
 _SHORTEST_REST = 0.2  # leaves the driver and the server room, when a delivery takes as long as the period
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class TrackingWriter:
         self._news = threading.Event()
         self._closing = threading.Event()
         self._deadline = math.inf
+        self._moved = (0, math.inf)
         self._thread = threading.Thread(target=self._run, name="mlflow-tracking", daemon=True)
 
     def start(self) -> None:
@@ -53,9 +55,10 @@ class TrackingWriter:
     def close(self, timeout: float) -> Delivery:
         """Deliver the rest, with the sweep's tables and plot, which must be written by now; wait at most `timeout` seconds.
 
+        A server that has taken nothing for some of them is waited for no longer.
         The thread ends; what it did not deliver remains in the log, and the answer counts it.
         """
-        self._deadline = time.monotonic() + timeout
+        self._deadline, self._moved = time.monotonic() + timeout, (self._deliverer.offset, time.monotonic())
         self._closing.set()
         self._news.set()
         if self._thread.ident is not None:
@@ -103,4 +106,7 @@ class TrackingWriter:
             self._news.wait(_POLL)
 
     def _is_late(self) -> bool:
-        return time.monotonic() >= self._deadline
+        now = time.monotonic()
+        if self._deliverer.offset > self._moved[0]:
+            self._moved = (self._deliverer.offset, now)
+        return now >= self._deadline or bool(self._deliverer.error and now - self._moved[1] > _LONGEST_SILENCE)
