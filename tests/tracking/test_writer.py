@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from blurb_tune.core.trial import Outcome
-from blurb_tune.tracking import TrackingWriter, check_server, deliver
-from tests.tracking.conftest import EXPERIMENT, ServerProcess, Sweep, look, wait_until
+from blurb_tune.tracking import Delivery, TrackingWriter, check_server, deliver
+from tests.tracking.conftest import EXPERIMENT, ServerProcess, Sweep, free_port, look, wait_until
 
 
 @pytest.fixture
@@ -121,6 +121,18 @@ def test_a_server_that_does_not_answer_holds_up_neither_the_log_nor_the_end(
     server.hang_up()
     writer._thread.join(30)
     assert not writer._thread.is_alive()
+
+
+def test_the_end_waits_no_longer_for_a_server_that_takes_nothing(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blurb_tune.tracking.writer._LONGEST_SILENCE", 0.5)
+    writer = follow(sweep, f"http://127.0.0.1:{free_port()}")
+    sweep.start()
+    wait_until(lambda: writer.error, "the writer misses its server")
+    found: list[Delivery] = []
+    threading.Thread(target=lambda: found.append(writer.close(3600.0)), daemon=True).start()
+    wait_until(lambda: found, "the writer gives up")
+    assert found[0].undelivered == 1
+    assert "refused" in found[0].error
 
 
 def test_secrets_stay_out_of_errors_logs_and_files(
