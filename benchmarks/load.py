@@ -165,15 +165,15 @@ def ask(url: str, method: str, path: str, body: Row | None = None) -> bytes | No
 # What runs in a process of its own, so that memory and CPU are a driver's alone.
 
 
-def our_spec(name: str, trials: int, uri: str) -> Any:
+def our_spec(name: str, trials: int, uri: str, seeds: int = SEEDS) -> Any:
     from blurb_tune.spec.schema import SweepSpec
 
     space = {
         "freeze_depth": {"low": 0, "high": 6}, "reinit_count": {"low": 0, "high": 6}, "decay_rate": {"low": 0.7, "high": 1.0},
         "learning_rate": {"low": 1e-6, "high": 1e-4, "log": True}, "epochs": RESULTS,
     }  # fmt: skip
-    data = {"name": name, "task": "demo", "model": "tiny", "seeds": SEEDS, "space": space}
-    search = {"sampler": "random", "configurations": trials // SEEDS}
+    data = {"name": name, "task": "demo", "model": "tiny", "seeds": seeds, "space": space}
+    search = {"sampler": "random", "configurations": trials // seeds}
     tracking = {"uri": uri, "experiment": EXPERIMENT}
     return SweepSpec.model_validate(data | {"search": search, "tracking": tracking, "pruning": {"race": {"alpha": 1e-6}}})
 
@@ -219,7 +219,9 @@ def our_driver(spec: Any, slots: int) -> Iterator[Any]:
             sweep = Sweep(spec, facts, log, [event for event, _ in read_events(paths.events)])
             yield sweep
             sweep.close(interrupted=not sweep.is_finished, started=started)
-        write_everything(SweepRecord.read(paths.events), paths)
+        record = SweepRecord.read(paths.events)
+        print(f"kept {sum(len(trial.measurements) for trial in record.trials.values())}", file=sys.stderr)
+        write_everything(record, paths)
         delivery = tracking.finish()
         print(f"undelivered {delivery.undelivered} {delivery.error} {delivery.warnings}", file=sys.stderr)
 
@@ -322,7 +324,7 @@ class Meter:
 def workers(_: int, url: str) -> Row:
     """WORKERS trials at a time, each with RATE results a second, in real time; the driver is asked no faster than that."""
     per_trial = RATE * SECONDS // 2
-    spec = our_spec("workers", 2 * WORKERS // SEEDS * SEEDS + SEEDS, url)
+    spec = our_spec("workers", 2 * WORKERS, url, seeds=4)
     late: list[float] = []
     sent = 0
     meter = Meter()
@@ -362,8 +364,8 @@ def child(what: str, trials: int, url: str) -> Row:
         said = errors.read()
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{said[-3000:]}")
-    undelivered = re.findall(r"^undelivered (.*)$", said, re.M)
-    return json.loads(done.stdout.splitlines()[-1]) | {"gone": gone, "undelivered": undelivered}
+    undelivered, kept = (re.findall(rf"^{word} (.*)$", said, re.M) for word in ("undelivered", "kept"))
+    return json.loads(done.stdout.splitlines()[-1]) | {"gone": gone, "undelivered": undelivered, "kept": sum(map(int, kept))}
 
 
 def trials_section(sizes: Sequence[int], rival: Sequence[int]) -> None:
@@ -423,7 +425,7 @@ def workers_section() -> None:
         delays = running.delays()
         parts = [
             f"{WORKERS} workers at {RATE} results/s: {row['sent']} results in {row['wall']:.1f} s",
-            f"{row['sent'] / row['wall']:.0f}/s",
+            f"{row['sent'] / row['wall']:.0f}/s, {row['kept']} in the log",
             f"behind schedule p95 {1000 * row['late']:.0f} ms, at most {1000 * row['latest']:.0f} ms",
             f"all threads {row['cpu'] / row['wall']:.0%} of a core",
             f"MLflow had {points} of them {row['gone'] - row['ended']:.0f} s after the last",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -160,7 +161,8 @@ class Deliverer:
                 raise
             said = redact_error(error, self._uri)
             self._losses.append(f"the run {update.name!r} lacks something that MLflow refuses: {said}")
-            store.write(replace(update, tags=identity(update.tags), params={}, points=[]))
+            with contextlib.suppress(RefusedError):
+                store.write(replace(update, tags=identity(update.tags), params={}, points=[]))
 
     def _connect(self) -> Store:
         """Open the store, and start over when it has not the runs that the bookmark promises."""
