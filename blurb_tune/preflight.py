@@ -60,6 +60,7 @@ class Plan:
     of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
     together, if nothing is pruned. notes: what is remarkable about the data. earlier: what sweeps before it tell the sampler.
     digest: of everything that decides the numbers. base: the folder that files of the spec are relative to.
+    warnings: what is amiss and keeps nothing from starting.
     """
 
     spec: SweepSpec
@@ -78,6 +79,7 @@ class Plan:
     earlier: tuple[Earlier, ...]
     digest: str
     base: Path
+    warnings: tuple[str, ...] = ()
 
     @property
     def blocks(self) -> dict[str, int]:
@@ -95,7 +97,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     Raises InputError with every problem of the spec and of what it names.
     """
     spec, source = loaded.spec, loaded.source
-    problems = list(loaded.problems)
+    problems, warnings = list(loaded.problems), list[str]()
     data, faults = spec_source(loaded)
     models = _models(loaded, problems)
     found = inspect(data) if data is not None and check_machine else Inspection(data) if data is not None else None
@@ -112,7 +114,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         for name, info in models.items():
             problems += _complaint(loaded, _model_paths(loaded)[name], partial(check_weights, info))
     problems += _check_grid(loaded)
-    problems += _check_addresses(loaded, check_machine=check_machine)
+    problems += _check_addresses(loaded, warnings, check_machine=check_machine)
     problems += _check_storage(loaded, check_machine)
     if check_machine:
         problems += _check_gpus(loaded)
@@ -121,7 +123,8 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         earlier = list(_earlier(loaded, found.source.task, models, problems))
     if problems or found is None or not has_all_models:
         raise loaded.error(problems)
-    return _plan(spec, found, models, source.file.parent, earlier)
+    plan = _plan(spec, found, models, source.file.parent, earlier)
+    return replace(plan, warnings=tuple(filter(None, warnings)))
 
 
 def _earlier(loaded: LoadedSpec, task: Task, models: Mapping[str, ModelInfo], problems: list[Problem]) -> Iterator[Earlier]:
@@ -287,7 +290,7 @@ def _check_grid(loaded: LoadedSpec) -> Iterator[Problem]:
             )
 
 
-def _check_addresses(loaded: LoadedSpec, *, check_machine: bool) -> Iterator[Problem]:
+def _check_addresses(loaded: LoadedSpec, warnings: list[str], *, check_machine: bool) -> Iterator[Problem]:
     """Of the study and of the tracking server; without a look at the machine, only where they name no variable of it."""
     tracking = loaded.spec.tracking
     for key, address in {"study_url": tracking.study_url, "uri": tracking.uri}.items():
@@ -299,7 +302,11 @@ def _check_addresses(loaded: LoadedSpec, *, check_machine: bool) -> Iterator[Pro
         elif key == "study_url" and not resolve(address).startswith(_STUDIES):
             yield loaded.source.problem(path, f"expected a URL that starts with one of {', '.join(_STUDIES)}")
         elif key == "uri" and check_machine:
-            yield from _complaint(loaded, path, partial(check_server, resolve(address)))
+            yield from _complaint(loaded, path, partial(_look_at_server, resolve(address), warnings))
+
+
+def _look_at_server(uri: str, warnings: list[str]) -> None:
+    warnings.append(check_server(uri))
 
 
 def _of_secrets(spec: SweepSpec) -> Iterator[str]:

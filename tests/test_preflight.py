@@ -85,7 +85,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown database": ({"tracking": {"study_url": "redis://x"}}, "tracking.study_url: expected a URL that starts with"),
     "no GPU here": ({"resources": {"gpus": 64}}, "resources.gpus: a trial asks for 64 GPU, but this machine has"),
-    "silent tracking server": ({"tracking": {"uri": "http://127.0.0.1:9"}}, "tracking.uri: the MLflow server at"),
+    "no tracking server": ({"tracking": {"uri": "mlruns"}}, "tracking.uri: tracking URI 'mlruns'"),
     "data folder not there": ({"task": "biosses", "data": "nowhere"}, "nowhere/BIOSSES: no such folder"),
 }
 
@@ -96,6 +96,13 @@ def test_what_the_spec_names_is_checked(tmp_path: Path, settings: dict[str, Any]
     assert len(found) == 1
     assert found[0].startswith(f"{tmp_path}/sweep.yaml:")
     assert expected in found[0]
+
+
+def test_a_tracking_server_that_is_away_is_a_warning(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, tracking={"uri": "http://me:secret@127.0.0.1:9"})
+    (warning,) = plan.warnings
+    assert warning.startswith("the MLflow server at http://***@127.0.0.1:9 does not answer")
+    assert plan_of(tmp_path).warnings == ()
 
 
 def test_a_task_of_one_s_own_may_not_ask_for_more_than_the_model_reads(tmp_path: Path) -> None:
@@ -135,7 +142,7 @@ def test_a_storage_that_cannot_be_one_is_told_at_the_start(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     for storage in (tmp_path / "file", tmp_path / "file" / "deeper"):
         assert "expected a folder, but" in problems_of(tmp_path, storage=str(storage))[0]
-    plan_of(tmp_path, weights=str(tmp_path / "to" / "be" / "made"))
+    plan_of(tmp_path, storage=str(tmp_path / "to" / "be" / "made"))
 
 
 @pytest.mark.parametrize("settings", [{"model": "~nobody-here/model"}, {"task": "biosses", "data": "~nobody-here/data"}])
@@ -146,7 +153,7 @@ def test_the_home_of_nobody_is_no_folder(tmp_path: Path, settings: dict[str, Any
 def test_everything_wrong_is_told_at_once_in_the_order_of_the_lines(tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     lines = ["task: demo", "model: tiny", "metric: acc", "seeds: [1, 1]", "space: {freeze_depth: 9}", "resources: {gpus: 99}"]
-    file.write_text("\n".join([*lines, "tracking: {uri: 'http://127.0.0.1:9'}"]))
+    file.write_text("\n".join([*lines, "tracking: {uri: 'mlruns'}"]))
     with pytest.raises(InputError) as error:
         make_plan(load_spec(file))
     assert [problem.where.rpartition(":")[2] for problem in error.value.problems] == ["3", "4", "5", "6", "7"]
@@ -196,7 +203,7 @@ def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
     digest = plan_of(tmp_path, **base).digest
     assert plan_of(tmp_path, **base).digest == digest
     free = ({"resources": {"concurrency": 1}}, {"retries": 3}, {"tracking": {"experiment": "x"}})
-    for setting in (*free, {"final_test": False}, {"weights": "elsewhere"}):
+    for setting in (*free, {"final_test": False}, {"storage": "elsewhere"}):
         assert plan_of(tmp_path, **base, **setting).digest == digest
     on_cpu = plan_of(tmp_path, check_machine=False, **base)
     assert plan_of(tmp_path, check_machine=False, **base, resources={"gpus": 1}).digest != on_cpu.digest

@@ -54,6 +54,7 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
     yield "final test", _final_test(plan)
     yield "tracking", redact(spec.tracking.uri) if spec.tracking.uri else "SQLite in the sweep's folder"
+    yield from (("warning", warning) for warning in plan.warnings)
 
 
 def _budget(budget: BudgetSpec) -> Iterator[str]:

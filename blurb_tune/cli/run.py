@@ -85,6 +85,8 @@ def run_plan(
     """
     from blurb_tune.execution.driver import run_sweep
 
+    for warning in plan.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
     console = Console(quiet=quiet or as_json)
     tables, tracking = Tables(paths), Tracking(paths, plan.spec)
     past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import platform
 import uuid
 from collections.abc import Sequence
@@ -92,6 +94,14 @@ def write_spec(plan: Plan, paths: SweepPaths) -> None:
     write_atomically(paths.spec, text, mode=0o644 if redact(text) == text else 0o600)
 
 
+def owner() -> str:
+    """Whose sweep this is: the user who submitted it, else the one whose process this is; empty where neither has a name."""
+    try:
+        return os.environ.get("BLURB_TUNE_OWNER") or getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        return ""
+
+
 def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes: Sequence[str]) -> ev.SweepStarted:
     """The event a new sweep's log begins with."""
     spec = plan.spec
@@ -117,5 +127,7 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes
         precision=precision,
         max_failed_share=spec.max_failed_share,
         notes=list(notes),
+        owner=owner(),
+        host=platform.node(),
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     )

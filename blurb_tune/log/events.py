@@ -35,7 +35,7 @@ class SweepStarted(Event):
     it was written. precision: of forward passes, for all of the sweep. max_failed_share: configurations with more failed runs
     come behind those with fewer, whatever their objective. notes: non-fatal findings about the data. confirmation_seeds: which
     winner and reference run when all is decided, and no other configuration. crossed: how many seeds of the initialization
-    and of the data order are crossed (`core.seeds.streams`).
+    and of the data order are crossed (`core.seeds.streams`). owner: whose sweep it is. host: the machine of its first driver.
     """
 
     kind = "sweep_started"
@@ -61,6 +61,8 @@ class SweepStarted(Event):
     log_version: int = 0
     confirmation_seeds: list[int] = field(default_factory=list)
     crossed: list[int] | None = None
+    owner: str = ""
+    host: str = ""
 
     @property
     def replicates(self) -> int:

@@ -35,6 +35,12 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(name)
 
 
+def lies_in(paths: SweepPaths, uri: str) -> bool:
+    """Whether `uri` is that of the SQLite store in the sweep's folder."""
+    file = sqlite_file(uri)
+    return file is not None and file.resolve() == paths.mlflow_store.resolve()
+
+
 def redact_error(error: BaseException, uri: str) -> str:
     """What `error` says, in one line, without the secrets of `uri` and of MLflow's environment variables.
 

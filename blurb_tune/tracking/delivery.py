@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.secrets import redact
-from blurb_tune.tracking.addresses import redact_error, sqlite_file
+from blurb_tune.tracking.addresses import lies_in, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
-from blurb_tune.tracking.sqlite import ensure_store
+from blurb_tune.tracking.parallel import for_each
+from blurb_tune.tracking.sqlite import ensure_store, follow_move
+from blurb_tune.tracking.updates import RefusedError, RunUpdate, identity
 
 if TYPE_CHECKING:
     from blurb_tune.tracking.store import Store
 
 _LONGEST_PAUSE = 30.0
+_CONNECTIONS = 4  # as many as a server has workers, where nobody says otherwise
 _MLFLOW_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a POST repeated by the HTTP client would create a run twice
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -53,39 +58,47 @@ class Deliverer:
         self.pause = 0.0
         self._paths, self._uri, self._experiment = paths, uri, experiment
         self._backlog = Backlog(paths.events)
-        self._mark = Bookmark(redact(uri), experiment)
+        # The store in the sweep's folder goes by its name alone: the folder may be moved.
+        self._mark = Bookmark(paths.mlflow_store.name if lies_in(paths, uri) else redact(uri), experiment)
         self._warnings: tuple[str, ...] = ()
+        self._losses: list[str] = []
         self._lock: IO[bytes] | None = None
         self._store: Store | None = None
         self._had_failures = False
+        self._refused: dict[tuple[str | None, int], str] = {}
 
     @property
     def offset(self) -> int:
         """Bytes of the log that MLflow has for certain."""
         return self._backlog.offset
 
-    def attempt(self, give_up: Callable[[], bool] = lambda: False, is_last: bool = False) -> bool:
+    def attempt(self, give_up: Callable[[], bool] = lambda: False, is_last: bool = False, patience: float = 0.0) -> bool:
         """Deliver all that the log holds, and the sweep's files as well if this `is_last`. Never raises.
 
-        Returns whether everything arrived. Where it did not, because of a failure or because `give_up` said so, `error`
+        patience: runs that began so few seconds ago wait for a later call, unless they have ended or this `is_last`.
+
+        Returns whether everything else arrived. Where it did not, because of a failure or because `give_up` said so, `error`
         says why and `pause` how many seconds to leave the server alone.
         """
         try:
             self._take_lock()
-            done = self._deliver(give_up)
+            done = self._deliver(give_up, 0.0 if is_last else patience)
             if done and is_last:
                 self._finish()
         except Exception as error:  # whatever fails between here and the server's disk: the log keeps the events
             self.error = redact_error(error, self._uri)
             self.pause = min(_LONGEST_PAUSE, max(1.0, 2 * self.pause))
             self._store, self._had_failures = None, True
+            if isinstance(error, RefusedError):
+                self._refused[error.run] = self.error
+                self.pause = 0.0
             return False
         self.error, self.pause = "", 0.0
         return done
 
     def result(self) -> Delivery:
         """Where the delivery stands."""
-        return Delivery(self._backlog.count(), self.error, self._warnings)
+        return Delivery(self._backlog.count(), self.error, (*self._losses, *self._warnings))
 
     def close(self) -> None:
         """Let another process deliver."""
@@ -113,19 +126,44 @@ class Deliverer:
         ):
             self._mark = mark
 
-    def _deliver(self, give_up: Callable[[], bool]) -> bool:
+    def _deliver(self, give_up: Callable[[], bool], patience: float) -> bool:
         if self._backlog.size == 0:
             return True
         if self._store is None:
             self._store = self._connect()
-        while (piece := self._backlog.next_piece()) is not None:
-            for update in piece:
-                if give_up():
-                    return False
-                self._store.write(update)
+        end = self._backlog.size  # what the log gets meanwhile gathers for the next call
+
+        def is_early(update: RunUpdate) -> bool:
+            return abs(time.time() - update.started / 1000) < patience  # a clock that was set back keeps no run waiting
+
+        while (piece := self._backlog.next_piece(is_early)) is not None:
+            of_sweep = [update for update in piece if update.trial is None]
+            of_trials = [update for update in piece if update.trial is not None]
+            write, threads = partial(self._write, self._store), _CONNECTIONS if self._uri.startswith("http") else 1
+            # The trials' runs are made below the sweep's own. What is on its way to a server is mostly waited for.
+            if not for_each(of_sweep, write, threads=1, give_up=give_up):
+                return False
+            if not for_each(of_trials, write, threads=threads, give_up=give_up):
+                return False
             self._backlog.advance()
             self._save(replace(self._mark, offset=self._backlog.offset))
+            if self._backlog.read_to >= end:
+                break
         return True
+
+    def _write(self, store: Store, update: RunUpdate) -> None:
+        """Write one update. What MLflow refuses again, after the runs have been looked up anew, is told and passed over:
+        else a single value that it does not like would keep everything behind it from arriving."""
+        refused = self._refused.pop((update.trial, update.attempt), None)
+        try:
+            store.write(update)
+        except RefusedError as error:
+            if refused is None:
+                raise
+            said = redact_error(error, self._uri)
+            self._losses.append(f"the run {update.name!r} lacks something that MLflow refuses: {said}")
+            with contextlib.suppress(RefusedError):
+                store.write(replace(update, tags=identity(update.tags), params={}, points=[]))
 
     def _connect(self) -> Store:
         """Open the store, and start over when it has not the runs that the bookmark promises."""
@@ -195,7 +233,10 @@ def _open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> 
 
     file = sqlite_file(uri)
     if file is not None and "%" not in str(file):  # SQLAlchemy and MLflow disagree on what that means
-        ensure_store(file, make_database, is_ours=file.resolve() == paths.mlflow_store.resolve())
+        is_ours = lies_in(paths, uri)
+        ensure_store(file, make_database, is_ours=is_ours)
+        if is_ours:
+            follow_move(file, paths.mlflow_artifacts)
     home = SweepPaths(file.parent) if file else paths
     artifacts = None if uri.startswith("http") else home.mlflow_artifacts.resolve().as_uri()
     return Store(uri, experiment, artifacts, sweep_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import socket
+import sqlite3
 import ssl
 import sys
 import urllib.error
@@ -17,10 +19,12 @@ from urllib.parse import urlsplit
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths, read_file
 from blurb_tune.core.secrets import redact
-from blurb_tune.tracking.addresses import basic_token, credentials, page_address, redact_error, sqlite_file
+from blurb_tune.tracking.addresses import basic_token, credentials, lies_in, page_address, redact_error, sqlite_file
+from blurb_tune.tracking.sqlite import follow_move
 
 _TIMEOUT = 3.0
 _PROBE = "/api/2.0/mlflow/experiments/search?max_results=1"
+_MEANWHILE = "the event log keeps the runs until it is back"
 _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306}
 _DASHBOARD_SETTINGS = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes of 200 MB that serve nothing a sweep has
@@ -28,35 +32,40 @@ _DASHBOARD_SETTINGS = {
 }
 
 
-def check_server(uri: str) -> None:
-    """Make sure, within seconds, that MLflow can be reached at `uri`.
+def check_server(uri: str) -> str:
+    """Find out, within seconds, whether MLflow can be reached at `uri`. Returns why it is away, empty where it answers.
+
+    A server that is away, hangs or fails may be back any time: the event log keeps what it misses.
 
     HTTP servers are asked for an experiment, which `GET /health` would not tell: it answers callers with wrong credentials
     and unwelcome host names as well. Databases must accept a connection, SQLite files must be writable.
 
-    Raises BlurbTuneError, with what to do and without secrets, when that fails or MLflow has no use for such a URI.
+    Raises BlurbTuneError, with what to do and without secrets, when waiting mends nothing: another kind of server, credentials
+    that are refused, a file that cannot be written, a URI that MLflow has no use for.
     """
     scheme = uri.partition(":")[0].lower()
     kind = scheme.partition("+")[0]
     if kind in ("http", "https"):
-        _check_http(uri)
-    elif kind == "sqlite":
+        return _check_http(uri)
+    if kind == "sqlite":
         _check_sqlite(uri)
-    elif kind in _DATABASE_PORTS:
-        _check_database(uri, _DATABASE_PORTS[kind])
-    elif "://" not in uri or kind == "file":
+        return ""
+    if kind in _DATABASE_PORTS:
+        return _check_database(uri, _DATABASE_PORTS[kind])
+    if "://" not in uri or kind == "file":
         raise BlurbTuneError(
             f"tracking URI {redact(uri)!r}: MLflow 3 keeps no runs in plain folders; "
             "expected sqlite:///FILE for a local store, or http://HOST:PORT for a server"
         )
-    else:
-        raise BlurbTuneError(
-            f"tracking URI {redact(uri)!r}: unknown scheme {scheme!r}; expected one of: http, https, mysql, postgresql, sqlite"
-        )
+    raise BlurbTuneError(
+        f"tracking URI {redact(uri)!r}: unknown scheme {scheme!r}; expected one of: http, https, mysql, postgresql, sqlite"
+    )
 
 
 def dashboard_command(paths: SweepPaths, uri: str, host: str, port: int) -> list[str]:
     """The command line that serves MLflow's own dashboard on the SQLite store at `uri`, with http://host:port/ as its page.
+
+    A store in a sweep's folder that was moved finds its files again first.
 
     Raises BlurbTuneError when `uri` is a server, which has a dashboard already, or a store that does not exist.
     """
@@ -65,6 +74,9 @@ def dashboard_command(paths: SweepPaths, uri: str, host: str, port: int) -> list
         raise BlurbTuneError(f"{redact(uri)} is no SQLite store: open the dashboard of the MLflow server that serves it")
     if not store.is_file():
         raise BlurbTuneError(f"{store}: no MLflow store here yet; `blurb-tune sync {paths.root}` makes it from the event log")
+    if lies_in(paths, uri):
+        with contextlib.suppress(sqlite3.Error):  # one that nobody may write shows its runs all the same
+            follow_move(store, paths.mlflow_artifacts)
     settings = [f"{name}={value}" for name, value in _DASHBOARD_SETTINGS.items() if name not in os.environ]
     server = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
     artifacts = ["--artifacts-destination", paths.mlflow_artifacts.resolve().as_uri()]
@@ -83,7 +95,7 @@ def dashboard_url(paths: SweepPaths, base: str) -> str:
     return f"{page}/#/experiments/{experiment}/runs?workflowType=machine_learning"
 
 
-def _check_http(uri: str) -> None:
+def _check_http(uri: str) -> str:
     try:
         if not urlsplit(uri).hostname or urlsplit(uri).port == 0:
             raise ValueError("no host")
@@ -94,18 +106,27 @@ def _check_http(uri: str) -> None:
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
             if _authenticates_by_other_means():
-                return
+                return ""
             raise BlurbTuneError(_refusal(uri, error)) from None
+        if error.code >= 500 or error.code == 429:
+            return f"the MLflow server at {redact(uri)} is out of order (HTTP {error.code}): {_MEANWHILE}"
         fault = f"HTTP {error.code}"
+    except OSError as error:
+        said = redact_error(error, uri)
+        if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
+            raise BlurbTuneError(
+                f"the MLflow server at {redact(uri)} has a certificate that is not trusted here ({said}): name the file "
+                "of its authority in MLFLOW_TRACKING_SERVER_CERT_PATH"
+            ) from None
+        return (
+            f"the MLflow server at {redact(uri)} does not answer ({said}): {_MEANWHILE}; start it with `mlflow server`, "
+            "correct `tracking.uri`, or leave `tracking.uri` out to keep the runs in the sweep's folder"
+        )
     except (ValueError, http.client.HTTPException) as error:
         fault = redact_error(error, uri)
-    except OSError as error:
-        raise BlurbTuneError(
-            f"the MLflow server at {redact(uri)} does not answer ({redact_error(error, uri)}): start it with `mlflow server`, "
-            "correct `tracking.uri`, or leave `tracking.uri` out to keep the runs in the sweep's folder"
-        ) from None
     if fault:
         raise BlurbTuneError(f"{redact(uri)} does not answer as an MLflow tracking server does ({fault})")
+    return ""
 
 
 def _ask(uri: str) -> object:
@@ -163,14 +184,18 @@ def _check_sqlite(uri: str) -> None:
             raise BlurbTuneError(f"tracking URI {uri!r}: {fault}")
 
 
-def _check_database(uri: str, default_port: int) -> None:
+def _check_database(uri: str, default_port: int) -> str:
     server = uri.partition("://")[2].rpartition("@")[2]  # SQLAlchemy lets a password hold what would end a URL's host
     try:
         parts = urlsplit(f"//{server}")
-        if parts.hostname is None:  # a Unix socket
-            return
-        socket.create_connection((parts.hostname, parts.port or default_port), timeout=_TIMEOUT).close()
-    except (OSError, ValueError) as error:
-        raise BlurbTuneError(
-            f"the database at {redact(uri)} does not answer ({redact_error(error, uri)}): start it, or correct `tracking.uri`"
-        ) from None
+        port = parts.port
+    except ValueError as error:
+        raise BlurbTuneError(f"tracking URI {redact(uri)!r}: {redact_error(error, uri)}") from None
+    if parts.hostname is None:  # a Unix socket
+        return ""
+    try:
+        socket.create_connection((parts.hostname, port or default_port), timeout=_TIMEOUT).close()
+    except OSError as error:
+        said = redact_error(error, uri)
+        return f"the database at {redact(uri)} does not answer ({said}): {_MEANWHILE}; start it, or correct `tracking.uri`"
+    return ""

@@ -34,6 +34,24 @@ def ensure_store(file: Path, make: Callable[[Path], None], *, is_ours: bool) -> 
         made.unlink(missing_ok=True)
 
 
+def follow_move(file: Path, artifacts: Path) -> None:
+    """Have the runs of the store `file` find their files in the folder `artifacts`, which was moved or copied with the store.
+
+    MLflow keeps whole addresses. Another folder of the same name, in which the store's experiments had theirs, is the one
+    before the move. Raises sqlite3.Error.
+    """
+    here = artifacts.resolve().as_uri()
+    with closing(sqlite3.connect(file, timeout=10)) as database, database:
+        known = database.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
+        for (there,) in known:
+            if there is None or there == here or Path(there).name != artifacts.name:
+                continue
+            database.execute("UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", (here, there))
+            moved = "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE substr(artifact_uri, 1, ?) = ?"
+            prefix = f"{there}/"
+            database.execute(moved, (f"{here}/", len(prefix) + 1, len(prefix), prefix))
+
+
 def _is_made(file: Path) -> bool:
     """Whether the store has an experiment: MLflow's default one comes last, when all tables are there."""
     with closing(sqlite3.connect(file)) as database:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.tracking.updates import ATTEMPT, SWEEP_ID, TRIAL_ID, RunUpdate
+from blurb_tune.tracking.updates import ATTEMPT, SWEEP_ID, TRIAL_ID, RefusedError, RunUpdate
 
 _PAGE = 200
 _PARENT = "mlflow.parentRunId"
+_REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
 _TRAINING = {"mlflow.experimentKind": "custom_model_development"}  # the dashboard shows training runs, not chat traces
 
 
@@ -79,8 +81,16 @@ class Store:
     def write(self, update: RunUpdate) -> None:
         """Bring one run up to date. A new attempt removes the run of the one before.
 
-        Raises LookupError when the run should exist and does not.
+        Raises LookupError when the run should exist and does not, and RefusedError when MLflow will not have what it is given.
         """
+        try:
+            self._write(update)
+        except MlflowException as error:
+            if error.error_code not in _REFUSALS:
+                raise
+            raise RefusedError(update, str(error)) from error
+
+    def _write(self, update: RunUpdate) -> None:
         known = self._runs.get(update.trial)
         if known is not None and known.attempt > update.attempt:
             return  # replayed: its successor is there already

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.trial import Measurement, Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.final_scores import final_results
 from blurb_tune.results.groups import GroupResult
+from blurb_tune.tracking.description import describe
 
 PREFIX = "blurb_tune."
+USER, NOTE = "mlflow.user", "mlflow.note.content"
 SWEEP_ID, TRIAL_ID, ATTEMPT, ROLE = (PREFIX + name for name in ("sweep_id", "trial_id", "attempt", "role"))
 _MAX_REASON = 2000
+_LONGEST_NAME = 200  # MLflow takes 250 characters, the part before the separator included
+_NOT_DESCRIBED = (ev.Measured, ev.ConfigurationSuggested)  # most events, which change no line of it
 _STATUS = {
     Outcome.COMPLETED: "FINISHED",
     Outcome.COLLAPSED: "FINISHED",
@@ -56,6 +61,14 @@ class RunUpdate:
     ended: int | None = None
 
 
+class RefusedError(BlurbTuneError):
+    """MLflow answers that it will not take an update, as it would again. run: the trial, and its attempt."""
+
+    def __init__(self, update: RunUpdate, said: str):
+        self.run = (update.trial, update.attempt)
+        super().__init__(said)
+
+
 class RunBuilder:
     """Folds events, in order, into updates of runs; `take` hands over those since the last call."""
 
@@ -64,10 +77,13 @@ class RunBuilder:
         self._updates: dict[str | None, RunUpdate] = {}
         self._non_finite: dict[str, set[str]] = {}
         self._ended: set[str] = set()
+        self._is_described = True
 
     def apply(self, event: ev.Event) -> None:
         """Take one event in. Raises LookupError when the log does not begin with the start of a sweep."""
         self.record.apply(event)
+        if not isinstance(event, _NOT_DESCRIBED):
+            self._is_described = False
         match event:
             case ev.SweepStarted():
                 self._start_sweep(event)
@@ -97,11 +113,27 @@ class RunBuilder:
             case ev.SweepEnded():
                 self._end_sweep(event)
 
-    def take(self) -> list[RunUpdate]:
-        """The updates since the last call, the sweep's own run first."""
-        updates = sorted(self._updates.values(), key=lambda update: update.trial is not None)
-        self._updates = {}
-        return updates
+    def take(self, is_early: Callable[[RunUpdate], bool] = lambda _: False) -> list[RunUpdate]:
+        """The updates since the last call, the sweep's own run first.
+
+        Those that begin a trial's run, do not end it and are early stay for a later call: with its end they make one update.
+        """
+        if not self._is_described:  # once for all events: it looks through all configurations
+            self._update(None).tags[NOTE] = describe(self.record)
+            self._is_described = True
+        kept: dict[str | None, RunUpdate] = {
+            trial: update
+            for trial, update in self._updates.items()
+            if trial is not None and update.is_new and update.status is None and is_early(update)
+        }
+        taken = [update for trial, update in self._updates.items() if trial not in kept]
+        self._updates = kept
+        return sorted(taken, key=lambda update: update.trial is not None)
+
+    @property
+    def kept(self) -> list[str]:
+        """The trials whose updates nobody has taken."""
+        return [trial for trial in self._updates if trial is not None]
 
     def _update(self, trial_id: str | None) -> RunUpdate:
         if trial_id not in self._updates:
@@ -119,12 +151,24 @@ class RunBuilder:
     def _start_sweep(self, event: ev.SweepStarted) -> None:
         update = self._update(None)
         update.is_new = True
-        update.tags |= _tags(sweep_id=event.sweep_id, role="sweep")
+        update.tags |= _tags(sweep_id=event.sweep_id, role="sweep") | self._owner()
+        if event.host:
+            update.tags |= _tags(host=event.host)
+        if event.owner:  # the dashboard's table has no column for the user unless somebody adds it, but one for the source
+            update.tags |= {
+                "mlflow.source.name": "@".join(filter(None, (event.owner, event.host))),
+                "mlflow.source.type": "LOCAL",
+            }
         names = ("task", "metric", "objective", "score", "configurations", "trivial_score", "spec_digest")
         update.params |= {name: _text(getattr(event, name)) for name in names}
         update.params |= {"model": ", ".join(event.models), "blocks": ", ".join(map(str, event.models.values()))}
         update.params["seeds"] = ", ".join(str(seed) for seed in event.seeds)
         update.params |= {f"version/{_safe(name)}": version for name, version in event.versions.items()}
+
+    def _owner(self) -> dict[str, str]:
+        """Whose run it is, under the name that the dashboard's column "User" goes by as well."""
+        owner = self.record.header.owner
+        return {USER: owner} | _tags(owner=owner) if owner else {}
 
     def _start_trial(self, event: ev.TrialStarted) -> None:
         self._updates.pop(event.trial, None)
@@ -141,6 +185,7 @@ class RunBuilder:
             strategy=self.record.label(event.configuration),
             family=self.record.family(event.configuration),
         )
+        update.tags |= self._owner()
         if self.record.is_confirmation(self.record.trials[event.trial]):
             update.tags |= _tags(confirmation=True)
         values = self.record.configurations[event.configuration].configuration.values()
@@ -168,25 +213,23 @@ class RunBuilder:
         update.status, update.ended = _STATUS[outcome], _milliseconds(event.time)
 
     def _end_configuration(self, event: ev.ConfigurationEnded) -> None:
-        name = event.configuration
-        result = self.record.result_of(name)
-        self._ended.add(name)
-        spread = result.spread
-        values = {
-            "mean": spread.mean,
-            "std": spread.std,
-            "min": spread.min,
-            "max": spread.max,
-            "objective": result.objective,
-            "failed": float(result.failed),
-        }
-        defined = {f"configuration/{_safe(name)}/{key}": value for key, value in values.items() if not math.isnan(value)}
+        """The sweep's run has a few series, with a step for each configuration, and none of a configuration's own: of
+        thousands, nobody could find anything there. Each one's numbers stand in the description and in the sweep's tables."""
+        self._ended.add(event.configuration)
+        counts = {Outcome(name): count for name, count in self.record.outcome_counts().items()}
+        ended = sum(counts.values())
+        failed = sum(count for outcome, count in counts.items() if outcome.is_failed)
+        values = {"trials/ended": float(ended), "trials/errored": float(counts[Outcome.ERRORED])}
+        if ended:
+            values["trials/failed_share"] = failed / ended
         update = self._update(None)
-        _add(update, defined, event.time, len(self._ended))
         best = self.record.leader
         if best is not None:
-            _add(update, {"best/objective": best.objective}, event.time, len(self._ended))
+            spread = best.spread
+            of_best = {"objective": best.objective, "mean": spread.mean, "std": spread.std, "failed_share": best.failed_share}
+            values |= {f"best/{name}": value for name, value in of_best.items() if not math.isnan(value)}
             update.tags |= self._tags_of_best(best)
+        _add(update, values, event.time, len(self._ended))
 
     def _tags_of_best(self, best: GroupResult) -> dict[str, str]:
         configuration = self.record.configurations[best.name].configuration
@@ -242,6 +285,11 @@ def _add(update: RunUpdate, values: Mapping[str, float], time: float, step: int)
         update.points.append(Point(name, known, _milliseconds(time), step))
 
 
+def identity(tags: Mapping[str, str]) -> dict[str, str]:
+    """Those of a run's tags by which it is found."""
+    return {name: tags[name] for name in (SWEEP_ID, TRIAL_ID, ATTEMPT, ROLE) if name in tags}
+
+
 def _tags(**values: object) -> dict[str, str]:
     return {PREFIX + name: str(value) for name, value in values.items()}
 
@@ -252,7 +300,7 @@ def _text(value: object) -> str:
 
 def _safe(name: str) -> str:
     """`name` as one part of a metric's name in MLflow: what is forbidden there, and the separator, become underscores."""
-    part = re.sub(r"[^\w.\- ]", "_", name)
+    part = re.sub(r"[^\w.\- ]", "_", name)[:_LONGEST_NAME]
     return part if part.strip(".") else "_"
 
 

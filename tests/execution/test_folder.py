@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import getpass
 import stat
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.execution.folder import write_spec
+from blurb_tune.execution.folder import owner, write_spec
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
 
@@ -58,3 +59,16 @@ def test_a_spec_that_is_given_a_password_is_closed(tmp_path: Path) -> None:
     for uri, mode in ((None, 0o644), ("http://me:secret@127.0.0.1:5000", 0o600), (None, 0o644)):
         write_spec(plan_of(tmp_path, uri), paths)
         assert stat.S_IMODE(paths.spec.stat().st_mode) == mode
+
+
+def test_the_owner_is_whoever_submitted_else_whoever_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLURB_TUNE_OWNER", "alice")
+    assert owner() == "alice"
+    monkeypatch.delenv("BLURB_TUNE_OWNER")
+    assert owner() == getpass.getuser()
+
+    def nameless() -> str:
+        raise OSError("No username set in the environment")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert owner() == ""

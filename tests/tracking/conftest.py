@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import math
 import os
 import shutil
@@ -9,10 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +222,7 @@ class ServerProcess:
 
     def __init__(self, command: list[str], url: str, log: Path):
         self.command, self.url, self.log = command, url, log
+        self.port = int(url.rpartition(":")[2])
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -261,16 +266,71 @@ def _group_lives(group: int) -> bool:
     return True
 
 
+class Proxy:
+    """Stands before an MLflow server, counts what is asked of it, and fails as `fault` says.
+
+    fault: None; "refuse", which answers 500 and passes nothing on; "lose", which passes on and answers 500 all the same.
+    """
+
+    def __init__(self, target: str):
+        self.fault: str | None = None
+        self.asked: Counter[str] = Counter()
+        proxy, host = self, target.removeprefix("http://")
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                path = self.path.partition("?")[0].removeprefix("/api/2.0/mlflow/")
+                proxy.asked[path] += 1
+                status, answer = 500, b"out of order"
+                if proxy.fault != "refuse":
+                    connection = http.client.HTTPConnection(host, timeout=30)
+                    headers = {
+                        name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")
+                    }
+                    connection.request(self.command, self.path, body, headers)
+                    given = connection.getresponse()
+                    told = given.read()
+                    connection.close()
+                    if proxy.fault is None:
+                        status, answer = given.status, told
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names are the base class's
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @pytest.fixture
 def mlflow_server(tmp_path: Path, blank_store: Path) -> Iterator[ServerProcess]:
     """An MLflow server with a database of its own, not started yet."""
-    folder = tmp_path / "server"
+    server = server_in(tmp_path / "server", blank_store)
+    yield server
+    server.stop()
+
+
+def server_in(folder: Path, blank_store: Path) -> ServerProcess:
+    """An MLflow server with a database in a new folder, not started yet."""
     folder.mkdir()
     shutil.copy(blank_store, folder / "mlflow.db")
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     options = ["--artifacts-destination", (folder / "files").as_uri(), "--port", str(port), "--workers", "1"]
     settings = ["env", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false", "MLFLOW_DISABLE_TELEMETRY=true"]
-    server = ServerProcess([*settings, *command, *options], f"http://127.0.0.1:{port}", folder / "server.log")
-    yield server
-    server.stop()
+    return ServerProcess([*settings, *command, *options], f"http://127.0.0.1:{port}", folder / "server.log")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from blurb_tune.core.trial import Outcome
 from blurb_tune.tracking.backlog import Backlog
 from tests.tracking.conftest import Sweep
 
@@ -46,3 +47,37 @@ def test_a_piece_stays_the_next_one_until_it_has_arrived(sweep: Sweep, boundarie
     backlog.advance()
     assert (backlog.offset, backlog.next_piece()) == (boundaries[-1], None)
     assert backlog.delivered_runs() == {None: 1, "c000-s0": 1, "c000-s1": 1, "c001-s0": 1, "c001-s1": 1}
+
+
+def test_a_run_that_began_just_now_waits_and_the_log_counts_as_delivered_up_to_it(sweep: Sweep) -> None:
+    sweep.start()
+    sweep.suggest("c000")
+    before = sweep.paths.events.stat().st_size
+    young = sweep.begin("c000", 0)
+    other = sweep.begin("c000", 1)
+    sweep.measure(young, 10)
+    sweep.end(other, Outcome.COMPLETED)
+    backlog = Backlog(sweep.paths.events)
+    piece = backlog.next_piece(lambda _: True)
+    assert [update.trial for update in piece or []] == [None, other]
+    backlog.advance()
+    assert (backlog.offset, backlog.delivered_runs().keys()) == (before, {None, other})
+    assert backlog.next_piece(lambda _: True) is None
+    sweep.end(young, Outcome.COMPLETED)
+    whole = backlog.next_piece(lambda _: True)
+    (update,) = [update for update in whole or [] if update.trial == young]
+    assert (update.is_new, update.status, bool(update.points)) == (True, "FINISHED", True)
+    backlog.advance()
+    assert (backlog.offset, backlog.count()) == (sweep.paths.events.stat().st_size, 0)
+
+
+def test_a_run_that_waited_comes_without_news_once_it_is_not_early_any_more(sweep: Sweep) -> None:
+    sweep.start()
+    sweep.suggest("c000")
+    trial = sweep.begin("c000", 0)
+    backlog = Backlog(sweep.paths.events)
+    backlog.next_piece(lambda _: True)
+    backlog.advance()
+    assert [update.trial for update in backlog.next_piece() or []] == [trial]
+    backlog.advance()
+    assert backlog.offset == sweep.paths.events.stat().st_size

@@ -84,7 +84,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 @pytest.fixture
 def dashboard(sweep: Sweep, uri: str, tmp_path: Path) -> Iterator[str]:
     """The address of the sweep's runs, two of them stopped by pruners."""
-    sweep.start()
+    sweep.start(owner="alice", host="login1")
     sweep.suggest("c000")
     sweep.suggest("c001", freeze_depth=2)
     sweep.trial("c000", 0, Outcome.COMPLETED, [0.1, 0.3, 0.5, 0.6])
@@ -117,6 +117,7 @@ def test_a_person_finds_the_sweep_its_trials_the_killed_ones_and_a_chart(dashboa
     browser.driver.get(dashboard)
     browser.find(run_link(PARENT))
     assert set(browser.shown(RUN_LINKS)) == {PARENT}
+    assert "alice@login1" in browser.text()
     browser.find(f"//*[@role='gridcell'][.//a[normalize-space()='{PARENT}']]//button").click()
     browser.wait(lambda _: set(browser.shown(RUN_LINKS)) == {PARENT} | CHILDREN, "the sweep's trials are unfolded")
     browser.picture("runs")
@@ -133,6 +134,7 @@ def test_a_person_finds_the_sweep_its_trials_the_killed_ones_and_a_chart(dashboa
     assert "blurb_tune.prune_reason" in browser.text()
     browser.picture("run")
 
+    browser.find("//a[normalize-space()='alice']")
     browser.find("//*[@role='tab'][normalize-space()='Model metrics'] | //a[normalize-space()='Model metrics']").click()
     browser.find("//*[contains(text(), '(dev/pearson)')]")
     line = "//*[contains(@class, 'js-plotly-plot')]//*[name()='path' and contains(@class, 'js-line')]"

@@ -6,6 +6,7 @@ import math
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -438,3 +439,40 @@ def test_two_sweeps_share_an_experiment(tmp_path: Path, sweep: Sweep, uri: str) 
     deliver_all(other, uri)
     deliver_all(sweep, uri)
     assert all_runs(uri) == 5 + 2
+
+
+def test_what_the_log_gets_while_it_is_delivered_gathers_for_the_next_call(sweep: Sweep, uri: str) -> None:
+    """Else a sweep that is quicker than its server would have a request for every event."""
+    live = Deliverer(sweep.paths, uri, EXPERIMENT)
+    sweep.start()
+    sweep.suggest("c000")
+    grown: list[str] = []
+
+    def grow() -> bool:
+        """Called before each write."""
+        if len(grown) < 5:
+            grown.append(sweep.trial("c000", len(grown), Outcome.COMPLETED, [0.5]))
+        return False
+
+    assert live.attempt(grow)
+    assert grown == ["c000-s0"]
+    assert look(uri).keys() == {"sweep"}
+    assert live.attempt()
+    live.close()
+    assert look(uri).keys() == {"sweep", "c000-s0"}
+
+
+def test_a_run_waits_for_its_end_as_long_as_patience_says(sweep: Sweep, uri: str) -> None:
+    live = Deliverer(sweep.paths, uri, EXPERIMENT)
+    sweep.now = time.time()
+    sweep.start()
+    sweep.suggest("c000")
+    sweep.begin("c000", 0)
+    sweep.end(sweep.begin("c000", 1), Outcome.COMPLETED)
+    assert live.attempt(patience=3600.0)
+    assert look(uri).keys() == {"sweep", "c000-s1"}
+    assert live.offset < sweep.paths.events.stat().st_size
+    assert live.attempt(patience=0.0)
+    live.close()
+    assert look(uri).keys() == {"sweep", "c000-s0", "c000-s1"}
+    assert live.offset == sweep.paths.events.stat().st_size

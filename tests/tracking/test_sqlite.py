@@ -13,8 +13,8 @@ import pytest
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking import deliver
-from blurb_tune.tracking.sqlite import ensure_store
+from blurb_tune.tracking import Delivery, dashboard_command, deliver, tracking_uri
+from blurb_tune.tracking.sqlite import ensure_store, follow_move
 from tests.tracking.conftest import EXPERIMENT, Sweep, look
 
 # Opens a store as MLflow does, or as a delivery does, and dies at one of the statements by which its tables are made.
@@ -133,3 +133,57 @@ def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         ensure_store(file, Path.unlink, is_ours=True)
     assert file.read_text().startswith("a diary")
+
+
+@pytest.fixture
+def moved(sweep: Sweep, uri: str) -> SweepPaths:
+    """A sweep's folder after a move to a place of another length, with blanks and letters that a URI encodes."""
+    sweep.small()
+    sweep.log.close()
+    sweep.paths.summary.write_text("the summary")
+    assert deliver(sweep.paths, uri, EXPERIMENT).warnings == ()
+    place = sweep.paths.root.parent / "öther place #2" / "moved"
+    place.parent.mkdir()
+    sweep.paths.root.rename(place)
+    return SweepPaths(place)
+
+
+def artifacts_of(uri: str) -> dict[str, str]:
+    """What MLflow finds of the files of the sweep's run."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    (run,) = client.search_runs([experiment], "tags.`blurb_tune.role` = 'sweep'")
+    files = client.list_artifacts(run.info.run_id)
+    return {file.path: Path(client.download_artifacts(run.info.run_id, file.path)).read_text() for file in files}
+
+
+@pytest.mark.parametrize("by", ["dashboard", "delivery"])
+def test_a_store_that_moved_with_its_folder_finds_its_files(moved: SweepPaths, by: str) -> None:
+    uri = tracking_uri(moved, None)
+    assert artifacts_of(uri) == {}
+    if by == "dashboard":
+        dashboard_command(moved, uri, "127.0.0.1", 5000)
+    else:
+        assert deliver(moved, uri, EXPERIMENT) == Delivery(0)
+    assert artifacts_of(uri) == {"summary.json": "the summary"}
+
+
+def test_a_delivery_goes_on_after_a_move_where_it_was(moved: SweepPaths) -> None:
+    """Neither runs nor files are sent again: a file that was removed from the store since then stays away."""
+    uri = tracking_uri(moved, None)
+    before = look(uri)
+    (stored,) = moved.mlflow_artifacts.rglob("summary.json")
+    stored.unlink()
+    assert deliver(moved, uri, EXPERIMENT) == Delivery(0)
+    assert not stored.exists()
+    assert look(uri) == before
+
+
+def test_a_store_that_has_not_moved_is_left_as_it_is(sweep: Sweep, uri: str) -> None:
+    sweep.small()
+    assert deliver(sweep.paths, uri, EXPERIMENT).undelivered == 0
+    before = sweep.paths.mlflow_store.read_bytes()
+    follow_move(sweep.paths.mlflow_store, sweep.paths.mlflow_artifacts)
+    assert sweep.paths.mlflow_store.read_bytes() == before

@@ -153,16 +153,68 @@ def test_the_parent_follows_the_best_configuration_with_a_step_per_configuration
     assert best == [(1, 0.3, 11750), (2, 0.3, 13750), (3, 0.5, 15750)]
     assert parent.tags["blurb_tune.best.configuration"] == "c2"
     assert parent.tags["blurb_tune.best.freeze_depth"] == "2"
-    of_c0 = {p.name.split("/")[2]: p.value for p in parent.points if p.name.startswith("configuration/c0/")}
-    assert of_c0 == pytest.approx({"mean": 0.3, "std": 0.02**0.5, "min": 0.2, "max": 0.4, "objective": 0.3, "failed": 0.0})
+    of_best = {p.name: p.value for p in parent.points if p.step == 1 and p.name.startswith("best/")}
+    assert of_best == pytest.approx({"best/mean": 0.3, "best/std": 0.02**0.5, "best/objective": 0.3, "best/failed_share": 0.0})
+    assert [p.value for p in parent.points if p.name == "trials/ended"] == [2.0, 4.0, 6.0]
     counts = {p.name: p.value for p in parent.points if p.name.startswith("outcome/")}
     assert (counts["outcome/completed"], counts["outcome/pruned_underperforming"], sum(counts.values())) == (5.0, 1.0, 6.0)
 
 
 def test_a_single_seed_has_no_standard_deviation() -> None:
-    events = two_configurations()[:8]
-    parent = updates_of([*events, configuration_ended("c0", 20.0)])[None]
-    assert "configuration/c0/std" not in {point.name for point in parent.points}
+    events = two_configurations()[:7]
+    parent = updates_of([replace(HEADER, seeds=[0]), *events[1:], configuration_ended("c0", 20.0)])[None]
+    names = {point.name for point in parent.points}
+    assert "best/mean" in names
+    assert "best/std" not in names
+
+
+def test_the_owner_is_named_by_every_run_and_the_host_by_the_sweeps() -> None:
+    header = replace(HEADER, owner="alice", host="login1")
+    runs = updates_of([header, suggested("c0"), trial_started("t", "c0", 0, 2.0)])
+    for run in runs.values():
+        assert (run.tags["mlflow.user"], run.tags["blurb_tune.owner"]) == ("alice", "alice")
+    assert (runs[None].tags["blurb_tune.host"], runs[None].tags["mlflow.source.name"]) == ("login1", "alice@login1")
+    before = updates_of([HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0)])
+    assert not {"mlflow.user", "blurb_tune.owner", "blurb_tune.host"} & {name for run in before.values() for name in run.tags}
+
+
+def rows(description: str) -> list[list[str]]:
+    """The cells of the table, its head first."""
+    lines = [line for line in description.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_the_description_has_the_state_and_the_best_configurations_in_order() -> None:
+    events = two_configurations()
+    running = updates_of(events[:-1])[None].tags["mlflow.note.content"]
+    assert "Running: 3 configurations, 6 trials ended, 0 failed (0%)." in running
+    head, *best = rows(running)
+    assert [dict(zip(head, row, strict=True))["configuration"] for row in best] == ["c2", "c0", "c1"]
+    assert best[1] == ["c0", "vanilla", "2", "0.3000", "0.1414", "0.2000", "0.4000", "0 of 2", "0.3000"]
+    selected = ev.SelectionMade(time=31.0, configuration="c2", reference="c0")
+    whole = updates_of([*events[:-1], selected, events[-1]])[None].tags["mlflow.note.content"]
+    assert "Finished: 3 configurations" in whole
+    assert "**Winner: c2**, freeze 2" in whole
+
+
+def test_the_sweeps_own_run_is_as_small_with_many_configurations_as_with_few() -> None:
+    def names_and_size(configurations: int) -> tuple[set[str], int, int]:
+        builder = RunBuilder()
+        builder.apply(replace(HEADER, seeds=[0], configurations=configurations))
+        for number in range(configurations):
+            name = f"c{number:04}"
+            builder.apply(suggested(name, freeze_depth=number % 12))
+            builder.apply(trial_started(f"{name}-0", name, 0, 2.0))
+            builder.apply(measured(f"{name}-0", 5, number / configurations, 3.0))
+            builder.apply(trial_ended(f"{name}-0", Outcome.COMPLETED, 4.0))
+            builder.apply(configuration_ended(name, 5.0))
+        parent = builder.take()[0]
+        return {point.name for point in parent.points}, len(parent.tags), len(parent.tags["mlflow.note.content"])
+
+    few, many = names_and_size(20), names_and_size(2000)
+    assert (few[0], few[1]) == (many[0], many[1])
+    assert len(many[0]) <= 10
+    assert many[2] < few[2] + 100
 
 
 def test_runs_of_several_models_are_told_apart_by_name_and_tags() -> None:
@@ -224,11 +276,11 @@ def test_however_the_log_is_cut_into_pieces_the_runs_are_the_same(data: st.DataO
         measured("c2-1", 5, math.nan, 41.0),
         measured("c2-1", 9, 1.0, 42.0),
     ]
-    cuts = data.draw(st.sets(st.integers(1, len(events) - 1)))
+    cuts = data.draw(st.dictionaries(st.integers(1, len(events) - 1), st.booleans()))
     builder, parts = RunBuilder(), []
     for index, event in enumerate(events):
         if index in cuts:
-            parts.append(builder.take())
+            parts.append(builder.take(lambda _, is_early=cuts[index]: is_early))
         builder.apply(event)
     parts.append(builder.take())
     in_pieces, at_once = merged(parts), updates_of(events)
