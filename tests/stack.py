@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.conftest import require
 
@@ -38,3 +39,17 @@ def running_stack() -> Iterator[tuple[psutil.Process, dict[str, str]]]:
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[dict[str, str]]:
+    """The environment of clients. At the end, the processes and files that the stack has left are looked for."""
+    with running_stack() as (process, client):
+        started = process.children(recursive=True)
+        commands = (" ".join(found.cmdline()) for found in started)
+        folder = next(Path(line.split("-D ")[1].split()[0]).parent for line in commands if "-D " in line)
+        yield client
+    left = [found for found in started if found.is_running() and found.status() != psutil.STATUS_ZOMBIE]
+    assert len(started) > 15
+    assert not left
+    assert not folder.exists()

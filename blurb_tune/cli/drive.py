@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from blurb_tune.cli.extend import Growth, extend_command
 from blurb_tune.cli.run import run_command
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError
@@ -24,6 +26,7 @@ from blurb_tune.service.notify import notify
 from blurb_tune.service.sweeps import DRIVER_LOG, PAYLOAD, End, KeptSweep, Request
 
 _SECONDS_PER_LOOK = 2.0
+_TRACKING = "MLFLOW_TRACKING_URI"
 
 
 def drive_command(uri: str, sweep_id: str) -> ExitCode:
@@ -96,6 +99,8 @@ class _Driver:
             return extend_command(self._paths, growth, quiet=False, as_json=False, interrupted=interrupted)
         spec = self._paths.root / PAYLOAD / "spec.yaml"
         overrides = [f"storage={self._uri}", "cluster=auto"]
+        if os.environ.get(_TRACKING) and yaml.safe_load(spec.read_text(encoding="utf-8"))["tracking"]["uri"] is None:
+            overrides.append(f"tracking.uri=${{{_TRACKING}}}")  # the cluster has a server, and the spec names none
         return run_command(spec, overrides, self._paths.root, quiet=False, as_json=False, interrupted=interrupted)
 
     def _bring(self) -> None:

@@ -33,7 +33,7 @@ from blurb_tune.report.summary import summarise
 from blurb_tune.report.tables import write_all
 from blurb_tune.spec import SweepSpec, load_spec
 from blurb_tune.spec.source import read_source
-from blurb_tune.tracking.addresses import tracking_uri
+from blurb_tune.tracking.addresses import page_address, tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command, dashboard_url
 from blurb_tune.tracking.writer import TrackingWriter
@@ -98,6 +98,15 @@ def run_plan(
         with _stop_on_signal(console, interrupted), open_view(console, record=past) as view:
             listeners = [tables.on_event, view.on_event, tracking.on_event, *([keeping.on_event] if keeping else [])]
             abandon = partial(_abandon, paths, keeping)
+
+            def tell_waiting(text: str) -> None:
+                if keeping is not None:
+                    keeping.notes["waiting_for"] = text
+                if text:
+                    console.print(text)
+
+            if keeping is not None and tracking.uri.startswith("http"):
+                keeping.notes["tracking"] = page_address(tracking.uri)
             try:
                 run_sweep(
                     plan,
@@ -107,6 +116,7 @@ def run_plan(
                     started=started,
                     extension=extension,
                     abandon=abandon,
+                    tell_waiting=tell_waiting,
                 )
             except BlurbTuneError as error:
                 if not tracking.has_begun:
@@ -225,7 +235,7 @@ class Tracking:
 
     def __init__(self, paths: SweepPaths, spec: SweepSpec):
         self._paths = paths
-        self._uri, self._experiment = tracking_target(paths, spec)
+        self.uri, self._experiment = tracking_target(paths, spec)
         self._writer: TrackingWriter | None = None
 
     @property
@@ -235,14 +245,14 @@ class Tracking:
 
     def on_event(self, event: ev.Event) -> None:
         if self._writer is None:
-            self._writer = TrackingWriter(self._paths, self._uri, self._experiment)
+            self._writer = TrackingWriter(self._paths, self.uri, self._experiment)
             self._writer.start()
         self._writer.notify()
 
     def finish(self) -> Delivery:
         """Deliver what is left, for a minute at most."""
         if self._writer is None:
-            return deliver(self._paths, self._uri, self._experiment)
+            return deliver(self._paths, self.uri, self._experiment)
         return self._writer.close(_FLUSH_SECONDS)
 
 

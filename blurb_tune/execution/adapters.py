@@ -6,9 +6,12 @@ All three talk to one `Sweep`. (Ray's own OptunaSearch hard-codes Optuna's NopPr
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import cloudpickle, tune
 from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.execution.tune_controller import TuneController
@@ -21,6 +24,8 @@ from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
 from blurb_tune.execution.halt import Halt, has_hung
 from blurb_tune.execution.shares import SlotShare
 from blurb_tune.sweep.sweep import Sweep
+
+_SECONDS_OF_A_WAIT = 10.0
 
 
 class _NotInSnapshots:
@@ -70,14 +75,28 @@ class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
 class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
     """Passes each measurement to the sweep and stops the trial when the sweep says so."""
 
-    def __init__(self, sweep: Sweep, searcher: SweepSearcher, halt: Halt):
+    def __init__(self, sweep: Sweep, searcher: SweepSearcher, halt: Halt, tell_waiting: Callable[[str], None]):
         super().__init__()
-        self._sweep, self._searcher, self._halt = sweep, searcher, halt
+        self._sweep, self._searcher, self._halt, self._tell_waiting = sweep, searcher, halt, tell_waiting
+        self._waits_since: float | None = None
+        self._told = ""
 
     def choose_trial_to_run(self, tune_controller: TuneController) -> Trial | None:
         # Tune keeps one warm process for a trial to come; one that is held back would keep its slot from other sweeps.
         tune_controller._actor_cache._may_keep_one = not self._searcher.is_held_back
+        self._look_for_waiting(tune_controller)
         return super().choose_trial_to_run(tune_controller)
+
+    def _look_for_waiting(self, tune_controller: TuneController) -> None:
+        """Say which resource is missing, once trials have waited for a while, and when none does any more."""
+        waiting = sum(trial.status == Trial.PENDING for trial in tune_controller.get_live_trials())
+        now = time.monotonic()
+        self._waits_since = (self._waits_since or now) if waiting else None
+        is_long = self._waits_since is not None and now - self._waits_since > _SECONDS_OF_A_WAIT
+        told = f"{waiting} trial{'s' if waiting > 1 else ''}" if is_long else ""
+        if told != self._told:
+            self._told = told
+            self._tell_waiting(f"{told} wait for {_missing()}" if told else "")
 
     def on_trial_result(self, tune_controller: object, trial: Trial, result: dict[str, Any]) -> str:
         decision = self._sweep.report(trial.config[TRIAL].trial_id, result[REPORT])
@@ -98,6 +117,13 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
             self._sweep.report(trial_id, _errored("the trial did no step for too long", error, Cause.HANG))
         else:
             self._sweep.lost(trial_id, str(error or ""))
+
+
+def _missing() -> str:
+    """What of the cluster is taken."""
+    total, free = ray.cluster_resources(), ray.available_resources()
+    parts = [f"{kind} ({free.get(kind, 0):g} of {total[kind]:g} free)" for kind in ("CPU", "GPU") if total.get(kind)]
+    return " or ".join(parts) or "a node"
 
 
 def _errored(reason: str, error: Exception | None, cause: Cause) -> TrialReport:

@@ -50,11 +50,13 @@ def run_sweep(
     started: float | None = None,
     extension: ev.SweepExtended | None = None,
     abandon: Callable[[], None] = lambda: os._exit(ExitCode.CLUSTER_LOST),
+    tell_waiting: Callable[[str], None] = lambda text: None,
 ) -> SweepRecord:
     """Run the sweep, or what an earlier driver left of it, until it is finished or `interrupted` is set.
 
     extension: the plan is larger than what the folder holds, which the caller has checked. abandon: ends this process once the
-    log says that the cluster is lost, for which Ray goes on waiting.
+    log says that the cluster is lost, for which Ray goes on waiting. tell_waiting: told which resource trials wait for, and an
+    empty text when none does any more.
 
     Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
     time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep or the cluster cannot run
@@ -93,7 +95,7 @@ def run_sweep(
 
             try:
                 with ClusterWatch(leave):
-                    is_done = _run(plan, sweep, environment, slots, interrupted)
+                    is_done = _run(plan, sweep, environment, slots, interrupted, tell_waiting)
             finally:
                 if lost.is_set():
                     threading.Event().wait()  # `leave` ends the process
@@ -104,10 +106,17 @@ def run_sweep(
             return sweep.record
 
 
-def _run(plan: Plan, sweep: Sweep, environment: TrialEnvironment, slots: int, interrupted: threading.Event) -> bool:
+def _run(
+    plan: Plan,
+    sweep: Sweep,
+    environment: TrialEnvironment,
+    slots: int,
+    interrupted: threading.Event,
+    tell_waiting: Callable[[str], None],
+) -> bool:
     """Search, then the final test; whether both are through."""
     if not sweep.is_finished and not interrupted.is_set():
-        _run_trials(plan.spec, sweep, environment, slots, interrupted)
+        _run_trials(plan.spec, sweep, environment, slots, interrupted, tell_waiting)
     return sweep.is_finished and run_final_test(plan, sweep, environment, interrupted)
 
 
@@ -159,7 +168,12 @@ def _precision(spec: SweepSpec, device: str) -> str:
 
 
 def _run_trials(
-    spec: SweepSpec, sweep: Sweep, environment: TrialEnvironment, slots: int, interrupted: threading.Event
+    spec: SweepSpec,
+    sweep: Sweep,
+    environment: TrialEnvironment,
+    slots: int,
+    interrupted: threading.Event,
+    tell_waiting: Callable[[str], None],
 ) -> None:
     resources = {"CPU": spec.resources.cpus, "GPU": spec.resources.gpus}
     trainable = tune.with_resources(tune.with_parameters(TrialActor, environment=environment), resources)
@@ -174,7 +188,7 @@ def _run_trials(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=SweepScheduler(sweep, searcher, halt),
+                scheduler=SweepScheduler(sweep, searcher, halt, tell_waiting),
                 num_samples=-1,
                 max_concurrent_trials=slots,
                 reuse_actors=True,

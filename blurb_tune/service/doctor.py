@@ -170,7 +170,8 @@ def _tracking(uri: str) -> Iterator[Finding]:
     try:
         address = resolve(uri)
         if address.startswith("http"):
-            check_server(address)
-            yield Finding("ok", f"MLflow answers at {redact(address)}")
+            away = check_server(address)
+            cure = "the sweep runs all the same, and delivers its runs when the server is back"
+            yield Finding("warning", away, cure) if away else Finding("ok", f"MLflow answers at {redact(address)}")
     except BlurbTuneError as error:
-        yield Finding("warning", str(error), "the sweep runs all the same, and delivers its runs when the server is back")
+        yield Finding("fault", str(error), "mend `tracking.uri`, or the variables that it or MLflow reads")

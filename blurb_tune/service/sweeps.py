@@ -109,7 +109,7 @@ class KeptSweep:
             "trials": known.get("trials", {}),
             "slots": known.get("slots"),
             "waiting_for": known.get("waiting_for", ""),
-            "submitted": submitted or known.get("started"),
+            "submitted": known.get("started") if submitted is None else submitted,
             "seconds_left": known.get("seconds_left"),
             "message": ended.get("message", ""),
             "address": submission.address if submission else "",
@@ -172,9 +172,9 @@ class KeptSweep:
                 data = self.place.read(DRIVER_LOG)
                 return data[start:].decode("utf-8", "replace"), len(data)
             names = self.place.child(f"{LOGS}/trials").names()
-            mine = [name for name in names if name.removesuffix(".log").partition("-a")[0] == trial]
+            mine = sorted((name for name in names if _trial_of(name)[0] == trial), key=_trial_of)
             if not mine:
-                known = {name.removesuffix(".log").partition("-a")[0] for name in names}
+                known = {_trial_of(name)[0] for name in names}
                 raise BlurbTuneError(f"{self.id}: trial {trial!r} has no log{did_you_mean(trial, known)}")
             data = b"".join(self.place.child(f"{LOGS}/trials").read(name) for name in mine)
             return data[start:].decode("utf-8", "replace"), len(data)
@@ -227,6 +227,12 @@ def user() -> str:
     with suppress(KeyError, OSError, ImportError):
         return getpass.getuser()
     return "unknown"
+
+
+def _trial_of(log: str) -> tuple[str, int]:
+    """Whose log it is, and of which attempt."""
+    trial, _, attempt = log.removesuffix(".log").partition("-a")
+    return trial, int(attempt) if attempt.isdigit() else 1
 
 
 def _some(names: Sequence[str], most: int = 5) -> str:

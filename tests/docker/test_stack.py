@@ -7,9 +7,7 @@ import http.client
 import shutil
 import socket
 import ssl
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -18,28 +16,8 @@ import psutil
 import pytest
 
 from tests.conftest import require
-from tests.stack import running_stack
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[dict[str, str]]:
-    """The environment of clients. At the end of the module, the processes and files that the stack has left are looked for."""
-    with running_stack() as (process, client):
-        started = process.children(recursive=True)
-        folder = next(
-            Path(line.split("-D ")[1].split()[0]).parent for line in map(" ".join, _commands(started)) if "-D " in line
-        )
-        yield client
-    left = [found for found in started if found.is_running() and found.status() != psutil.STATUS_ZOMBIE]
-    assert len(started) > 15
-    assert not left
-    assert not folder.exists()
-
-
-def _commands(processes: list[psutil.Process]) -> list[list[str]]:
-    return [process.cmdline() for process in processes]
 
 
 def _status(url: str, authorization: str | None = None, data: bytes | None = None) -> int:

@@ -1,0 +1,130 @@
+"""What lies in a storage, in a folder and on a real S3 server, and how it is found and asked."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blurb_tune.core.errors import BlurbTuneError, InputError
+from blurb_tune.core.lease import Lease
+from blurb_tune.core.storage import Storage
+from blurb_tune.service.agent import answer
+from blurb_tune.service.sweeps import DRIVER_LOG, End, KeptSweep, Request, Submission, Sweeps
+
+
+def submitted(storage: Storage, sweep_id: str, when: float = 1000.0) -> KeptSweep:
+    sweep = KeptSweep(storage, sweep_id)
+    sweep.submit(Submission(sweep_id, sweep_id.rpartition("-")[0], "ada", when))
+    return sweep
+
+
+def known(sweep: KeptSweep, **values: Any) -> None:
+    sweep.place.write("status.json", json.dumps({"state": "running", "progress": 0.25} | values).encode())
+
+
+def test_the_state_follows_from_what_its_driver_left(storage: Storage) -> None:
+    sweep = submitted(storage, "demo-1")
+    assert sweep.status()["state"] == "pending"
+    with Lease(sweep.place.child("claims"), patience=5):
+        assert sweep.status()["state"] == "starting"
+        known(sweep)
+        assert (sweep.status()["state"], sweep.status()["progress"]) == ("running", 0.25)
+        sweep.ask(Request("stop", "eve"))
+        assert sweep.status()["state"] == "stopping"
+    assert sweep.status()["state"] == "lost", "the log says running, and nobody runs it"
+    for code, reason, state in (
+        (0, "", "finished"),
+        (3, "", "no result"),
+        (1, "", "failed"),
+        (130, "", "interrupted"),
+        (130, "stop", "stopped"),
+        (130, "pause", "paused"),
+    ):
+        sweep.end(End(code, "said", reason, time.time()))
+        assert (sweep.status()["state"], sweep.status()["message"]) == (state, "said")
+    sweep.end(None)
+    assert sweep.status()["state"] == "lost"
+
+
+def test_a_pending_sweep_that_is_stopped_is_stopped(storage: Storage) -> None:
+    sweep = submitted(storage, "demo-1")
+    sweep.ask(Request("stop", "eve"))
+    assert sweep.status()["state"] == "stopped"
+
+
+def test_requests_come_in_their_order_and_once_and_strangers_are_passed_over(storage: Storage) -> None:
+    sweep = submitted(storage, "demo-1")
+    control = sweep.place.child("control")
+    for name, data in (("0", b"\xff"), ("1", b"[]"), ("2", b'{"command": "rm", "by": "eve"}'), ("3", b'{"by": 1}')):
+        control.write(name, data)
+    sweep.ask(Request("change", "ada", {"seeds": 9}))
+    sweep.ask(Request("stop", "eve"))
+    assert [request for _, request in sweep.requests()] == [Request("change", "ada", {"seeds": 9}), Request("stop", "eve")]
+    for name, _ in list(sweep.requests()):
+        sweep.answer(name)
+    assert list(sweep.requests()) == []
+
+
+def test_sweeps_are_found_by_the_beginning_of_their_id_and_listed_newest_first(storage: Storage) -> None:
+    for number, name in enumerate(("demo-1a", "demo-1b", "demo")):
+        submitted(storage, name, when=float(number))
+    storage.child("not-a-sweep").write("notes.txt", b"")
+    sweeps = Sweeps(storage)
+    assert [status["id"] for status in sweeps.list()] == ["demo", "demo-1b", "demo-1a"]
+    assert sweeps.find("demo-1b").id == "demo-1b"
+    assert sweeps.find("demo").id == "demo", "a whole id is no prefix"
+    for prefix, message in (
+        ("demo-", "several sweeps begin so: demo-1a, demo-1b"),
+        ("dem0", "did you mean"),
+        ("", "no sweep"),
+    ):
+        with pytest.raises(InputError, match=message):
+            sweeps.find(prefix)
+
+
+def test_logs_of_the_driver_and_of_trials_with_all_their_attempts(storage: Storage) -> None:
+    sweep = submitted(storage, "demo-1")
+    assert sweep.log() == ("", 0)
+    sweep.place.write(DRIVER_LOG, "zwölf\n".encode())
+    assert sweep.log() == ("zwölf\n", 7)
+    assert sweep.log(start=7) == ("", 7)
+    sweep.place.write("logs/trials/c000-s1.log", b"one\n")
+    sweep.place.write("logs/trials/c000-s1-a2.log", b"two\n")
+    sweep.place.write("logs/trials/c000-s10.log", b"other\n")
+    sweep.place.write("logs/trials/c000-s1-a10.log", b"ten\n")
+    assert sweep.log("c000-s1")[0].split() == ["one", "two", "ten"]
+    with pytest.raises(BlurbTuneError, match="did you mean 'c000-s1'"):
+        sweep.log("c000-s11")
+
+
+def test_what_is_damaged_in_the_storage_is_no_traceback(storage: Storage) -> None:
+    sweep = submitted(storage, "demo-1")
+    for name in ("status.json", "ended.json", "sweep.json"):
+        sweep.place.write(name, b"{cut off")
+    assert sweep.status()["state"] == "pending"
+    sweep.place.write("events.jsonl", b"\xff\n{}\n")
+    assert sweep.events() == []
+
+
+def test_the_agent_answers_what_the_client_asks(storage: Storage, tmp_path: Path) -> None:
+    folder = tmp_path / "payload"
+    (folder / "data").mkdir(parents=True)
+    (folder / "spec.yaml").write_text("task: demo")
+    (folder / "data" / "train.csv").write_text("a,b")
+    submission = {"id": "demo-1", "name": "demo", "owner": "ada", "submitted": 1.0}
+
+    def ask(what: str, **arguments: Any) -> dict[str, Any]:
+        return answer({"do": what, "storage": storage.uri, **arguments})
+
+    assert ask("submit", submission=submission, folder=str(folder))["id"] == "demo-1"
+    assert ask("files", id="demo")["files"] == ["submitted/data/train.csv", "submitted/spec.yaml", "sweep.json"]
+    assert ask("file", id="demo", name="submitted/spec.yaml") == {"data": "dGFzazogZGVtbw=="}
+    assert ask("ask", id="demo", command="pause", by="eve")["state"] == "pending"
+    assert ask("forget", id="demo")["state"] == "pending"
+    assert list(Sweeps(storage).find("demo").requests()) == []
+    with pytest.raises(InputError):
+        ask("status", id="nothing")
