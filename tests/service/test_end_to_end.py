@@ -1,0 +1,89 @@
+"""A sweep on the services that docker/compose.yaml describes, from a laptop that is no node of the cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blurb_tune.core.errors import ExitCode
+from tests.learnable import write_spec
+
+pytestmark = [pytest.mark.service, pytest.mark.ray, pytest.mark.slow]
+Call = Callable[..., "subprocess.CompletedProcess[str]"]
+_PATIENCE = 240.0
+
+
+@pytest.fixture
+def call(stack: dict[str, str], tmp_path: Path) -> Call:
+    """The program, in the environment of a client of the stack."""
+
+    def run(*arguments: str, code: ExitCode = ExitCode.DONE) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | stack | {"PYTHONPATH": os.getcwd(), "BLURB_TUNE_CONFIG": str(tmp_path / "none.yaml")}
+        done = subprocess.run(
+            [sys.executable, "-m", "blurb_tune", *arguments],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+def until(call: Call, sweep_id: str, *states: str) -> dict[str, Any]:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        status: dict[str, Any] = json.loads(call("status", sweep_id, "--json").stdout)
+        if status["state"] in states:
+            return status
+        assert time.monotonic() < deadline, status
+        time.sleep(2)
+
+
+def test_a_sweep_is_submitted_paused_resumed_retried_and_fetched(call: Call, tmp_path: Path) -> None:
+    write_spec(tmp_path, final_test=False, recovery={"checkpoint_minutes": 0.02}, space={"epochs": 40})
+    assert "fault" not in call("doctor").stdout
+    call("submit", "small.yaml", "--dry-run", "-y")
+    assert json.loads(call("list", "--json").stdout) == []
+
+    sent = json.loads(call("submit", "small.yaml", "-y", "--json").stdout)
+    call("submit", "small.yaml", "--set", "name=other", "-y")
+    until(call, sent["id"], "running")
+    call("pause", sent["id"])
+    assert until(call, sent["id"], "paused")["owner"] == sent["owner"]
+    call("pause", sent["id"], code=ExitCode.BAD_INPUT)
+    call("resume", sent["id"])
+    other = json.loads(call("list", "--json").stdout)[0]["id"]
+    call("stop", other[:7])
+    done = until(call, sent["id"], "finished")
+    assert (done["progress"], done["best"]["n"]) == (1.0, 2)
+    until(call, other, "stopped")
+
+    assert "sweep small started" in call("logs", sent["id"]).stdout
+    assert "attempt 1 on" in call("logs", sent["id"], "--trial", "c000-s0").stdout
+    call("fetch", sent["id"], "--to", "here")
+    fetched = tmp_path / "here" / sent["id"]
+    rows = (fetched / "trials.csv").read_text().splitlines()
+    assert len(rows) == 1 + 6
+    starts = [line for line in _log(fetched) if line["kind"] == "trial_started"]
+    assert len({(start["trial"], start["attempt"]) for start in starts}) == len(starts)
+
+    call("change", sent["id"], "--set", "seeds=1", code=ExitCode.DONE)
+    call("change", sent["id"], "--set", "sed=1", code=ExitCode.BAD_INPUT)
+
+
+def _log(folder: Path) -> list[dict[str, Any]]:
+    """Of the segments that an object store has."""
+    segments = sorted((folder / "events").glob("*.jsonl"))
+    return [json.loads(line) for segment in segments for line in segment.read_text().splitlines()]
