@@ -514,7 +514,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="*", default=[500, 5000])
-    parser.add_argument("--rival", type=int, nargs="*", default=[50, 200])
+    parser.add_argument("--rival", type=int, nargs="*", default=[10, 40])
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
