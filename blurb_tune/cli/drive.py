@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from blurb_tune.execution.keeping import EVENTS
 from blurb_tune.log.mirror import fetch_log
 from blurb_tune.service.driver_log import kept_output
 from blurb_tune.service.notify import notify
+from blurb_tune.service.prune import work_folder
 from blurb_tune.service.sweeps import DRIVER_LOG, PAYLOAD, End, KeptSweep, Request
 
 _SECONDS_PER_LOOK = 2.0
@@ -55,7 +55,7 @@ def _work_folder(sweep: KeptSweep) -> Path:
     """The sweep's folder itself where it is one, else one of this machine, for this user's eyes."""
     if isinstance(sweep.place, FolderStorage):
         return sweep.place.root
-    home = Path(os.environ.get("BLURB_TUNE_WORK", Path(tempfile.gettempdir()) / f"blurb-tune-{os.getuid()}"))
+    home = work_folder()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if home.stat().st_uid != os.getuid():
         raise BlurbTuneError(f"{home} belongs to somebody else; name another folder in BLURB_TUNE_WORK")

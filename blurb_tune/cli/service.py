@@ -20,14 +20,17 @@ from blurb_tune.cli.plan import print_plan
 from blurb_tune.cli.run import program
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
 from blurb_tune.core.secrets import redact
+from blurb_tune.core.storage import open_storage
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.service.changes import changes
 from blurb_tune.service.client import Service
 from blurb_tune.service.doctor import versions
 from blurb_tune.service.package import packed
+from blurb_tune.service.prune import leftovers, remove, work_folder
 from blurb_tune.service.settings import Settings, settings
 from blurb_tune.service.sweeps import Submission, user
 from blurb_tune.spec import load_spec
+from blurb_tune.tasks.cache import cache_folder
 
 _OVER = {"finished", "no result", "failed", "stopped", "paused", "interrupted", "lost"}
 _CODES = {"finished": ExitCode.DONE, "no result": ExitCode.NO_RESULT, "failed": ExitCode.FAILED, "lost": ExitCode.FAILED}
@@ -67,7 +70,7 @@ def submit_command(
             raise InputError(faults)
         if dry_run:
             return ExitCode.DONE
-        if not (yes or _is_wanted()):
+        if not (yes or _is_wanted("Submit this sweep?")):
             return ExitCode.INTERRUPTED
         place = str(found["storage"])
         service.settings = Settings(service.settings.address, place)
@@ -191,6 +194,28 @@ def open_command(sweep_id: str, address: str | None, storage: str | None) -> Non
     webbrowser.open(found["tracking"])
 
 
+def prune_command(address: str | None, storage: str | None, *, days: float, yes: bool, dry_run: bool) -> ExitCode:
+    """Remove what nobody needs, once it has been shown."""
+    uri = settings(address, storage).storage
+    found = list(
+        leftovers(open_storage(uri) if uri else None, [folder for folder in (cache_folder(), work_folder()) if folder], days)
+    )
+    for leftover in found:
+        print(f"{leftover.size / 1e6:9.1f} MB  {leftover.place.uri}: {leftover.why}")
+    total = sum(leftover.size for leftover in found)
+    print(f"{total / 1e6:9.1f} MB in all")
+    if not found or dry_run:
+        return ExitCode.DONE
+    if not (yes or _is_wanted("Remove all of it?")):
+        return ExitCode.INTERRUPTED
+    for leftover in found:
+        try:
+            remove(leftover)
+        except OSError as error:
+            raise BlurbTuneError(f"{leftover.place.uri} cannot be removed: {error}") from None
+    return ExitCode.DONE
+
+
 def doctor_command(address: str | None, storage: str | None, *, gpus: float, tracking: str | None, as_json: bool) -> ExitCode:
     found = Service(settings(address, storage)).ask("doctor", versions=versions(), gpus=gpus, tracking=tracking)
     if as_json:
@@ -252,10 +277,10 @@ def _say_submitted(submission: Submission, plan: Plan, place: str, *, as_json: b
     print(f"next:      {name} status {submission.id}    {name} logs -f {submission.id}    {name} stop {submission.id}")
 
 
-def _is_wanted() -> bool:
+def _is_wanted(question: str) -> bool:
     if not sys.stdin.isatty():
-        raise InputError([Problem("submit", "nobody is there to be asked; give --yes")])
-    return input("Submit this sweep? [y/N] ").strip().lower() in ("y", "yes")
+        raise InputError([Problem("--yes", "nobody is there to be asked; give it to go ahead")])
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _show_findings(findings: Sequence[Mapping[str, str]], *, only_faults: bool = False) -> None:

@@ -202,6 +202,20 @@ def register(app: typer.Typer) -> None:
             code = doctor_command(address, storage, gpus=gpus, tracking=tracking, as_json=as_json)
         raise typer.Exit(code)
 
+    @app.command(rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune prune --storage s3://team/sweeps --dry-run")
+    def prune(
+        storage: StorageUri = None,
+        days: Annotated[float, typer.Option(min=0, help="caches of this machine that nobody has used for so long")] = 30.0,
+        yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="show it, remove nothing")] = False,
+    ) -> None:
+        """Remove checkpoints, caches and folders that no sweep needs; logs, tables and winners' weights stay."""
+        with _service(prints=True):
+            from blurb_tune.cli.service import prune_command
+
+            code = prune_command(None, storage, days=days, yes=yes, dry_run=dry_run)
+        raise typer.Exit(code)
+
     @app.command(hidden=True)
     def drive(sweep_id: str, storage: Annotated[str, typer.Option("--storage")]) -> None:
         """What runs on the cluster for a submitted sweep."""

@@ -55,6 +55,9 @@ class Storage(Protocol):
     def names(self) -> list[str]:
         """Of all files at any depth, sorted; empty where the place itself is not there."""
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of each file, by name."""
+
     def folders(self) -> list[str]:
         """What stands before the first slash of names, sorted."""
 
@@ -112,8 +115,15 @@ class FolderStorage:
         yield path
 
     def names(self) -> list[str]:
-        files = (path for path in self.root.rglob("*") if path.is_file() and not path.name.startswith("."))
-        return sorted(path.relative_to(self.root).as_posix() for path in files)
+        return sorted(self.sizes())
+
+    def sizes(self) -> dict[str, int]:
+        found = {}
+        for path in self.root.rglob("*"):
+            with suppress(FileNotFoundError):  # removed meanwhile
+                if path.is_file() and not path.name.startswith("."):
+                    found[path.relative_to(self.root).as_posix()] = path.stat().st_size
+        return found
 
     def folders(self) -> list[str]:
         if not self.root.is_dir():
@@ -180,7 +190,11 @@ class ObjectStorage:
             yield path
 
     def names(self) -> list[str]:
-        return sorted(info.path.removeprefix(f"{self._root}/") for info in self._infos(recursive=True) if info.is_file)
+        return sorted(self.sizes())
+
+    def sizes(self) -> dict[str, int]:
+        infos = self._infos(recursive=True)
+        return {info.path.removeprefix(f"{self._root}/"): int(info.size) for info in infos if info.is_file}
 
     def folders(self) -> list[str]:
         return sorted(info.base_name for info in self._infos(recursive=False) if not info.is_file)

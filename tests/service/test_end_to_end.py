@@ -15,6 +15,7 @@ import pytest
 
 from blurb_tune.core.errors import ExitCode
 from tests.learnable import write_spec
+from tests.stack import ROOT
 
 pytestmark = [pytest.mark.service, pytest.mark.ray, pytest.mark.slow]
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -26,7 +27,7 @@ def call(stack: dict[str, str], tmp_path: Path) -> Call:
     """The program, in the environment of a client of the stack."""
 
     def run(*arguments: str, code: ExitCode = ExitCode.DONE) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | stack | {"PYTHONPATH": os.getcwd(), "BLURB_TUNE_CONFIG": str(tmp_path / "none.yaml")}
+        environment = os.environ | stack | {"PYTHONPATH": str(ROOT), "BLURB_TUNE_CONFIG": str(tmp_path / "none.yaml")}
         done = subprocess.run(
             [sys.executable, "-m", "blurb_tune", *arguments],
             env=environment,
