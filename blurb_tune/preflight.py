@@ -24,6 +24,7 @@ from blurb_tune.search.combinations import count, count_strategies, planned_conf
 from blurb_tune.search.warm_start import Earlier, read_earlier
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of
+from blurb_tune.spec.earlier import STUDIES
 from blurb_tune.spec.load import UNKNOWN
 from blurb_tune.spec.source import KeyPath
 from blurb_tune.spec.task import TaskSpec
@@ -34,7 +35,6 @@ from blurb_tune.tasks.sources import DataSource
 from blurb_tune.tasks.task import BINARY_METRICS, LOWER_IS_BETTER, Kind, Task
 from blurb_tune.tracking.server import check_server
 
-_STUDIES = ("sqlite:///", "postgresql", "mysql")
 # What does not change a sweep's numbers may be changed when it is taken up again; of the resources, all but the device.
 _DATA_KEYS = {"train", "dev", "test", "hub"}
 _NOT_IN_DIGEST = {
@@ -299,8 +299,8 @@ def _check_addresses(loaded: LoadedSpec, warnings: list[str], *, check_machine: 
             continue
         if faults := faults_of(address):
             yield from (loaded.source.problem(path, fault) for fault in faults)
-        elif key == "study_url" and not resolve(address).startswith(_STUDIES):
-            yield loaded.source.problem(path, f"expected a URL that starts with one of {', '.join(_STUDIES)}")
+        elif key == "study_url" and not resolve(address).startswith(STUDIES):
+            yield loaded.source.problem(path, f"expected a URL that starts with one of {', '.join(STUDIES)}")
         elif key == "uri" and check_machine:
             yield from _complaint(loaded, path, partial(_look_at_server, resolve(address), warnings))
 

@@ -32,6 +32,7 @@ from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.report.summary import summarise
 from blurb_tune.report.tables import write_all
 from blurb_tune.spec import SweepSpec, load_spec
+from blurb_tune.spec.earlier import modernize
 from blurb_tune.spec.source import read_source
 from blurb_tune.tracking.addresses import page_address, tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
@@ -303,6 +304,7 @@ def _exit_code(record: SweepRecord) -> ExitCode:
 def spec_of(paths: SweepPaths) -> SweepSpec:
     """The spec of a sweep that is there. Raises BlurbTuneError when the file is none."""
     source = read_source(paths.spec)
+    modernize(source.data)
     source.data.pop("pruning", None)  # not asked for here, and an earlier version's has other settings
     try:
         return SweepSpec.model_validate(source.data)

@@ -14,6 +14,7 @@ from typing_extensions import TypeAliasType
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.spec.dimensions import DIMENSION_TAGS
 from blurb_tune.spec.documents import shortened, uncollected
+from blurb_tune.spec.earlier import modernize
 from blurb_tune.spec.pruning import PRUNERS
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.spec.source import Key, KeyPath, Source, dotted, read_source
@@ -68,9 +69,14 @@ class LoadedSpec:
 
 
 @uncollected()
-def load_spec(file: Path, overrides: Sequence[str] = ()) -> LoadedSpec:
-    """Read and validate a spec with `key.path=value` overrides. Raises InputError when the file is no YAML mapping."""
+def load_spec(file: Path, overrides: Sequence[str] = (), *, is_kept: bool = False) -> LoadedSpec:
+    """Read and validate a spec with `key.path=value` overrides. Raises InputError when the file is no YAML mapping.
+
+    is_kept: it is that of a sweep that is there, which an earlier version may have written.
+    """
     source = read_source(file, overrides)
+    if is_kept:
+        modernize(source.data)
     # What is faulty is dropped from the mapping or from one of its sections; what lies deeper is only read.
     data = {key: dict(value) if isinstance(value, dict) else value for key, value in source.data.items()}
     data.setdefault("name", file.stem)

@@ -111,7 +111,7 @@ def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
     write_spec(tmp_path, pruning=UNCONTROLLED)
     for arguments in (
         ["run", "small.yaml", "--output", "/proc/out"],
-        ["validate", "small.yaml", "--set", "weights=/proc/out"],
+        ["validate", "small.yaml", "--set", "storage=/proc/out"],
     ):
         done = call(*arguments, folder=tmp_path)
         assert done.returncode == ExitCode.BAD_INPUT
