@@ -13,6 +13,9 @@ from typing import Any, Self
 
 import ray
 from ray._private import services
+from ray._private.authentication import authentication_token_setup
+from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray.core.generated.gcs_pb2 import GcsNodeInfo
 from ray.tune.execution import class_cache
 
 from blurb_tune.core.errors import InputError, Problem
@@ -20,6 +23,7 @@ from blurb_tune.spec.schema import SweepSpec
 
 _CONNECT_SECONDS = 5.0
 _SECONDS_PER_LOOK = 2.0
+_FROM_OUTSIDE = "from a machine that is no node, `blurb-tune submit --address http://HEAD:8265` sends a sweep there"
 _FAILURES_OF_A_LOST_HEAD = 4
 _logger = logging.getLogger(__name__)
 _ENVIRONMENT = {
@@ -144,6 +148,8 @@ def _sigterm_is_ours() -> Iterator[None]:
 
 def _check_address(address: str | None) -> None:
     """Ray itself waits for minutes where nobody listens."""
+    if address is not None and "://" in address:
+        raise InputError([Problem("cluster", f"expected host:port of a cluster's head, but got {address}; {_FROM_OUTSIDE}")])
     host, _, port = (address or "").rpartition(":")
     if not host or not port.isdigit():
         return
@@ -151,6 +157,29 @@ def _check_address(address: str | None) -> None:
         socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
     except OSError as error:
         raise InputError([Problem("cluster", f"no Ray cluster answers at {address}: {error}")]) from None
+    if not any(_is_here(node) for node in _nodes_of(f"{host}:{port}")):
+        raise InputError([Problem("cluster", f"this machine is no node of the cluster at {address}; {_FROM_OUTSIDE}")])
+
+
+def _nodes_of(address: str) -> list[str]:
+    """The addresses of a cluster's nodes that are alive; asked before Ray is connected, which takes long to say less."""
+    logging.getLogger(authentication_token_setup.__name__).setLevel(logging.ERROR)
+    authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    try:
+        nodes = GcsClient(address=address).get_all_node_info(timeout=_CONNECT_SECONDS)
+    except Exception as error:  # a token that is missing or wrong, another version, another program
+        raise InputError([Problem("cluster", f"no Ray cluster answers at {address}: {error}")]) from None
+    return [node.node_manager_address for node in nodes.values() if node.state == GcsNodeInfo.ALIVE]
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address is one of this machine's: only those can be listened on."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+        return True
+    except OSError:
+        return False
 
 
 class ClusterWatch:

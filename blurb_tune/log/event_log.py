@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import shlex
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from blurb_tune.log.events import Event, from_line, to_line
 Listener = Callable[[Event], None]
 E = TypeVar("E", bound=Event)
 _MOST_FAULTS = 5
+_SECONDS_BETWEEN_SYNCS = 1.0
 MAX_LINE = 2**26
 _logger = logging.getLogger(__name__)
 
@@ -145,6 +147,8 @@ class EventLog:
         self._file.truncate(end)
         self._file.seek(end)
         self._end = end
+        self._is_dirty, self._closing = threading.Event(), threading.Event()
+        self._syncer = threading.Thread(target=self._sync, name="log-sync", daemon=True)
 
     def follow(self, follower: Listener) -> None:
         """Have the state that decisions need follow the log: called first with each event, and whatever it raises counts."""
@@ -186,8 +190,24 @@ class EventLog:
         while rest:
             rest = rest[self._file.write(rest) :]
         self._end += len(line)
+        self._is_dirty.set()
+        if self._syncer.ident is None:
+            self._syncer.start()
+
+    def _sync(self) -> None:
+        """A machine that loses its power loses a second of the log; to wait for the disk at each line would cost more."""
+        while not self._closing.wait(_SECONDS_BETWEEN_SYNCS):
+            if self._is_dirty.is_set():
+                self._is_dirty.clear()
+                with suppress(OSError):  # the next line's own write says what is wrong with the disk
+                    os.fdatasync(self._file.fileno())
 
     def close(self) -> None:
+        self._closing.set()
+        if self._syncer.ident is not None:
+            self._syncer.join()
+            with suppress(OSError):
+                os.fdatasync(self._file.fileno())
         self._file.close()
         self._lock.close()
 

@@ -10,7 +10,16 @@ from ray.cluster_utils import Cluster
 from ray.util.placement_group import placement_group, remove_placement_group
 
 from blurb_tune.core.errors import InputError
-from blurb_tune.execution.cluster import _ENVIRONMENT, _gpu_slots, count_nodes, count_slots, ray_cluster
+from blurb_tune.execution import cluster
+from blurb_tune.execution.cluster import (
+    _ENVIRONMENT,
+    _check_address,
+    _gpu_slots,
+    _is_here,
+    count_nodes,
+    count_slots,
+    ray_cluster,
+)
 from tests.sweep.simulation import make_spec
 
 
@@ -20,6 +29,19 @@ def test_a_cluster_that_does_not_answer_is_bad_input() -> None:
         ray_cluster(make_spec(cluster="127.0.0.1:1")),
     ):
         pass
+
+
+def test_an_address_for_clients_is_bad_input() -> None:
+    with (
+        pytest.raises(InputError, match=r"expected host:port.*blurb-tune submit"),
+        ray_cluster(make_spec(cluster="ray://x:1")),
+    ):
+        pass
+
+
+def test_which_addresses_are_of_this_machine() -> None:
+    assert _is_here("127.0.0.1")
+    assert not _is_here("192.0.2.77")
 
 
 @pytest.mark.parametrize("fault", [None, ConnectionError("gone"), KeyboardInterrupt(), OSError("no space")], ids=repr)
@@ -68,14 +90,14 @@ def test_a_trial_has_its_gpus_to_itself_or_a_share_of_one(available: float, want
 
 
 @pytest.fixture(scope="module")
-def two_nodes() -> Iterator[None]:
+def two_nodes() -> Iterator[Cluster]:
     """A cluster with a node of 3 CPUs and one GPU, and one of 5 CPUs and two GPUs."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3, "num_gpus": 1, "include_dashboard": False})
-    cluster.add_node(num_cpus=5, num_gpus=2)
-    ray.init(address=cluster.address, log_to_driver=False)
-    yield
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 3, "num_gpus": 1, "include_dashboard": False})
+    nodes.add_node(num_cpus=5, num_gpus=2)
+    ray.init(address=nodes.address, log_to_driver=False)
+    yield nodes
     ray.shutdown()
-    cluster.shutdown()
+    nodes.shutdown()
 
 
 def has_room(trials: int, cpus: int, gpus: float, *, patience: float) -> bool:
@@ -91,7 +113,7 @@ def has_room(trials: int, cpus: int, gpus: float, *, patience: float) -> bool:
     ("cpus", "gpus", "expected"),
     [(1, 0, 8), (2, 0, 3), (3, 0, 2), (5, 0, 1), (1, 1, 3), (1, 2, 1), (2, 1, 3), (1, 0.5, 6), (1, 0.3, 8), (2, 0.6, 3)],
 )
-def test_as_many_trials_run_at_a_time_as_ray_finds_room_for(two_nodes: None, cpus: int, gpus: float, expected: int) -> None:
+def test_as_many_trials_run_at_a_time_as_ray_finds_room_for(two_nodes: Cluster, cpus: int, gpus: float, expected: int) -> None:
     spec = make_spec(resources={"cpus": cpus, "gpus": gpus})
     assert count_slots(spec) == expected
     assert has_room(expected, cpus, gpus, patience=30)
@@ -99,16 +121,24 @@ def test_as_many_trials_run_at_a_time_as_ray_finds_room_for(two_nodes: None, cpu
 
 
 @pytest.mark.ray
-def test_no_more_trials_run_at_a_time_than_the_spec_allows(two_nodes: None) -> None:
+def test_no_more_trials_run_at_a_time_than_the_spec_allows(two_nodes: Cluster) -> None:
     assert count_nodes() == 2
     assert [count_slots(make_spec(resources={"concurrency": most})) for most in (1, 7, 100)] == [1, 7, 8]
 
 
 @pytest.mark.ray
 @pytest.mark.parametrize("resources", [{"cpus": 6}, {"gpus": 3}, {"cpus": 4, "gpus": 3}])
-def test_a_trial_that_fits_no_node_is_told(two_nodes: None, resources: dict[str, float]) -> None:
+def test_a_trial_that_fits_no_node_is_told(two_nodes: Cluster, resources: dict[str, float]) -> None:
     """Also where all nodes together would have room for it."""
     with pytest.raises(
         InputError, match=r"resources: a trial asks for .*, but the cluster's nodes have at most 5 CPU and 2 GPU"
     ):
         count_slots(make_spec(resources=resources))
+
+
+@pytest.mark.ray
+def test_a_machine_that_is_no_node_is_told_at_once(two_nodes: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    _check_address(two_nodes.address)
+    monkeypatch.setattr(cluster, "_is_here", lambda address: False)
+    with pytest.raises(InputError, match=r"this machine is no node of the cluster at .*blurb-tune submit"):
+        _check_address(two_nodes.address)
