@@ -24,11 +24,11 @@ from blurb_tune.core.storage import open_storage
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.service.changes import changes
 from blurb_tune.service.client import Service
-from blurb_tune.service.doctor import versions
 from blurb_tune.service.package import packed
 from blurb_tune.service.prune import leftovers, remove, work_folder
 from blurb_tune.service.settings import Settings, settings
 from blurb_tune.service.sweeps import Submission, user
+from blurb_tune.service.versions import versions
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.cache import cache_folder
 
@@ -237,11 +237,8 @@ def _drive_again(service: Service, before: Mapping[str, Any], *, as_json: bool, 
 
 def _stop_pending(service: Service, sweep_id: str) -> None:
     """A driver that has not begun is called off; should it begin all the same, it finds the request."""
-    if service.settings.address is None:
-        return
-    for details in service.jobs.list_jobs():
-        if (details.metadata or {}).get("blurb_tune_sweep") == sweep_id and details.submission_id:
-            service.jobs.stop_job(details.submission_id)
+    if service.settings.address is not None:
+        service.jobs.stop(sweep_id)
 
 
 def _follow(service: Service, sweep_id: str, job: str) -> ExitCode:
@@ -257,7 +254,7 @@ def _follow(service: Service, sweep_id: str, job: str) -> ExitCode:
             if state in _OVER:
                 return _CODES.get(state, ExitCode.INTERRUPTED)
             silent = silent + 1 if state == "pending" else 0
-            if silent and (message := service.job_message(job)):
+            if silent and (message := service.jobs.fault(job)):
                 raise BlurbTuneError(f"{sweep_id}: its driver could not be started: {message}")
             time.sleep(_SECONDS_PER_LOOK)
     except KeyboardInterrupt:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import socket
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import ray
@@ -18,8 +16,8 @@ from ray._private.authentication.authentication_utils import is_token_auth_enabl
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from blurb_tune.core.storage import fault_of_storage, fault_of_uri, open_storage
+from blurb_tune.service.versions import versions
 
-PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "optuna", "mlflow")
 _MOST_SKEW = 5.0
 _LEAST_DISK = 5e9
 _LEAST_OBJECTS = 5e8
@@ -33,17 +31,6 @@ class Finding:
     level: str
     what: str
     cure: str = ""
-
-
-def versions() -> dict[str, str]:
-    """Of this process."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "missing"
-    return found
 
 
 def examine(storage: str | None, client: Mapping[str, str], gpus: float, tracking: str | None) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from blurb_tune.training.checkpoint import Checkpoint
 from tests.execution.test_driver import SPEC, plan_of
 
 LONG: dict[str, Any] = {
-    "space": SPEC["space"] | {"epochs": 25},
+    "space": SPEC["space"] | {"epochs": 12},
     "recovery": {"checkpoint_minutes": 0},
     "final_test": False,
 }
@@ -85,17 +85,17 @@ def test_killed_processes_change_no_number_and_do_not_reach_the_users_view(
     killed: list[int] = []
 
     def kill(event: ev.Event) -> None:
-        is_due = isinstance(event, ev.Measured) and event.measurement.step > 6 * (1 + len(killed))
-        if is_due and len(killed) < 6 and (at_work := [pid for pid in workers() if pid not in killed]):
+        is_due = isinstance(event, ev.Measured) and event.measurement.step > 12 * (1 + len(killed))
+        if is_due and len(killed) < 3 and (at_work := [pid for pid in workers() if pid not in killed]):
             killed.append(at_work[0])
             os.kill(killed[-1], signal.SIGKILL)
 
     paths = SweepPaths(tmp_path / "killed")
     record = run_sweep(plan, paths, listeners=[kill])
-    assert len(killed) == 6
+    assert len(killed) == 3
     assert scores(record) == scores(whole)
     lost = [event for event, _ in read_events(paths.events) if isinstance(event, ev.TrialEnded) and event.retry]
-    assert len(lost) == 6
+    assert len(lost) == 3
     assert not (paths.root / "checkpoints").exists()
     assert "raylet" not in capfd.readouterr().out
 

@@ -285,7 +285,7 @@ def test_a_study_in_a_database_is_made_anew_from_the_log(tmp_path: Path) -> None
 def test_a_database_that_cannot_be_used_is_told_without_its_password() -> None:
     with pytest.raises(BlurbTuneError) as error:
         in_storage("postgresql://user:secret@127.0.0.1:1/none")()
-    assert "storage" in str(error.value)
+    assert "tracking.study_url" in str(error.value)
     assert "secret" not in str(error.value)
 
 

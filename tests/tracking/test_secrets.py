@@ -109,14 +109,13 @@ def test_a_sweep_leaves_no_secret_behind(
     validate(work / "small.yaml")
     open_dashboard(paths, "127.0.0.1", 5000)
     monkeypatch.setenv("MY_MLFLOW", uri.replace(server.url[-5:], "1/"))
-    with pytest.raises(typer.Exit):
-        validate(work / "small.yaml")
+    validate(work / "small.yaml")
     monkeypatch.delenv("MY_MLFLOW")
     with pytest.raises(typer.Exit):
         validate(work / "small.yaml")
     shown = capsys.readouterr()
     assert not holds((shown.out + shown.err).encode(), secrets)
-    assert shown.out.count("is valid") == 1
+    assert shown.out.count("is valid") == 2
     assert f"{server.url}/#/experiments/" in shown.out
-    assert "does not answer" in shown.err
+    assert "does not answer" in " ".join(shown.out.split())
     assert "MY_MLFLOW, which stands here as ${MY_MLFLOW}, is not set" in shown.err
