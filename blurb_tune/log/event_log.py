@@ -203,6 +203,8 @@ class EventLog:
                     os.fdatasync(self._file.fileno())
 
     def close(self) -> None:
+        if self._file.closed:
+            return
         self._closing.set()
         if self._syncer.ident is not None:
             self._syncer.join()
