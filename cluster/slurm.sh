@@ -33,7 +33,7 @@ finish() {
     kill "${steps[@]}" 2> /dev/null || true
     wait "${steps[@]}" || true
     rm -rf "$RAY_TMPDIR"
-    if [ $code -eq 130 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
+    if [ $code -eq 130 ] || [ $code -eq 4 ]; then scontrol requeue "$SLURM_JOB_ID"; fi
 }
 trap interrupted TERM
 trap finish EXIT

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, Self
@@ -43,12 +44,13 @@ _ENVIRONMENT = {
 
 
 @contextmanager
-def ray_cluster(spec: SweepSpec) -> Iterator[None]:
+def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threading.Event | None = None) -> Iterator[None]:
     """Connect to the spec's cluster, or start one on this machine and stop it behind us; quiet on the terminal.
 
-    Raises InputError when the cluster cannot be reached.
+    patience: seconds to wait for a cluster that does not answer: a sweep that is resumed by whoever supervises it may come
+    before its cluster. Raises InputError when the cluster cannot be reached, KeyboardInterrupt once `interrupted` is set.
     """
-    _check_address(spec.cluster)
+    _wait_for(spec.cluster, patience, interrupted or threading.Event())
     with _environment(), _credentials_unsaid(), ExitStack() as stack:
         try:
             _connect(spec)
@@ -159,6 +161,22 @@ def _check_address(address: str | None) -> None:
         raise InputError([Problem("cluster", f"no Ray cluster answers at {address}: {error}")]) from None
     if not any(_is_here(node) for node in _nodes_of(f"{host}:{port}")):
         raise InputError([Problem("cluster", f"this machine is no node of the cluster at {address}; {_FROM_OUTSIDE}")])
+
+
+def _wait_for(address: str | None, patience: float, interrupted: threading.Event) -> None:
+    deadline, has_told = time.monotonic() + patience, False
+    while True:
+        try:
+            _check_address(address)
+            return
+        except InputError:
+            if time.monotonic() >= deadline:
+                raise
+            if interrupted.wait(_SECONDS_PER_LOOK):
+                raise KeyboardInterrupt from None
+        if not has_told:
+            _logger.warning("waiting up to %.0f min for the cluster at %s", patience / 60, address)
+            has_told = True
 
 
 def _nodes_of(address: str) -> list[str]:

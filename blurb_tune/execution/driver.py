@@ -39,6 +39,7 @@ from blurb_tune.training.precision import resolve_precision
 Listener = Callable[[ev.Event], None]
 _logger = logging.getLogger(__name__)
 _SECONDS_TO_NOTICE = 3.0
+_CLUSTER_SECONDS = 1200.0
 
 
 def run_sweep(
@@ -67,7 +68,8 @@ def run_sweep(
     started = time.monotonic() if started is None else started
     interrupted = interrupted or threading.Event()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with ray_cluster(plan.spec):
+    patience = _CLUSTER_SECONDS if paths.events.exists() else 0.0
+    with ray_cluster(plan.spec, patience=patience, interrupted=interrupted):
         slots = count_slots(plan.spec)
         environment = prepare_environment(plan)
         paths.root.mkdir(parents=True, exist_ok=True)

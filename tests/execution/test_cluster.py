@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -29,6 +30,26 @@ def test_a_cluster_that_does_not_answer_is_bad_input() -> None:
         ray_cluster(make_spec(cluster="127.0.0.1:1")),
     ):
         pass
+
+
+def test_a_sweep_that_is_resumed_waits_for_its_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    def check(address: str | None) -> None:
+        asked.append(address)
+        if len(asked) < 3:
+            raise InputError([])
+
+    monkeypatch.setattr(cluster, "_check_address", check)
+    monkeypatch.setattr(cluster, "_SECONDS_PER_LOOK", 0.01)
+    cluster._wait_for("head:1", 60, threading.Event())
+    assert asked == ["head:1"] * 3
+    asked.clear()
+    stopped = threading.Event()
+    stopped.set()
+    with pytest.raises(KeyboardInterrupt):
+        cluster._wait_for("head:1", 60, stopped)
+    assert len(asked) == 1
 
 
 def test_an_address_for_clients_is_bad_input() -> None:
