@@ -19,7 +19,7 @@ from blurb_tune.cli.formatting import duration, score
 from blurb_tune.cli.plan import print_plan
 from blurb_tune.cli.run import program
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
-from blurb_tune.core.secrets import redact
+from blurb_tune.core.secrets import holds_secret, redact
 from blurb_tune.core.storage import open_storage
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.service.changes import changes
@@ -52,15 +52,10 @@ def submit_command(
 ) -> ExitCode:
     """Check a sweep here and on the cluster, and send it there."""
     plan = make_plan(load_spec(file, overrides), check_machine=False)
+    _refuse_secrets(plan)
     service = Service(settings(address, storage or plan.spec.storage))
     with packed(plan) as folder:
-        found = service.ask(
-            "doctor",
-            folder=folder,
-            versions=versions(),
-            gpus=plan.spec.resources.gpus,
-            tracking=plan.spec.tracking.uri,
-        )
+        found = service.ask("doctor", folder=folder, versions=versions(), gpus=plan.spec.resources.gpus)
         if not as_json:
             print_plan(plan)
         _show_findings(found["findings"], only_faults=True)
@@ -86,6 +81,18 @@ def submit_command(
     job = service.drive(submission.id, place, {"BLURB_TUNE_OWNER": submission.owner})
     _say_submitted(submission, plan, place, as_json=as_json)
     return _follow(service, submission.id, job) if wait else ExitCode.DONE
+
+
+def _refuse_secrets(plan: Plan) -> None:
+    """A password in the spec would lie in the storage and in the cluster's own store, for others to read."""
+    tracking = plan.spec.tracking
+    problems = [
+        Problem(f"tracking.{name}", "holds a password; write ${NAME} in its place, which stands for a variable of the nodes")
+        for name, address in {"uri": tracking.uri, "study_url": tracking.study_url}.items()
+        if address is not None and holds_secret(address)
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def list_command(address: str | None, storage: str | None, *, as_json: bool) -> None:

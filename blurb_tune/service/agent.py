@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,24 +45,26 @@ def _doctor(question: Mapping[str, Any], uri: str | None) -> dict[str, Any]:
     try:
         client, gpus, tracking = question["versions"], question.get("gpus", 0.0), question.get("tracking")
         findings = examine(uri, client, gpus, tracking)
-        return {"storage": uri, "findings": findings, "problems": _problems(question, uri)}
+        problems, warnings = _look_at_spec(question, uri)
+        findings += [{"level": "warning", "what": warning, "cure": ""} for warning in warnings]
+        return {"storage": uri, "findings": findings, "problems": problems}
     finally:
         ray.shutdown()
 
 
-def _problems(question: Mapping[str, Any], uri: str | None) -> list[str]:
-    """What is wrong with the spec in `folder` on this machine: data and weights must be readable from the cluster."""
+def _look_at_spec(question: Mapping[str, Any], uri: str | None) -> tuple[list[str], Sequence[str]]:
+    """What is wrong with the spec in `folder` on this machine, from which data, weights and servers must be reached, and what
+    is amiss."""
     if "folder" not in question:
-        return []
+        return [], []
     from blurb_tune.preflight import make_plan
     from blurb_tune.spec import load_spec
 
     overrides = ["cluster=auto", *([f"storage={uri}"] if uri else [])]
     try:
-        make_plan(load_spec(Path(question["folder"]) / "spec.yaml", overrides))
+        return [], make_plan(load_spec(Path(question["folder"]) / "spec.yaml", overrides)).warnings
     except InputError as error:
-        return [str(problem) for problem in error.problems]
-    return []
+        return [str(problem) for problem in error.problems], []
 
 
 def _list(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+"""What `submit` and its kin say before any cluster is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from blurb_tune.cli.app import app
+from blurb_tune.core.errors import ExitCode
+from blurb_tune.preflight import make_plan
+from blurb_tune.service.package import packed
+from blurb_tune.spec import load_spec
+from tests.learnable import write_spec
+
+
+@pytest.fixture(autouse=True)
+def _nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_ADDRESS", "BLURB_TUNE_STORAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BLURB_TUNE_CONFIG", str(tmp_path / "none.yaml"))
+    monkeypatch.chdir(tmp_path)
+    write_spec(tmp_path)
+
+
+def call(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["submit", "small.yaml"], "--address: no cluster is named; give http://HEAD:8265"),
+        (["submit", "small.yaml", "--address", "http://127.0.0.1:9"], "no Ray job server answers at http://127.0.0.1:9"),
+        (["submit", "small.yaml", "--set", "tracking.uri=http://me:pw@x"], "tracking.uri: holds a password; write ${NAME}"),
+        (["submit", "small.yaml", "--set", "sed=1"], "unknown key 'sed'"),
+        (["list"], "--address: no cluster is named"),
+        (["list", "--storage", "s4://x"], "storage: expected a folder, s3://bucket/path"),
+        (["status", "x", "--storage", "."], "x: no sweep of this id"),
+        (["change", "x", "--storage", ".", "--set", "sed=1"], "did you mean 'seeds'?"),
+        (["doctor", "--address", "head:8265"], "expected the job server, such as http://HEAD:8265"),
+    ],
+)
+def test_bad_input_is_told_and_nothing_is_done(arguments: list[str], message: str) -> None:
+    code, output = call(*arguments)
+    assert (code, "Traceback" in output) == (ExitCode.BAD_INPUT, False)
+    assert message in output
+    assert "pw@" not in output
+
+
+def test_an_empty_storage_says_what_to_do_next(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    code, output = call("list", "--storage", "store")
+    assert (code, "no sweeps yet" in output) == (ExitCode.DONE, True)
+    assert call("list", "--storage", "store", "--json") == (ExitCode.DONE, "[]")
+
+
+def test_the_spec_goes_along_with_the_data_that_only_this_machine_has(tmp_path: Path) -> None:
+    plan = make_plan(load_spec(tmp_path / "small.yaml", ["cluster=auto", "storage=elsewhere"]))
+    with packed(plan) as folder:
+        spec = yaml.safe_load((folder / "spec.yaml").read_text())
+        assert {name: spec["task"][name] for name in ("train", "dev", "test")} == {
+            split: f"data/{split}.csv" for split in ("train", "dev", "test")
+        }
+        assert (spec["cluster"], spec["storage"]) == (None, None)
+        assert (folder / "data" / "train.csv").read_bytes() == (tmp_path / "train.csv").read_bytes()
+        assert make_plan(load_spec(folder / "spec.yaml")).digest == plan.digest
+    assert not folder.exists()
