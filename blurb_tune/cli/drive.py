@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -20,6 +19,7 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.storage import FolderStorage, open_storage
 from blurb_tune.execution.keeping import EVENTS
 from blurb_tune.log.mirror import fetch_log
+from blurb_tune.service.changes import changes
 from blurb_tune.service.driver_log import kept_output
 from blurb_tune.service.notify import notify
 from blurb_tune.service.prune import work_folder
@@ -90,7 +90,11 @@ class _Driver:
             if asked is None or asked[1].command in ("stop", "pause"):
                 return code, message, asked
             self._sweep.answer(asked[0])
-            growth = growth_of(asked[1])
+            try:
+                growth = growth_of(asked[1])
+            except InputError as error:
+                print(f"not changed: {error}", file=sys.stderr, flush=True)
+                growth = Growth()
 
     def _run(self, growth: Growth, interrupted: threading.Event) -> ExitCode:
         if interrupted.wait(0.0):
@@ -147,10 +151,10 @@ class _Watch:
 
 
 def growth_of(request: Request) -> Growth:
-    """What a `change` or `retry` means. Settings are by key path, as `--set` has them; `service.changes` has checked them."""
+    """What a `change` or `retry` means. Settings are by key path, as `--set` has them. Raises InputError."""
     if request.command == "retry":
         return Growth(errored_again=True)
-    values: Mapping[str, Any] = request.arguments
+    values = changes([f"{key}={json.dumps(value)}" for key, value in request.arguments.items()])
     return Growth(
         seeds=values.get("seeds"),
         configurations=values.get("search.configurations"),

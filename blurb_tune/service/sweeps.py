@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
@@ -62,8 +63,11 @@ class KeptSweep:
     @property
     def submission(self) -> Submission | None:
         data = self._json(SUBMITTED)
-        with suppress(TypeError):
-            return Submission(**data) if data else None
+        with suppress(KeyError, TypeError, ValueError):
+            texts = {name: _text(data[name]) for name in ("id", "name", "owner")}
+            when, priority = _number(data["submitted"]), _number(data.get("priority"))
+            if when is not None:
+                return Submission(**texts, submitted=when, address=_text(data.get("address")), priority=priority or 1.0)
         return None
 
     def submit(self, submission: Submission) -> None:
@@ -81,7 +85,7 @@ class KeptSweep:
             with suppress(FileNotFoundError, ValueError, TypeError):
                 request = Request(**json.loads(place.read(name)))
                 if request.command in COMMANDS and isinstance(request.arguments, dict):
-                    yield name, request
+                    yield name, replace(request, by=_text(request.by))
 
     def answer(self, name: str) -> None:
         """A request has been followed."""
@@ -97,38 +101,37 @@ class KeptSweep:
     def status(self) -> dict[str, Any]:
         """What `list` shows: id, owner, state, progress, best, age, seconds_left."""
         submission, known, ended = self.submission, self._json(STATUS), self._json(ENDED)
-        submitted = submission.submitted if submission else None
         return {
             "id": self.id,
-            "name": (submission.name if submission else None) or known.get("name") or self.id,
+            "name": (submission.name if submission else "") or _text(known.get("name")) or self.id,
             "owner": submission.owner if submission else "",
             "state": self._state(known, ended),
-            "progress": known.get("progress", 0.0),
-            "best": known.get("best"),
-            "metric": known.get("metric", ""),
-            "trials": known.get("trials", {}),
-            "slots": known.get("slots"),
-            "waiting_for": known.get("waiting_for", ""),
-            "submitted": known.get("started") if submitted is None else submitted,
-            "seconds_left": known.get("seconds_left"),
-            "message": ended.get("message", ""),
+            "progress": _number(known.get("progress", 0.0)),
+            "best": _best(known.get("best")),
+            "metric": _text(known.get("metric")),
+            "trials": _counts(known.get("trials")),
+            "slots": _number(known.get("slots")),
+            "waiting_for": _text(known.get("waiting_for")),
+            "submitted": submission.submitted if submission else _number(known.get("started")),
+            "seconds_left": _number(known.get("seconds_left")),
+            "message": _text(ended.get("message")),
             "address": submission.address if submission else "",
-            "tracking": known.get("tracking", ""),
+            "tracking": _text(known.get("tracking")),
             "folder": self.place.uri,
-            "written": known.get("written"),
+            "written": _number(known.get("written")),
         }
 
     def _state(self, known: dict[str, Any], ended: dict[str, Any]) -> str:
         asked = next((request.command for _, request in self.requests()), "")
         if self.has_driver():
-            return {"stop": "stopping", "pause": "pausing"}.get(asked, str(known.get("state", "starting")))
+            return {"stop": "stopping", "pause": "pausing"}.get(asked, _text(known.get("state", "starting")))
         if ended:
             reason, code = str(ended.get("reason")), str(ended.get("code"))
             words = {"0": "finished", "3": "no result", "130": "interrupted"}
             return {"stop": "stopped", "pause": "paused"}.get(reason, words.get(code, "failed"))
         if not known:
             return "stopped" if asked == "stop" else "pending"
-        return "lost" if known.get("state") == "running" else str(known.get("state"))
+        return "lost" if known.get("state") == "running" else _text(known.get("state"))
 
     def has_driver(self) -> bool:
         """Whether a driver has renewed its claim of late, by its own clock."""
@@ -220,6 +223,28 @@ class Sweeps:
         if matching:
             raise InputError([Problem(prefix, f"several sweeps begin so: {_some(matching)}")])
         raise InputError([Problem(prefix or "ID", f"no sweep of this id in {self._storage.uri}{did_you_mean(prefix, names)}")])
+
+
+def _text(value: object) -> str:
+    """What is written here came from a storage that others write to: no control characters reach a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in value) if isinstance(value, str) else ""
+
+
+def _number(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return value if is_number else None  # type: ignore[return-value]
+
+
+def _counts(value: object) -> dict[str, int]:
+    items = value.items() if isinstance(value, dict) else ()
+    return {_text(name): count for name, count in items if isinstance(count, int)}
+
+
+def _best(value: object) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        return None
+    numbers = {name: _number(value.get(name)) for name in ("objective", "mean", "n")}
+    return {name: _text(value.get(name)) for name in ("configuration", "strategy")} | numbers
 
 
 def user() -> str:

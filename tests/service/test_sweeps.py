@@ -110,6 +110,21 @@ def test_what_is_damaged_in_the_storage_is_no_traceback(storage: Storage) -> Non
     assert sweep.events() == []
 
 
+def test_what_others_write_into_the_storage_breaks_no_view(storage: Storage) -> None:
+    sweep = submitted(storage, "demo-1")
+    values = ("\x1b[31mred", [], {}, None, True, 1e999, {"a": "b"}, -5)
+    for value in values:
+        fields = ("progress", "best", "trials", "slots", "seconds_left", "metric", "waiting_for", "tracking", "state", "name")
+        sweep.place.write("status.json", json.dumps(dict.fromkeys(fields, value)).encode())
+        sweep.place.write("sweep.json", json.dumps(dict.fromkeys(("id", "name", "owner", "submitted"), value)).encode())
+        sweep.place.write("ended.json", json.dumps({"code": value, "message": value, "reason": value}).encode())
+        status = sweep.status()
+        assert "\x1b" not in json.dumps(status, ensure_ascii=False)
+        assert status["progress"] is None or isinstance(status["progress"], int | float)
+        assert status["best"] is None or set(status["best"]) == {"configuration", "strategy", "objective", "mean", "n"}
+        Sweeps(storage).list()
+
+
 def test_the_agent_answers_what_the_client_asks(storage: Storage, tmp_path: Path) -> None:
     folder = tmp_path / "payload"
     (folder / "data").mkdir(parents=True)
