@@ -117,7 +117,8 @@ class _Driver:
                 file = root / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(place.read(name))
-        fetch_log(place.child(EVENTS), self._paths.events)
+        if any(name.startswith(f"{EVENTS}/") for name in place.names()):
+            fetch_log(place.child(EVENTS), self._paths.events)
 
 
 class _Watch:

@@ -118,6 +118,7 @@ def run_plan(
                     extension=extension,
                     abandon=abandon,
                     tell_waiting=tell_waiting,
+                    is_lost=lambda: keeping is not None and keeping.is_lost,
                 )
             except BlurbTuneError as error:
                 if not tracking.has_begun:

@@ -52,12 +52,13 @@ def run_sweep(
     extension: ev.SweepExtended | None = None,
     abandon: Callable[[], None] = lambda: os._exit(ExitCode.CLUSTER_LOST),
     tell_waiting: Callable[[str], None] = lambda text: None,
+    is_lost: Callable[[], bool] = lambda: False,
 ) -> SweepRecord:
     """Run the sweep, or what an earlier driver left of it, until it is finished or `interrupted` is set.
 
     extension: the plan is larger than what the folder holds, which the caller has checked. abandon: ends this process once the
     log says that the cluster is lost, for which Ray goes on waiting. tell_waiting: told which resource trials wait for, and an
-    empty text when none does any more.
+    empty text when none does any more. is_lost: whether another driver has taken the sweep over.
 
     Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
     time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep or the cluster cannot run
@@ -73,7 +74,7 @@ def run_sweep(
         slots = count_slots(plan.spec)
         environment = prepare_environment(plan)
         paths.root.mkdir(parents=True, exist_ok=True)
-        with EventLog(paths.events, paths.lock) as log:
+        with EventLog(paths.events, paths.lock, is_lost=is_lost) as log:
             for listener in listeners:
                 log.observe(listener)
             sweep = _open(plan, paths, log, environment, slots, extension)

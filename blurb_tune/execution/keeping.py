@@ -30,18 +30,30 @@ _FLUSH_SECONDS = 60.0
 class Keeping:
     """Observes the log of a sweep, and keeps its storage in step.
 
-    interrupted: set when another driver has taken the sweep over. notes: what else the status says.
+    interrupted: set when another driver has taken the sweep over, which `is_lost` says. notes: what else the status says.
     """
 
     def __init__(self, storage: Storage, paths: SweepPaths, interrupted: threading.Event):
         self.storage, self.interrupted = storage, interrupted
         self.notes: dict[str, str] = {}
+        self.is_lost = False
         self._paths = paths
-        # A folder that all share holds the log itself.
-        self._mirror = None if isinstance(storage, FolderStorage) else LogMirror(paths.events, storage.child(EVENTS))
+        self._mirror: LogMirror | None = None
         self._progress: Progress | None = None
         self._due = 0.0
         self._has_begun = False
+
+    def fetch(self) -> None:
+        """Bring the log here, and copy what comes behind it. A folder that all share holds the log itself."""
+        if not isinstance(self.storage, FolderStorage):
+            events = self.storage.child(EVENTS)
+            start, drivers = fetch_log(events, self._paths.events)
+            self._mirror = LogMirror(self._paths.events, events, start, drivers + 1)
+
+    def lose(self) -> None:
+        """Another driver has taken the sweep over: this one writes nothing any more."""
+        self.is_lost = True
+        self.interrupted.set()
 
     def on_event(self, event: Event) -> None:
         """To be called by the log, as an observer."""
@@ -60,7 +72,7 @@ class Keeping:
 
     def close(self) -> list[str]:
         """Bring the rest there, also the files beside the log. Returns what could not be brought and why."""
-        if not self._has_begun:
+        if not self._has_begun or self.is_lost:
             return []
         faults = []
         with suppress(OSError):
@@ -105,9 +117,8 @@ def kept(uri: str | None, paths: SweepPaths, interrupted: threading.Event | None
     keeping = Keeping(storage, paths, interrupted or threading.Event())
     with ExitStack() as stack:
         try:
-            stack.enter_context(Lease(storage.child(CLAIMS), lost=keeping.interrupted.set))
-            if not isinstance(storage, FolderStorage):
-                fetch_log(storage.child(EVENTS), paths.events)
+            stack.enter_context(Lease(storage.child(CLAIMS), lost=keeping.lose))
+            keeping.fetch()
         except OSError as error:
             raise BlurbTuneError(f"storage: {storage.uri} does not answer: {error}") from None
         yield keeping

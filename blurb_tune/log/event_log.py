@@ -124,8 +124,9 @@ def damaged(path: Path, offset: int, fault: str) -> BlurbTuneError:
 class EventLog:
     """The one writer of a sweep's `events.jsonl`. Opening it drops a torn last line; a second writer is refused."""
 
-    def __init__(self, path: Path, lock: Path):
-        self._path = path
+    def __init__(self, path: Path, lock: Path, *, is_lost: Callable[[], bool] = lambda: False):
+        """is_lost: whether another machine has become the writer, which no lock here can tell."""
+        self._path, self._is_lost = path, is_lost
         self._fault: BlurbTuneError | None = None
         self._turn = threading.RLock()  # a lost cluster is written down by a thread that watches
         self._followers: list[Listener] = []
@@ -168,6 +169,8 @@ class EventLog:
             self._append(event)
 
     def _append(self, event: Event) -> None:
+        if self._fault is None and self._is_lost():
+            self._fault = BlurbTuneError(f"{self._path.parent}: another driver has taken this sweep over")
         if self._fault is not None:
             raise self._fault
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError
@@ -12,6 +14,7 @@ from blurb_tune.core.storage import Storage
 from blurb_tune.log.events import Event
 
 _SUFFIX = ".jsonl"
+_NAME = re.compile(r"([0-9]{15})\.([0-9]{6})\.jsonl")
 _SEGMENT_BYTES = 1 << 20
 _SECONDS_BETWEEN_COPIES = 2.0
 _LONGEST_PAUSE = 30.0
@@ -19,21 +22,22 @@ _logger = logging.getLogger(__name__)
 
 
 class LogMirror:
-    """Copies the log in segments, each named by the byte at which it begins: an object cannot grow, only be replaced.
+    """Copies the log from byte `start` on, in segments: an object cannot grow, only be replaced.
 
-    The last segment is written again as the log grows, until it is full. To be notified of each event; a thread copies within
-    seconds, and goes on trying while the storage is away.
+    A segment is named by the byte at which it begins and by its driver, counted from 1. The last one is written again as the
+    log grows, until it is full. Since each driver begins a segment of its own, one that was taken for dead and comes back
+    overwrites nothing of its successor's. To be notified of each event; a thread copies within seconds, and goes on trying
+    while the storage is away.
     """
 
-    def __init__(self, log: Path, storage: Storage):
-        self._log, self._storage = log, storage
-        self._start = self._end = 0  # of the last segment, as far as it is copied
+    def __init__(self, log: Path, storage: Storage, start: int, driver: int):
+        self._log, self._storage, self._driver = log, storage, driver
+        self._start = self._end = start  # of the last segment, as far as it is copied
         self._news, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-mirror", daemon=True)
         self.fault = ""
 
     def start(self) -> None:
-        self._start = max((int(name.removesuffix(_SUFFIX)) for name in _segments(self._storage)), default=0)
         self._thread.start()
 
     def notify(self, event: Event) -> None:
@@ -77,44 +81,45 @@ class LogMirror:
                 data = file.read(_SEGMENT_BYTES) + file.readline()
                 data = data[: data.rfind(b"\n") + 1]
                 if self._start + len(data) > self._end:
-                    self._storage.write(f"{self._start:015d}{_SUFFIX}", data)
+                    self._storage.write(f"{self._start:015d}.{self._driver:06d}{_SUFFIX}", data)
                     self._end = self._start + len(data)
                 if len(data) < _SEGMENT_BYTES // 2:
                     return
                 self._start = self._end
 
 
-def fetch_log(storage: Storage, path: Path) -> None:
-    """Have the log at `path` go on from what the storage holds, which is the truth.
+def fetch_log(storage: Storage, path: Path) -> tuple[int, int]:
+    """Have the log at `path` go on from what the storage holds, which is the truth. How many bytes that are, and its drivers.
 
-    What only this machine has is moved aside: its driver was lost before it could copy it, and another may have gone on.
-    Raises BlurbTuneError where a segment is missing, and OSError where the storage does not answer.
+    What only this machine has stays where it goes on from there, and is moved aside where it does not: its driver was lost
+    before it could copy it, and another went on. Raises BlurbTuneError where a segment is missing, and OSError where the
+    storage does not answer.
     """
-    parts: list[bytes] = []
-    length = 0
-    for name in _segments(storage):
-        start = int(name.removesuffix(_SUFFIX))
-        if start > length:
-            raise BlurbTuneError(f"{storage.uri}: the event log lacks what stands before {name}")
-        data = storage.read(name)
-        if start < length:  # a full segment that was written again before the next one began
-            parts = [b"".join(parts)[:start]]
-        parts.append(data)
-        length = start + len(data)
-    if not length:
-        return
-    log = b"".join(parts)
-    if path.exists():
-        here = path.read_bytes()
-        if here == log:
-            return
+    log, drivers = whole_log(storage)
+    here = path.read_bytes() if path.exists() else b""
+    if not here.startswith(log):
         if not log.startswith(here):
             path.replace(path.with_name(f"{path.name}.{int(time.time())}.aside"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(log)
-    temporary.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.part")
+        temporary.write_bytes(log)
+        temporary.replace(path)
+    return len(log), drivers
 
 
-def _segments(storage: Storage) -> list[str]:
-    return [name for name in storage.names() if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX).isdigit()]
+def whole_log(storage: Storage) -> tuple[bytes, int]:
+    """What all segments make together, and how many drivers wrote them. Raises as `fetch_log` does."""
+    log, drivers = bytearray(), 0
+    for driver, start, name in sorted(_segments(storage)):
+        if start > len(log):
+            raise BlurbTuneError(f"{storage.uri}: the event log lacks what stands before {name}")
+        log[start:] = storage.read(name)
+        drivers = max(drivers, driver)
+    return bytes(log), drivers
+
+
+def _segments(storage: Storage) -> Iterator[tuple[int, int, str]]:
+    """Driver, first byte and name of each."""
+    for name in storage.names():
+        if found := _NAME.fullmatch(name):
+            yield int(found[2]), int(found[1]), name

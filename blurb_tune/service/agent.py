@@ -116,7 +116,7 @@ def _files(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:
 
 def _file(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:
     sweep = Sweeps(storage).find(question["id"])
-    data = sweep.place.read(question["name"])
+    data = sweep.read(question["name"])
     if len(data) > _MOST_BYTES:
         raise BlurbTuneError(f"{question['name']} is too large to come through the job server; copy it from {sweep.place.uri}")
     return {"data": base64.b64encode(data).decode()}

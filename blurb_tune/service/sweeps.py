@@ -15,10 +15,12 @@ from typing import Any
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
 from blurb_tune.core.lease import Claim
 from blurb_tune.core.storage import Storage
+from blurb_tune.log.mirror import whole_log
 
 SUBMITTED, ENDED, STATUS = "sweep.json", "ended.json", "status.json"
 PAYLOAD, CLAIMS, CONTROL, LOGS, EVENTS = "submitted", "claims", "control", "logs", "events"
 DRIVER_LOG = f"{LOGS}/driver.log"
+_LOG = "events.jsonl"
 _SECONDS_ALIVE = 90.0
 COMMANDS = ("stop", "pause", "change", "retry")
 
@@ -186,8 +188,19 @@ class KeptSweep:
 
     def files(self) -> list[str]:
         """What `fetch` brings: all but what only a driver needs."""
-        left_out = (f"{CLAIMS}/", f"{CONTROL}/", "checkpoints/")
-        return [name for name in self.place.names() if not name.startswith(left_out)]
+        left_out = (f"{CLAIMS}/", f"{CONTROL}/", f"{EVENTS}/", "checkpoints/")
+        names = self.place.names()
+        log = [_LOG] if any(name.startswith(f"{EVENTS}/") for name in names) else []
+        return [*log, *(name for name in names if not name.startswith(left_out))]
+
+    def read(self, name: str) -> bytes:
+        """One of `files`; the log in one piece, where it lies in segments. Raises FileNotFoundError."""
+        try:
+            return self.place.read(name)
+        except FileNotFoundError:
+            if name != _LOG:
+                raise
+        return whole_log(self.place.child(EVENTS))[0]
 
     def _json(self, name: str) -> dict[str, Any]:
         """Empty where there is none that can be read; all of it can be found out again."""
