@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from blurb_tune.cli.formatting import difference, duration, score, share, time_left
+from blurb_tune.core.numbers import difference, duration, score, share, time_left
 from blurb_tune.log.record import TrialRecord
 from blurb_tune.report.groups import Group, lacks_seeds
 from blurb_tune.report.progress import Progress, Standing

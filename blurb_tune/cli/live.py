@@ -11,8 +11,8 @@ from typing import Protocol, Self
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from blurb_tune.cli.formatting import counted, duration, score, share, time_left
 from blurb_tune.cli.frame import frame
+from blurb_tune.core.numbers import counted, duration, score, share, time_left
 from blurb_tune.log.events import (
     ConfigurationEnded,
     Event,

@@ -60,7 +60,7 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
         "confirmation": _confirmation(record),
         "vanilla_share": asdict(fair) if (fair := vanilla_share(record)) else None,
         "no_result": record.no_result.reason if record.no_result else None,
-        "what_to_try": what_to_try(record) if record.no_result else [],
+        "what_to_try": what_to_try(record),
         "budget_spent": record.budget_spent.reason if record.budget_spent else None,
         "families": [{"family": group.label, **_group(group)} for group in by_family(record)],
         "configurations": [
