@@ -101,7 +101,7 @@ def test_the_printed_summary_shows_both_beside_the_interval_of_one_run() -> None
     rows = {line.split()[0]: line for line in table if line.startswith("c")}
     assert "reinit 1" in rows["c1"]
     assert "0.60 " in rows["c1"]
-    assert "0.400 to 0.800" in rows["c1"]
+    assert "0.40 to 0.80" in rows["c1"]
     assert "3/4" in rows["c0"]
     assert "1 run could not be tested" in text
     assert "The weights of 1 run were gone: trained once more, to where the run had ended." in text
