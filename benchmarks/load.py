@@ -193,7 +193,7 @@ def our_driver(spec: Any, slots: int) -> Iterator[Any]:
     """A sweep with everything attached that `run` attaches; yields it, and in the end delivers and writes all."""
     from rich.console import Console
 
-    from blurb_tune.cli.live import PlainLines
+    from blurb_tune.cli.plain_lines import PlainLines
     from blurb_tune.cli.run import Tables, Tracking, write_everything
     from blurb_tune.core.paths import SweepPaths
     from blurb_tune.log import events as ev

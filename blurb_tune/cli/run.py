@@ -23,8 +23,10 @@ from rich.console import Console
 from blurb_tune.cli.live import open_view
 from blurb_tune.cli.render import plain_summary, summary_view
 from blurb_tune.cli.streams import output_fault
+from blurb_tune.cli.view import View
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, UnwrittenError
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.pulse import Onlooker, Pulse
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
@@ -58,88 +60,128 @@ def run_command(
 ) -> ExitCode:
     """Run a sweep and show it, until `interrupted` is set. Returns the exit code."""
     started = time.monotonic()
-    plan = make_plan(load_spec(file, overrides))
-    # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.
-    from blurb_tune.execution.folder import check_folder, default_folder
-    from blurb_tune.execution.keeping import kept
+    console = Console(quiet=quiet or as_json)
+    with open_view(console, str(file)) as view:
+        view.on_phase("checking the spec, its data and this machine")
+        plan = make_plan(load_spec(file, overrides))
+        # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.
+        view.on_phase("loading Ray and PyTorch")
+        from blurb_tune.execution.folder import check_folder, default_folder
+        from blurb_tune.execution.keeping import kept
 
-    paths = SweepPaths(output or default_folder(plan))
-    with kept(plan.spec.storage, paths, interrupted) as keeping:
-        check_folder(plan, paths)
-        return run_plan(plan, paths, started, quiet=quiet, as_json=as_json, keeping=keeping)
+        paths = SweepPaths(output or default_folder(plan))
+        with kept(plan.spec.storage, paths, interrupted) as keeping:
+            check_folder(plan, paths)
+            run = SweepRun(plan, paths, started, console, view, keeping=keeping)
+            run.run()
+    return run.show(quiet=quiet, as_json=as_json)
 
 
-def run_plan(
-    plan: Plan,
-    paths: SweepPaths,
-    started: float,
-    *,
-    quiet: bool,
-    as_json: bool,
-    extension: ev.SweepExtended | None = None,
-    keeping: Keeping | None = None,
-) -> ExitCode:
-    """Run what the folder, which has been checked, lacks of the plan, and show it. Returns the exit code.
+class SweepRun:
+    """One driver's work on a sweep, seen in `view` while it lasts, and then what came of it.
 
     started: a time.monotonic(). extension: makes the sweep in the folder as large as the plan. keeping: what keeps the sweep's
     storage in step, where there is one.
     """
-    from blurb_tune.execution.driver import run_sweep
 
-    for warning in plan.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
-    console = Console(quiet=quiet or as_json)
-    tables, tracking = Tables(paths), Tracking(paths, plan.spec)
-    past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
-    failure: BlurbTuneError | None = None
-    if past.status == "finished" and extension is None:
-        console.print(f"This sweep is finished already; {paths.root} holds what came of it.")
-    else:
+    def __init__(
+        self,
+        plan: Plan,
+        paths: SweepPaths,
+        started: float,
+        console: Console,
+        view: View,
+        *,
+        extension: ev.SweepExtended | None = None,
+        keeping: Keeping | None = None,
+    ):
+        self._plan, self._paths, self._started = plan, paths, started
+        self._console, self._view = console, view
+        self._extension, self._keeping = extension, keeping
+        self._failure: BlurbTuneError | None = None
+        self._unwritten: list[str] = []
+        self._delivery = Delivery(0)
+
+    def run(self) -> None:
+        """Run what the folder, which has been checked, lacks of the plan; write and deliver all that there is.
+
+        Raises BlurbTuneError when it cannot begin.
+        """
+        paths, keeping, view = self._paths, self._keeping, self._view
+        for warning in self._plan.warnings:
+            print(f"Warning: {warning}", file=sys.stderr)
+        tracking = Tracking(paths, self._plan.spec)
+        past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
+        if past.status == "finished" and self._extension is None:
+            view.say(f"This sweep is finished already; {paths.root} holds what came of it.")
+        else:
+            view.begin(f"{self._plan.spec.name}: {self._plan.task.name}, {', '.join(self._plan.models)}", paths.root, past)
+            self._drive(tracking)
+        view.on_phase("writing the tables and the report")
+        self._unwritten = write_everything(SweepRecord.read(paths.events), paths) + (keeping.close() if keeping else [])
+        view.on_phase("delivering the rest to MLflow")
+        self._delivery = tracking.finish()
+
+    def _drive(self, tracking: Tracking) -> None:
+        from blurb_tune.execution.driver import run_sweep
+
+        paths, keeping = self._paths, self._keeping
         interrupted = keeping.interrupted if keeping else threading.Event()
-        with _stop_on_signal(console, interrupted), open_view(console, record=past) as view:
-            listeners = [tables.on_event, view.on_event, tracking.on_event, *([keeping.on_event] if keeping else [])]
-            abandon = partial(_abandon, paths, keeping)
-
-            def tell_waiting(text: str) -> None:
-                if keeping is not None:
-                    keeping.notes["waiting_for"] = text
-                if text:
-                    console.print(text)
-
-            if keeping is not None and tracking.uri.startswith("http"):
-                keeping.notes["tracking"] = page_address(tracking.uri)
-            try:
+        if keeping is not None and tracking.uri.startswith("http"):
+            keeping.notes["tracking"] = page_address(tracking.uri)
+        listeners = [Tables(paths).on_event, self._view.on_event, tracking.on_event, *([keeping.on_event] if keeping else [])]
+        try:
+            with _stop_on_signal(self._view, interrupted):
                 run_sweep(
-                    plan,
+                    self._plan,
                     paths,
                     listeners=listeners,
                     interrupted=interrupted,
-                    started=started,
-                    extension=extension,
-                    abandon=abandon,
-                    tell_waiting=tell_waiting,
+                    started=self._started,
+                    extension=self._extension,
+                    abandon=partial(_abandon, paths, keeping),
+                    onlooker=_Onlookers(self._view, keeping),
                     is_lost=lambda: keeping is not None and keeping.is_lost,
                 )
-            except BlurbTuneError as error:
-                if not tracking.has_begun:
-                    raise
-                # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
-                failure = error
-    record = SweepRecord.read(paths.events)
-    unwritten = write_everything(record, paths) + (keeping.close() if keeping else [])
-    delivery = tracking.finish()
-    if failure is not None and not as_json:
-        record.status = "stopped"  # to the log it is an interruption like any other, to the user it is not
-    _show_result(console, record, paths, quiet=quiet, as_json=as_json)
-    _warn_undelivered(delivery, paths)
-    for fault in unwritten:
-        print(f"{fault}; nothing is lost, and the same command again writes it", file=sys.stderr)
-    if as_json and failure is None and (lost := output_fault()):
-        failure = BlurbTuneError(f"the summary cannot be printed ({lost.strerror}); it is in {paths.summary}")
-    if failure is not None:
-        raise failure
-    code = _exit_code(record)
-    return ExitCode.FAILED if unwritten and code is ExitCode.DONE else code
+        except BlurbTuneError as error:
+            if not tracking.has_begun:
+                raise
+            # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
+            self._failure = error
+
+    def show(self, *, quiet: bool, as_json: bool) -> ExitCode:
+        """Print what came of it. Returns the exit code. Raises BlurbTuneError where the sweep ended by one."""
+        record, failure = SweepRecord.read(self._paths.events), self._failure
+        if failure is not None and not as_json:
+            record.status = "stopped"  # to the log it is an interruption like any other, to the user it is not
+        _show_result(self._console, record, self._paths, quiet=quiet, as_json=as_json)
+        _warn_undelivered(self._delivery, self._paths)
+        for fault in self._unwritten:
+            print(f"{fault}; nothing is lost, and the same command again writes it", file=sys.stderr)
+        if as_json and failure is None and (lost := output_fault()):
+            failure = BlurbTuneError(f"the summary cannot be printed ({lost.strerror}); it is in {self._paths.summary}")
+        if failure is not None:
+            raise failure
+        code = _exit_code(record)
+        return ExitCode.FAILED if self._unwritten and code is ExitCode.DONE else code
+
+
+class _Onlookers(Onlooker):
+    """The view, and the status that others read where there is a storage."""
+
+    def __init__(self, view: View, keeping: Keeping | None):
+        self._view, self._keeping = view, keeping
+
+    def on_phase(self, text: str) -> None:
+        self._view.on_phase(text)
+
+    def on_waiting(self, text: str) -> None:
+        if self._keeping is not None:
+            self._keeping.notes["waiting_for"] = text
+        self._view.on_waiting(text)
+
+    def on_pulses(self, pulses: Sequence[Pulse]) -> None:
+        self._view.on_pulses(pulses)
 
 
 def _abandon(paths: SweepPaths, keeping: Keeping | None) -> None:
@@ -324,14 +366,14 @@ def program() -> str:
 
 
 @contextmanager
-def _stop_on_signal(console: Console, interrupted: threading.Event) -> Iterator[None]:
+def _stop_on_signal(view: View, interrupted: threading.Event) -> Iterator[None]:
     """Ctrl-C, SIGTERM or SIGHUP sets the event; a second one ends the process the hard way."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def stop(number: int, frame: FrameType | None) -> None:
         interrupted.set()
         signal.signal(number, signal.default_int_handler)
-        console.print("stopping: the log is safe, running trials leave a checkpoint (again to stop at once)")
+        view.say("stopping: the log is safe, running trials leave a checkpoint (again to stop at once)")
 
     for number in before:
         signal.signal(number, stop)

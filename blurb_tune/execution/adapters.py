@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.trial import Cause, Outcome, Prune, TrialConfig, TrialReport
 from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
 from blurb_tune.execution.halt import Halt, has_hung
@@ -75,9 +75,9 @@ class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
 class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
     """Passes each measurement to the sweep and stops the trial when the sweep says so."""
 
-    def __init__(self, sweep: Sweep, searcher: SweepSearcher, halt: Halt, tell_waiting: Callable[[str], None]):
+    def __init__(self, sweep: Sweep, searcher: SweepSearcher, halt: Halt, onlooker: Onlooker):
         super().__init__()
-        self._sweep, self._searcher, self._halt, self._tell_waiting = sweep, searcher, halt, tell_waiting
+        self._sweep, self._searcher, self._halt, self._onlooker = sweep, searcher, halt, onlooker
         self._waits_since: float | None = None
         self._told = ""
 
@@ -96,7 +96,7 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
         told = f"{waiting} trial{'s' if waiting > 1 else ''}" if is_long else ""
         if told != self._told:
             self._told = told
-            self._tell_waiting(f"{told} wait for {_missing()}" if told else "")
+            self._onlooker.on_waiting(f"{told} wait for {_missing()}" if told else "")
 
     def on_trial_result(self, tune_controller: object, trial: Trial, result: dict[str, Any]) -> str:
         decision = self._sweep.report(trial.config[TRIAL].trial_id, result[REPORT])
