@@ -195,7 +195,8 @@ def _stops(record: SweepRecord) -> str:
     out = [c for c in record.configurations.values() if c.is_out and record.is_censored(c.configuration_id)]
     if not out:
         return ""
-    return f"{len(out)} of {counted(len(record.configurations), 'configuration')} were stopped early as beaten, and are not compared."
+    of = counted(len(record.configurations), "configuration")
+    return f"{len(out)} of {of} were stopped early as beaten, and are not compared."
 
 
 def _of_nothing(record: SweepRecord) -> str:

@@ -1,4 +1,4 @@
-"""What a report consists of, before it becomes a page, Markdown or LaTeX: sections of paragraphs, lists, tables, figures, code."""
+"""What a report consists of before it becomes a page, Markdown or LaTeX: sections of paragraphs, tables, figures, code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from blurb_tune.report.answer import Answer
+from blurb_tune.report.figures import Figure
 from blurb_tune.report.wording import UNKNOWN
 
 Value = float | int | str | bool | None
@@ -100,18 +102,7 @@ class Table:
         return [row for group in self.groups for row in group.rows]
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A figure. alt: its finding in a sentence. svg: trusted markup, the only one."""
-
-    name: str
-    title: str
-    caption: str
-    alt: str
-    svg: str
-
-
-Block = Paragraph | Bullets | Facts | Code | Table | Picture
+Block = Paragraph | Bullets | Facts | Code | Table | Figure
 
 
 @dataclass(frozen=True)
@@ -121,3 +112,13 @@ class Section:
     name: str
     title: str
     blocks: Sequence[Block] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Report:
+    """title: whose it is. lead: state and size in a line. answer: its sentences, the heaviest caveat last."""
+
+    title: str
+    lead: str
+    answer: Answer
+    sections: Sequence[Section]

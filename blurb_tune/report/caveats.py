@@ -55,8 +55,8 @@ def tested_pair(record: SweepRecord) -> tuple[FinalResult, FinalResult] | None:
 def is_separated(winner: FinalResult, reference: FinalResult) -> bool:
     """Whether the test set is large enough to tell the two mean scores apart, by its items alone.
 
-    The lower bound of the difference from the two 95 % intervals of one run (Zou 2007, Psychol. Methods 12:399, for independent
-    samples). Both are of the same items, so that in truth it may separate somewhat more.
+    The lower bound of the difference from the two 95 % intervals of one run (Zou 2007, Psychol. Methods 12:399, for
+    independent samples). Both are of the same items, so that in truth it may separate somewhat more.
     """
     ahead = winner.spread.mean - reference.spread.mean
     low, high = winner.interval[0], reference.interval[1]
@@ -85,8 +85,8 @@ def _most_failed(record: SweepRecord, evidence: Evidence | None) -> str:
     if evidence is None or 2 * failed <= ended:
         return ""
     return (
-        f"Most runs of this sweep failed ({failed} of {ended}): what is compared here is mostly whether a run learns at all, not "
-        "how well. More epochs or other learning rates may change the order."
+        f"Most runs of this sweep failed ({failed} of {ended}): what is compared here is mostly whether a run learns at all, "
+        "not how well. More epochs or other learning rates may change the order."
     )
 
 
@@ -95,8 +95,8 @@ def _unfinished(record: SweepRecord, evidence: Evidence | None) -> str:
     of = f"{ended:,} of {planned:,} runs" if planned else counted(ended, "run")
     if record.budget_spent is not None:
         return (
-            f"The budget ended the search before its plan was through ({record.budget_spent.reason}): after {of}, what had not "
-            "run may be better."
+            f"The budget ended the search before its plan was through ({record.budget_spent.reason}): after {of}, what had "
+            "not run may be better."
         )
     if is_ended(record):
         return ""
@@ -138,8 +138,8 @@ def _few_test_items(record: SweepRecord, evidence: Evidence | None) -> str:
     decimals = supported_decimals([winner.spread, reference.spread])
     ahead = signed(winner.spread.mean - reference.spread.mean, decimals)
     return (
-        f"The {winner.examples:,} test items cannot separate these two: their difference there, {ahead}, is within what the choice "
-        "of so few items makes by chance, however many seeds are run."
+        f"The {winner.examples:,} test items cannot separate these two: their difference there, {ahead}, is within what the "
+        "choice of so few items makes by chance, however many seeds are run."
     )
 
 
@@ -147,8 +147,8 @@ def _vanilla_cut_short(record: SweepRecord, evidence: Evidence | None) -> str:
     if evidence is None or not evidence.is_cut_short or evidence.reference is None:
         return ""
     return (
-        f"Vanilla itself was stopped after {counted(evidence.reference.n, 'seed')}, so the comparison rests on few of its runs: "
-        "fresh seeds of the two (`confirm`) would be fair."
+        f"Vanilla itself was stopped after {counted(evidence.reference.n, 'seed')}, so the comparison rests on few of its "
+        "runs: fresh seeds of the two (`confirm`) would be fair."
     )
 
 

@@ -17,8 +17,8 @@ class Evidence:
     """The winner and the vanilla configuration that it is compared with.
 
     name: the winner's. winner, reference: by the confirmation runs where both have some (`is_confirmed`), else by those of the
-    search. comparison: of the two; None without vanilla, and where vanilla itself has won. picked_from: the configurations that
-    the winner was picked from by these very scores, 1 where the scores are of fresh seeds. is_cut_short: vanilla was stopped
+    search. comparison: of the two; None without vanilla, and where vanilla itself has won. picked_from: the configurations
+    that the winner was picked from by these very scores, 1 where they are of fresh seeds. is_cut_short: vanilla was stopped
     before its last seed, and stands here with what it had.
     """
 

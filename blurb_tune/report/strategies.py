@@ -1,4 +1,4 @@
-"""The table of all configurations beside vanilla: how good, how steady, how sure, at which cost, with every searched setting."""
+"""The table of configurations beside vanilla: how good, how steady, how sure, at which cost, with every searched setting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from blurb_tune.report.groups import Group as Trials
 from blurb_tune.report.groups import by_configuration, rank
 from blurb_tune.report.wording import (
     UNKNOWN,
-    counted,
     duration,
     interval,
     listed,
@@ -61,26 +60,26 @@ def strategies_table(record: SweepRecord) -> Table:
     by model where there are several."""
     groups = [group for group in by_configuration(record) if not record.is_censored(group.result.name)]
     groups.sort(key=lambda group: (not group.is_vanilla, rank(record, group.result)))
-    names = [name for name in searched(record) if name != "model"]
+    tuned, parts = _searched(record)
     claims = {claim.result.name: claim for claim in claims_of(record)}
     decimals = supported_decimals(group.result.spread for group in groups)
     best = record.selection.configuration if record.selection else getattr(record.best_configuration(), "name", "")
     models = record.header.models if record.has_models else [""]
     scores = record.seed_scores(record.trials.values()) if not claims else _search_scores(record)
     rows = {
-        group.result.name: _row(record, group, names, claims.get(group.result.name), decimals, best, scores)
+        group.result.name: _row(record, group, tuned, parts, claims.get(group.result.name), decimals, best, scores)
         for group in groups
     }
     return Table(
         name="strategies",
         caption=f"{record.header.metric} on the dev split by the seeds of the search, each configuration beside vanilla",
-        columns=(*_RESULT, *_NUMBERS, *(_setting_column(name) for name in names)),
+        columns=(*_RESULT, *(_column_of(name) for name in tuned), *_NUMBERS, *(_column_of(name) for name in parts)),
         groups=[
             Group(model, [rows[g.result.name] for g in groups if not model or g.model == model])
             for model in models
             if not model or any(g.model == model for g in groups)
         ],
-        notes=list(_notes(record, list(claims.values()), names)),
+        notes=list(_notes(record, list(claims.values()))),
     )
 
 
@@ -89,7 +88,7 @@ def stopped_table(record: SweepRecord) -> Table | None:
     groups = [group for group in by_configuration(record) if record.is_censored(group.result.name)]
     if not groups:
         return None
-    names = [name for name in searched(record) if name != "model"]
+    tuned, parts = _searched(record)
     decimals = supported_decimals(group.result.spread for group in groups)
     rows = []
     for group in sorted(groups, key=lambda group: rank(record, group.result)):
@@ -98,22 +97,24 @@ def stopped_table(record: SweepRecord) -> Table | None:
         cells = [
             Cell(result.name, result.name),
             Cell(group.label, group.label),
+            *_settings(record, result.name, tuned),
             Cell(f"{result.n} of {record.header.replicates}", result.n),
             Cell.of(number(result.spread.mean, decimals), result.spread.mean),
             Cell.of(f"{result.failed} of {result.ended}", result.failed_share),
             Cell(stopped.rule if stopped else UNKNOWN, stopped.rule if stopped else None),
             Cell(stopped.reason if stopped else UNKNOWN, stopped.reason if stopped else None),
-            *_settings(record, result.name, names),
+            *_settings(record, result.name, parts),
         ]
         rows.append(Row(cells, configuration=result.name, is_muted=True))
     columns = (
         *_RESULT,
+        *(_column_of(name) for name in tuned),
         Column("n", "n", "seeds that had a result, of those planned"),
         Column("mean", "mean", "of these seeds, which are too few and were chosen by the stop: compare it with nothing"),
         Column("failed", "failed", "runs, of those that ended"),
         Column("rule", "stopped by", "the rule", is_number=False),
         Column("reason", "reason", "what the rule saw", is_number=False),
-        *(_setting_column(name) for name in names),
+        *(_column_of(name) for name in parts),
     )
     return Table(
         "stopped",
@@ -130,7 +131,8 @@ def _search_scores(record: SweepRecord) -> Mapping[str, Mapping[int, float]]:
 def _row(
     record: SweepRecord,
     group: Trials,
-    names: Sequence[str],
+    tuned: Sequence[str],
+    parts: Sequence[str],
     claim: Claim | None,
     decimals: int,
     best: str,
@@ -148,6 +150,7 @@ def _row(
     cells = [
         Cell(result.name, result.name),
         Cell(group.label, group.label),
+        *_settings(record, result.name, tuned),
         Cell(str(result.n), result.n),
         *(Cell.of(number(value, decimals), value) for value in (spread.mean, spread.std, spread.min, spread.max)),
         Cell.of(f"{result.failed} of {result.ended}" if result.ended else UNKNOWN, result.failed_share),
@@ -158,7 +161,7 @@ def _row(
         Cell.of(number(better, 2), better),
         Cell.of(f"{needed:,}" if needed else UNKNOWN, needed),
         Cell.of(duration(cost), cost),
-        *_settings(record, result.name, names),
+        *_settings(record, result.name, parts),
     ]
     return Row(cells, result.name, is_best=result.name == best, is_muted=result.n < record.header.replicates)
 
@@ -172,8 +175,14 @@ def _interval(record: SweepRecord, group: Trials, scores: Mapping[str, Mapping[i
     return t_difference(own, other)
 
 
-def _setting_column(name: str) -> Column:
-    return Column(name, setting_name(name), f"`space.{name}` of the spec", is_number=name != "model")
+def _searched(record: SweepRecord) -> tuple[list[str], list[str]]:
+    """The searched hyperparameters: those that the strategy's name does not tell, and its parts."""
+    names = [name for name in searched(record) if name != "model"]
+    return [name for name in names if name not in STRATEGY_NAMES], [name for name in names if name in STRATEGY_NAMES]
+
+
+def _column_of(name: str) -> Column:
+    return Column(name, setting_name(name), f"`space.{name}` of the spec")
 
 
 def _settings(record: SweepRecord, configuration_id: str, names: Sequence[str]) -> Iterator[Cell]:
@@ -181,8 +190,8 @@ def _settings(record: SweepRecord, configuration_id: str, names: Sequence[str]) 
     return (Cell(setting(values[name]), values[name]) for name in names)
 
 
-def _notes(record: SweepRecord, claims: Sequence[Claim], names: Sequence[str]) -> Iterator[str]:
-    fixed = [name for name in HYPERPARAMETER_NAMES if name not in (*names, *STRATEGY_NAMES, "model")]
+def _notes(record: SweepRecord, claims: Sequence[Claim]) -> Iterator[str]:
+    fixed = [name for name in HYPERPARAMETER_NAMES if name not in (*searched(record), *STRATEGY_NAMES, "model")]
     configuration = next(iter(record.configurations.values())).configuration if record.configurations else None
     if configuration is not None and fixed:
         yield (
@@ -192,15 +201,14 @@ def _notes(record: SweepRecord, claims: Sequence[Claim], names: Sequence[str]) -
         yield f"A seed's score is the mean of its {record.header.folds} folds."
     if record.references():
         yield (
-            "p, P(seed better) and seeds needed are given for the best configuration of each strategy (of each family where there "
-            "are many strategies): it alone is compared."
+            "p, P(seed better) and seeds needed are given for the best configuration of each strategy (of each family where "
+            "there are many strategies): it alone is compared."
         )
     else:
         has_vanilla = any(of.configuration.strategy.is_vanilla for of in record.configurations.values())
         yield "Vanilla has no result yet." if has_vanilla else "There is no vanilla in this sweep to compare with."
     undecided = [claim.comparison.first_decidable for claim in claims if not claim.comparison.is_decidable]
     if undecided and None not in undecided:
-        most = max(filter(None, undecided))
-        yield (
+        yield f"Where p is a dash, cannot decide before n = {max(filter(None, undecided))} seeds of each."
             f"Where p is a dash, cannot decide before n = {counted(most, 'seed').removesuffix('s')}s of each." if most else ""
         )

@@ -1,4 +1,4 @@
-"""How numbers, settings and shares are written for people: no more digits than the spread supports, no more words than needed."""
+"""How numbers, settings and shares are written for people: with no more digits than the spread supports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configur
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.stats.stability import Spread
 
-UNKNOWN = "–"  # noqa: RUF001: an en dash, as tables have it
+UNKNOWN = "–"
 _FEWEST_DECIMALS, _MOST_DECIMALS = 2, 5
 _SETTINGS = {
     "learning_rate": "learning rate",
@@ -129,4 +129,4 @@ def listed(items: Sequence[str], most: int = 5) -> str:
 
 
 def _with_minus(text: str) -> str:
-    return text.replace("-", "−")  # noqa: RUF001: a true minus sign
+    return text.replace("-", "−")
