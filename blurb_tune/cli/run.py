@@ -197,10 +197,13 @@ def tracking_target(paths: SweepPaths, spec: SweepSpec) -> tuple[str, str]:
 
 
 def write_everything(record: SweepRecord, paths: SweepPaths) -> list[str]:
-    """The tables and the plot. Returns which of them cannot be written and why; all others are."""
-    from blurb_tune.report.plot import plot_scores
+    """The tables and the figure of all seeds. Returns which of them cannot be written and why; all others are."""
+    from blurb_tune.report.figures.export import write_png
+    from blurb_tune.report.figures.seeds import seeds_figure
 
-    writers: list[Callable[[], None]] = [lambda: write_all(record, paths), lambda: plot_scores(record, paths.plot)]
+    writers: list[Callable[[], None]] = [lambda: write_all(record, paths)]
+    if (figure := seeds_figure(record)) is not None:
+        writers.append(lambda: write_png(figure, paths.plot))
     faults: list[str] = []
     for write in writers:
         try:
