@@ -210,5 +210,3 @@ def _notes(record: SweepRecord, claims: Sequence[Claim]) -> Iterator[str]:
     undecided = [claim.comparison.first_decidable for claim in claims if not claim.comparison.is_decidable]
     if undecided and None not in undecided:
         yield f"Where p is a dash, cannot decide before n = {max(filter(None, undecided))} seeds of each."
-            f"Where p is a dash, cannot decide before n = {counted(most, 'seed').removesuffix('s')}s of each." if most else ""
-        )

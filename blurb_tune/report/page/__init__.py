@@ -24,8 +24,8 @@ _KINDS = {Paragraph: "paragraph", Bullets: "bullets", Facts: "facts", Code: "cod
 def page_of(report: Report, record: SweepRecord | None = None, *, runs_address: str = "", renewed_every: float = 0.0) -> str:
     """The page. record: whose trials and configurations open on demand, None where they do not.
 
-    runs_address: of the runs in an MLflow server's dashboard, to which each trial is linked. renewed_every: seconds after which
-    the page loads itself again, 0 for never.
+    runs_address: of the runs in an MLflow server's dashboard, to which each trial is linked. renewed_every: seconds after
+    which the page loads itself again, 0 for never.
     """
     style = PALETTE_CSS + _text("page.css")
     script = _text("page.js")

@@ -18,8 +18,8 @@ _OUTCOMES = [str(outcome) for outcome in Outcome]
 
 
 def trial_data(record: SweepRecord, runs_address: str = "") -> dict[str, Any]:
-    """Strict JSON. A trial is a row: id, configuration's place, seed, fold, outcome's place (-1 while it runs), score, attempt,
-    worker, seconds, rule and reason or error, marks, its curve as [epochs, scores, train losses]; None for what is unknown."""
+    """Strict JSON. A trial is a row: id, configuration's place, seed, fold, outcome's place (-1 while it runs), score,
+    attempt, worker, seconds, rule and reason or error, marks, its curve as [epochs, scores, train losses]; None for what is unknown."""
     names = list(record.configurations)
     places = {name: place for place, name in enumerate(names)}
     most = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(record.trials)))

@@ -47,8 +47,8 @@ def confirmation_table(record: SweepRecord) -> Table | None:
         )
     return Table(
         "confirmation",
-        f"{record.header.metric} on the dev split by {counted(len(record.header.confirmation_seeds), 'fresh seed')} of each, which "
-        "no decision has seen",
+        f"{record.header.metric} on the dev split by {counted(len(record.header.confirmation_seeds), 'fresh seed')} of each, "
+        "which no decision has seen",
         _COLUMNS,
         [Group("", rows)],
         notes,

@@ -65,8 +65,8 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
     )
     if any(of.stopped is not None and of.stopped.rule == "race" for of in record.configurations.values()):
         yield (
-            "A group-sequential permutation test with a spending function stopped configurations that had lost; they are censored "
-            "and compared with nothing",
+            "A group-sequential permutation test with a spending function stopped configurations that had lost; they are "
+            "censored and compared with nothing",
             ["adastop2023", "lan1983"],
         )
     if claims_of(record):
