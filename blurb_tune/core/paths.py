@@ -46,6 +46,11 @@ class SweepPaths:
         return self.root / "scores.png"
 
     @property
+    def report(self) -> Path:
+        """The report as a page (`report.page`)."""
+        return self.root / "report.html"
+
+    @property
     def weights(self) -> Path:
         """Weights of the trials that may still win, and of the winner's in the end, where the spec names no other folder."""
         return self.root / "weights"

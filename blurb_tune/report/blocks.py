@@ -10,7 +10,8 @@ from blurb_tune.report.answer import Answer
 from blurb_tune.report.figures import Figure
 from blurb_tune.report.wording import UNKNOWN
 
-Value = float | int | str | bool | None
+Scalar = float | int | str | bool | None
+Value = Scalar | tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,19 @@ class Code:
 @dataclass(frozen=True)
 class Column:
     """key: in files. title: at the head of the column. help: what the numbers are, a sentence. is_number: set to the right.
-    is_key: tells the rows apart, so that it stays in view."""
+    is_key: tells the rows apart, so that it stays in view. is_interval: its values are two bounds."""
 
     key: str
     title: str
     help: str = ""
     is_number: bool = True
     is_key: bool = False
+    is_interval: bool = False
 
 
 @dataclass(frozen=True)
 class Cell:
-    """text: as people read it. value: as files and sorting have it; None where it is unknown."""
+    """text: as people read it. value: as files and sorting have it, two bounds of an interval; None where it is unknown."""
 
     text: str
     value: Value = None
@@ -67,6 +69,11 @@ class Cell:
         """A cell whose value is None where the text is a dash or the number is none."""
         is_unknown = text == UNKNOWN or (isinstance(value, float) and not math.isfinite(value))
         return cls(text, None if is_unknown else value)
+
+    @property
+    def order(self) -> Scalar:
+        """What it is sorted by: of an interval the lower bound."""
+        return self.value[0] if isinstance(self.value, tuple) else self.value
 
 
 @dataclass(frozen=True)
@@ -89,13 +96,15 @@ class Group:
 
 @dataclass(frozen=True)
 class Table:
-    """name: anchor and file stem. caption: what it shows. notes: how to read it, below."""
+    """name: anchor and key. caption: what it shows. notes: how to read it, below. on_paper: the keys of the columns that a
+    printed table has room for, all where there are none."""
 
     name: str
     caption: str
     columns: Sequence[Column]
     groups: Sequence[Group]
     notes: Sequence[str] = ()
+    on_paper: Sequence[str] = ()
 
     @property
     def rows(self) -> list[Row]:

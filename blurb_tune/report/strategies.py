@@ -45,9 +45,9 @@ _NUMBERS = (
     Column("min", "min", "the worst seed"),
     Column("max", "max", "the best seed"),
     Column("failed", "failed", "runs that ended no better than a constant prediction, of those that ended"),
-    Column("failed_interval", "failed, 95 %", "share of failed runs to be expected (Wilson's interval)"),
+    Column("failed_interval", "failed, 95 %", "share of failed runs to be expected (Wilson's interval)", is_interval=True),
     Column("difference", "vs vanilla", "mean minus that of the best vanilla configuration of the same model"),
-    Column("difference_interval", "95 % interval", "of the difference (Welch's)"),
+    Column("difference_interval", "95 % interval", "of the difference (Welch's)", is_interval=True),
     Column("p", "p", "chance makes so large a difference so often; permutation test, Holm's correction over the strategies"),
     Column("p_better", "P(seed better)", "how often a seed of it beats one of vanilla (Brunner and Munzel)"),
     Column("seeds_needed", "seeds needed", "of each, to tell the two apart in 8 of 10 cases if they differ as measured"),
@@ -80,6 +80,7 @@ def strategies_table(record: SweepRecord) -> Table:
             if not model or any(g.model == model for g in groups)
         ],
         notes=list(_notes(record, list(claims.values()))),
+        on_paper=("strategy", *tuned, "n", "mean", "std", "failed", "difference", "difference_interval", "p"),
     )
 
 
@@ -147,16 +148,17 @@ def _row(
     better = comparison.superiority.probability if comparison else math.nan
     seconds = sorted(trial.train_seconds for trial in group.trials if trial.is_final and trial.measurements)
     cost = seconds[len(seconds) // 2] if seconds else math.nan
+    strategy = record.configurations[result.name].configuration.strategy.label
     cells = [
         Cell(result.name, result.name),
-        Cell(group.label, group.label),
+        Cell(strategy, strategy),
         *_settings(record, result.name, tuned),
         Cell(str(result.n), result.n),
         *(Cell.of(number(value, decimals), value) for value in (spread.mean, spread.std, spread.min, spread.max)),
         Cell.of(f"{result.failed} of {result.ended}" if result.ended else UNKNOWN, result.failed_share),
-        Cell.of(f"{percent(low)[:-2]} to {percent(high)}" if result.ended else UNKNOWN, high),
+        Cell.of(f"{percent(low)[:-2]} to {percent(high)}" if result.ended else UNKNOWN, (low, high)),
         Cell.of(signed(group.difference, decimals), group.difference),
-        Cell.of(interval(bounds, decimals), bounds[0]),
+        Cell.of(interval(bounds, decimals), bounds),
         Cell.of(p_value(p), p),
         Cell.of(number(better, 2), better),
         Cell.of(f"{needed:,}" if needed else UNKNOWN, needed),

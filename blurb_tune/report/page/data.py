@@ -18,8 +18,9 @@ _OUTCOMES = [str(outcome) for outcome in Outcome]
 
 
 def trial_data(record: SweepRecord, runs_address: str = "") -> dict[str, Any]:
-    """Strict JSON. A trial is a row: id, configuration's place, seed, fold, outcome's place (-1 while it runs), score,
-    attempt, worker, seconds, rule and reason or error, marks, its curve as [epochs, scores, train losses]; None for what is unknown."""
+    """Strict JSON. A trial is a row: id, place of its configuration, seed, fold, place of its outcome (-1 while it runs),
+    score, attempt, place of its worker among the texts, seconds, place of the rule and reason, marks (1 control group, 2
+    confirmation), its curve as [epochs, scores, train losses]. None stands for what is unknown."""
     names = list(record.configurations)
     places = {name: place for place, name in enumerate(names)}
     most = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(record.trials)))

@@ -63,7 +63,12 @@ def test_table(record: SweepRecord) -> Table | None:
     decimals = supported_decimals(result.spread for result in results)
     columns = (
         *_COLUMNS,
-        Column("interval_low", "interval of one run, 95 %", "from the size of the test set alone, the mean over the runs"),
+        Column(
+            "interval_of_one_run",
+            "interval of one run, 95 %",
+            "from the size of the test set alone, the mean over the runs",
+            is_interval=True,
+        ),
     )
     by = "confirmation runs" if record.header.confirmation_seeds else "runs of the search"
     return Table(
@@ -81,7 +86,7 @@ def _tested(record: SweepRecord, result: FinalResult, decimals: int) -> Row:
     cells = [
         *_start(record, result.configuration, result.spread, decimals),
         Cell(f"{result.failed} of {result.spread.n}", result.failed),
-        Cell.of(said, low),
+        Cell.of(said, result.interval),
     ]
     return Row(cells, result.configuration)
 

@@ -65,7 +65,7 @@ def _rules(pruning: PruningResult) -> Table:
         Column("spared", "spared", "went on as the control group"),
         Column("judged", "judged", "of these, are at their end"),
         Column("wrong", "wrong", "runs that ended well, configurations that won"),
-        Column("interval_high", "wrong, 95 %", "share of wrong stops (Wilson's interval)"),
+        Column("interval", "wrong, 95 %", "share of wrong stops (Wilson's interval)", is_interval=True),
     )
     rows = []
     for rule in pruning.rules:
@@ -73,5 +73,5 @@ def _rules(pruning: PruningResult) -> Table:
         share = f"{percent(low)[:-2]} to {percent(high)}" if rule.judged else UNKNOWN
         counts = (rule.stopped, rule.spared, rule.judged, rule.wrong)
         cells = [Cell(rule.rule, rule.rule), Cell(f"a {rule.what}", rule.what), *(Cell(str(n), n) for n in counts)]
-        rows.append(Row([*cells, Cell.of(share, high)]))
+        rows.append(Row([*cells, Cell.of(share, rule.interval)]))
     return Table("rules", "What each rule stopped", columns, [Group("", rows)])
