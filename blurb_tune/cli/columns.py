@@ -14,6 +14,7 @@ from rich.text import Text
 
 _ASCII_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 _NO_BREAK = "\N{NO-BREAK SPACE}"
+DISPENSABLE = 3  # columns of this rank and above are there only if no text has to wrap for them
 _ROOMY, _NARROW = 2, 1  # cells between two columns
 
 
@@ -59,8 +60,11 @@ class Columns:
     def table(self, width: int, *, is_ascii: bool = False) -> Table:
         """At most `width` cells wide, as long as what always stays has room, texts broken within words."""
         kept = list(self.columns)
-        while _needs(kept, _NARROW) > width and any(column.rank for column in kept):
-            kept.remove(max(reversed(kept), key=lambda column: column.rank))
+        while (last := max(reversed(kept), key=lambda column: column.rank)).rank:
+            wanted = sum(column.widest for column in kept) + _ROOMY * (len(kept) - 1)
+            if _needs(kept, _NARROW) <= width and (wanted <= width or last.rank < DISPENSABLE):
+                break
+            kept.remove(last)
         gap = _ROOMY if _needs(kept, _ROOMY) <= width else _NARROW
         widths = _widths(kept, width - gap * (len(kept) - 1))
         box = _ASCII_HEAD if is_ascii else SIMPLE_HEAD

@@ -9,7 +9,8 @@ from blurb_tune.core.numbers import counted, difference, duration, p_value, roun
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import failed_runs, what_to_try
-from blurb_tune.report.claims import claims_of, confirmation_of, shares_of_variance, vanilla_share
+from blurb_tune.report.answer import answer_of
+from blurb_tune.report.claims import confirmation_of, shares_of_variance
 from blurb_tune.report.groups import lacks_seeds
 from blurb_tune.report.pruning import PruningResult, judge_pruning
 from blurb_tune.report.settings import settings_in_words, varying_settings
@@ -33,8 +34,13 @@ def heading(record: SweepRecord) -> Iterator[str]:
     yield from (f"Note: {note}." for note in notes_of(record))
 
 
+def answer(record: SweepRecord) -> list[str]:
+    """What the sweep has found, how sure that is, and what to keep in mind, in three sentences."""
+    return list(answer_of(record).sentences)
+
+
 def best(record: SweepRecord) -> list[str]:
-    """A title and lines: the winner, how sure that is, what it takes to run it, and what to try where there is none."""
+    """A title and lines: the winner, what it takes to run it, and what to try where there is none."""
     first = record.best_configuration()
     if record.no_result is not None:
         return [f"No result: {record.no_result.reason}", *what_to_try(record), "No test split was read."]
@@ -45,7 +51,7 @@ def best(record: SweepRecord) -> list[str]:
     lines = [f"{metric} {score(first.spread.mean)} on dev, {spread}; failed {share(first.failed, first.ended)}"]
     if lacks_seeds(record, first):
         lines.append("No configuration has a result for every seed: this one may look better than it is.")
-    lines = [*_confirmed(record), *lines, *_sureness(record, first), *_doubts(record, first)]
+    lines = [*_confirmed(record), *lines, *_on_the_runs(record, first), *_doubts(record, first)]
     if record.header.objective == "pareto":
         front = (f"{r.name} {score(r.spread.mean)} (std {score(r.spread.std)})" for r in record.front())
         lines.append(f"No other configuration beats these in both: {', '.join(front)}.")
@@ -76,33 +82,18 @@ def _confirmed(record: SweepRecord) -> Iterator[str]:
     yield "By the seeds of the search, of which the best was picked:"
 
 
-def _sureness(record: SweepRecord, best: GroupResult) -> Iterator[str]:
-    """How sure the difference to vanilla is, and whether vanilla had a fair chance."""
-    claim = next((claim for claim in claims_of(record) if claim.result.name == best.name), None)
-    if claim is not None:
-        reference = record.result_of(claim.reference)
-        cut = f", stopped after {counted(reference.n, 'seed')}" if record.is_censored(reference.name) else ""
-        yield f"Against the best vanilla ({reference.name}{cut}): {_spelled_claim(claim.comparison)}"
-        if confirmation_of(record) is None:
-            yield "It was picked as the best, so its mean is rather too high: `confirm` in the spec runs fresh seeds."
+def _on_the_runs(record: SweepRecord, best: GroupResult) -> Iterator[str]:
+    """Where the spread comes from, and what to try where most runs failed."""
     shares = shares_of_variance(record, best.name)
     if shares is not None and not math.isnan(shares.rest):
         yield (
             f"Of the variance over its seeds {shares.initialization:.0%} is due to the initialization, {shares.order:.0%} to "
             f"the data order, {shares.rest:.0%} to both together. Comparisons are of the means over the orders."
         )
-    if best.n == 1:
-        yield "A single seed says nothing of how the next one will do."
     failed, ended = failed_runs(record)
     if 2 * failed > ended:
         yield f"Most runs of this sweep failed: {share(failed, ended)}."
         yield from what_to_try(record)
-    share_of_vanilla = vanilla_share(record)
-    if share_of_vanilla is not None and not share_of_vanilla.is_fair:
-        yield (
-            f"Vanilla was {counted(share_of_vanilla.vanilla, 'configuration')}, the other strategies "
-            f"{share_of_vanilla.others:.1f} on average: their best was picked from more."
-        )
 
 
 def _spelled_claim(comparison: Comparison) -> str:
@@ -188,6 +179,6 @@ def _reference(record: SweepRecord) -> str:
     if references:
         model = " of the same model" if record.has_models else ""
         cut = " (cut short itself)" if any(record.is_censored(reference.name) for reference in references) else ""
-        return f"vs vanilla: a row's best mean minus that of the best vanilla configuration{model}{cut}"
+        return f"Difference to vanilla: a row's best mean minus that of the best vanilla configuration{model}{cut}"
     has_vanilla = any(c.configuration.strategy.is_vanilla for c in record.configurations.values())
-    return "vs vanilla: which has no result yet" if has_vanilla else "vs vanilla: not in this sweep"
+    return "Vanilla has no result yet" if has_vanilla else "Vanilla is not in this sweep"

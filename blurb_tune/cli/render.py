@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from blurb_tune.cli.columns import Columns
-from blurb_tune.cli.findings import balance, best, heading
+from blurb_tune.cli.findings import answer, balance, best, heading
 from blurb_tune.cli.result_tables import (
     claims_table,
     configuration_table,
@@ -27,6 +27,7 @@ from blurb_tune.report.groups import Group, by_configuration, rank
 
 MAX_ROWS = 15
 PLAIN_WIDTH = 100
+_ASCII = str.maketrans({"\N{MINUS SIGN}": "-", "\N{EN DASH}": "-"})
 
 
 def summary_view(record: SweepRecord) -> RenderableType:
@@ -41,7 +42,7 @@ def plain_summary(record: SweepRecord) -> str:
     _ = record.header
     with console.capture() as capture:
         console.print(_Summary(record, is_ascii=True))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()).strip("\n") + "\n"
+    return "\n".join(line.rstrip() for line in capture.get().translate(_ASCII).splitlines()).strip("\n") + "\n"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class _Summary:
         title, *lines = best(self.record)
         yield from (Text(), Text(title, style="bold"), _lines(lines))
         yield from (Text(), _lines(balance(self.record)))
+        yield from (Text(), Text("The answer", style="bold"), _lines(answer(self.record)))
 
 
 def _lines(lines: Iterable[str]) -> Text:

@@ -99,7 +99,7 @@ def claims_table(record: SweepRecord, claims: Sequence[Claim]) -> Columns:
     columns = [
         Column("strategy", [claim.label for claim in claims], is_text=True),
         Column("best\nconfiguration", [claim.result.name for claim in claims], rank=4),
-        *([Column("settings", settings, rank=3, is_text=True, narrowest=30)] if names else []),
+        *([Column("settings", settings, rank=2, is_text=True, narrowest=30)] if names else []),
         Column("n", [f"{of.n}:{of.n_reference}" for of in comparisons]),
         Column("mean\ndifference", [difference(of.difference, decimals) for of in comparisons]),
         Column(_INTERVAL, [interval_of_difference(of.interval, decimals) for of in comparisons]),
