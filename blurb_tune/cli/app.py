@@ -269,18 +269,19 @@ def ui(
     sweep_dir: SweepDir,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 5000,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="print the address, and open no browser")] = False,
 ) -> None:
     """Open MLflow's dashboard on a sweep's runs, until Ctrl-C."""
-    from blurb_tune.cli.run import open_dashboard
+    from blurb_tune.cli.tracking import open_dashboard
 
     with exit_codes():
-        open_dashboard(_sweep(sweep_dir), host, port)
+        open_dashboard(_sweep(sweep_dir), host, port, browser=not no_browser)
 
 
 @app.command(epilog="Example:\n\n  blurb-tune sync runs/quickstart-1a2b3c4d")
 def sync(sweep_dir: SweepDir) -> None:
     """Deliver to MLflow what a sweep's event log holds and the server has not got yet."""
-    from blurb_tune.cli.run import sync_command
+    from blurb_tune.cli.tracking import sync_command
 
     with exit_codes():
         code = sync_command(_sweep(sweep_dir))

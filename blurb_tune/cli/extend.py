@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from blurb_tune.cli.live import open_view
-from blurb_tune.cli.run import SweepRun, spec_of
+from blurb_tune.cli.run import SweepRun
+from blurb_tune.cli.tracking import spec_of
 from blurb_tune.core.errors import ExitCode, InputError, Problem, did_you_mean
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import confirmation_seeds, more_seeds

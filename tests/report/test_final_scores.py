@@ -116,15 +116,12 @@ def test_nothing_is_said_of_weights_that_were_there() -> None:
     assert "weights" not in plain_summary(sweep.finish())
 
 
-def test_test_scores_go_to_the_runs_and_their_means_to_the_sweep() -> None:
+def test_test_scores_go_to_the_runs_and_the_sweeps_own_names_the_winner() -> None:
     builder = RunBuilder()
     for event in sweep_with_tests().events:
         builder.apply(event)
     runs = {run.trial: run for run in builder.take()}
-    points = {(point.name, point.step): point.value for point in runs["c1-s0"].points if point.name.startswith("test/")}
-    assert points == {("test/pearson", 10): 0.5, ("test/mse", 10): 1.0}
-    assert runs["c1-s3"].tags["blurb_tune.test_error"] == "OSError: gone"
-    of_sweep = {point.name: point.value for point in runs[None].points}
-    assert of_sweep["test/c1/mean"] == pytest.approx(0.6)
-    assert of_sweep["test/c0/mean"] == pytest.approx(0.15)
-    assert (runs[None].tags["blurb_tune.winner"], runs[None].tags["blurb_tune.reference"]) == ("c1", "c0")
+    points = {(point.name, point.step): point.value for point in runs["c1-s0"].points if point.name.startswith("test")}
+    assert points == {("test_score", 10): 0.5, ("test/mse", 10): 1.0}
+    assert runs["c1-s3"].tags["test_error"] == "OSError: gone"
+    assert (runs[None].tags["winner"], runs[None].tags["reference"]) == ("c1 reinit 1", "c0")
