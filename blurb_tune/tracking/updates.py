@@ -190,12 +190,12 @@ class RunBuilder:
         thousands, nobody could find anything there. Each one's numbers stand in the description and in the sweep's tables."""
         self._ended.add(event.configuration)
         failed, ended = failed_runs(self.record)
-        values = {"failed_share": failed / ended} if ended else {}
+        values = {"sweep/failed_share": failed / ended} if ended else {}
         update = self._update(None)
         best = self.record.leader
         if best is not None:
             of_best = {"objective": best.objective, "best_mean": best.spread.mean, "best_std": best.spread.std}
-            values |= {name: value for name, value in of_best.items() if not math.isnan(value)}
+            values |= {f"sweep/{name}": value for name, value in of_best.items() if not math.isnan(value)}
             update.tags |= _tags(leader=self._name_of(best.name))
         _add(update, values, event.time, len(self._ended))
 
@@ -237,7 +237,7 @@ def _metrics(measurement: Measurement, metric: str) -> dict[str, float]:
         "train/grad_norm": measurement.grad_norm,
         "train/learning_rate": measurement.learning_rate,
         "train/micro_batch_size": float(measurement.micro_batch_size),
-        "epoch": measurement.epoch,
+        "train/epoch": measurement.epoch,
     }
 
 

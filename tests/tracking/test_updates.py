@@ -96,7 +96,7 @@ def test_a_measurement_becomes_metrics_at_its_step_and_time() -> None:
         "train/micro_batch_size": 0.0,
         "dev/prediction_spread": 0.4,
         "train/learning_rate": 0.5,
-        "epoch": 1.0,
+        "train/epoch": 1.0,
         "dev/spearman": 0.8,
     }
 
@@ -151,12 +151,14 @@ def two_configurations() -> list[ev.Event]:
 
 def test_the_parent_follows_the_best_configuration_with_a_step_per_configuration() -> None:
     parent = updates_of(two_configurations())[None]
-    best = [(p.step, round(p.value, 9), p.timestamp) for p in parent.points if p.name == "objective"]
+    best = [(p.step, round(p.value, 9), p.timestamp) for p in parent.points if p.name == "sweep/objective"]
     # 0.9 comes from half the seeds, the others were stopped: it must not beat a configuration that ran all of them
     assert best == [(1, 0.3, 11750), (2, 0.3, 13750), (3, 0.5, 15750)]
     assert parent.tags["leader"] == "c2 freeze 2"
     of_best = {p.name: p.value for p in parent.points if p.step == 1}
-    assert of_best == pytest.approx({"best_mean": 0.3, "best_std": 0.02**0.5, "objective": 0.3, "failed_share": 0.0})
+    assert of_best == pytest.approx(
+        {"sweep/best_mean": 0.3, "sweep/best_std": 0.02**0.5, "sweep/objective": 0.3, "sweep/failed_share": 0.0}
+    )
     assert (parent.tags["outcome"], parent.tags["progress"]) == ("finished", "6 trials")
     assert parent.tags["trials"] == "5 completed, 1 pruned_underperforming"
 
@@ -170,8 +172,8 @@ def test_a_single_seed_has_no_standard_deviation() -> None:
     events = two_configurations()[:7]
     parent = updates_of([replace(HEADER, seeds=[0]), *events[1:], configuration_ended("c0", 20.0)])[None]
     names = {point.name for point in parent.points}
-    assert "best_mean" in names
-    assert "best_std" not in names
+    assert "sweep/best_mean" in names
+    assert "sweep/best_std" not in names
 
 
 def test_the_owner_is_named_by_every_run_and_the_host_by_the_sweeps() -> None:
