@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from blurb_tune.core.trial import Outcome
-from blurb_tune.tracking import deliver
+from blurb_tune.tracking import dashboard_url, deliver
 from tests.tracking.conftest import EXPERIMENT, Sweep, free_port, wait_until
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
@@ -45,7 +45,8 @@ def test_one_line_and_a_page(sweep: Sweep, uri: str, tmp_path: Path, has_browser
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
-    address = f"http://127.0.0.1:{port}/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=blurb-tune"
+    address = dashboard_url(sweep.paths, f"http://127.0.0.1:{port}")
+    assert address.endswith("/runs?workflowType=machine_learning&viewStateShareKey=blurb-tune")
     lines = [line for line in out.read_text().splitlines() if line != "a browser talks"]
     assert lines == [f"Dashboard: {address}  (Ctrl-C ends it)"]
     assert err.read_text().splitlines() in ([], ["interrupted"])
