@@ -60,7 +60,7 @@ class Plan:
     of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
     together, if nothing is pruned. notes: what is remarkable about the data. earlier: what sweeps before it tell the sampler.
     digest: of everything that decides the numbers. base: the folder that files of the spec are relative to.
-    warnings: what is amiss and keeps nothing from starting.
+    warnings: what is amiss and keeps nothing from starting. data_digest: of train and dev, empty where nobody has looked.
     """
 
     spec: SweepSpec
@@ -80,6 +80,7 @@ class Plan:
     digest: str
     base: Path
     warnings: tuple[str, ...] = ()
+    data_digest: str = ""
 
     @property
     def blocks(self) -> dict[str, int]:
@@ -163,6 +164,7 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], b
         notes=(*found.notes, *(_of_earlier(sweep) for sweep in earlier), *_of_secrets(spec)),
         earlier=tuple(earlier),
         digest=_digest(spec, found.digest),
+        data_digest=found.digest,
         base=base,
     )
 

@@ -18,9 +18,9 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from blurb_tune.cli.formatting import counted, duration, score, share
 from blurb_tune.cli.run import run_command
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
+from blurb_tune.core.numbers import counted, duration, score, share
 from blurb_tune.core.paths import SweepPaths, fault_of_folder, write_atomically
 from blurb_tune.log.event_log import EventLog
 from blurb_tune.log.record import SweepRecord

@@ -15,10 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from blurb_tune.cli.formatting import duration, score
 from blurb_tune.cli.plan import print_plan
-from blurb_tune.cli.run import program
+from blurb_tune.cli.program import program
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
+from blurb_tune.core.numbers import duration, score
 from blurb_tune.core.secrets import holds_secret, redact
 from blurb_tune.core.storage import open_storage
 from blurb_tune.core.versions import versions

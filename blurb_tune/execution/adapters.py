@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.trial import Cause, Outcome, Prune, TrialConfig, TrialReport
 from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
 from blurb_tune.execution.halt import Halt, has_hung
@@ -87,9 +88,9 @@ class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
 class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
     """Passes each measurement to the sweep and stops the trial when the sweep says so."""
 
-    def __init__(self, sweep: Sweep, searcher: SweepSearcher, halt: Halt, tell_waiting: Callable[[str], None]):
+    def __init__(self, sweep: Sweep, searcher: SweepSearcher, halt: Halt, onlooker: Onlooker):
         super().__init__()
-        self._sweep, self._searcher, self._halt, self._tell_waiting = sweep, searcher, halt, tell_waiting
+        self._sweep, self._searcher, self._halt, self._onlooker = sweep, searcher, halt, onlooker
         self._waits_since: float | None = None
         self._told = ""
 
@@ -110,7 +111,7 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
         if told != self._told:
             self._told = told
             verb = "waits" if waiting == 1 else "wait"
-            self._tell_waiting(f"{told} {verb} for {_missing()}" if told else "")
+            self._onlooker.on_waiting(f"{told} {verb} for {_missing()}" if told else "")
 
     def on_trial_result(self, tune_controller: object, trial: Trial, result: dict[str, Any]) -> str:
         decision = self._sweep.report(trial.config[TRIAL].trial_id, result[REPORT])

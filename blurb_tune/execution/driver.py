@@ -17,6 +17,7 @@ from ray import tune
 
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.versions import versions
 from blurb_tune.execution.actor import TrialActor
 from blurb_tune.execution.adapters import AVOIDED, InterruptStopper, SweepScheduler, SweepSearcher
@@ -28,6 +29,7 @@ from blurb_tune.execution.folder import check_folder, first_event, write_spec
 from blurb_tune.execution.halt import Halt
 from blurb_tune.execution.nodes import slot
 from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment, storage_of
+from blurb_tune.execution.pulses import PulseWatch
 from blurb_tune.execution.shares import SlotShare
 from blurb_tune.execution.weights import WeightsKeeper
 from blurb_tune.log import events as ev
@@ -53,14 +55,14 @@ def run_sweep(
     started: float | None = None,
     extension: ev.SweepExtended | None = None,
     abandon: Callable[[], None] = lambda: os._exit(ExitCode.CLUSTER_LOST),
-    tell_waiting: Callable[[str], None] = lambda text: None,
+    onlooker: Onlooker | None = None,
     is_lost: Callable[[], bool] = lambda: False,
 ) -> SweepRecord:
     """Run the sweep, or what an earlier driver left of it, until it is finished or `interrupted` is set.
 
     extension: the plan is larger than what the folder holds, which the caller has checked. abandon: ends this process once the
-    log says that the cluster is lost, for which Ray goes on waiting. tell_waiting: told which resource trials wait for, and an
-    empty text when none does any more. is_lost: whether another driver has taken the sweep over.
+    log says that the cluster is lost, for which Ray goes on waiting. onlooker: told what is done between the events. is_lost:
+    whether another driver has taken the sweep over.
 
     Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
     time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep or the cluster cannot run
@@ -69,12 +71,13 @@ def run_sweep(
     if extension is None:
         check_folder(plan, paths)
     started = time.monotonic() if started is None else started
-    interrupted = interrupted or threading.Event()
+    interrupted, onlooker = interrupted or threading.Event(), onlooker or Onlooker()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     patience = _CLUSTER_SECONDS if paths.events.exists() else 0.0
+    onlooker.on_phase(f"connecting to the Ray cluster at {plan.spec.cluster}" if plan.spec.cluster else "starting Ray")
     with ray_cluster(plan.spec, patience=patience, interrupted=interrupted):
         slots = count_slots(plan.spec)
-        environment = prepare_environment(plan)
+        environment = prepare_environment(plan, onlooker.on_phase)
         paths.root.mkdir(parents=True, exist_ok=True)
         with EventLog(paths.events, paths.lock, is_lost=is_lost) as log:
             for listener in listeners:
@@ -100,7 +103,7 @@ def run_sweep(
 
             try:
                 with ClusterWatch(leave):
-                    is_done = _run(plan, sweep, environment, slots, interrupted, tell_waiting)
+                    is_done = _run(plan, sweep, environment, slots, interrupted, onlooker)
             finally:
                 if lost.is_set():
                     threading.Event().wait()  # `leave` ends the process
@@ -117,11 +120,13 @@ def _run(
     environment: TrialEnvironment,
     slots: int,
     interrupted: threading.Event,
-    tell_waiting: Callable[[str], None],
+    onlooker: Onlooker,
 ) -> bool:
     """Search, then the final test; whether both are through."""
     if not sweep.is_finished and not interrupted.is_set():
-        _run_trials(plan.spec, sweep, environment, slots, interrupted, tell_waiting)
+        _run_trials(plan.spec, sweep, environment, slots, interrupted, onlooker)
+    if sweep.is_finished and plan.spec.final_test:
+        onlooker.on_phase("running the final test")
     return sweep.is_finished and run_final_test(plan, sweep, environment, interrupted)
 
 
@@ -180,8 +185,9 @@ def _run_trials(
     environment: TrialEnvironment,
     slots: int,
     interrupted: threading.Event,
-    tell_waiting: Callable[[str], None],
+    onlooker: Onlooker,
 ) -> None:
+    onlooker.on_phase("starting the processes of the trials")
     needs = {"CPU": float(spec.resources.cpus), "GPU": float(spec.resources.gpus)}
     with_environment = tune.with_parameters(TrialActor, environment=environment)
     trainable = tune.with_resources(with_environment, lambda config: slot(needs, config.get(AVOIDED, ())))
@@ -196,7 +202,7 @@ def _run_trials(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=SweepScheduler(sweep, searcher, halt, tell_waiting),
+                scheduler=SweepScheduler(sweep, searcher, halt, onlooker),
                 num_samples=-1,
                 max_concurrent_trials=slots,
                 reuse_actors=True,
@@ -211,4 +217,5 @@ def _run_trials(
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
-        tuner.fit()
+        with PulseWatch(halt, onlooker):
+            tuner.fit()

@@ -128,5 +128,8 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes
         notes=list(notes),
         owner=owner(),
         host=platform.node(),
+        data_source=redact(plan.source.describe()),
+        data_digest=plan.data_digest,
+        examples={name: n for name, n in (("train", plan.train_examples), ("dev", plan.dev_examples)) if n is not None},
         versions=versions(),
     )

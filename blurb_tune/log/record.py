@@ -338,6 +338,10 @@ class SweepRecord:
             if best is not None:
                 leaders[place] = best
 
+    def elapsed_of_drivers(self) -> float:
+        """Wall time of all drivers so far; of one that died without an end, up to its last event."""
+        return self.elapsed(self._last_time) if self.status == "running" else self.wall_seconds
+
     def elapsed(self, now: float) -> float:
         """Wall time of all drivers up to `now`, in seconds since the epoch, while the last one is at work."""
         return self.wall_seconds + now - self._session_started
