@@ -115,6 +115,10 @@ def replay(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the shuffles")] = 0,
     slots: Annotated[int, typer.Option("--slots", min=1, help="trials that run at a time")] = 1,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="where each replayed sweep gets a folder, as one that was run", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the replays as JSON, nothing else")] = False,
 ) -> None:
     """Decide a sweep again on recorded curves: who would have been stopped, who would have won, what it would have cost.
@@ -126,7 +130,7 @@ def replay(
     from blurb_tune.cli.replay import replay_command
 
     with exit_codes(prints=True):
-        code = replay_command(curves, spec, overrides or [], shuffles=shuffles, seed=seed, slots=slots, as_json=as_json)
+        code = replay_command(curves, spec, overrides or [], shuffles=shuffles, seed=seed, slots=slots, as_json=as_json, to=to)
     raise typer.Exit(code)
 
 

@@ -13,6 +13,7 @@ import traceback
 from collections import deque
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 from transformers import PreTrainedModel
@@ -22,8 +23,9 @@ from blurb_tune.core.trial import Cause, Measurement, Outcome, TrialConfig, Tria
 from blurb_tune.execution.checkpoints import Timer
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.halt import HaltWatch, tell_hang
+from blurb_tune.execution.nodes import worker_name
 from blurb_tune.execution.pulses import PulseSender
-from blurb_tune.execution.slot import set_up_process
+from blurb_tune.execution.slot import check_versions, set_up_process
 from blurb_tune.execution.trial_log import TrialLog
 from blurb_tune.execution.watchdog import Watchdog
 from blurb_tune.execution.weights import save_weights, weights_name
@@ -187,6 +189,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
 
     def _fine_tuning(self) -> FineTuning:
         trial, environment = self._trial, self._environment
+        check_versions(environment.versions)
         model, fold = trial.configuration.model, trial.fold
         if self._model is None or model != self._model_name:
             self._pulses.send(self._pulse("loading the model"))
@@ -224,4 +227,4 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def _worker() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return worker_name(socket.gethostname(), ray.get_runtime_context().get_node_id(), os.getpid())

@@ -18,14 +18,16 @@ from ray import tune
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.pulse import Onlooker
+from blurb_tune.core.versions import versions
 from blurb_tune.execution.actor import TrialActor
-from blurb_tune.execution.adapters import InterruptStopper, SweepScheduler, SweepSearcher
+from blurb_tune.execution.adapters import AVOIDED, InterruptStopper, SweepScheduler, SweepSearcher
 from blurb_tune.execution.checkpoints import CheckpointKeeper, Checkpoints
 from blurb_tune.execution.cluster import ClusterWatch, count_nodes, count_room, count_slots, ray_cluster
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.final import run_final_test
 from blurb_tune.execution.folder import check_folder, first_event, write_spec
 from blurb_tune.execution.halt import Halt
+from blurb_tune.execution.nodes import slot
 from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment, storage_of
 from blurb_tune.execution.pulses import PulseWatch
 from blurb_tune.execution.shares import SlotShare
@@ -140,7 +142,7 @@ def _open(
     if extension is not None:
         log.append(extension)
         write_spec(plan, paths)
-        log.append(ev.SweepResumed(slots=slots))
+        log.append(ev.SweepResumed(slots=slots, versions=versions()))
     elif check_folder(plan, paths) is None:
         write_spec(plan, paths)
         precision = _precision(plan.spec, environment.device)
@@ -148,8 +150,9 @@ def _open(
         if plan.earlier:
             log.append(ev.WarmStarted(configurations=[of for sweep in plan.earlier for of in sweep.configurations]))
     else:
-        log.append(ev.SweepResumed(slots=slots))
-    return Sweep(plan.spec, facts, log, [event for event, _ in read_events(paths.events)])
+        log.append(ev.SweepResumed(slots=slots, versions=versions()))
+    past = [event for event, _ in read_events(paths.events)]
+    return Sweep(plan.spec, facts, log, past, nodes=count_nodes())
 
 
 def _settled(plan: Plan, paths: SweepPaths, environment: TrialEnvironment, header: ev.SweepStarted) -> TrialEnvironment:
@@ -164,6 +167,7 @@ def _settled(plan: Plan, paths: SweepPaths, environment: TrialEnvironment, heade
         halt=Halt(f"{header.sweep_id}/{uuid.uuid4().hex}"),
         hang_seconds=None if plan.spec.recovery.hang_minutes is None else 60 * plan.spec.recovery.hang_minutes,
         logs=storage.child("logs/trials") if plan.spec.storage else None,
+        versions=versions(),
     )
 
 
@@ -184,15 +188,16 @@ def _run_trials(
     onlooker: Onlooker,
 ) -> None:
     onlooker.on_phase("starting the processes of the trials")
-    resources = {"CPU": spec.resources.cpus, "GPU": spec.resources.gpus}
-    trainable = tune.with_resources(tune.with_parameters(TrialActor, environment=environment), resources)
+    needs = {"CPU": float(spec.resources.cpus), "GPU": float(spec.resources.gpus)}
+    with_environment = tune.with_parameters(TrialActor, environment=environment)
+    trainable = tune.with_resources(with_environment, lambda config: slot(needs, config.get(AVOIDED, ())))
     name = f"{sweep.record.header.sweep_id}-{uuid.uuid4().hex[:8]}"
     share = SlotShare(name, spec.priority, count_room(spec), slots)
     with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch, share:
         if share.others:
             others = f"{len(share.others)} other sweep{'s' if len(share.others) > 1 else ''}"
             _logger.warning("the cluster is shared with %s; this one gets %d of %d slots", others, share.slots, slots)
-        searcher, halt = SweepSearcher(sweep, share), environment.halt or Halt("")
+        searcher, halt = SweepSearcher(sweep, share, needs), environment.halt or Halt("")
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(

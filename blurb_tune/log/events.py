@@ -81,10 +81,11 @@ class SweepStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResumed(Event):
-    """A new driver took over; trials that had no end in the log are started again."""
+    """A new driver took over; trials that had no end in the log are started again. versions: of what is installed by now."""
 
     kind = "sweep_resumed"
     slots: int
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +170,7 @@ class PruneDecided(Event):
 class TrialEnded(Event):
     """`retry` says that this errored attempt is followed by another.
 
-    setup_seconds: from the trial's start to its first training step. worker: the `host:pid` that ran it, where that is known.
+    setup_seconds: from the trial's start to its first training step. worker: the `node:pid` that ran it, where that is known.
     by_machine: its process or machine is to blame for the error, and the attempt spends none of the trial's retries. cause: of
     an error, see `core.trial.Cause`; empty in logs of before.
     """

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from blurb_tune.core.trial import Cause, Configuration, Measurement, Outcome
+from blurb_tune.core.trial import Cause, Configuration, Measurement, Outcome, node_of
+from blurb_tune.core.versions import differences
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import fold_events
 from blurb_tune.log.order import why_impossible
@@ -142,7 +143,8 @@ class SweepRecord:
     """The state of one sweep, by `apply`-ing its events in order.
 
     searched: trials that have begun, those of confirmation seeds left out. train_seconds: training and evaluation of all
-    trials, lost attempts included. spec_digest: of the plan in force, which `started` describes too.
+    trials, lost attempts included. spec_digest: of the plan in force, which `started` describes too. broken_nodes: those on
+    which trials errored that were tried again elsewhere, and how many. later_versions: what drivers after the first one had.
     """
 
     def __init__(self) -> None:
@@ -169,6 +171,8 @@ class SweepRecord:
         self.slots = 1
         self.wall_seconds = 0.0
         self.train_seconds = 0.0
+        self.broken_nodes: Counter[str] = Counter()
+        self.later_versions: dict[str, str] = {}
         self._session_started = 0.0
         self._last_time = 0.0
 
@@ -207,6 +211,7 @@ class SweepRecord:
                     self.wall_seconds += self._last_time - self._session_started
                 self.status = "running"
                 self.slots = event.slots
+                self.later_versions |= {name: of[1] for name, of in differences(self.header.versions, event.versions).items()}
                 self._session_started = event.time
             case ev.ConfigurationSuggested():
                 values = dict(event.values)
@@ -242,6 +247,8 @@ class SweepRecord:
                 trial.reason, trial.error, trial.worker = event.reason, event.error, event.worker
                 trial.setup_seconds, trial.ended, trial.will_retry = event.setup_seconds, event.time, event.retry
                 trial.by_machine = event.by_machine
+                if event.by_machine and event.worker:
+                    self.broken_nodes[node_of(event.worker)] += 1
                 trial.cause = event.cause
                 self._count(trial)
                 self._groups.pop(trial.configuration_id, None)
