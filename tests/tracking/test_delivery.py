@@ -106,8 +106,8 @@ def test_values_that_are_not_finite_arrive_as_nan_with_a_tag(sweep: Sweep, uri: 
     sweep.small()
     deliver_all(sweep, uri)
     broken = look(uri)["c001-s1"]
-    assert broken.tags["non_finite"] == "dev_score, train/grad_norm, train/loss"
-    for name in ("dev_score", "train/grad_norm", "train/loss"):
+    assert broken.tags["non_finite"] == "dev_score, train/grad_norm, train_loss"
+    for name in ("dev_score", "train/grad_norm", "train_loss"):
         assert broken.history[name] == [(10, 1_700_000_017_000, "nan")]
 
 
