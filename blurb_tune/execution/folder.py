@@ -129,5 +129,7 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes
         notes=list(notes),
         owner=owner(),
         host=platform.node(),
+        data_digest=plan.data_digest,
+        settings_digest=plan.settings_digest,
         versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
     )

@@ -36,6 +36,8 @@ class SweepStarted(Event):
     come behind those with fewer, whatever their objective. notes: non-fatal findings about the data. confirmation_seeds: which
     winner and reference run when all is decided, and no other configuration. crossed: how many seeds of the initialization
     and of the data order are crossed (`core.seeds.streams`). owner: whose sweep it is. host: the machine of its first driver.
+    data_digest, settings_digest: of train and dev, and of what all trials have in common besides: two sweeps of the same ones
+    can be taken together, seed by seed; empty in logs of before.
     """
 
     kind = "sweep_started"
@@ -63,6 +65,8 @@ class SweepStarted(Event):
     crossed: list[int] | None = None
     owner: str = ""
     host: str = ""
+    data_digest: str = ""
+    settings_digest: str = ""
 
     @property
     def replicates(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Strategy
@@ -107,15 +107,18 @@ def shares_of_variance(record: SweepRecord, name: str) -> VarianceShares | None:
     return variance_shares([[scores[row * columns + column] for column in range(columns)] for row in range(rows)])
 
 
-def _scores(record: SweepRecord, name: str) -> Mapping[int, float]:
+def independent_scores(scores: Mapping[int, float], crossed: Sequence[int] | None) -> Mapping[int, float]:
     """By seed; of crossed ones the mean over the data orders, by initialization: those of one are not independent."""
-    scores = record.seed_scores(record.trials_of(name)).get(name, {})
-    if record.header.crossed is None:
+    if crossed is None:
         return scores
     by_initialization: dict[int, list[float]] = {}
     for seed, score in scores.items():
-        by_initialization.setdefault(seed // record.header.crossed[1], []).append(score)
+        by_initialization.setdefault(seed // crossed[1], []).append(score)
     return {number: math.fsum(of) / len(of) for number, of in by_initialization.items()}
+
+
+def _scores(record: SweepRecord, name: str) -> Mapping[int, float]:
+    return independent_scores(record.seed_scores(record.trials_of(name)).get(name, {}), record.header.crossed)
 
 
 def _confirmed(record: SweepRecord, name: str) -> Mapping[int, float]:
