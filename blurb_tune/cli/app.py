@@ -176,6 +176,41 @@ def extend(
     raise typer.Exit(code)
 
 
+@app.command(
+    epilog="Examples:\n\n  blurb-tune report runs/quickstart-1a2b3c4d --open\n\n"
+    "  blurb-tune report runs/quickstart-1a2b3c4d --watch\n\n"
+    "  blurb-tune report quickstart-1a --storage s3://team/sweeps --format md --figures figures"
+)
+def report(
+    sweep: Annotated[
+        str, typer.Argument(help="a sweep's folder; or the id of one in a storage, or its beginning", show_default=False)
+    ],
+    kind: Annotated[str, typer.Option("--format", "-f", help="html (the page), md, csv, json or latex")] = "html",
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="file to write", show_default="report.html in the folder; other formats are printed"),
+    ] = None,
+    figures: Annotated[Path | None, typer.Option("--figures", help="folder to write each figure to, as PNG and SVG")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="renew the page while the sweep runs; it loads itself again")] = False,
+    every: Annotated[float, typer.Option("--every", min=1.0, help="seconds between two looks of --watch")] = 5.0,
+    opens: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
+    address: Annotated[
+        str | None, typer.Option(help="the cluster's job server, for a sweep by its id", show_default="as for status")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option("--storage", help="where sweeps are kept, for one by its id", show_default="as for status")
+    ] = None,
+) -> None:
+    """Write a sweep's report: the answer in three sentences, all numbers and figures. Also while it runs; it only reads."""
+    from blurb_tune.cli.report import Wanted, report_command
+
+    with exit_codes(prints=True):
+        code = report_command(
+            sweep, Wanted(kind, to, figures, opens), watch=watch, every=every, address=address, storage=storage
+        )
+    raise typer.Exit(code)
+
+
 @app.command()
 def tasks() -> None:
     """List the tasks that a spec can name."""

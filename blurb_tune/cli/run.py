@@ -29,6 +29,7 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
+from blurb_tune.report.provenance import provenance_of
 from blurb_tune.report.summary import summarise
 from blurb_tune.report.tables import write_all
 from blurb_tune.spec import SweepSpec, load_spec
@@ -36,7 +37,7 @@ from blurb_tune.spec.earlier import modernize
 from blurb_tune.spec.source import read_source
 from blurb_tune.tracking.addresses import page_address, tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
-from blurb_tune.tracking.server import dashboard_command, dashboard_url
+from blurb_tune.tracking.server import dashboard_command, dashboard_url, runs_address
 from blurb_tune.tracking.writer import TrackingWriter
 
 if TYPE_CHECKING:
@@ -197,17 +198,33 @@ def tracking_target(paths: SweepPaths, spec: SweepSpec) -> tuple[str, str]:
 
 
 def write_everything(record: SweepRecord, paths: SweepPaths) -> list[str]:
-    """The tables and the plot. Returns which of them cannot be written and why; all others are."""
-    from blurb_tune.report.plot import plot_scores
+    """The tables, the figure of all seeds and the report. Returns which of them cannot be written and why; all others are."""
+    from blurb_tune.report.figures.export import write_png
+    from blurb_tune.report.figures.seeds import seeds_figure
 
-    writers: list[Callable[[], None]] = [lambda: write_all(record, paths), lambda: plot_scores(record, paths.plot)]
+    writers: list[Callable[[], None]] = [lambda: write_all(record, paths)]
+    if (figure := seeds_figure(record)) is not None:
+        writers.append(lambda: write_png(figure, paths.plot))
     faults: list[str] = []
     for write in writers:
         try:
             write()
         except UnwrittenError as error:
             faults += error.faults
-    return faults
+    return faults + _write_report(record, paths)
+
+
+def _write_report(record: SweepRecord, paths: SweepPaths) -> list[str]:
+    """A fault of the report itself is said, and is none of the sweep's: `report` makes it again."""
+    from blurb_tune.report.writing import write_page
+
+    try:
+        write_page(record, provenance_of(paths, runs_address(paths)), paths.report)
+    except OSError as error:
+        return [f"{paths.report}: cannot be written ({error.strerror})"]
+    except Exception as error:  # whatever a page stumbles over, the sweep is over and its numbers stand in the tables
+        print(f"{paths.report}: no report, because of a fault in it: {error!r}", file=sys.stderr)
+    return []
 
 
 class Tables:
@@ -270,6 +287,7 @@ def _show_result(console: Console, record: SweepRecord, paths: SweepPaths, *, qu
         console.print(summary_view(record))
     else:
         print(plain_summary(record))
+    print(f"Report:                  {paths.report}")
     print(f"Tables, plot, event log: {paths.root}/")
     print(f"Dashboard of the runs:   {program()} ui {paths.root}")
     if record.status == "interrupted":

@@ -42,7 +42,13 @@ class SweepPaths:
 
     @property
     def plot(self) -> Path:
+        """The figure of all seeds (`report.figures`)."""
         return self.root / "scores.png"
+
+    @property
+    def report(self) -> Path:
+        """The report as a page (`report.page`)."""
+        return self.root / "report.html"
 
     @property
     def weights(self) -> Path:
@@ -122,16 +128,16 @@ def read_file(path: Path) -> bytes:
         return file.read()
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write `text` beside `path` and rename it into place, so that a reader never sees half a file.
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
+    """Write `content` beside `path` and rename it into place, so that a reader never sees half a file.
 
     What is not for all eyes, by the bits of `mode`, is for no moment open to them. Raises OSError, which names `path`.
     """
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
             Path(temporary).chmod(mode)
             Path(temporary).replace(path)
         except BaseException:  # a Ctrl-C too leaves no half file behind

@@ -81,7 +81,7 @@ class Keeping:
             if fault := self._mirror.close(_FLUSH_SECONDS):
                 faults.append(f"{self.storage.uri}: the end of the event log is only in {self._paths.root} ({fault})")
             paths = self._paths
-            for file in (paths.spec, paths.trials, paths.configurations, paths.summary, paths.plot):
+            for file in (paths.spec, paths.trials, paths.configurations, paths.summary, paths.plot, paths.report):
                 try:
                     if file.exists():
                         self.storage.write(file.name, file.read_bytes())

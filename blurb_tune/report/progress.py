@@ -88,18 +88,8 @@ class Progress:
         )
 
     def total(self) -> int | None:
-        """How many trials the sweep will have had at its end; None while the number of configurations is not known.
-
-        A configuration that has ended counts with the trials it had: it may have been given up before its last seed.
-        """
-        header = self.record.started
-        if header is None or header.configurations is None:
-            return None
-        ended = len(self.record.configurations) - len(self.record.open_configurations)
-        searched = self.record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.runs
-        selection = self.record.selection
-        confirmed = 0 if self.record.no_result else 1 if selection and not selection.reference else 2  # winner and vanilla
-        return searched + confirmed * len(header.confirmation_seeds) * max(1, header.folds)
+        """How many trials the sweep will have had at its end, as `planned_trials` counts them."""
+        return planned_trials(self.record)
 
     def seconds_left(self, now: float) -> float | None:
         """About how long the sweep will take from `now` (seconds since the epoch); None while there is nothing to go by.
@@ -148,3 +138,18 @@ class Progress:
         planned = self.record.configurations[trial.configuration_id].configuration.epochs
         until_now = self._last_measured[trial.trial_id] - trial.started
         return until_now + trial.train_seconds * max(planned / trial.epochs - 1, 0.0)
+
+
+def planned_trials(record: SweepRecord) -> int | None:
+    """How many trials a sweep will have had at its end; None while the number of configurations is not known.
+
+    A configuration that has ended counts with the trials it had: it may have been given up before its last seed.
+    """
+    header = record.started
+    if header is None or header.configurations is None:
+        return None
+    ended = len(record.configurations) - len(record.open_configurations)
+    searched = record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.runs
+    selection = record.selection
+    confirmed = 0 if record.no_result else 1 if selection and not selection.reference else 2  # winner and vanilla
+    return searched + confirmed * len(header.confirmation_seeds) * max(1, header.folds)

@@ -70,7 +70,7 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
         "final_test": [_final(result) for result in final_results(record)],
         "notes": notes_of(record),
         "pruning": _pruning(record),
-        **_cost(record),
+        **cost_of(record),
         "versions": header.versions,
         "seeds": header.seeds,
     }
@@ -205,7 +205,7 @@ def _pruning(record: SweepRecord) -> dict[str, Any]:
     return {**asdict(result), "epochs_saved": result.epochs_saved, "saved_share": result.saved_share}
 
 
-def _cost(record: SweepRecord) -> dict[str, Any]:
+def cost_of(record: SweepRecord) -> dict[str, Any]:
     """Seconds and their use. Wall time is known once the driver has written its end, not while the sweep runs."""
     known = record.status != "running"
     overhead = record.wall_seconds * record.slots / record.train_seconds if known and record.train_seconds else math.nan

@@ -243,5 +243,5 @@ def _open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> 
 
 
 def _files(paths: SweepPaths) -> list[Path]:
-    files = (paths.spec, paths.trials, paths.configurations, paths.summary, paths.plot)
+    files = (paths.spec, paths.trials, paths.configurations, paths.summary, paths.plot, paths.report)
     return [file for file in files if file.is_file()]

@@ -20,6 +20,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths, read_file
 from blurb_tune.core.secrets import redact
 from blurb_tune.tracking.addresses import basic_token, credentials, lies_in, page_address, redact_error, sqlite_file
+from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.sqlite import follow_move
 
 _TIMEOUT = 3.0
@@ -93,6 +94,13 @@ def dashboard_url(paths: SweepPaths, base: str) -> str:
     if not experiment.isalnum():
         return f"{page}/#/experiments"
     return f"{page}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+
+
+def runs_address(paths: SweepPaths) -> str:
+    """The address of the sweep's runs on the tracking server that they were delivered to; empty where they are on none."""
+    mark = Bookmark.load(paths.delivered)
+    is_known = mark is not None and mark.uri.startswith(("http://", "https://")) and mark.experiment_id.isalnum()
+    return dashboard_url(paths, mark.uri) if mark is not None and is_known else ""
 
 
 def _check_http(uri: str) -> str:

@@ -1,0 +1,23 @@
+"""Every picture of a sweep as a pure function of its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.figures.export import figure_png, figure_svg
+from blurb_tune.report.figures.figure import Figure
+from blurb_tune.report.figures.palette import PALETTE_CSS
+from blurb_tune.report.figures.seeds import seeds_figure
+
+__all__ = ["PALETTE_CSS", "Figure", "figure_png", "figure_svg", "figures"]
+
+# In the page's order; each returns None where it has nothing honest to show.
+_FIGURES: tuple[Callable[[SweepRecord], Figure | None], ...] = (seeds_figure,)
+
+
+def figures(record: SweepRecord) -> list[Figure]:
+    """All figures that the sweep has something to show in; none while its log is empty."""
+    if record.started is None:
+        return []
+    return [figure for make in _FIGURES if (figure := make(record)) is not None]

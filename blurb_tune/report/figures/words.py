@@ -1,0 +1,61 @@
+"""How configurations and their hyperparameters are named in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.figures.scale import short
+
+_SHORT = {
+    "learning_rate": "lr",
+    "batch_size": "batch",
+    "warmup_share": "warm-up",
+    "weight_decay": "weight decay",
+    "bias_correction": "bias correction",
+    "max_grad_norm": "clip",
+    "freeze_depth": "freeze",
+    "decay_rate": "decay",
+    "reinit_count": "reinit",
+}
+
+
+def searched(record: SweepRecord) -> list[str]:
+    """The hyperparameters in which the configurations differ, in the order of `Configuration`."""
+    found: dict[str, set[object]] = {name: set() for name in HYPERPARAMETER_NAMES}
+    for of in record.configurations.values():
+        for name in HYPERPARAMETER_NAMES:
+            found[name].add(getattr(of.configuration, name))
+    return [name for name, values in found.items() if len(values) > 1]
+
+
+def title_of(hyperparameter: str) -> str:
+    """Such as `learning rate`."""
+    return hyperparameter.replace("_", " ")
+
+
+def value_text(value: object) -> str:
+    """Such as `5e-5`, `on`, `none`."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return short(value) if isinstance(value, int | float) else str(value)
+
+
+def settings_text(record: SweepRecord, configuration_id: str, names: Sequence[str]) -> str:
+    """What a configuration has of the searched hyperparameters `names`, model and strategy left out: `lr 5e-5, epochs 20`."""
+    configuration = record.configurations[configuration_id].configuration
+    said = [name for name in names if name != "model" and name not in STRATEGY_NAMES]
+    return ", ".join(f"{_SHORT.get(name, name)} {value_text(getattr(configuration, name))}" for name in said)
+
+
+def counted(count: int, noun: str) -> str:
+    """Such as `1 trial` or `1,234 trials`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def score_text(value: float) -> str:
+    """Three decimals, with a minus sign."""
+    return f"{value:.3f}".replace("-", "\u2212")
