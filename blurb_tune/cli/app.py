@@ -255,7 +255,9 @@ def models() -> None:
 )
 def compare(
     sweep_dirs: Annotated[list[Path], typer.Argument(help="the folders of two sweeps or more", show_default=False)],
-    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="terminal, md, csv, json or latex")] = "terminal",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="terminal, html, md, csv, json or latex")
+    ] = "terminal",
     to: Annotated[Path | None, typer.Option("--to", help="file to write instead of printing", show_default=False)] = None,
 ) -> None:
     """Put sweeps side by side: models, strategies and tasks, each strategy against vanilla, what was confirmed and tested.

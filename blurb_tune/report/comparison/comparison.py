@@ -69,6 +69,12 @@ class SweepComparison:
         """The rows with a comparison."""
         return tuple(row for row in self.rows if row.comparison is not None)
 
+    @property
+    def first_decidable(self) -> int | None:
+        """The seeds of each from which on every claim can be decided; None where all can be now, or never."""
+        lacking = [row.comparison.first_decidable for row in self.rows if row.comparison and not row.comparison.is_decidable]
+        return max((least for least in lacking if least is not None), default=None)
+
 
 def compare_sweeps(sweeps: Sequence[Sweep]) -> SweepComparison:
     """Put sweeps side by side.
