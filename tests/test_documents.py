@@ -24,7 +24,13 @@ from tests.report.comparison.examples import FREEZE, REINIT, VANILLA, numbered, 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 READ_ONLY = {"validate", "report", "compare", "tasks", "models", "score", "replay"}
-SWEEPS = {"my-sweep-1a2b3c4d": "biosses", "biosses-1a2b3c4d": "biosses", "ddi-5e6f7a8b": "ddi", "other-5e6f7a8b": "hoc"}
+SWEEPS = {
+    "quickstart-1a2b3c4d": "demo",
+    "my-sweep-1a2b3c4d": "biosses",
+    "biosses-1a2b3c4d": "biosses",
+    "ddi-5e6f7a8b": "ddi",
+    "other-5e6f7a8b": "hoc",
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -126,6 +132,11 @@ def test_specs_of_the_readme_are_valid(example: str, tmp_path: Path) -> None:
     (tmp_path / "notes.csv").write_text("note,urgent\n")
     (tmp_path / "spec.yaml").write_text(example)
     assert make_plan(load_spec(tmp_path / "spec.yaml"), check_machine=False).configurations > 1
+
+
+def test_the_tutorial_shows_the_spec_that_it_runs() -> None:
+    (shown,) = blocks(ROOT / "docs" / "first-sweep.md", "yaml")
+    assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "sweeps" / "quickstart.yaml").read_text())
 
 
 def test_the_citation_is_of_this_version() -> None:

@@ -14,10 +14,7 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.answer import Answer, answer_of
 from blurb_tune.report.claims import Claim, Confirmation, claims_of, confirmation_of
 from blurb_tune.report.final_scores import FinalResult, final_results
-from blurb_tune.report.formats import FORMATS
-from blurb_tune.report.provenance import provenance_of
 from blurb_tune.report.summary import summarise
-from blurb_tune.report.writing import report_text
 
 
 class Sweep:
@@ -120,6 +117,11 @@ class Sweep:
 
     def report(self, kind: str = "html") -> str:
         """The report as `html`, `md`, `csv`, `json` or `latex`. Raises InputError for another kind."""
+        # The figures bring Optuna in, which takes a second.
+        from blurb_tune.report.formats import FORMATS
+        from blurb_tune.report.provenance import provenance_of
+        from blurb_tune.report.writing import report_text
+
         if kind not in ("html", *FORMATS):
             raise InputError([Problem("kind", f"unknown format {kind!r}{did_you_mean(kind, ('html', *FORMATS))}")])
         return report_text(self._record, provenance_of(SweepPaths(self.folder)), kind)

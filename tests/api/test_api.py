@@ -48,7 +48,7 @@ def test_nothing_is_imported_before_it_is_asked_for() -> None:
 
 def test_nothing_heavy_is_imported_to_read_a_sweep(folder: Path) -> None:
     code = (
-        f"import sys, blurb_tune as bt; s = bt.open({str(folder)!r}); s.claims, s.trials, s.answer, s.summary(), s.report()\n"
+        f"import sys, blurb_tune as bt; s = bt.open({str(folder)!r}); s.claims, s.trials, s.answer, s.summary()\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     assert python(code) == "[]"

@@ -16,7 +16,7 @@ from blurb_tune.core.errors import ExitCode
 from tests.report.comparison.examples import FREEZE, VANILLA, in_folder, numbered, written
 
 ROOT = Path(__file__).parent.parent.parent
-HEAVY = {"torch", "ray", "mlflow", "transformers", "optuna", "datasets", "pandas", "matplotlib"}
+HEAVY = {"torch", "ray", "mlflow", "transformers", "datasets", "matplotlib"}
 
 
 @pytest.fixture
