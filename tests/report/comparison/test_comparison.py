@@ -6,12 +6,15 @@ import random
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from blurb_tune.report.claims import claims_of
 from blurb_tune.report.comparison import SweepComparison, compare_sweeps
+from blurb_tune.report.comparison.formats import FORMATS
 from blurb_tune.stats.multiple import holm
 from tests.report.comparison.examples import FREEZE, REINIT, SAME, VANILLA, numbered, sweeps_of, written
-from tests.report.sweeps import SweepWriter, model_sweep
+from tests.report.sweeps import SweepWriter, model_sweep, sweeps
 
 BLURB_TEST = {  # PubMedBERT's published scores (Gu et al. 2021), which make 81.16
     **{"bc5-chem": ("entity_f1", 93.33), "bc5-disease": ("entity_f1", 85.62), "ncbi-disease": ("entity_f1", 87.82)},
@@ -188,3 +191,20 @@ def test_failed_runs_count_with_their_scores_and_are_counted() -> None:
     vanilla = next(row.entry.result for row in comparison.rows if row.label == "vanilla")
     assert (vanilla.failed, vanilla.ended, vanilla.n) == (2, 3, 3)
     assert vanilla.spread.mean == pytest.approx(0.2)
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_any_two_logs_can_be_compared_in_every_format(data: st.DataObject) -> None:
+    """Whatever the driver wrote, unfinished or not, of any objective, models and outcomes."""
+    writers = []
+    for number in range(2):
+        writer = data.draw(sweeps())
+        writer.events[0] = replace(writer.events[0], sweep_id=f"sweep-{number}", **data.draw(st.sampled_from([SAME, {}])))
+        writers.append(writer)
+    comparison = compare_sweeps(sweeps_of(*writers))
+    for row in comparison.rows:
+        assert row.entry.result.n == len(row.entry.scores)
+        assert row.entry.result.n <= row.entry.planned
+    for form in FORMATS.values():
+        assert form(comparison)

@@ -6,15 +6,17 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from blurb_tune.report.blocks import Table
-from blurb_tune.report.comparison import SweepComparison, compare_sweeps
+from blurb_tune.report.comparison import SweepComparison, compare_sweeps, read_sweeps
 from blurb_tune.report.comparison.formats import FORMATS
 from blurb_tune.report.comparison.report import report_of
 from tests.report.comparison.examples import FREEZE, VANILLA, numbered, sweeps_of, written
 
+FIXTURES = Path(__file__).parent.parent.parent / "log" / "fixtures"
 HOSTILE = "=HYPERLINK(\"x\")|`<script>alert('&')</script>\\input{/etc/passwd}$\n# h"
 
 
@@ -115,3 +117,18 @@ def test_figures_are_small_however_many_sweeps_there_are() -> None:
     text = FORMATS["html"](comparison)
     assert len(text) < 400_000
     assert "more in the table" in text
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_logs_of_every_earlier_version_are_compared(form: str, tmp_path: Path) -> None:
+    folders: dict[str, Path] = {}
+    for log in sorted(FIXTURES.glob("*.jsonl")):
+        text = log.read_text(encoding="utf-8")
+        sweep_id = json.loads(text.splitlines()[0])["sweep_id"]
+        folders[sweep_id] = tmp_path / log.stem
+        folders[sweep_id].mkdir()
+        (folders[sweep_id] / "events.jsonl").write_text(text, encoding="utf-8")
+    comparison = compare_sweeps(read_sweeps(list(folders.values())))
+    assert len(comparison.sweeps) == len(folders) > 8
+    assert all(len(row.pool.sweeps) == 1 for row in comparison.rows)
+    assert FORMATS[form](comparison)
