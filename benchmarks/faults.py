@@ -31,7 +31,7 @@ SPEC: dict[str, Any] = {
     "task": "demo",
     "model": "tiny",
     "seeds": 4,
-    "space": {"strategy": ["vanilla", {"freeze_depth": 1}, {"reinit_count": 2}], "epochs": 40, "learning_rate": 0.001},
+    "space": {"strategy": ["vanilla", {"freeze_depth": 1}, {"reinit_count": 2}], "epochs": 100, "learning_rate": 0.001},
     "search": {"sampler": "grid"},
     "training": {"precision": "fp32"},
     "recovery": {"checkpoint_minutes": 0.02},
@@ -137,7 +137,7 @@ def workers(of: int) -> list[psutil.Process]:
 def kill_trials(sweep: Sweep, times: int) -> int:
     driver, done, rng = sweep.start(), 0, random.Random(1)
     while driver.poll() is None:
-        time.sleep(rng.uniform(1.0, 3.0))
+        time.sleep(rng.uniform(0.5, 2.0))
         at_work = workers(driver.pid) if driver.poll() is None else []
         if done < times and at_work and sweep.measured():
             rng.choice(at_work).kill()
@@ -145,13 +145,13 @@ def kill_trials(sweep: Sweep, times: int) -> int:
     return done
 
 
-def kill_driver(sweep: Sweep, times: int) -> int:
+def kill_driver(sweep: Sweep, times: int, most: float) -> int:
     """At random moments from its first second on, while it starts, runs and ends."""
     rng, done = random.Random(2), 0
     while done < times:
         driver = sweep.start()
         try:
-            driver.wait(rng.uniform(1.0, 25.0))
+            driver.wait(rng.uniform(1.0, most))
             if driver.returncode in (0, 3):
                 return done
         except subprocess.TimeoutExpired:
@@ -215,6 +215,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trial-kills", type=int, default=20)
     parser.add_argument("--driver-kills", type=int, default=50)
+    parser.add_argument("--latest", type=float, default=25.0, help="seconds until a driver is killed at the latest")
     parser.add_argument("--only", default="trials,driver,node,cluster")
     arguments = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="faults-"))
@@ -225,7 +226,7 @@ def main() -> None:
     remote = f"cluster=127.0.0.1:{port}"
     faults: dict[str, Callable[[], tuple[Sweep, int]]] = {
         "trials": lambda: (s := Sweep(root / "trials"), kill_trials(s, arguments.trial_kills)),
-        "driver": lambda: (s := Sweep(root / "driver"), kill_driver(s, arguments.driver_kills)),
+        "driver": lambda: (s := Sweep(root / "driver"), kill_driver(s, arguments.driver_kills, arguments.latest)),
         "node": lambda: (s := Sweep(root / "node", remote), lose_node(s, root / "node-ray", port)),
         "cluster": lambda: (s := Sweep(root / "cluster", remote), lose_cluster(s, root / "cluster-ray", port)),
     }

@@ -38,7 +38,7 @@ from hypothesis import strategies as st
 from blurb_tune.cli.errors import exit_codes
 from blurb_tune.cli.extend import Growth, extend_command
 from blurb_tune.cli.plan import print_plan
-from blurb_tune.cli.run import spec_of, tracking_target
+from blurb_tune.cli.tracking import spec_of, tracking_target
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.execution.folder import check_folder

@@ -81,7 +81,7 @@ class Servers:
 
     def delays(self) -> list[float]:
         """Seconds from each measurement of a trial to the moment MLflow's database had it; in order."""
-        sql = "SELECT written - timestamp / 1000.0 FROM metrics WHERE key LIKE 'dev/%' OR key LIKE 'train/%' ORDER BY 1"
+        sql = "SELECT written - timestamp / 1000.0 FROM metrics WHERE key LIKE 'dev%' OR key LIKE 'train/%' ORDER BY 1"
         return [float(row[0]) for row in self.query(sql)]
 
     def stop(self) -> None:
@@ -193,8 +193,9 @@ def our_driver(spec: Any, slots: int) -> Iterator[Any]:
     """A sweep with everything attached that `run` attaches; yields it, and in the end delivers and writes all."""
     from rich.console import Console
 
-    from blurb_tune.cli.live import PlainLines
-    from blurb_tune.cli.run import Tables, Tracking, write_everything
+    from blurb_tune.cli.plain_lines import PlainLines
+    from blurb_tune.cli.tracking import Tracking
+    from blurb_tune.cli.writing import Tables, write_everything
     from blurb_tune.core.paths import SweepPaths
     from blurb_tune.log import events as ev
     from blurb_tune.log.event_log import EventLog, read_events
@@ -421,7 +422,7 @@ def describe(row: Row) -> str:
 def workers_section() -> None:
     with servers() as running:
         row = child("workers", 0, running.url)
-        ((points,),) = running.query("SELECT count(*) FROM metrics WHERE key = 'dev/pearson'")
+        ((points,),) = running.query("SELECT count(*) FROM metrics WHERE key = 'dev_score'")
         delays = running.delays()
         parts = [
             f"{WORKERS} workers at {RATE} results/s: {row['sent']} results in {row['wall']:.1f} s",
@@ -442,7 +443,7 @@ def readers_section(trials: int) -> None:
         ((experiment,),) = running.query(f"SELECT experiment_id FROM experiments WHERE name = '{EXPERIMENT}'")
         body = {
             "experiment_ids": [str(experiment)], "max_results": 100, "order_by": ["attributes.start_time DESC"],
-            "filter": "metrics.`dev/pearson` > 0.5",
+            "filter": "metrics.dev_score > 0.5",
         }  # fmt: skip
         alone = read(running.url, body, 1, seconds=5.0)
         stop = threading.Event()
@@ -456,7 +457,7 @@ def readers_section(trials: int) -> None:
         stop.set()
         for thread in threads:
             thread.join()
-        sql = f"SELECT written - timestamp / 1000.0 FROM metrics WHERE key = 'dev/pearson' AND written > {marked} ORDER BY 1"
+        sql = f"SELECT written - timestamp / 1000.0 FROM metrics WHERE key = 'dev_score' AND written > {marked} ORDER BY 1"
         delays = [float(found[0]) for found in running.query(sql)]
         times = [value for own in took for value in own]
         parts = [

@@ -27,8 +27,10 @@ import optuna
 import psutil
 from rich.console import Console
 
-from blurb_tune.cli.live import LiveView, PlainLines
-from blurb_tune.cli.run import Tables, Tracking
+from blurb_tune.cli.live import LiveView
+from blurb_tune.cli.plain_lines import PlainLines
+from blurb_tune.cli.tracking import Tracking
+from blurb_tune.cli.writing import Tables
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.trial import Measurement, Outcome, TrialConfig, TrialReport
@@ -91,7 +93,7 @@ def measure(trials: int, *, pruner: str, mlflow: bool, profile: bool) -> dict[st
         started, thread_started = time.process_time(), time.thread_time()
         if profile:
             profiler.enable()
-        with EventLog(paths.events, paths.lock) as log, LiveView(screen) as live, PlainLines(lines) as plain:
+        with EventLog(paths.events, paths.lock) as log, LiveView(screen, "scaling") as live, PlainLines(lines) as plain:
             for listener in (tables.on_event, live.on_event, plain.on_event, *([tracking.on_event] if mlflow else [])):
                 log.observe(listener)
             sweep = open_sweep(log, paths, spec)

@@ -61,9 +61,9 @@ class Plan:
     train_examples and dev_examples: None where the data have not been looked at and nobody published them; with folds, those
     of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
     together, if nothing is pruned. notes: what is remarkable about the data. earlier: what sweeps before it tell the sampler.
-    digest: of everything that decides the numbers; data_digest: of train and dev; settings_digest: of what trials have in
-    common besides. base: the folder that files of the spec are relative to.
-    warnings: what is amiss and keeps nothing from starting.
+    digest: of everything that decides the numbers. base: the folder that files of the spec are relative to.
+    warnings: what is amiss and keeps nothing from starting. data_digest: of train and dev, empty where nobody has looked.
+    settings_digest: of what trials have in common besides.
     """
 
     spec: SweepSpec
@@ -81,10 +81,10 @@ class Plan:
     notes: tuple[str, ...]
     earlier: tuple[Earlier, ...]
     digest: str
-    data_digest: str
-    settings_digest: str
     base: Path
     warnings: tuple[str, ...] = ()
+    data_digest: str = ""
+    settings_digest: str = ""
 
     @property
     def blocks(self) -> dict[str, int]:

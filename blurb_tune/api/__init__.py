@@ -42,16 +42,22 @@ def run(spec: Spec, *overrides: str, output: str | Path | None = None, quiet: bo
     view; the folder is printed at the end. Raises InputError with everything that is wrong with the spec, and BlurbTuneError
     when the sweep is ended by an error. Ctrl-C stops it as it stops the command: the status is then `interrupted`.
     """
-    from blurb_tune.cli.run import run_plan
+    from rich.console import Console
+
+    from blurb_tune.cli.live import open_view
+    from blurb_tune.cli.run import SweepRun
     from blurb_tune.execution.folder import check_folder, default_folder
     from blurb_tune.execution.keeping import kept
 
     started = time.monotonic()
     plan = validate(spec, *overrides)
     paths = SweepPaths(Path(output) if output is not None else default_folder(plan))
-    with kept(plan.spec.storage, paths, None) as keeping:
+    console = Console(quiet=quiet)
+    with kept(plan.spec.storage, paths, None) as keeping, open_view(console, plan.spec.name) as view:
         check_folder(plan, paths)
-        run_plan(plan, paths, started, quiet=quiet, as_json=False, keeping=keeping)
+        sweep = SweepRun(plan, paths, started, console, view, keeping=keeping)
+        sweep.run()
+    sweep.show(quiet=quiet, as_json=False)
     return open(paths.root)
 
 

@@ -112,6 +112,10 @@ def replay(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the shuffles")] = 0,
     slots: Annotated[int, typer.Option("--slots", min=1, help="trials that run at a time")] = 1,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", help="where each replayed sweep gets a folder, as one that was run", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the replays as JSON, nothing else")] = False,
 ) -> None:
     """Decide a sweep again on recorded curves: who would have been stopped, who would have won, what it would have cost.
@@ -123,7 +127,7 @@ def replay(
     from blurb_tune.cli.replay import replay_command
 
     with exit_codes(prints=True):
-        code = replay_command(curves, spec, overrides or [], shuffles=shuffles, seed=seed, slots=slots, as_json=as_json)
+        code = replay_command(curves, spec, overrides or [], shuffles=shuffles, seed=seed, slots=slots, as_json=as_json, to=to)
     raise typer.Exit(code)
 
 
@@ -291,18 +295,19 @@ def ui(
     sweep_dir: SweepDir,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 5000,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="print the address, and open no browser")] = False,
 ) -> None:
     """Open MLflow's dashboard on a sweep's runs, until Ctrl-C."""
-    from blurb_tune.cli.run import open_dashboard
+    from blurb_tune.cli.tracking import open_dashboard
 
     with exit_codes():
-        open_dashboard(_sweep(sweep_dir), host, port)
+        open_dashboard(_sweep(sweep_dir), host, port, browser=not no_browser)
 
 
 @app.command(epilog="Example:\n\n  blurb-tune sync runs/quickstart-1a2b3c4d")
 def sync(sweep_dir: SweepDir) -> None:
     """Deliver to MLflow what a sweep's event log holds and the server has not got yet."""
-    from blurb_tune.cli.run import sync_command
+    from blurb_tune.cli.tracking import sync_command
 
     with exit_codes():
         code = sync_command(_sweep(sweep_dir))

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
+from rich.console import Console
 
-from blurb_tune.cli.run import run_plan, spec_of
+from blurb_tune.cli.live import open_view
+from blurb_tune.cli.run import SweepRun
+from blurb_tune.cli.tracking import spec_of
 from blurb_tune.core.errors import ExitCode, InputError, Problem, did_you_mean
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import confirmation_seeds, more_seeds
@@ -53,7 +56,9 @@ def extend_command(
     from blurb_tune.execution.keeping import kept
 
     started = time.monotonic()
-    with kept(spec_of(paths).storage, paths, interrupted) as keeping:
+    console = Console(quiet=quiet or as_json)
+    with open_view(console, str(paths.root)) as view, kept(spec_of(paths).storage, paths, interrupted) as keeping:
+        view.on_phase("checking the plan")
         before, settings = plan_in_force(paths)
         check_folder(before, paths)
         changes = _changes(before.spec, SweepRecord.read(paths.events), growth)
@@ -62,7 +67,9 @@ def extend_command(
             plan, extension = _larger(paths, settings, changes, growth.errored_again)
         if changes and not (quiet or as_json):
             print("Larger plan: " + "; ".join(_spelled(before.spec, plan.spec, changes)), file=sys.stderr)
-        return run_plan(plan, paths, started, quiet=quiet, as_json=as_json, extension=extension, keeping=keeping)
+        run = SweepRun(plan, paths, started, console, view, extension=extension, keeping=keeping)
+        run.run()
+    return run.show(quiet=quiet, as_json=as_json)
 
 
 def plan_in_force(paths: SweepPaths) -> tuple[Plan, dict[str, Any]]:

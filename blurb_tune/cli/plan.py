@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blurb_tune.cli.formatting import counted
+from blurb_tune.core.numbers import counted
 from blurb_tune.core.secrets import redact
 from blurb_tune.preflight import Plan
 from blurb_tune.search.combinations import pairs_left_out

@@ -18,13 +18,15 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from blurb_tune.cli.formatting import counted, duration, score, share
 from blurb_tune.cli.run import run_command
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
-from blurb_tune.core.paths import SweepPaths, fault_of_folder
+from blurb_tune.core.numbers import counted, duration, score, share
+from blurb_tune.core.paths import SweepPaths, fault_of_folder, write_atomically
+from blurb_tune.log.event_log import EventLog
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.curves import read_curves, write_curves
 from blurb_tune.replay.replay import Arena, Replay, Stops
+from blurb_tune.report.tables import write_all
 from blurb_tune.spec import SweepSpec, load_spec
 from blurb_tune.stopping.instability import RULES as RUN_RULES
 from blurb_tune.sweep.race import RULES as CONFIGURATION_RULES
@@ -42,8 +44,14 @@ def replay_command(
     seed: int,
     slots: int,
     as_json: bool,
+    to: Path | None = None,
 ) -> ExitCode:
-    """Replay each set of curves, and print what was decided. Returns the exit code."""
+    """Replay each set of curves, and print what was decided. Returns the exit code.
+
+    to: where each set gets a sweep's folder, which is read like any other.
+    """
+    if to is not None and shuffles is not None:
+        raise InputError([Problem("--to", "keeps one replay of each set of curves, but --shuffles makes many")])
     spec, has_seeds = _spec(spec_file, overrides)
     arenas: list[Arena] = []
     problems: list[Problem] = []
@@ -54,11 +62,15 @@ def replay_command(
             problems += error.problems
     if problems:
         raise InputError(problems)
+    if to is not None:
+        _check_free(to, arenas)
     found = []
     console = Console(highlight=False, soft_wrap=True)
     for index, arena in enumerate(arenas):
         replays = list(_replays(arena, shuffles, seed, slots))
         found += [(arena.curves.name, replay) for replay in replays]
+        if to is not None:
+            _keep(replays[0], arena.spec, SweepPaths(to / arena.curves.name))
         if not as_json:
             if index:
                 console.print()
@@ -97,6 +109,26 @@ def _spec(file: Path | None, overrides: Sequence[str]) -> tuple[SweepSpec, bool]
             written.write_text(yaml.safe_dump({"task": "demo", "model": "tiny", "search": {"sampler": "grid"}}))
             spec = load_spec(written, overrides).valid()
     return spec, "seeds" in spec.model_fields_set
+
+
+def _check_free(to: Path, arenas: Sequence[Arena]) -> None:
+    taken = [to / arena.curves.name for arena in arenas if (to / arena.curves.name).exists()]
+    faults = [Problem(str(folder), "is there already") for folder in taken]
+    if fault := fault_of_folder(to):
+        faults.append(Problem(str(to), fault))
+    if faults:
+        raise InputError(faults)
+
+
+def _keep(replay: Replay, spec: SweepSpec, paths: SweepPaths) -> None:
+    """Write the replayed sweep as if it had been run."""
+    paths.root.mkdir(parents=True)
+    data = spec.model_dump(mode="json") | {"name": paths.root.name, "task": replay.record.header.task}
+    write_atomically(paths.spec, f"# {paths.root.name}: replayed\n" + yaml.safe_dump(data, sort_keys=False))
+    with EventLog(paths.events, paths.lock) as log:
+        for event in replay.events:
+            log.append(event)
+    write_all(replay.record, paths)
 
 
 def _replays(arena: Arena, shuffles: int | None, seed: int, slots: int) -> Iterator[Replay]:

@@ -4,48 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from blurb_tune.cli.live import open_view
+from blurb_tune.cli.program import program
 from blurb_tune.cli.render import plain_summary, summary_view
 from blurb_tune.cli.streams import output_fault
-from blurb_tune.core.errors import BlurbTuneError, ExitCode, UnwrittenError
+from blurb_tune.cli.tracking import Tracking, warn_undelivered
+from blurb_tune.cli.view import View
+from blurb_tune.cli.writing import Tables, write_everything
+from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.pulse import Onlooker, Pulse
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
-from blurb_tune.report.provenance import provenance_of
 from blurb_tune.report.summary import summarise
-from blurb_tune.report.tables import write_all
-from blurb_tune.spec import SweepSpec, load_spec
-from blurb_tune.spec.earlier import modernize
-from blurb_tune.spec.source import read_source
-from blurb_tune.tracking.addresses import page_address, tracking_uri
-from blurb_tune.tracking.delivery import Delivery, deliver
-from blurb_tune.tracking.server import dashboard_command, dashboard_url, runs_address
-from blurb_tune.tracking.writer import TrackingWriter
+from blurb_tune.spec import load_spec
+from blurb_tune.tracking.addresses import page_address
+from blurb_tune.tracking.delivery import Delivery
 
 if TYPE_CHECKING:
     from blurb_tune.execution.keeping import Keeping
-
-_SECONDS_BETWEEN_TABLES = 30.0
-_REST_BETWEEN_TABLES = 20  # times what writing them took: it grows with the sweep, and must not slow it down
-_FLUSH_SECONDS = 60.0
 
 
 def run_command(
@@ -59,88 +51,128 @@ def run_command(
 ) -> ExitCode:
     """Run a sweep and show it, until `interrupted` is set. Returns the exit code."""
     started = time.monotonic()
-    plan = make_plan(load_spec(file, overrides))
-    # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.
-    from blurb_tune.execution.folder import check_folder, default_folder
-    from blurb_tune.execution.keeping import kept
+    console = Console(quiet=quiet or as_json)
+    with open_view(console, str(file)) as view:
+        view.on_phase("checking the spec, its data and this machine")
+        plan = make_plan(load_spec(file, overrides))
+        # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.
+        view.on_phase("loading Ray and PyTorch")
+        from blurb_tune.execution.folder import check_folder, default_folder
+        from blurb_tune.execution.keeping import kept
 
-    paths = SweepPaths(output or default_folder(plan))
-    with kept(plan.spec.storage, paths, interrupted) as keeping:
-        check_folder(plan, paths)
-        return run_plan(plan, paths, started, quiet=quiet, as_json=as_json, keeping=keeping)
+        paths = SweepPaths(output or default_folder(plan))
+        with kept(plan.spec.storage, paths, interrupted) as keeping:
+            check_folder(plan, paths)
+            run = SweepRun(plan, paths, started, console, view, keeping=keeping)
+            run.run()
+    return run.show(quiet=quiet, as_json=as_json)
 
 
-def run_plan(
-    plan: Plan,
-    paths: SweepPaths,
-    started: float,
-    *,
-    quiet: bool,
-    as_json: bool,
-    extension: ev.SweepExtended | None = None,
-    keeping: Keeping | None = None,
-) -> ExitCode:
-    """Run what the folder, which has been checked, lacks of the plan, and show it. Returns the exit code.
+class SweepRun:
+    """One driver's work on a sweep, seen in `view` while it lasts, and then what came of it.
 
     started: a time.monotonic(). extension: makes the sweep in the folder as large as the plan. keeping: what keeps the sweep's
     storage in step, where there is one.
     """
-    from blurb_tune.execution.driver import run_sweep
 
-    for warning in plan.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
-    console = Console(quiet=quiet or as_json)
-    tables, tracking = Tables(paths), Tracking(paths, plan.spec)
-    past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
-    failure: BlurbTuneError | None = None
-    if past.status == "finished" and extension is None:
-        console.print(f"This sweep is finished already; {paths.root} holds what came of it.")
-    else:
+    def __init__(
+        self,
+        plan: Plan,
+        paths: SweepPaths,
+        started: float,
+        console: Console,
+        view: View,
+        *,
+        extension: ev.SweepExtended | None = None,
+        keeping: Keeping | None = None,
+    ):
+        self._plan, self._paths, self._started = plan, paths, started
+        self._console, self._view = console, view
+        self._extension, self._keeping = extension, keeping
+        self._failure: BlurbTuneError | None = None
+        self._unwritten: list[str] = []
+        self._delivery = Delivery(0)
+
+    def run(self) -> None:
+        """Run what the folder, which has been checked, lacks of the plan; write and deliver all that there is.
+
+        Raises BlurbTuneError when it cannot begin.
+        """
+        paths, keeping, view = self._paths, self._keeping, self._view
+        for warning in self._plan.warnings:
+            print(f"Warning: {warning}", file=sys.stderr)
+        tracking = Tracking(paths, self._plan.spec)
+        past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
+        if past.status == "finished" and self._extension is None:
+            view.say(f"This sweep is finished already; {paths.root} holds what came of it.")
+        else:
+            view.begin(f"{self._plan.spec.name}: {self._plan.task.name}, {', '.join(self._plan.models)}", paths.root, past)
+            self._drive(tracking)
+        view.on_phase("writing the tables and the report")
+        self._unwritten = write_everything(SweepRecord.read(paths.events), paths) + (keeping.close() if keeping else [])
+        view.on_phase("delivering the rest to MLflow")
+        self._delivery = tracking.finish()
+
+    def _drive(self, tracking: Tracking) -> None:
+        from blurb_tune.execution.driver import run_sweep
+
+        paths, keeping = self._paths, self._keeping
         interrupted = keeping.interrupted if keeping else threading.Event()
-        with _stop_on_signal(console, interrupted), open_view(console, record=past) as view:
-            listeners = [tables.on_event, view.on_event, tracking.on_event, *([keeping.on_event] if keeping else [])]
-            abandon = partial(_abandon, paths, keeping)
-
-            def tell_waiting(text: str) -> None:
-                if keeping is not None:
-                    keeping.notes["waiting_for"] = text
-                if text:
-                    console.print(text)
-
-            if keeping is not None and tracking.uri.startswith("http"):
-                keeping.notes["tracking"] = page_address(tracking.uri)
-            try:
+        if keeping is not None and tracking.uri.startswith("http"):
+            keeping.notes["tracking"] = page_address(tracking.uri)
+        listeners = [Tables(paths).on_event, self._view.on_event, tracking.on_event, *([keeping.on_event] if keeping else [])]
+        try:
+            with _stop_on_signal(self._view, interrupted):
                 run_sweep(
-                    plan,
+                    self._plan,
                     paths,
                     listeners=listeners,
                     interrupted=interrupted,
-                    started=started,
-                    extension=extension,
-                    abandon=abandon,
-                    tell_waiting=tell_waiting,
+                    started=self._started,
+                    extension=self._extension,
+                    abandon=partial(_abandon, paths, keeping),
+                    onlooker=_Onlookers(self._view, keeping),
                     is_lost=lambda: keeping is not None and keeping.is_lost,
                 )
-            except BlurbTuneError as error:
-                if not tracking.has_begun:
-                    raise
-                # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
-                failure = error
-    record = SweepRecord.read(paths.events)
-    unwritten = write_everything(record, paths) + (keeping.close() if keeping else [])
-    delivery = tracking.finish()
-    if failure is not None and not as_json:
-        record.status = "stopped"  # to the log it is an interruption like any other, to the user it is not
-    _show_result(console, record, paths, quiet=quiet, as_json=as_json)
-    _warn_undelivered(delivery, paths)
-    for fault in unwritten:
-        print(f"{fault}; nothing is lost, and the same command again writes it", file=sys.stderr)
-    if as_json and failure is None and (lost := output_fault()):
-        failure = BlurbTuneError(f"the summary cannot be printed ({lost.strerror}); it is in {paths.summary}")
-    if failure is not None:
-        raise failure
-    code = _exit_code(record)
-    return ExitCode.FAILED if unwritten and code is ExitCode.DONE else code
+        except BlurbTuneError as error:
+            if not tracking.has_begun:
+                raise
+            # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
+            self._failure = error
+
+    def show(self, *, quiet: bool, as_json: bool) -> ExitCode:
+        """Print what came of it. Returns the exit code. Raises BlurbTuneError where the sweep ended by one."""
+        record, failure = SweepRecord.read(self._paths.events), self._failure
+        if failure is not None and not as_json:
+            record.status = "stopped"  # to the log it is an interruption like any other, to the user it is not
+        _show_result(self._console, record, self._paths, quiet=quiet, as_json=as_json)
+        warn_undelivered(self._delivery, self._paths)
+        for fault in self._unwritten:
+            print(f"{fault}; nothing is lost, and the same command again writes it", file=sys.stderr)
+        if as_json and failure is None and (lost := output_fault()):
+            failure = BlurbTuneError(f"the summary cannot be printed ({lost.strerror}); it is in {self._paths.summary}")
+        if failure is not None:
+            raise failure
+        code = _exit_code(record)
+        return ExitCode.FAILED if self._unwritten and code is ExitCode.DONE else code
+
+
+class _Onlookers(Onlooker):
+    """The view, and the status that others read where there is a storage."""
+
+    def __init__(self, view: View, keeping: Keeping | None):
+        self._view, self._keeping = view, keeping
+
+    def on_phase(self, text: str) -> None:
+        self._view.on_phase(text)
+
+    def on_waiting(self, text: str) -> None:
+        if self._keeping is not None:
+            self._keeping.notes["waiting_for"] = text
+        self._view.on_waiting(text)
+
+    def on_pulses(self, pulses: Sequence[Pulse]) -> None:
+        self._view.on_pulses(pulses)
 
 
 def _abandon(paths: SweepPaths, keeping: Keeping | None) -> None:
@@ -154,125 +186,6 @@ def _abandon(paths: SweepPaths, keeping: Keeping | None) -> None:
     if keeping is not None:
         keeping.abandoned()
     os._exit(ExitCode.CLUSTER_LOST)
-
-
-def sync_command(paths: SweepPaths) -> ExitCode:
-    """Deliver what MLflow has not got yet. Returns the exit code."""
-    uri, experiment = tracking_target(paths, spec_of(paths))
-    try:
-        SweepRecord.read(paths.events)
-    except BlurbTuneError:
-        deliver(paths, uri, experiment, patience=0.0)  # what stands before the damage; waiting would mend nothing
-        raise
-    delivery = deliver(paths, uri, experiment)
-    _warn_undelivered(delivery, paths)
-    if delivery.undelivered:
-        return ExitCode.FAILED
-    print(f"{paths.root}: everything is delivered")
-    return ExitCode.DONE
-
-
-def open_dashboard(paths: SweepPaths, host: str, port: int) -> None:
-    """Serve MLflow's dashboard on the sweep's store until Ctrl-C. Raises BlurbTuneError when it cannot be served."""
-    spec = spec_of(paths)
-    uri, _ = tracking_target(paths, spec)
-    if uri.startswith("http"):
-        print(f"The runs are on the tracking server: {dashboard_url(paths, uri)}")
-        return
-    command = dashboard_command(paths, uri, host, port)
-    print(f"Dashboard: {dashboard_url(paths, f'http://{host}:{port}')}  (Ctrl-C ends it)", flush=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server = subprocess.Popen(command, start_new_session=True)
-    try:
-        code = server.wait()
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait()
-    raise BlurbTuneError(f"the dashboard ended with exit code {code}; is port {port} in use? Try another --port")
-
-
-def tracking_target(paths: SweepPaths, spec: SweepSpec) -> tuple[str, str]:
-    """The tracking URI and the experiment's name."""
-    return tracking_uri(paths, spec.tracking.uri), spec.tracking.experiment or f"blurb-tune/{spec.task_name}"
-
-
-def write_everything(record: SweepRecord, paths: SweepPaths) -> list[str]:
-    """The tables, the figure of all seeds and the report. Returns which of them cannot be written and why; all others are."""
-    from blurb_tune.report.figures.export import write_png
-    from blurb_tune.report.figures.seeds import seeds_figure
-
-    writers: list[Callable[[], None]] = [lambda: write_all(record, paths)]
-    if (figure := seeds_figure(record)) is not None:
-        writers.append(lambda: write_png(figure, paths.plot))
-    faults: list[str] = []
-    for write in writers:
-        try:
-            write()
-        except UnwrittenError as error:
-            faults += error.faults
-    return faults + _write_report(record, paths)
-
-
-def _write_report(record: SweepRecord, paths: SweepPaths) -> list[str]:
-    """A fault of the report itself is said, and is none of the sweep's: `report` makes it again."""
-    from blurb_tune.report.writing import write_page
-
-    try:
-        write_page(record, provenance_of(paths, runs_address(paths)), paths.report)
-    except OSError as error:
-        return [f"{paths.report}: cannot be written ({error.strerror})"]
-    except Exception as error:  # whatever a page stumbles over, the sweep is over and its numbers stand in the tables
-        print(f"{paths.report}: no report, because of a fault in it: {error!r}", file=sys.stderr)
-    return []
-
-
-class Tables:
-    """Keeps the tables in step with the log, now and then: somebody may look at them while the sweep runs."""
-
-    def __init__(self, paths: SweepPaths):
-        self._paths = paths
-        self._record: SweepRecord | None = None
-        self._due = time.monotonic() + _SECONDS_BETWEEN_TABLES
-
-    def on_event(self, event: ev.Event) -> None:
-        if self._record is None:  # of a sweep that is resumed the log holds what came before
-            self._record = SweepRecord.read(self._paths.events)
-        else:
-            self._record.apply(event)
-        is_due = isinstance(event, ev.ConfigurationEnded) and time.monotonic() > self._due
-        # At the end at once: whoever sent SIGTERM may not wait until Ray is gone.
-        if is_due or isinstance(event, ev.SweepEnded):
-            started = time.monotonic()
-            write_all(self._record, self._paths)
-            took = time.monotonic() - started
-            self._due = time.monotonic() + max(_SECONDS_BETWEEN_TABLES, _REST_BETWEEN_TABLES * took)
-
-
-class Tracking:
-    """Has a writer follow the log from the first event on: before it there may be no folder to follow."""
-
-    def __init__(self, paths: SweepPaths, spec: SweepSpec):
-        self._paths = paths
-        self.uri, self._experiment = tracking_target(paths, spec)
-        self._writer: TrackingWriter | None = None
-
-    @property
-    def has_begun(self) -> bool:
-        """An event has come."""
-        return self._writer is not None
-
-    def on_event(self, event: ev.Event) -> None:
-        if self._writer is None:
-            self._writer = TrackingWriter(self._paths, self.uri, self._experiment)
-            self._writer.start()
-        self._writer.notify()
-
-    def finish(self) -> Delivery:
-        """Deliver what is left, for a minute at most."""
-        if self._writer is None:
-            return deliver(self._paths, self.uri, self._experiment)
-        return self._writer.close(_FLUSH_SECONDS)
 
 
 def _show_result(console: Console, record: SweepRecord, paths: SweepPaths, *, quiet: bool, as_json: bool) -> None:
@@ -294,17 +207,6 @@ def _show_result(console: Console, record: SweepRecord, paths: SweepPaths, *, qu
         print("Interrupted; everything so far is kept. The same command again goes on from here.")
 
 
-def _warn_undelivered(delivery: Delivery, paths: SweepPaths) -> None:
-    if delivery.undelivered:
-        print(
-            f"MLflow has not got {delivery.undelivered} events yet ({delivery.error}); nothing is lost: "
-            f"`{program()} sync {paths.root}` delivers them",
-            file=sys.stderr,
-        )
-    for warning in delivery.warnings:
-        print(warning, file=sys.stderr)
-
-
 def _exit_code(record: SweepRecord) -> ExitCode:
     if record.status == "interrupted":
         return ExitCode.INTERRUPTED
@@ -320,36 +222,15 @@ def _exit_code(record: SweepRecord) -> ExitCode:
     return ExitCode.DONE if record.no_result is None else ExitCode.NO_RESULT
 
 
-def spec_of(paths: SweepPaths) -> SweepSpec:
-    """The spec of a sweep that is there. Raises BlurbTuneError when the file is none."""
-    source = read_source(paths.spec)
-    modernize(source.data)
-    source.data.pop("pruning", None)  # not asked for here, and an earlier version's has other settings
-    try:
-        return SweepSpec.model_validate(source.data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        fault = source.problem(first["loc"], first["msg"])
-        raise BlurbTuneError(f"{fault.where}: this is not the spec of a sweep: {fault.what}") from None
-
-
-def program() -> str:
-    """How the user called this program, for commands to copy."""
-    called = sys.argv[0]
-    if Path(called).name == "__main__.py":
-        return "python -m blurb_tune"
-    return "blurb-tune" if shutil.which("blurb-tune") == called else os.path.relpath(called)
-
-
 @contextmanager
-def _stop_on_signal(console: Console, interrupted: threading.Event) -> Iterator[None]:
+def _stop_on_signal(view: View, interrupted: threading.Event) -> Iterator[None]:
     """Ctrl-C, SIGTERM or SIGHUP sets the event; a second one ends the process the hard way."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def stop(number: int, frame: FrameType | None) -> None:
         interrupted.set()
         signal.signal(number, signal.default_int_handler)
-        console.print("stopping: the log is safe, running trials leave a checkpoint (again to stop at once)")
+        view.say("stopping: the log is safe, running trials leave a checkpoint (again to stop at once)")
 
     for number in before:
         signal.signal(number, stop)

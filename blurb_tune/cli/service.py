@@ -15,12 +15,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from blurb_tune.cli.formatting import duration, score
 from blurb_tune.cli.plan import print_plan
-from blurb_tune.cli.run import program
+from blurb_tune.cli.program import program
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
+from blurb_tune.core.numbers import duration, score
 from blurb_tune.core.secrets import holds_secret, redact
 from blurb_tune.core.storage import open_storage
+from blurb_tune.core.versions import versions
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.service.changes import changes
 from blurb_tune.service.client import Service
@@ -28,7 +29,6 @@ from blurb_tune.service.package import packed
 from blurb_tune.service.prune import leftovers, remove, work_folder
 from blurb_tune.service.settings import Settings, settings
 from blurb_tune.service.sweeps import Submission, user
-from blurb_tune.service.versions import versions
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.cache import cache_folder
 

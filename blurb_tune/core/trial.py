@@ -208,7 +208,7 @@ class TrialReport:
     """What an actor hands to the driver after each piece of work: a measurement, an ending, or both.
 
     outcome and reason are set on the last report only. error is the remote traceback of an errored trial, cause what made it
-    so, worker the `host:pid` that ran it.
+    so, worker the `node:pid` that ran it, where a node is `host/` and the beginning of Ray's id.
     """
 
     measurement: Measurement | None = None
@@ -217,3 +217,8 @@ class TrialReport:
     error: str = ""
     worker: str = ""
     cause: Cause = Cause.MACHINE
+
+
+def node_of(worker: str) -> str:
+    """Of a `node:pid`, the node."""
+    return worker.rpartition(":")[0]

@@ -13,15 +13,19 @@ import traceback
 from collections import deque
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 from transformers import PreTrainedModel
 
+from blurb_tune.core.pulse import Pulse
 from blurb_tune.core.trial import Cause, Measurement, Outcome, TrialConfig, TrialReport
 from blurb_tune.execution.checkpoints import Timer
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.halt import HaltWatch, tell_hang
-from blurb_tune.execution.slot import set_up_process
+from blurb_tune.execution.nodes import worker_name
+from blurb_tune.execution.pulses import PulseSender
+from blurb_tune.execution.slot import check_versions, set_up_process
 from blurb_tune.execution.trial_log import TrialLog
 from blurb_tune.execution.watchdog import Watchdog
 from blurb_tune.execution.weights import save_weights, weights_name
@@ -63,6 +67,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._measured: list[Measurement] = []
         self._past: deque[Measurement] = deque()
         self._halt = HaltWatch(environment.halt)
+        self._pulses = PulseSender(environment.halt, _worker())
         self._timer = Timer(environment.checkpoints.seconds if environment.checkpoints else math.inf)
         self._log = TrialLog(environment.logs)
         self._watchdog = Watchdog(environment.hang_seconds, self._tell_hang)
@@ -139,15 +144,19 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
     def _advance(self, run: FineTuning) -> TrialReport:
         def after_step() -> None:
             self._watchdog.feed()
+            self._pulses.send_if_due(self._pulse("training", run))
             if self._halt.is_set():
                 self._save(run)
                 raise _HaltedError
             self._save_if_due()
 
-        report = run.advance(after_step)
+        report = run.advance(after_step, lambda: self._pulses.send_if_due(self._pulse("evaluating", run)))
         if report.measurement is not None:
             self._measured.append(report.measurement)
         return report
+
+    def _pulse(self, doing: str, run: FineTuning | None = None) -> Pulse:
+        return Pulse(self._trial.trial_id, self._trial.attempt, doing, *(run.steps if run else ()))
 
     def _say(self, report: TrialReport) -> None:
         of = report.measurement
@@ -180,8 +189,10 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
 
     def _fine_tuning(self) -> FineTuning:
         trial, environment = self._trial, self._environment
+        check_versions(environment.versions)
         model, fold = trial.configuration.model, trial.fold
         if self._model is None or model != self._model_name:
+            self._pulses.send(self._pulse("loading the model"))
             # The old model goes before the new one comes: a GPU may not have room for both.
             self._model = self._data = None
             self._model, self._model_name = environment.classifier(model), model
@@ -216,4 +227,4 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def _worker() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return worker_name(socket.gethostname(), ray.get_runtime_context().get_node_id(), os.getpid())

@@ -5,9 +5,10 @@ All three talk to one `Sweep`. (Ray's own OptunaSearch hard-codes Optuna's NopPr
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,17 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.trial import Cause, Outcome, Prune, TrialConfig, TrialReport
 from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
 from blurb_tune.execution.halt import Halt, has_hung
+from blurb_tune.execution.nodes import ids_of, worker_of
 from blurb_tune.execution.shares import SlotShare
 from blurb_tune.sweep.sweep import Sweep
 
+AVOIDED = "avoided"
 _SECONDS_OF_A_WAIT = 10.0
+_logger = logging.getLogger(__name__)
 
 
 class _NotInSnapshots:
@@ -38,9 +43,10 @@ class _NotInSnapshots:
 class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
     """Asks the sweep for the next trial, and tells it of each trial's last report."""
 
-    def __init__(self, sweep: Sweep, share: SlotShare):
+    def __init__(self, sweep: Sweep, share: SlotShare, needs: Mapping[str, float]):
         super().__init__(metric=REPORT, mode="max")
-        self._sweep, self._share = sweep, share
+        self._sweep, self._share, self._needs = sweep, share, needs
+        self._left_out: frozenset[str] = frozenset()
         self._trials: dict[str, TrialConfig] = {}
         self.is_held_back = False
 
@@ -53,8 +59,15 @@ class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
         if work is not None:
             (trial,) = work.trials  # the actor trains one replicate at a time
             self._trials[trial_id] = trial
-            return {TRIAL: trial}
+            return {TRIAL: trial, AVOIDED: self._avoided()}
         return Searcher.FINISHED if self._sweep.is_finished else None
+
+    def _avoided(self) -> tuple[str, ...]:
+        left_out = self._sweep.left_out
+        for node in left_out - self._left_out:
+            _logger.warning("%s gets no more trials: they erred there, and do well elsewhere", node)
+        self._left_out = left_out
+        return ids_of(left_out, self._needs)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Nothing: the scheduler has reported the measurement."""
@@ -75,9 +88,9 @@ class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
 class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
     """Passes each measurement to the sweep and stops the trial when the sweep says so."""
 
-    def __init__(self, sweep: Sweep, searcher: SweepSearcher, halt: Halt, tell_waiting: Callable[[str], None]):
+    def __init__(self, sweep: Sweep, searcher: SweepSearcher, halt: Halt, onlooker: Onlooker):
         super().__init__()
-        self._sweep, self._searcher, self._halt, self._tell_waiting = sweep, searcher, halt, tell_waiting
+        self._sweep, self._searcher, self._halt, self._onlooker = sweep, searcher, halt, onlooker
         self._waits_since: float | None = None
         self._told = ""
 
@@ -89,14 +102,16 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
 
     def _look_for_waiting(self, tune_controller: TuneController) -> None:
         """Say which resource is missing, once trials have waited for a while, and when none does any more."""
-        waiting = sum(trial.status == Trial.PENDING for trial in tune_controller.get_live_trials())
+        # A trial whose process only starts up is pending too, but its resources are there.
+        waiting = len(tune_controller._actor_manager._resource_manager.get_resource_futures())
         now = time.monotonic()
         self._waits_since = (self._waits_since or now) if waiting else None
         is_long = self._waits_since is not None and now - self._waits_since > _SECONDS_OF_A_WAIT
         told = f"{waiting} trial{'s' if waiting > 1 else ''}" if is_long else ""
         if told != self._told:
             self._told = told
-            self._tell_waiting(f"{told} wait for {_missing()}" if told else "")
+            verb = "waits" if waiting == 1 else "wait"
+            self._onlooker.on_waiting(f"{told} {verb} for {_missing()}" if told else "")
 
     def on_trial_result(self, tune_controller: object, trial: Trial, result: dict[str, Any]) -> str:
         decision = self._sweep.report(trial.config[TRIAL].trial_id, result[REPORT])
@@ -109,7 +124,8 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
             self._sweep.report(trial_id, cause.report)
         elif isinstance(error, RayActorError) and error.actor_init_failed:
             reason = "the trial's process cannot be set up"
-            self._sweep.report(trial_id, TrialReport(outcome=Outcome.ERRORED, reason=reason, error=str(error)))
+            report = TrialReport(outcome=Outcome.ERRORED, reason=reason, error=str(error), worker=worker_of(error))
+            self._sweep.report(trial_id, report)
         elif isinstance(error, OutOfMemoryError):
             reason = "the node ran out of memory, and Ray ended the trial's process"
             self._sweep.report(trial_id, _errored(reason, error, Cause.MEMORY))

@@ -15,6 +15,7 @@ from typing import Any, Self
 import ray
 from ray._private import services
 from ray._private.authentication import authentication_token_setup
+from ray._private.authentication.authentication_token_setup import AUTH_MODE_ENV_VAR
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.core.generated.gcs_pb2 import GcsNodeInfo
 from ray.tune.execution import class_cache
@@ -50,8 +51,8 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
     patience: seconds to wait for a cluster that does not answer: a sweep that is resumed by whoever supervises it may come
     before its cluster. Raises InputError when the cluster cannot be reached, KeyboardInterrupt once `interrupted` is set.
     """
-    _wait_for(spec.cluster, patience, interrupted or threading.Event())
     with _environment(), _credentials_unsaid(), ExitStack() as stack:
+        _wait_for(spec.cluster, patience, interrupted or threading.Event())
         try:
             _connect(spec)
             stack.enter_context(_raylet_is_quiet())
@@ -66,11 +67,12 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
 def _environment() -> Iterator[None]:
     """Ray's settings, where the user has set none, as long as it is in use."""
     ours = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    added = [*ours, *({AUTH_MODE_ENV_VAR} - os.environ.keys())]  # Ray sets the latter itself, for good
     os.environ.update(ours)
     try:
         yield
     finally:
-        for name in ours:
+        for name in added:
             os.environ.pop(name, None)
 
 
@@ -182,11 +184,20 @@ def _wait_for(address: str | None, patience: float, interrupted: threading.Event
 def _nodes_of(address: str) -> list[str]:
     """The addresses of a cluster's nodes that are alive; asked before Ray is connected, which takes long to say less."""
     logging.getLogger(authentication_token_setup.__name__).setLevel(logging.ERROR)
-    authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
     try:
-        nodes = GcsClient(address=address).get_all_node_info(timeout=_CONNECT_SECONDS)
+        try:
+            return _alive(address)
+        except Exception:
+            # Only a cluster that refuses us without a token gets one: a driver that asks others for it is lost to one without.
+            if not authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False):
+                raise
+            return _alive(address)
     except Exception as error:  # a token that is missing or wrong, another version, another program
         raise InputError([Problem("cluster", f"no Ray cluster answers at {address}: {error}")]) from None
+
+
+def _alive(address: str) -> list[str]:
+    nodes = GcsClient(address=address).get_all_node_info(timeout=_CONNECT_SECONDS)
     return [node.node_manager_address for node in nodes.values() if node.state == GcsNodeInfo.ALIVE]
 
 

@@ -17,15 +17,19 @@ from ray import tune
 
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.pulse import Onlooker
+from blurb_tune.core.versions import versions
 from blurb_tune.execution.actor import TrialActor
-from blurb_tune.execution.adapters import InterruptStopper, SweepScheduler, SweepSearcher
+from blurb_tune.execution.adapters import AVOIDED, InterruptStopper, SweepScheduler, SweepSearcher
 from blurb_tune.execution.checkpoints import CheckpointKeeper, Checkpoints
 from blurb_tune.execution.cluster import ClusterWatch, count_nodes, count_room, count_slots, ray_cluster
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.final import run_final_test
 from blurb_tune.execution.folder import check_folder, first_event, write_spec
 from blurb_tune.execution.halt import Halt
+from blurb_tune.execution.nodes import slot
 from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment, storage_of
+from blurb_tune.execution.pulses import PulseWatch
 from blurb_tune.execution.shares import SlotShare
 from blurb_tune.execution.weights import WeightsKeeper
 from blurb_tune.log import events as ev
@@ -51,14 +55,14 @@ def run_sweep(
     started: float | None = None,
     extension: ev.SweepExtended | None = None,
     abandon: Callable[[], None] = lambda: os._exit(ExitCode.CLUSTER_LOST),
-    tell_waiting: Callable[[str], None] = lambda text: None,
+    onlooker: Onlooker | None = None,
     is_lost: Callable[[], bool] = lambda: False,
 ) -> SweepRecord:
     """Run the sweep, or what an earlier driver left of it, until it is finished or `interrupted` is set.
 
     extension: the plan is larger than what the folder holds, which the caller has checked. abandon: ends this process once the
-    log says that the cluster is lost, for which Ray goes on waiting. tell_waiting: told which resource trials wait for, and an
-    empty text when none does any more. is_lost: whether another driver has taken the sweep over.
+    log says that the cluster is lost, for which Ray goes on waiting. onlooker: told what is done between the events. is_lost:
+    whether another driver has taken the sweep over.
 
     Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
     time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep or the cluster cannot run
@@ -67,12 +71,13 @@ def run_sweep(
     if extension is None:
         check_folder(plan, paths)
     started = time.monotonic() if started is None else started
-    interrupted = interrupted or threading.Event()
+    interrupted, onlooker = interrupted or threading.Event(), onlooker or Onlooker()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     patience = _CLUSTER_SECONDS if paths.events.exists() else 0.0
+    onlooker.on_phase(f"connecting to the Ray cluster at {plan.spec.cluster}" if plan.spec.cluster else "starting Ray")
     with ray_cluster(plan.spec, patience=patience, interrupted=interrupted):
         slots = count_slots(plan.spec)
-        environment = prepare_environment(plan)
+        environment = prepare_environment(plan, onlooker.on_phase)
         paths.root.mkdir(parents=True, exist_ok=True)
         with EventLog(paths.events, paths.lock, is_lost=is_lost) as log:
             for listener in listeners:
@@ -98,7 +103,7 @@ def run_sweep(
 
             try:
                 with ClusterWatch(leave):
-                    is_done = _run(plan, sweep, environment, slots, interrupted, tell_waiting)
+                    is_done = _run(plan, sweep, environment, slots, interrupted, onlooker)
             finally:
                 if lost.is_set():
                     threading.Event().wait()  # `leave` ends the process
@@ -115,11 +120,13 @@ def _run(
     environment: TrialEnvironment,
     slots: int,
     interrupted: threading.Event,
-    tell_waiting: Callable[[str], None],
+    onlooker: Onlooker,
 ) -> bool:
     """Search, then the final test; whether both are through."""
     if not sweep.is_finished and not interrupted.is_set():
-        _run_trials(plan.spec, sweep, environment, slots, interrupted, tell_waiting)
+        _run_trials(plan.spec, sweep, environment, slots, interrupted, onlooker)
+    if sweep.is_finished and plan.spec.final_test:
+        onlooker.on_phase("running the final test")
     return sweep.is_finished and run_final_test(plan, sweep, environment, interrupted)
 
 
@@ -135,7 +142,7 @@ def _open(
     if extension is not None:
         log.append(extension)
         write_spec(plan, paths)
-        log.append(ev.SweepResumed(slots=slots))
+        log.append(ev.SweepResumed(slots=slots, versions=versions()))
     elif check_folder(plan, paths) is None:
         write_spec(plan, paths)
         precision = _precision(plan.spec, environment.device)
@@ -143,8 +150,9 @@ def _open(
         if plan.earlier:
             log.append(ev.WarmStarted(configurations=[of for sweep in plan.earlier for of in sweep.configurations]))
     else:
-        log.append(ev.SweepResumed(slots=slots))
-    return Sweep(plan.spec, facts, log, [event for event, _ in read_events(paths.events)])
+        log.append(ev.SweepResumed(slots=slots, versions=versions()))
+    past = [event for event, _ in read_events(paths.events)]
+    return Sweep(plan.spec, facts, log, past, nodes=count_nodes())
 
 
 def _settled(plan: Plan, paths: SweepPaths, environment: TrialEnvironment, header: ev.SweepStarted) -> TrialEnvironment:
@@ -159,6 +167,7 @@ def _settled(plan: Plan, paths: SweepPaths, environment: TrialEnvironment, heade
         halt=Halt(f"{header.sweep_id}/{uuid.uuid4().hex}"),
         hang_seconds=None if plan.spec.recovery.hang_minutes is None else 60 * plan.spec.recovery.hang_minutes,
         logs=storage.child("logs/trials") if plan.spec.storage else None,
+        versions=versions(),
     )
 
 
@@ -176,22 +185,24 @@ def _run_trials(
     environment: TrialEnvironment,
     slots: int,
     interrupted: threading.Event,
-    tell_waiting: Callable[[str], None],
+    onlooker: Onlooker,
 ) -> None:
-    resources = {"CPU": spec.resources.cpus, "GPU": spec.resources.gpus}
-    trainable = tune.with_resources(tune.with_parameters(TrialActor, environment=environment), resources)
+    onlooker.on_phase("starting the processes of the trials")
+    needs = {"CPU": float(spec.resources.cpus), "GPU": float(spec.resources.gpus)}
+    with_environment = tune.with_parameters(TrialActor, environment=environment)
+    trainable = tune.with_resources(with_environment, lambda config: slot(needs, config.get(AVOIDED, ())))
     name = f"{sweep.record.header.sweep_id}-{uuid.uuid4().hex[:8]}"
     share = SlotShare(name, spec.priority, count_room(spec), slots)
     with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch, share:
         if share.others:
             others = f"{len(share.others)} other sweep{'s' if len(share.others) > 1 else ''}"
             _logger.warning("the cluster is shared with %s; this one gets %d of %d slots", others, share.slots, slots)
-        searcher, halt = SweepSearcher(sweep, share), environment.halt or Halt("")
+        searcher, halt = SweepSearcher(sweep, share, needs), environment.halt or Halt("")
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=SweepScheduler(sweep, searcher, halt, tell_waiting),
+                scheduler=SweepScheduler(sweep, searcher, halt, onlooker),
                 num_samples=-1,
                 max_concurrent_trials=slots,
                 reuse_actors=True,
@@ -206,4 +217,5 @@ def _run_trials(
                 failure_config=tune.FailureConfig(max_failures=0),
             ),
         )
-        tuner.fit()
+        with PulseWatch(halt, onlooker):
+            tuner.fit()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from transformers import PreTrainedModel
 
@@ -39,7 +39,8 @@ class TrialEnvironment:
     models: by the name that the spec gives them. cpus: threads of a trial. weights: where those of finished trials go, None
     where nobody will ask for them. checkpoints: where running trials are kept, None where they are not.
     halt: by which the driver has trials stop in the middle of an epoch. hang_seconds: without a step, after which a trial's
-    process ends itself; None for never. logs: where what trials print goes, None where only Ray keeps it.
+    process ends itself; None for never. logs: where what trials print goes, None where only Ray keeps it. versions: what the
+    driver has installed.
     """
 
     task: Task
@@ -52,6 +53,7 @@ class TrialEnvironment:
     halt: Halt | None = None
     hang_seconds: float | None = None
     logs: Storage | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def classifier(self, model: str) -> PreTrainedModel:
         """A classifier for the task, on the device; it costs seconds for a large model."""

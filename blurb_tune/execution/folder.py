@@ -7,7 +7,6 @@ import os
 import platform
 import uuid
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from blurb_tune.core.paths import OF_THE_SERVICE, SweepPaths, fault_of_folder, w
 from blurb_tune.core.secrets import redact
 from blurb_tune.core.seeds import confirmation_seeds
 from blurb_tune.core.storage import FolderStorage, is_object_store
+from blurb_tune.core.versions import versions
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events, read_events
 from blurb_tune.preflight import Plan
@@ -26,7 +26,6 @@ from blurb_tune.sweep.sweep import SweepFacts
 from blurb_tune.tasks.tables import SPLITS
 
 _MAY_GROW = {"seeds", "confirm", "budget", "search"}
-_PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "optuna", "mlflow-skinny", "numpy")
 
 
 def default_folder(plan: Plan) -> Path:
@@ -129,7 +128,9 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes
         notes=list(notes),
         owner=owner(),
         host=platform.node(),
+        data_source=redact(plan.source.describe()),
         data_digest=plan.data_digest,
         settings_digest=plan.settings_digest,
-        versions={"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        examples={name: n for name, n in (("train", plan.train_examples), ("dev", plan.dev_examples)) if n is not None},
+        versions=versions(),
     )

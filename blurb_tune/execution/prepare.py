@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,17 +24,18 @@ from blurb_tune.training.data import FoldedData, TrainingData
 from blurb_tune.training.fine_tuning import TrainingSettings
 
 
-def prepare_environment(plan: Plan) -> TrialEnvironment:
+def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: None) -> TrialEnvironment:
     """Load the models' weights, read train and dev (never test) and turn them into tokens. It keeps no trial's weights yet.
 
-    Raises InputError with every model whose weights cannot be used.
+    say: told what comes next. Raises InputError with every model whose weights cannot be used.
     """
     spec = plan.spec
     every = spec.training.eval_every
+    say("reading the data")
     data = load_data(plan.source)
     return TrialEnvironment(
         task=plan.task,
-        models=_prepare_models(plan, data),
+        models=_prepare_models(plan, data, say),
         settings=TrainingSettings(
             metric=plan.metric,
             score=spec.score,
@@ -64,12 +65,12 @@ def encode_for(plan: Plan, info: ModelInfo, examples: Sequence[Example], tokeniz
     return cached_encode(examples, tokenizer, length, plan.task, cache=cache_folder())
 
 
-def _prepare_models(plan: Plan, data: TaskData) -> dict[str, ModelEnvironment]:
+def _prepare_models(plan: Plan, data: TaskData, say: Callable[[str], None]) -> dict[str, ModelEnvironment]:
     models: dict[str, ModelEnvironment] = {}
     problems: list[Problem] = []
     for name, info in plan.models.items():
         try:
-            models[name] = _prepare_model(plan, info, data)
+            models[name] = _prepare_model(plan, info, data, say)
         except InputError as error:
             problems += error.problems
     if problems:
@@ -77,9 +78,11 @@ def _prepare_models(plan: Plan, data: TaskData) -> dict[str, ModelEnvironment]:
     return models
 
 
-def _prepare_model(plan: Plan, info: ModelInfo, data: TaskData) -> ModelEnvironment:
+def _prepare_model(plan: Plan, info: ModelInfo, data: TaskData, say: Callable[[str], None]) -> ModelEnvironment:
+    say(f"loading the model {info.name}")
     tokenizer = load_tokenizer(info)
     pretrained = add_tokens(load_pretrained(info), tokenizer, plan.task.markers)
+    say(f"tokenizing {len(data.train) + len(data.dev):,} examples for {info.name}")
     train = encode_for(plan, info, data.train, tokenizer)
     if data.folds:
         folds = tuple(np.array(fold, dtype=np.int64) for fold in data.folds)

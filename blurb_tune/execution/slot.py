@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import torch
+
+from blurb_tune.core.versions import OF_A_TRIAL, differences, versions
+
+
+def check_versions(expected: Mapping[str, str]) -> None:
+    """Raises OSError, which is the machine's fault, where trials would be computed by something else than on other nodes."""
+    wrong = differences({name: expected[name] for name in OF_A_TRIAL if name in expected}, versions())
+    if wrong:
+        said = ", ".join(f"{name} {theirs}, the driver {ours}" for name, (ours, theirs) in wrong.items())
+        raise OSError(f"this node has {said}; install the same on every node")
 
 
 def set_up_process(cpus: int, device: str) -> None:

@@ -36,8 +36,8 @@ class SweepStarted(Event):
     come behind those with fewer, whatever their objective. notes: non-fatal findings about the data. confirmation_seeds: which
     winner and reference run when all is decided, and no other configuration. crossed: how many seeds of the initialization
     and of the data order are crossed (`core.seeds.streams`). owner: whose sweep it is. host: the machine of its first driver.
-    data_digest, settings_digest: of train and dev, and of what all trials have in common besides: two sweeps of the same ones
-    can be taken together, seed by seed; empty in logs of before.
+    data_source: where the data are from. data_digest: SHA-256 of train and dev, in hex. settings_digest: of what all trials
+    have in common besides; two sweeps of the same two can be taken together, seed by seed. examples: by split.
     """
 
     kind = "sweep_started"
@@ -65,8 +65,10 @@ class SweepStarted(Event):
     crossed: list[int] | None = None
     owner: str = ""
     host: str = ""
+    data_source: str = ""
     data_digest: str = ""
     settings_digest: str = ""
+    examples: dict[str, int] = field(default_factory=dict)
 
     @property
     def replicates(self) -> int:
@@ -81,10 +83,11 @@ class SweepStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepResumed(Event):
-    """A new driver took over; trials that had no end in the log are started again."""
+    """A new driver took over; trials that had no end in the log are started again. versions: of what is installed by now."""
 
     kind = "sweep_resumed"
     slots: int
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +172,7 @@ class PruneDecided(Event):
 class TrialEnded(Event):
     """`retry` says that this errored attempt is followed by another.
 
-    setup_seconds: from the trial's start to its first training step. worker: the `host:pid` that ran it, where that is known.
+    setup_seconds: from the trial's start to its first training step. worker: the `node:pid` that ran it, where that is known.
     by_machine: its process or machine is to blame for the error, and the attempt spends none of the trial's retries. cause: of
     an error, see `core.trial.Cause`; empty in logs of before.
     """

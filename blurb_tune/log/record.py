@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from blurb_tune.core.trial import Cause, Configuration, Measurement, Outcome
+from blurb_tune.core.trial import Cause, Configuration, Measurement, Outcome, node_of
+from blurb_tune.core.versions import differences
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import fold_events
 from blurb_tune.log.order import why_impossible
@@ -156,7 +157,8 @@ class SweepRecord:
     """The state of one sweep, by `apply`-ing its events in order.
 
     searched: trials that have begun, those of confirmation seeds left out. train_seconds: training and evaluation of all
-    trials, lost attempts included. spec_digest: of the plan in force, which `started` describes too.
+    trials, lost attempts included. spec_digest: of the plan in force, which `started` describes too. broken_nodes: those on
+    which trials errored that were tried again elsewhere, and how many. later_versions: what drivers after the first one had.
     """
 
     def __init__(self) -> None:
@@ -183,6 +185,8 @@ class SweepRecord:
         self.slots = 1
         self.wall_seconds = 0.0
         self.train_seconds = 0.0
+        self.broken_nodes: Counter[str] = Counter()
+        self.later_versions: dict[str, str] = {}
         self._session_started = 0.0
         self._last_time = 0.0
 
@@ -221,6 +225,7 @@ class SweepRecord:
                     self.wall_seconds += self._last_time - self._session_started
                 self.status = "running"
                 self.slots = event.slots
+                self.later_versions |= {name: of[1] for name, of in differences(self.header.versions, event.versions).items()}
                 self._session_started = event.time
             case ev.ConfigurationSuggested():
                 values = dict(event.values)
@@ -256,6 +261,8 @@ class SweepRecord:
                 trial.reason, trial.error, trial.worker = event.reason, event.error, event.worker
                 trial.setup_seconds, trial.ended, trial.will_retry = event.setup_seconds, event.time, event.retry
                 trial.by_machine = event.by_machine
+                if event.by_machine and event.worker:
+                    self.broken_nodes[node_of(event.worker)] += 1
                 trial.cause = event.cause
                 self._count(trial)
                 self._groups.pop(trial.configuration_id, None)
@@ -344,6 +351,10 @@ class SweepRecord:
             best = self._best(sorted(rivals, key=lambda rival: self.configurations[rival.name].number))
             if best is not None:
                 leaders[place] = best
+
+    def elapsed_of_drivers(self) -> float:
+        """Wall time of all drivers so far; of one that died without an end, up to its last event."""
+        return self.elapsed(self._last_time) if self.status == "running" else self.wall_seconds
 
     def elapsed(self, now: float) -> float:
         """Wall time of all drivers up to `now`, in seconds since the epoch, while the last one is at work."""

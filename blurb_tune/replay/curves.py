@@ -44,7 +44,7 @@ class CurveSet:
     """Whole runs of several configurations.
 
     runs: by configuration and seed the measurements of a run, oldest first; `train_seconds` is what the column `seconds` says,
-    or 1 per evaluation. reference: the configuration that is plain fine-tuning, if any.
+    or 1 per evaluation. reference: the configuration that is plain fine-tuning, if any. task: on which they were recorded.
     """
 
     name: str
@@ -54,6 +54,7 @@ class CurveSet:
     configurations: Mapping[str, Configuration]
     runs: Mapping[str, Mapping[int, Run]]
     has_seconds: bool = False
+    task: str = ""
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
@@ -117,7 +118,14 @@ def read_curves(path: Path) -> CurveSet:
     level = TrivialLevel(score, about.get("noise_bound", score), about["trivial_loss"])
     configurations = {name: table.configuration(name, is_reference=name == reference) for name in table.runs}
     return CurveSet(
-        path.stem, visible(about["metric"]), level, reference, configurations, table.whole_runs(), table.has("seconds")
+        name=path.stem,
+        metric=visible(about["metric"]),
+        level=level,
+        reference=reference,
+        configurations=configurations,
+        runs=table.whole_runs(),
+        has_seconds=table.has("seconds"),
+        task=visible(str(about.get("task") or path.stem)),
     )
 
 

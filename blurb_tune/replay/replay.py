@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.seeds import derive
@@ -101,7 +102,7 @@ class Arena:
     """
 
     def __init__(self, curves: CurveSet, spec: SweepSpec, *, has_seeds: bool):
-        self.curves, self._spec = curves, spec
+        self.curves, self.spec = curves, spec
         wanted = spec.seeds if has_seeds else list(curves.seeds)
         is_count = wanted == list(range(len(wanted)))
         if len(wanted) > len(curves.seeds):
@@ -136,15 +137,20 @@ class Arena:
         past: the first events of an earlier one, which is taken up from there.
         """
         curves = self.curves
-        if self._spec.search.vanilla_first and curves.reference is not None:
+        if self.spec.search.vanilla_first and curves.reference is not None:
             order = [curves.reference, *(name for name in order if name != curves.reference)]
-        spec = self._spec.model_copy(update={"seeds": list(seeds)})
+        spec = self.spec.model_copy(update={"seeds": list(seeds)})
         level = curves.level
         facts = SweepFacts(
             blocks={}, train_examples=(1,), trivial_loss=level.loss, trivial_score=level.score, noise_bound=level.noise_bound
         )
         names = {f"c{index:03d}": name for index, name in enumerate(order)}
         log = MemoryLog(past or [_header(curves, spec, order, slots)])
+        began = log.events[0].time
+
+        def tell_time(seconds: float) -> None:
+            log.now = began + seconds
+
         sweep = Sweep(
             spec,
             facts,
@@ -153,11 +159,15 @@ class Arena:
             study=ListedStudy(curves, order),
             steps=lambda trial: curves.runs[names[trial.configuration_id]][trial.seed][-1].step,
         )
-        seconds = simulate(sweep, lambda trial: self._reports(names[trial.configuration_id], trial), slots=slots)
+        tell_time(0.0)
+        behave = partial(self._reports_of, names)
+        seconds = simulate(sweep, behave, slots=slots, tell_time=tell_time)
+        log.append(ev.SweepEnded(status="finished", wall_seconds=seconds))
         return self._judge(sweep.record, log.events, names, seeds, seconds)
 
-    def _reports(self, name: str, trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
+    def _reports_of(self, names: Mapping[str, str], trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
         """What a run would report: to its end, or to where its loss is not finite."""
+        name = names[trial.configuration_id]
         run = self.curves.runs[name][trial.seed]
         before = 0.0
         for measurement in run:
@@ -165,7 +175,7 @@ class Arena:
             if is_diverged(measurement):
                 outcome = Outcome.DIVERGED
             elif measurement is run[-1]:
-                outcome, _ = self.curves.end_of(name, trial.seed, self._spec.score)
+                outcome, _ = self.curves.end_of(name, trial.seed, self.spec.score)
             reason = "" if outcome in (None, Outcome.COMPLETED) else "as recorded"
             yield measurement.train_seconds - before, TrialReport(measurement, outcome, reason)
             if outcome is not None:
@@ -174,12 +184,12 @@ class Arena:
 
     def _group(self, name: str, seeds: Sequence[int]) -> GroupResult:
         """A configuration's result over these seeds, with nothing stopped."""
-        ends = [self.curves.end_of(name, seed, self._spec.score) for seed in seeds]
+        ends = [self.curves.end_of(name, seed, self.spec.score) for seed in seeds]
         scores = [score for _, score in ends]
         failed = sum(outcome.is_failed for outcome, _ in ends)
         return GroupResult(
-            name, spread(scores), aggregate(self._spec.objective, scores), len(scores), len(scores) - failed, failed, 0, 0, 0,
-            self._spec.max_failed_share,
+            name, spread(scores), aggregate(self.spec.objective, scores), len(scores), len(scores) - failed, failed, 0, 0, 0,
+            self.spec.max_failed_share,
         )  # fmt: skip
 
     def _judge(
@@ -196,7 +206,7 @@ class Arena:
                 used += 1
             elif isinstance(event, ev.PruneDecided) and not event.spared:
                 trial = record.trials[event.trial]
-                outcome, _ = self.curves.end_of(names[trial.configuration_id], trial.seed, self._spec.score)
+                outcome, _ = self.curves.end_of(names[trial.configuration_id], trial.seed, self.spec.score)
                 runs[event.rule] += 1
                 wrong_runs[event.rule] += not outcome.is_failed
         stopped = [c for c in record.configurations.values() if c.stopped and c.is_out]
@@ -224,8 +234,9 @@ class Arena:
 def _header(curves: CurveSet, spec: SweepSpec, order: Sequence[str], slots: int) -> ev.SweepStarted:
     digest = hashlib.sha256(repr((curves.name, spec, order)).encode()).hexdigest()
     return ev.SweepStarted(
-        sweep_id=f"replay-of-{curves.name}", name=curves.name, spec_digest=digest, task=curves.name, metric=curves.metric,
-        models={"": 0}, objective=spec.objective, score=spec.score, seeds=spec.seeds, configurations=len(curves.runs),
+        sweep_id=f"replay-of-{curves.name}", name=curves.name, spec_digest=digest, task=curves.task, metric=curves.metric,
+        models=dict.fromkeys((of.model for of in curves.configurations.values()), 0), objective=spec.objective,
+        score=spec.score, seeds=spec.seeds, configurations=len(curves.runs),
         trivial_score=curves.level.score, trivial_loss=curves.level.loss, noise_bound=curves.level.noise_bound, slots=slots,
         versions={}, max_failed_share=spec.max_failed_share, log_version=ev.LOG_VERSION,
     )  # fmt: skip

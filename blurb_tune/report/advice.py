@@ -1,10 +1,11 @@
-"""What to try next after a sweep without a result, from what its runs did."""
+"""What to try next after a sweep without a result, or most of whose runs failed, from what these did."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from statistics import median
 
+from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
 
@@ -17,18 +18,34 @@ _TECHNIQUES = {
 }
 
 
+def failed_runs(record: SweepRecord) -> tuple[int, int]:
+    """How many runs failed, and how many have ended, errored ones left out."""
+    counts = {Outcome(name): count for name, count in record.outcome_counts().items()}
+    failed = sum(count for outcome, count in counts.items() if outcome.is_failed)
+    return failed, sum(counts.values()) - counts[Outcome.ERRORED]
+
+
 def what_to_try(record: SweepRecord) -> list[str]:
-    """Sentences, the most promising first; empty where nothing has run."""
+    """Sentences, the most promising first; empty where the sweep has a winner and most of its runs did not fail.
+
+    A single run that learned is no reason to believe that the others could not.
+    """
+    failed, ended = failed_runs(record)
+    if record.no_result is None and 2 * failed <= ended:
+        return []
     runs = [trial for trial in record.trials.values() if trial.is_final and trial.outcome is not Outcome.ERRORED]
     return [*_rates_and_epochs(record, runs), *_untried(record)] if runs else []
 
 
 def _rates_and_epochs(record: SweepRecord, runs: list[TrialRecord]) -> Iterator[str]:
     settings = [configuration.configuration for configuration in record.configurations.values()]
-    rates = [setting.learning_rate for setting in settings]
+    rates, epochs = [setting.learning_rate for setting in settings], max(setting.epochs for setting in settings)
     unsteady = sum(trial.outcome is Outcome.DIVERGED or any(p.rule == "exploding" for p in trial.prunes) for trial in runs)
     if 3 * unsteady >= len(runs):
-        yield f"{unsteady} of {len(runs)} runs diverged or had exploding gradients: try learning rates below {min(rates):g}."
+        yield (
+            f"{unsteady} of {len(runs)} runs diverged or had exploding gradients: try learning rates below "
+            f"{compact(min(rates))}."
+        )
         return
     ends = [trial.last for trial in runs if trial.last is not None]
     steps = max((end.step for end in ends), default=0)
@@ -37,12 +54,14 @@ def _rates_and_epochs(record: SweepRecord, runs: list[TrialRecord]) -> Iterator[
         few = f", and {steps} steps at most are few" if steps < _FEW_STEPS else ""
         yield (
             f"Training has hardly begun (train loss {median(losses):.3g}, {record.header.trivial_loss:.3g} for constant "
-            f"predictions{few}): try more epochs than {max(s.epochs for s in settings)}, or rates above {max(rates):g}."
+            f"predictions{few}): try more epochs than {epochs}, or rates above {compact(max(rates))}."
         )
+    elif any(trial.outcome is Outcome.COMPLETED for trial in runs):
+        yield f"Some runs learned, most did not: try more epochs than {epochs}, other rates, or a strategy that steadies them."
     else:
         yield (
             "The runs fit the training set and not dev: look at the data (`validate` shows what is remarkable), and try fewer "
-            f"epochs than {max(s.epochs for s in settings)} or a model pretrained on such texts."
+            f"epochs than {epochs} or a model pretrained on such texts."
         )
 
 

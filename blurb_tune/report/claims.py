@@ -81,7 +81,8 @@ def claims_of(record: SweepRecord) -> list[Claim]:
         reference = references.get(group.model)
         if best is not None and reference is not None and not group.is_vanilla and not record.is_censored(best.name):
             found.append((group, best, reference.name))
-    comparisons = compare_all({best.name: (_scores(record, best.name), _scores(record, name)) for _, best, name in found})
+    samples = {best.name: (independent_scores(record, best.name), independent_scores(record, name)) for _, best, name in found}
+    comparisons = compare_all(samples)
     return [Claim(group.label, best, name, comparisons[best.name]) for group, best, name in found]
 
 
@@ -107,18 +108,20 @@ def shares_of_variance(record: SweepRecord, name: str) -> VarianceShares | None:
     return variance_shares([[scores[row * columns + column] for column in range(columns)] for row in range(rows)])
 
 
-def independent_scores(scores: Mapping[int, float], crossed: Sequence[int] | None) -> Mapping[int, float]:
-    """By seed; of crossed ones the mean over the data orders, by initialization: those of one are not independent."""
+def independent_scores(record: SweepRecord, name: str) -> Mapping[int, float]:
+    """A configuration's scores by seed, see `mean_over_orders`."""
+    return mean_over_orders(record.seed_scores(record.trials_of(name)).get(name, {}), record.header.crossed)
+
+
+def mean_over_orders(scores: Mapping[int, float], crossed: Sequence[int] | None) -> Mapping[int, float]:
+    """Scores by seed; of crossed seeds the means over the data orders, by initialization, since those of one initialization
+    are not independent."""
     if crossed is None:
         return scores
     by_initialization: dict[int, list[float]] = {}
     for seed, score in scores.items():
         by_initialization.setdefault(seed // crossed[1], []).append(score)
     return {number: math.fsum(of) / len(of) for number, of in by_initialization.items()}
-
-
-def _scores(record: SweepRecord, name: str) -> Mapping[int, float]:
-    return independent_scores(record.seed_scores(record.trials_of(name)).get(name, {}), record.header.crossed)
 
 
 def _confirmed(record: SweepRecord, name: str) -> Mapping[int, float]:

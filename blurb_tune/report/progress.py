@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
+from blurb_tune.core.pulse import Pulse
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord, TrialRecord
@@ -32,6 +35,14 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Work:
+    """Epochs, planned and done. What was stopped, or will not run since its configuration was, counts as done."""
+
+    done: float
+    total: float
+
+
+@dataclass(frozen=True)
 class Standing:
     """Scores so far: the best configuration, and all groups of one `kind`, `strategy` or `family`."""
 
@@ -40,42 +51,124 @@ class Standing:
     groups: list[Group]
 
 
+T = TypeVar("T")
+
+
+class _Seldom(Generic[T]):
+    """A value that is found by a look through all trials: anew only when it is stale, and seldom where that takes long."""
+
+    def __init__(self, compute: Callable[[], T]):
+        self._compute = compute
+        self._value: T | None = None
+        self._due = 0.0
+        self.is_stale = True
+
+    def get(self) -> T:
+        if self._value is None or (self.is_stale and time.monotonic() >= self._due):
+            started = time.thread_time()
+            self._value, self.is_stale = self._compute(), False
+            took = time.thread_time() - started
+            self._due = time.monotonic() + (_REST * took if took > _QUICK else 0.0)
+        return self._value
+
+
 class Progress:
     """A sweep's record, and what only a running sweep has: trials at work, a rest to do, time left.
 
     record: what earlier drivers left, for a sweep that is resumed. The events of this one are folded into it, so it must be
-    a copy of the view's own.
+    a copy of the view's own. began: when this driver's process began, before its first event.
     """
 
-    def __init__(self, record: SweepRecord | None = None):
+    def __init__(self, record: SweepRecord | None = None, *, began: float | None = None, most_strategies: int = 8):
         self.record = record or SweepRecord()
         self.running: dict[str, TrialRecord] = {}
-        self.session_started: float | None = None
+        self.pulses: dict[str, Pulse] = {}
+        self.hears_pulses = False
+        self._changed: dict[str, float] = {}
+        self._before = self.record.elapsed_of_drivers()
+        self._given = self._began = began
         self._last_measured: dict[str, float] = {}
-        self._standing: Standing | None = None
-        self._is_stale = True
-        self._due = 0.0
+        self._standing = _Seldom(lambda: self._compute_standing(most_strategies))
+        self._settled_work = _Seldom(self._compute_work)
 
     def apply(self, event: ev.Event) -> None:
         """Fold the next event."""
         self.record.apply(event)
         match event:
             case ev.SweepStarted() | ev.SweepResumed():
-                self.session_started = event.time
+                self._before = self.record.wall_seconds
+                self._began = self._given if self._given is not None else event.time
                 self.running.clear()
             case ev.TrialStarted():
                 # Put behind the others, where a trial that is tried again would keep its place.
                 self.running.pop(event.trial, None)
                 self.running[event.trial] = self.record.trials[event.trial]
                 self._last_measured.pop(event.trial, None)
+                self._changed[event.trial] = event.time
             case ev.Measured():
-                self._last_measured[event.trial] = event.time
+                self._last_measured[event.trial] = self._changed[event.trial] = event.time
             case ev.TrialEnded():
                 self.running.pop(event.trial, None)
+                self.pulses.pop(event.trial, None)
+                self._changed.pop(event.trial, None)
             case ev.SweepEnded():
                 self.running.clear()
         if not isinstance(event, ev.Measured | ev.PruneDecided):
-            self._is_stale = True
+            self._standing.is_stale = self._settled_work.is_stale = True
+
+    def beat(self, pulses: Iterable[Pulse], now: float) -> None:
+        """Take in what running trials say of themselves; what an earlier attempt said is passed over."""
+        for pulse in pulses:
+            self.hears_pulses = True
+            trial = self.running.get(pulse.trial)
+            if trial is not None and trial.attempt == pulse.attempt and self.pulses.get(pulse.trial) != pulse:
+                self.pulses[pulse.trial] = pulse
+                self._changed[pulse.trial] = now
+
+    def silent_seconds(self, trial_id: str, now: float) -> float:
+        """How long nothing has been heard of a running trial."""
+        return max(now - self._changed.get(trial_id, now), 0.0)
+
+    def elapsed(self, now: float) -> float:
+        """Seconds that all drivers of the sweep have worked, this one from the beginning of its process."""
+        return self._before + (now - self._began if self._began is not None else 0.0)
+
+    def epochs_of(self, trial: TrialRecord) -> float:
+        """Epochs of a running trial, by what it said last."""
+        pulse = self.pulses.get(trial.trial_id)
+        planned = self.record.configurations[trial.configuration_id].configuration.epochs
+        return max(trial.epochs, planned * pulse.step / pulse.steps) if pulse and pulse.steps else trial.epochs
+
+    def work(self) -> Work | None:
+        """Epochs of the whole plan; None while the number of configurations is not known."""
+        header = self.record.started
+        if header is None or header.configurations is None:
+            return None
+        settled = self._settled_work.get()
+        return Work(min(settled.done + sum(map(self.epochs_of, self.running.values())), settled.total), settled.total)
+
+    def _compute_work(self) -> Work:
+        """All but the running trials. A configuration that is to come is expected to have as many epochs as the others."""
+        record, header = self.record, self.record.header
+        planned = [of.configuration.epochs for of in record.configurations.values()]
+        mean = sum(planned) / len(planned) if planned else 1.0
+        to_come = max((header.configurations or 0) - len(planned), 0) * mean * header.runs
+        is_over = record.selection is not None or record.no_result is not None
+        total, done = sum(planned) * header.runs + to_come, to_come if is_over else 0.0
+        for name, of in record.configurations.items():
+            is_settled = of.state is not None or is_over
+            runs = header.runs if is_settled else sum(trial.is_final for trial in record.trials_of(name))
+            done += of.configuration.epochs * runs
+        fresh = len(header.confirmation_seeds) * max(1, header.folds)
+        if fresh and record.no_result is None:
+            chosen = record.selection
+            sides = 1 if chosen and not chosen.reference else 2  # winner and vanilla
+            total += fresh * sides * mean
+            for name in filter(None, (chosen.configuration, chosen.reference) if chosen else ()):
+                epochs = record.configurations[name].configuration.epochs
+                total += fresh * (epochs - mean)
+                done += epochs * sum(trial.is_final for trial in record.confirmations_of(name))
+        return Work(done, total)
 
     def counts(self) -> Counts:
         outcomes = {Outcome(name): count for name, count in self.record.outcome_counts().items()}
@@ -111,18 +204,9 @@ class Progress:
         waiting = max(total - self.counts().done - len(self.running), 0)
         return max((sum(rests) + waiting * mean) / self.record.slots, max(rests, default=0.0))
 
-    def standing(self, most_strategies: int) -> Standing:
-        """The scores by strategy, or by family when there are more than `most_strategies`.
-
-        Computed anew only when a trial or a configuration has begun or ended, and seldom where the trials are so many that it
-        takes long.
-        """
-        if self._standing is None or (self._is_stale and time.monotonic() >= self._due):
-            started = time.thread_time()
-            self._standing, self._is_stale = self._compute_standing(most_strategies), False
-            took = time.thread_time() - started
-            self._due = time.monotonic() + (_REST * took if took > _QUICK else 0.0)
-        return self._standing
+    def standing(self) -> Standing:
+        """The scores by strategy, or by family when there are more than `most_strategies`."""
+        return self._standing.get()
 
     def _compute_standing(self, most_strategies: int) -> Standing:
         best = self.record.best_configuration() if self.record.trials else None

@@ -60,7 +60,7 @@ def summarise(record: SweepRecord) -> dict[str, Any]:
         "confirmation": _confirmation(record),
         "vanilla_share": asdict(fair) if (fair := vanilla_share(record)) else None,
         "no_result": record.no_result.reason if record.no_result else None,
-        "what_to_try": what_to_try(record) if record.no_result else [],
+        "what_to_try": what_to_try(record),
         "budget_spent": record.budget_spent.reason if record.budget_spent else None,
         "families": [{"family": group.label, **_group(group)} for group in by_family(record)],
         "configurations": [
@@ -161,7 +161,13 @@ def notes_of(record: SweepRecord) -> list[str]:
     halved = halved_batches(record)
     text = "memory did not hold whole batches in {}: their dropout is not paired with that of others of the same seed"
     of_runs = [text.format("1 trial" if halved == 1 else f"{halved} trials")] if halved else []
-    return [*record.header.notes, *of_runs]
+    of_nodes = [
+        f"{'1 trial' if count == 1 else f'{count} trials'} erred on {node}, which was then left out, and ran elsewhere"
+        for node, count in record.broken_nodes.items()
+    ]
+    before = record.header.versions
+    changed = ", ".join(f"{name} {version} after {before[name]}" for name, version in record.later_versions.items())
+    return [*record.header.notes, *of_runs, *of_nodes, *([f"it was resumed with {changed}"] if changed else [])]
 
 
 def correlation_of_seeds(record: SweepRecord) -> SeedCorrelation:

@@ -16,7 +16,7 @@ from ray._private.authentication.authentication_utils import is_token_auth_enabl
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from blurb_tune.core.storage import fault_of_storage, fault_of_uri, open_storage
-from blurb_tune.service.versions import versions
+from blurb_tune.core.versions import differences, versions
 
 _MOST_SKEW = 5.0
 _LEAST_DISK = 5e9
@@ -79,16 +79,7 @@ def _nodes(storage: str | None, client: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _judge_node(name: str, facts: Mapping[str, Any], client: Mapping[str, str], sent: float) -> Iterator[Finding]:
-    other = {
-        package: (client[package], found)
-        for package, found in facts["versions"].items()
-        if package in client and client[package] != found and package != "torch"
-    }
-    # A laptop has torch for its CPU, a worker for its GPU.
-    base = facts["versions"].get("torch", "").partition("+")[0], client.get("torch", "").partition("+")[0]
-    if base[0] != base[1]:
-        other["torch"] = (base[1], base[0])
-    for package, (ours, theirs) in other.items():
+    for package, (ours, theirs) in differences(client, facts["versions"]).items():
         level = "fault" if package in ("blurb-tune", "ray") or theirs == "missing" else "warning"
         yield Finding(level, f"{name} has {package} {theirs}, here it is {ours}", "install from the same lock file everywhere")
     if facts["storage"]:

@@ -1,57 +1,64 @@
-"""Whether errors are the trials' or a machine's, and when a sweep had better stop."""
+"""Whether errors are the trials' or a node's, and when a sweep had better stop."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 
+from blurb_tune.core.trial import node_of
+
 # A process that is lost again and again at the same place is its trial's doing, such as one that needs more memory than
 # there is; where each attempt comes farther, machines are preempted.
 MOST_LOSSES = 5
-_PATIENCE_WITH_A_HOST = 5
+_ERRORS_OF_A_BROKEN_NODE = 5
+_PATIENCE_WITH_A_NODE = 5
 
 
 class Faults:
-    """Counts errors in a row, and by host.
+    """Counts errors in a row, and by node.
 
-    limit: errors in a row that stop the sweep; None for no limit. When they all come from one host while another one works,
-    the host is at fault: its trials are tried again elsewhere, and the sweep stops only after five times as many.
+    limit: errors in a row that stop the sweep; None for no limit. Once so many (five without a limit) come from one node with
+    nothing that went well there, while another node works or has not been heard of yet, the node is at fault: it is left out,
+    its trials are tried again elsewhere, and the sweep stops only after five times as many. nodes: of the cluster.
     """
 
-    def __init__(self, limit: int | None):
-        self._limit = limit
+    def __init__(self, limit: int | None, nodes: int = 1):
+        self._limit, self._nodes = limit, nodes
         self._row: deque[str] = deque(maxlen=limit or 1)
-        self._of_host: Counter[str] = Counter()
+        self._of_node: Counter[str] = Counter()
         self._sound: set[str] = set()
+        self.left_out: set[str] = set()
         self.trouble: str | None = None
 
+    def works(self, worker: str) -> None:
+        """A trial has come to an evaluation on `worker`, a `node:pid`."""
+        if node := node_of(worker):
+            self._sound.add(node)
+
     def none(self, worker: str) -> None:
-        """A trial has ended without an error on `worker`, a `host:pid`."""
-        host = _host(worker)
+        """A trial has ended without an error."""
+        node = node_of(worker)
         self._row.clear()
-        self._of_host.pop(host, None)
-        if host:
-            self._sound.add(host)
+        self._of_node.pop(node, None)
+        self.left_out.discard(node)
+        self.works(worker)
 
     def add(self, worker: str, reason: str) -> bool:
-        """A trial has errored; whether its host is to blame."""
-        host = _host(worker)
-        self._row.append(host)
-        self._of_host[host] += 1
-        self._sound.discard(host)
-        if self._limit is None:
-            return False
-        count, in_a_row = self._of_host[host], len(self._row) == self._limit
-        is_the_host = bool(host) and bool(self._sound) and set(self._row) == {host} and count >= self._limit
+        """A trial has errored; whether its node is to blame."""
+        node = node_of(worker)
+        self._row.append(node)
+        self._of_node[node] += 1
+        self._sound.discard(node)
+        count, most = self._of_node[node], self._limit or _ERRORS_OF_A_BROKEN_NODE
+        has_another = bool(self._sound) or len(self._of_node) < self._nodes
+        is_the_node = bool(node) and has_another and count >= most
+        if is_the_node:
+            self.left_out.add(node)
         where = worker or "a process that was lost"
-        if in_a_row and not is_the_host:
+        if self._limit is not None and len(self._row) == self._limit and not (is_the_node and set(self._row) == {node}):
             self.trouble = f"the sweep stopped, since {self._limit} trials in a row errored, the last one on {where}: {reason}"
-        elif is_the_host and count >= _PATIENCE_WITH_A_HOST * self._limit:
+        elif is_the_node and count >= _PATIENCE_WITH_A_NODE * most:
             self.trouble = (
-                f"the sweep stopped, since {count} trials in a row errored on {host}, while others did not elsewhere; "
+                f"the sweep stopped, since {count} trials in a row errored on {node}, while others did not elsewhere; "
                 f"take it out of the cluster. The last one, on {where}: {reason}"
             )
-        return is_the_host
-
-
-def _host(worker: str) -> str:
-    return worker.rpartition(":")[0]
+        return is_the_node

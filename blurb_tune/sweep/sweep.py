@@ -127,7 +127,9 @@ class Sweep:
         *,
         study: Study | None = None,
         steps: Callable[[TrialConfig], int] | None = None,
+        nodes: int = 1,
     ):
+        """nodes: of the cluster, of which one can be broken."""
         self._spec, self._facts, self._log = spec, facts, log
         self.record = SweepRecord.of(past[:1])
         self._study: Study = study or ConfigurationStudy(spec, facts.blocks, study_name=self.record.header.sweep_id)
@@ -149,7 +151,7 @@ class Sweep:
         self._seeds_done: dict[str, dict[int, list[float]]] = {}
         self._histories: dict[str, list[tuple[float, Measurement]]] = {}
         self._setup_seconds: dict[str, float] = {}
-        self._faults = Faults(spec.stop_after_errors)
+        self._faults = Faults(spec.stop_after_errors, nodes)
         for event in past[1:]:
             self._follow(event)
         self._running.clear()
@@ -161,6 +163,11 @@ class Sweep:
     def trouble(self) -> str | None:
         """Why no more trials are started, though there are some; None as long as all is well."""
         return self._faults.trouble
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """The nodes on which trials errored that do well elsewhere: no trial should start there."""
+        return frozenset(self._faults.left_out)
 
     @property
     def planned_trials(self) -> int:
@@ -202,6 +209,7 @@ class Sweep:
         decision: Decision = Continue()
         if report.measurement is not None:
             self._log.append(ev.Measured(trial=trial_id, measurement=report.measurement))
+            self._faults.works(report.worker)
             if report.outcome is None:
                 decision = self._decide(trial)
         if report.outcome is not None:

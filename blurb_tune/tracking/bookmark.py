@@ -12,7 +12,10 @@ from blurb_tune.core.paths import read_file, write_atomically
 
 @dataclass(frozen=True)
 class Bookmark:
-    """Where to, and how far: the log up to byte `offset`, and files by name with their SHA-256. `uri` is without secrets."""
+    """Where to, and how far: the log up to byte `offset`, and files by name with their SHA-256. `uri` is without secrets.
+
+    view: the name under which the experiment has our view of its runs.
+    """
 
     uri: str
     experiment: str
@@ -20,14 +23,15 @@ class Bookmark:
     experiment_id: str = ""
     offset: int = 0
     files: dict[str, str] = field(default_factory=dict)
+    view: str = ""
 
     @classmethod
     def load(cls, path: Path) -> Self | None:
         """The bookmark at `path`, None where there is none that can be read: what it says can be found out again."""
         try:
             data = json.loads(read_file(path))
-            mark = cls(**{f.name: data[f.name] for f in fields(cls)})
-            texts = (mark.uri, mark.experiment, mark.sweep_id, mark.experiment_id, *mark.files.values())
+            mark = cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+            texts = (mark.uri, mark.experiment, mark.sweep_id, mark.experiment_id, mark.view, *mark.files.values())
             return mark if type(mark.offset) is int and all(isinstance(text, str) for text in texts) else None
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None

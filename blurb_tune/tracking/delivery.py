@@ -16,12 +16,13 @@ from typing import IO, TYPE_CHECKING
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.secrets import redact
+from blurb_tune.tracking import view
 from blurb_tune.tracking.addresses import lies_in, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.parallel import for_each
+from blurb_tune.tracking.runs import RefusedError, RunUpdate, identity
 from blurb_tune.tracking.sqlite import ensure_store, follow_move
-from blurb_tune.tracking.updates import RefusedError, RunUpdate, identity
 
 if TYPE_CHECKING:
     from blurb_tune.tracking.store import Store
@@ -163,7 +164,7 @@ class Deliverer:
             said = redact_error(error, self._uri)
             self._losses.append(f"the run {update.name!r} lacks something that MLflow refuses: {said}")
             with contextlib.suppress(RefusedError):
-                store.write(replace(update, tags=identity(update.tags), params={}, points=[]))
+                store.write(replace(update, tags=identity(update.tags), params={}, points=[], data=None))
 
     def _connect(self) -> Store:
         """Open the store, and start over when it has not the runs that the bookmark promises."""
@@ -173,6 +174,7 @@ class Deliverer:
             self._backlog.rewind()
         if self._backlog.offset == 0:
             self._mark = Bookmark(self._mark.uri, self._experiment, sweep_id, store.experiment_id)
+        self._mark = replace(self._mark, view=view.KEY)
         return store
 
     def _finish(self) -> None:

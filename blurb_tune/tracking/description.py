@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import heapq
 import math
+import re
 from collections.abc import Iterable, Iterator
 
+from blurb_tune.core.numbers import score
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.answer import answer_of
 from blurb_tune.report.final_scores import final_results
+from blurb_tune.report.settings import settings_in_words, varying_settings
 from blurb_tune.results.groups import GroupResult, rank
 
+RUN_PAGE = "{run_page}"  # stands for the address of the run's page, which only the store knows
 BEST = 10  # rows: a page shows them without scrolling, and MLflow takes tags of at most 8000 characters
 _LONGEST_LABEL, _LONGEST_REASON = 120, 500
 _STATES = {"running": "Running", "finished": "Finished", "interrupted": "Interrupted", "stopped": "Stopped"}
@@ -24,9 +29,13 @@ def describe(record: SweepRecord) -> str:
 
 def _paragraphs(record: SweepRecord) -> Iterator[str]:
     header = record.header
+    is_running = record.status == "running"
+    yield _state(record) if is_running else " ".join(map(_plain, answer_of(record).sentences))
     whose = f", by {_plain(header.owner)}" if header.owner else ""
     aim = f"{_plain(header.metric)} over {len(header.seeds)} seeds, objective `{header.objective}`"
-    yield f"**{_plain(header.task)}**: {aim}{whose}. {_state(record)}"  # one paragraph: MLflow folds all but the first lines
+    yield f"**{_plain(header.task)}**: {aim}{whose}." + ("" if is_running else f" {_state(record)}")
+    if not is_running:
+        yield f"[The report]({RUN_PAGE}/artifacts/report.html), with every seed and curve, is an artifact of this run."
     if record.selection is not None:
         winner = record.selection.configuration
         yield f"**Winner: {winner}**, {_plain(record.label(winner))}"
@@ -62,7 +71,8 @@ def _state(record: SweepRecord) -> str:
 def _row(record: SweepRecord, result: GroupResult) -> str:
     spread = result.spread
     numbers = [_number(value) for value in (spread.mean, spread.std, spread.min, spread.max)]
-    label = _plain(record.label(result.name)[:_LONGEST_LABEL])
+    settings = settings_in_words(record.configurations[result.name].configuration, varying_settings(record))
+    label = _plain(", ".join(filter(None, (record.label(result.name), settings)))[:_LONGEST_LABEL])
     failed = f"{result.failed} of {result.ended}"
     cells = (result.name, label, str(result.n), *numbers, failed, _number(result.objective))
     return _line(cells)
@@ -74,9 +84,9 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.4f}"
+    return "" if math.isnan(value) else score(value)
 
 
 def _plain(text: str) -> str:
-    """`text` in one line, without what would end a cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """`text` in one line, without what would make a link, a tag, or the end of a table's cell."""
+    return re.sub(r"[\\|<>\[\]]", r"\\\g<0>", " ".join(text.split()))

@@ -17,8 +17,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.paths import SweepPaths, read_file
+from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.secrets import redact
+from blurb_tune.tracking import view
 from blurb_tune.tracking.addresses import basic_token, credentials, lies_in, page_address, redact_error, sqlite_file
 from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.sqlite import follow_move
@@ -86,14 +87,11 @@ def dashboard_command(paths: SweepPaths, uri: str, host: str, port: int) -> list
 
 def dashboard_url(paths: SweepPaths, base: str) -> str:
     """The address of the sweep's runs in the dashboard at `base`; that of all experiments while nothing was delivered."""
-    page = page_address(base)
-    try:
-        experiment = str(json.loads(read_file(paths.delivered))["experiment_id"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        experiment = ""
-    if not experiment.isalnum():
+    page, mark = page_address(base), Bookmark.load(paths.delivered)
+    if mark is None or not mark.experiment_id.isalnum():
         return f"{page}/#/experiments"
-    return f"{page}/#/experiments/{experiment}/runs?workflowType=machine_learning"
+    columns = f"&{view.QUERY}" if mark.view == view.KEY else ""
+    return f"{page}/#/experiments/{mark.experiment_id}/runs?workflowType=machine_learning{columns}"
 
 
 def runs_address(paths: SweepPaths) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.tracking.updates import ATTEMPT, SWEEP_ID, TRIAL_ID, RefusedError, RunUpdate
+from blurb_tune.tracking import view
+from blurb_tune.tracking.description import RUN_PAGE
+from blurb_tune.tracking.runs import ATTEMPT, NOTE, SWEEP_ID, TRIAL_ID, DataSet, RefusedError, RunUpdate
 
 _PAGE = 200
 _PARENT = "mlflow.parentRunId"
@@ -100,10 +103,15 @@ class Store:
         tags = dict(update.tags)
         if update.trial is not None and update.is_new:
             tags[_PARENT] = self.run_id
+        note = tags.pop(NOTE, None)
         if update.trial not in self._runs:
             self._create(update, tags)
             tags = {}
         run_id = self._runs[update.trial].run_id
+        if note is not None:
+            tags[NOTE] = note.replace(RUN_PAGE, f"#/experiments/{self.experiment_id}/runs/{run_id}")
+        if update.data is not None:
+            self._client.log_inputs(run_id, [_data_set(update.data)])
         self._client.log_batch(
             run_id,
             metrics=[Metric(point.name, point.value, point.timestamp, point.step) for point in update.points],
@@ -126,12 +134,14 @@ class Store:
     def _find_experiment(self, name: str, artifacts: str | None) -> str:
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            return str(self._client.create_experiment(name, artifacts, _TRAINING))
+            return str(self._client.create_experiment(name, artifacts, _TRAINING | {view.TAG: view.STATE}))
         if found.lifecycle_stage != "active":
             raise BlurbTuneError(
                 f"the MLflow experiment {name!r} was deleted: restore it with "
                 f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or set `tracking.experiment`"
             )
+        if found.tags.get(view.TAG) != view.STATE:
+            self._client.set_experiment_tag(found.experiment_id, view.TAG, view.STATE)
         return str(found.experiment_id)
 
     def _create(self, update: RunUpdate, tags: dict[str, str]) -> None:
@@ -148,6 +158,13 @@ class Store:
             )
             yield from page
             token = page.token or ""
+
+
+def _data_set(data: DataSet) -> DatasetInput:
+    """MLflow takes 36 characters of a digest."""
+    source, profile = json.dumps({"uri": data.source}), json.dumps(dict(data.examples))
+    known = Dataset(data.name, data.digest[:32], "local", source, profile=profile)
+    return DatasetInput(known, [InputTag("mlflow.data.context", "train, dev")])
 
 
 def _attempt(run: Run) -> int:

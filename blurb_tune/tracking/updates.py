@@ -1,23 +1,21 @@
-"""From events to what MLflow shall hold: the runs of a sweep, as plain data, without MLflow."""
+"""From events to what MLflow shall hold."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
-from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.numbers import duration
 from blurb_tune.core.trial import Measurement, Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.report.final_scores import final_results
-from blurb_tune.results.groups import GroupResult
+from blurb_tune.report.advice import failed_runs
+from blurb_tune.report.progress import planned_trials
+from blurb_tune.report.settings import searched_settings, settings_in_words
 from blurb_tune.tracking.description import describe
+from blurb_tune.tracking.runs import ATTEMPT, NOTE, ROLE, SWEEP_ID, TRIAL_ID, USER, DataSet, Point, RunUpdate
 
-PREFIX = "blurb_tune."
-USER, NOTE = "mlflow.user", "mlflow.note.content"
-SWEEP_ID, TRIAL_ID, ATTEMPT, ROLE = (PREFIX + name for name in ("sweep_id", "trial_id", "attempt", "role"))
 _MAX_REASON = 2000
 _LONGEST_NAME = 200  # MLflow takes 250 characters, the part before the separator included
 _NOT_DESCRIBED = (ev.Measured, ev.ConfigurationSuggested)  # most events, which change no line of it
@@ -29,44 +27,6 @@ _STATUS = {
     Outcome.PRUNED_UNSTABLE: "KILLED",
     Outcome.PRUNED_UNDERPERFORMING: "KILLED",
 }
-
-
-@dataclass(frozen=True)
-class Point:
-    """One value of a metric. `timestamp` is in milliseconds since the epoch; it is the event's, so a replay repeats it."""
-
-    name: str
-    value: float
-    timestamp: int
-    step: int
-
-
-@dataclass
-class RunUpdate:
-    """What the events say about one run: the sweep's own (`trial` is None) or one attempt of a trial.
-
-    started and ended are in milliseconds since the epoch. is_new: these events begin the run; otherwise it exists already.
-    status is None while nothing changes it.
-    """
-
-    trial: str | None
-    attempt: int
-    name: str
-    started: int
-    is_new: bool = False
-    tags: dict[str, str] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-    points: list[Point] = field(default_factory=list)
-    status: str | None = None
-    ended: int | None = None
-
-
-class RefusedError(BlurbTuneError):
-    """MLflow answers that it will not take an update, as it would again. run: the trial, and its attempt."""
-
-    def __init__(self, update: RunUpdate, said: str):
-        self.run = (update.trial, update.attempt)
-        super().__init__(said)
 
 
 class RunBuilder:
@@ -102,8 +62,8 @@ class RunBuilder:
             case ev.ConfigurationEnded():
                 self._end_configuration(event)
             case ev.SelectionMade():
-                update = self._update(None)
-                update.tags |= _tags(winner=event.configuration, reference=_text(event.reference))
+                winner = self._name_of(event.configuration)
+                self._update(None).tags |= _tags(winner=winner, reference=_text(event.reference))
             case ev.NoResultFound():
                 self._update(None).tags |= _tags(no_result=event.reason[:_MAX_REASON])
             case ev.BudgetSpent():
@@ -119,7 +79,7 @@ class RunBuilder:
         Those that begin a trial's run, do not end it and are early stay for a later call: with its end they make one update.
         """
         if not self._is_described:  # once for all events: it looks through all configurations
-            self._update(None).tags[NOTE] = describe(self.record)
+            self._update(None).tags |= {NOTE: describe(self.record)} | _tags(progress=self._progress())
             self._is_described = True
         kept: dict[str | None, RunUpdate] = {
             trial: update
@@ -145,13 +105,27 @@ class RunBuilder:
         if trial_id is None:
             return RunUpdate(None, 1, header.sweep_id, _milliseconds(header.time))
         trial = self.record.trials[trial_id]
-        name = f"{trial.configuration_id} {self.record.label(trial.configuration_id)} {trial.run}"
-        return RunUpdate(trial_id, trial.attempt, name, _milliseconds(trial.started))
+        configuration = self.record.configurations[trial.configuration_id].configuration
+        settings = settings_in_words(configuration, searched_settings(self.record, trial.configuration_id))
+        name = ", ".join(filter(None, (self.record.label(trial.configuration_id), settings, trial.run)))
+        return RunUpdate(trial_id, trial.attempt, name[:_LONGEST_NAME], _milliseconds(trial.started))
+
+    def _name_of(self, configuration_id: str) -> str:
+        """Such as `c004 reinit 2, lr 5e-5`."""
+        configuration = self.record.configurations[configuration_id].configuration
+        settings = settings_in_words(configuration, searched_settings(self.record, configuration_id))
+        return f"{configuration_id} " + ", ".join(filter(None, (self.record.label(configuration_id), settings)))
+
+    def _progress(self) -> str:
+        ended, planned = sum(self.record.outcome_counts().values()), planned_trials(self.record)
+        return f"{ended} of {planned} trials" if planned is not None else f"{ended} trials"
 
     def _start_sweep(self, event: ev.SweepStarted) -> None:
         update = self._update(None)
         update.is_new = True
-        update.tags |= _tags(sweep_id=event.sweep_id, role="sweep") | self._owner()
+        update.tags |= {SWEEP_ID: event.sweep_id, ROLE: "sweep"} | _tags(metric=event.metric) | self._owner()
+        if event.data_digest:
+            update.data = DataSet(event.task, event.data_digest, event.data_source, event.examples)
         if event.host:
             update.tags |= _tags(host=event.host)
         if event.owner:  # the dashboard's table has no column for the user unless somebody adds it, but one for the source
@@ -175,11 +149,10 @@ class RunBuilder:
         self._non_finite[event.trial] = set()
         update = self._update(event.trial)
         update.is_new = True
+        update.tags |= {SWEEP_ID: self.record.header.sweep_id, ROLE: "trial"}
+        update.tags |= {TRIAL_ID: event.trial, ATTEMPT: str(event.attempt)}
         update.tags |= _tags(
-            sweep_id=self.record.header.sweep_id,
-            role="trial",
-            trial_id=event.trial,
-            attempt=event.attempt,
+            metric=self.record.header.metric,
             configuration=event.configuration,
             seed=event.seed,
             strategy=self.record.label(event.configuration),
@@ -190,7 +163,7 @@ class RunBuilder:
             update.tags |= _tags(confirmation=True)
         values = self.record.configurations[event.configuration].configuration.values()
         update.params |= {name: _text(value) for name, value in values.items()}
-        update.params |= {"configuration": event.configuration, "seed": str(event.seed)}
+        update.params["seed"] = str(event.seed)
         if event.fold is not None:
             update.tags |= _tags(fold=event.fold)
             update.params["fold"] = str(event.fold)
@@ -216,45 +189,31 @@ class RunBuilder:
         """The sweep's run has a few series, with a step for each configuration, and none of a configuration's own: of
         thousands, nobody could find anything there. Each one's numbers stand in the description and in the sweep's tables."""
         self._ended.add(event.configuration)
-        counts = {Outcome(name): count for name, count in self.record.outcome_counts().items()}
-        ended = sum(counts.values())
-        failed = sum(count for outcome, count in counts.items() if outcome.is_failed)
-        values = {"trials/ended": float(ended), "trials/errored": float(counts[Outcome.ERRORED])}
-        if ended:
-            values["trials/failed_share"] = failed / ended
+        failed, ended = failed_runs(self.record)
+        values = {"failed_share": failed / ended} if ended else {}
         update = self._update(None)
         best = self.record.leader
         if best is not None:
-            spread = best.spread
-            of_best = {"objective": best.objective, "mean": spread.mean, "std": spread.std, "failed_share": best.failed_share}
-            values |= {f"best/{name}": value for name, value in of_best.items() if not math.isnan(value)}
-            update.tags |= self._tags_of_best(best)
+            of_best = {"objective": best.objective, "best_mean": best.spread.mean, "best_std": best.spread.std}
+            values |= {name: value for name, value in of_best.items() if not math.isnan(value)}
+            update.tags |= _tags(leader=self._name_of(best.name))
         _add(update, values, event.time, len(self._ended))
 
-    def _tags_of_best(self, best: GroupResult) -> dict[str, str]:
-        configuration = self.record.configurations[best.name].configuration
-        facts = {"configuration": best.name, "strategy": self.record.label(best.name), "objective": best.objective}
-        return {f"{PREFIX}best.{name}": _text(value) for name, value in (facts | configuration.values()).items()}
-
     def _test(self, event: ev.Tested) -> None:
-        """Test scores stand beside the dev scores of the last step, and their means with the sweep."""
-        trial = self.record.trials[event.trial]
+        """Test scores stand beside the dev scores of the last step."""
+        trial, metric = self.record.trials[event.trial], self.record.header.metric
         update = self._update(event.trial)
-        _add(update, {f"test/{_safe(name)}": value for name, value in event.metrics.items()}, event.time, trial.steps)
+        scores = {"test_score": event.metrics[metric]} if metric in event.metrics else {}
+        scores |= {f"test/{_safe(name)}": value for name, value in event.metrics.items() if name != metric}
+        _add(update, scores, event.time, trial.steps)
         if event.error:
             update.tags |= _tags(test_error=event.error[:_MAX_REASON])
-        for result in final_results(self.record):
-            if result.configuration == trial.configuration_id and result.spread.n:
-                means = {"mean": result.spread.mean, "std": result.spread.std}
-                names = {f"test/{_safe(result.configuration)}/{name}": value for name, value in means.items()}
-                _add(self._update(None), {n: v for n, v in names.items() if not math.isnan(v)}, event.time, result.spread.n)
 
     def _end_sweep(self, event: ev.SweepEnded) -> None:
         update = self._update(None)
-        counts = {f"outcome/{name}": float(count) for name, count in self.record.outcome_counts().items()}
-        seconds = {"wall_seconds": self.record.wall_seconds, "train_seconds": self.record.train_seconds}
-        _add(update, counts | seconds, event.time, len(self._ended))
-        update.tags |= _tags(outcome=event.status)
+        counts = [f"{count} {name}" for name, count in self.record.outcome_counts().items() if count]
+        wall, training = duration(self.record.wall_seconds), duration(self.record.train_seconds)
+        update.tags |= _tags(outcome=event.status, trials=", ".join(counts), wall_time=wall, training_time=training)
         update.status = "FINISHED" if event.status == "finished" else "KILLED"
         update.ended = _milliseconds(event.time)
         for trial in self.record.trials.values():
@@ -264,10 +223,14 @@ class RunBuilder:
 
 
 def _metrics(measurement: Measurement, metric: str) -> dict[str, float]:
-    """A measurement's values under their names in MLflow; the fixed names win over further metrics of the same name."""
-    extra = {f"dev/{_safe(name)}": float(value) for name, value in measurement.extra.items()}
-    return extra | {
-        f"dev/{_safe(metric)}": measurement.dev_score,
+    """A measurement's values under their names in MLflow; the fixed names win over further metrics of the same name.
+
+    The score comes first, under the same name whatever the metric: the dashboard's comparisons begin with it.
+    """
+    extra = {f"dev/{_safe(name)}": float(value) for name, value in measurement.extra.items() if name != metric}
+    return {
+        "dev_score": measurement.dev_score,
+        **extra,
         "dev/loss": measurement.dev_loss,
         "dev/prediction_spread": measurement.prediction_spread,
         "train/loss": measurement.train_loss,
@@ -285,13 +248,9 @@ def _add(update: RunUpdate, values: Mapping[str, float], time: float, step: int)
         update.points.append(Point(name, known, _milliseconds(time), step))
 
 
-def identity(tags: Mapping[str, str]) -> dict[str, str]:
-    """Those of a run's tags by which it is found."""
-    return {name: tags[name] for name in (SWEEP_ID, TRIAL_ID, ATTEMPT, ROLE) if name in tags}
-
-
 def _tags(**values: object) -> dict[str, str]:
-    return {PREFIX + name: str(value) for name, value in values.items()}
+    """Tags that people search by, such as `tags.outcome = "completed"`; those by which runs are found have a prefix."""
+    return {name: str(value) for name, value in values.items()}
 
 
 def _text(value: object) -> str:

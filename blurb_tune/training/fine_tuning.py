@@ -114,6 +114,11 @@ class FineTuning:
         self._best: Measurement | None = None
         self._best_weights = Weights()
 
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Optimizer steps so far, and in all."""
+        return self._optimizer.steps, self._total_steps
+
     def weights(self) -> Weights:
         """All weights of the trial's model as it stands, or as it stood at its best, by name, on the CPU.
 
@@ -173,10 +178,12 @@ class FineTuning:
         self._best = Measurement(**facts["best"]) if facts["best"] else None
         self._best_weights = parts["best"]
 
-    def advance(self, after_step: Callable[[], None] = lambda: None) -> TrialReport:
+    def advance(
+        self, after_step: Callable[[], None] = lambda: None, before_evaluation: Callable[[], None] = lambda: None
+    ) -> TrialReport:
         """Train to the next evaluation and evaluate on dev; the report of the last one says how the trial ended.
 
-        `after_step` is called behind every step, where a `checkpoint` may be taken.
+        `after_step` is called behind every step but the last before an evaluation; a `checkpoint` may be taken there.
         """
         with self._own_dropout():
             self._started = time.perf_counter()
@@ -184,6 +191,7 @@ class FineTuning:
             trained = time.perf_counter()
             self._train_seconds += trained - self._started
             self._started = None
+            before_evaluation()
             evaluation = self._evaluate() if is_finite else None
             self._eval_seconds += time.perf_counter() - trained
         measurement = self._measurement(evaluation)

@@ -9,7 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from blurb_tune.cli.app import app
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.curves import read_curves
+from blurb_tune.spec import load_spec
 
 CURVES = Path(__file__).parent.parent.parent / "benchmarks" / "curves"
 SPEC = """
@@ -94,3 +97,20 @@ def test_a_sweep_is_recorded_unstopped_and_replayed(tmp_path: Path) -> None:
     code, output = call("replay", table)
     assert code == 0
     assert "Winner: " in output
+
+
+def test_a_replay_is_kept_as_a_sweep_s_folder(tmp_path: Path) -> None:
+    """With simulated times and slots, so that whatever reads a sweep reads it."""
+    curves, kept = CURVES / "biosses-minilm.csv", tmp_path / "kept"
+    assert call("replay", curves, "--slots", 3, "--to", kept)[0] == 0
+    paths = SweepPaths(kept / "biosses-minilm")
+    record = SweepRecord.read(paths.events)
+    assert record.status == "finished"
+    assert record.header.task == "biosses"
+    assert len({trial.worker for trial in record.trials.values()}) == 3
+    spans = [trial.ended - trial.started for trial in record.trials.values() if trial.ended]
+    assert sum(spans) == pytest.approx(3 * record.wall_seconds, rel=0.1), "three slots at work all the time"
+    assert paths.summary.is_file()
+    assert load_spec(paths.spec, is_kept=True).valid().task == "biosses"
+    code, output = call("replay", curves, "--to", kept)
+    assert (code, "is there already" in output) == (2, True)

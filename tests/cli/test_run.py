@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from blurb_tune.cli.run import _exit_code, run_command, write_everything
+from blurb_tune.cli.run import _exit_code, run_command
+from blurb_tune.cli.writing import write_everything
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
@@ -67,7 +68,7 @@ def test_a_sweep_that_stopped_on_an_error_is_not_called_interrupted(
 
     monkeypatch.setattr("blurb_tune.execution.driver.run_sweep", run_sweep)
     writer = SimpleNamespace(start=lambda: None, notify=lambda: None, close=lambda seconds: Delivery(0))
-    monkeypatch.setattr("blurb_tune.cli.run.TrackingWriter", lambda *_: writer)
+    monkeypatch.setattr("blurb_tune.cli.tracking.TrackingWriter", lambda *_: writer)
     file = tmp_path / "s.yaml"
     file.write_text("task: demo\nmodel: tiny\n")
     with pytest.raises(BlurbTuneError, match="the test split cannot be read"):

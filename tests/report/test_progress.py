@@ -8,16 +8,17 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 
+from blurb_tune.core.pulse import Pulse
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report import groups
 from blurb_tune.report.groups import Group
-from blurb_tune.report.progress import Counts, Progress
+from blurb_tune.report.progress import Counts, Progress, Work
 from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
 
 
-def progress_of(sweep: SweepWriter) -> Progress:
-    progress = Progress()
+def progress_of(sweep: SweepWriter, most_strategies: int = 8) -> Progress:
+    progress = Progress(most_strategies=most_strategies)
     for event in sweep.events:
         progress.apply(event)
     return progress
@@ -121,7 +122,7 @@ def test_trials_of_a_dead_driver_do_not_run() -> None:
     progress = Progress(before)
     progress.apply(sweep.events[seen])
     assert progress.counts() == Counts(running=0, finished=1, pruned=0, failed=0, errored=0)
-    assert progress.session_started == sweep.now
+    assert progress.elapsed(sweep.now + 5) == pytest.approx(before.elapsed_of_drivers() + 5)
     assert progress.seconds_left(sweep.now) == pytest.approx((2 * 2.75 + 0.25) / 3)
 
 
@@ -137,7 +138,7 @@ def test_a_whole_log_can_be_folded_over_the_death_of_a_driver() -> None:
 
 def test_many_strategies_are_shown_by_family() -> None:
     sweep = large_sweep(30, 2, epochs=1)
-    few, many = progress_of(sweep).standing(100), progress_of(sweep).standing(8)
+    few, many = progress_of(sweep, 100).standing(), progress_of(sweep, 8).standing()
     assert (few.kind, many.kind) == ("strategy", "family")
     assert len(few.groups) > 8 >= len(many.groups)
     assert few.best == many.best == sweep.record.best_configuration()
@@ -156,15 +157,15 @@ def test_scores_that_take_long_to_find_are_found_rarely(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("blurb_tune.report.progress.by_strategy", by_strategy)
     monkeypatch.setattr("blurb_tune.report.progress.time", SimpleNamespace(monotonic=lambda: now, thread_time=lambda: now))
-    progress = Progress()
+    progress = Progress(most_strategies=100)
     for event in large_sweep(30, 2, epochs=1).events:
         progress.apply(event)
-        progress.standing(100)
+        progress.standing()
         now += 1.0
     assert len(searches) > 5
     assert min(after - before for before, after in itertools.pairwise(searches[1:])) >= 20
     now += 20.0
-    assert progress.standing(100).best == progress.record.best_configuration()
+    assert progress.standing().best == progress.record.best_configuration()
 
 
 @settings(max_examples=40, deadline=None)
@@ -174,7 +175,7 @@ def test_at_every_event_the_numbers_agree_with_a_fresh_fold(sweep: SweepWriter) 
     for index, event in enumerate(sweep.events):
         progress.apply(event)
         fresh = progress_of_events(sweep, index + 1)
-        assert repr(progress.standing(8)) == repr(fresh.standing(8)), "as text, in which one NaN is like another"
+        assert repr(progress.standing()) == repr(fresh.standing()), "as text, in which one NaN is like another"
         counts, total, left = progress.counts(), progress.total(), progress.seconds_left(event.time)
         assert counts.running <= progress.record.slots
         assert total is None or counts.done + counts.running <= total
@@ -204,3 +205,59 @@ def test_the_total_counts_the_confirmation_of_winner_and_vanilla() -> None:
     assert total() == 2 + 2 * 3
     sweep.select("c0", None)
     assert total() == 2 + 3
+
+
+def done_and_total(sweep: SweepWriter) -> tuple[float, float]:
+    work = progress_of(sweep).work()
+    assert work is not None
+    return work.done, work.total
+
+
+def test_work_counts_epochs_and_what_was_stopped_is_done() -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=3)
+    assert done_and_total(sweep) == (0, 6), "nobody knows how long a trial is"
+    sweep.configuration("c0", epochs=4)
+    assert done_and_total(sweep) == (0, 24)
+    sweep.measure(sweep.start("c0", 0), 1, 0.5)
+    assert done_and_total(sweep) == (1, 24)
+    sweep.end("c0-s0", Outcome.PRUNED_UNSTABLE)
+    assert done_and_total(sweep) == (4, 24), "three epochs need not be run"
+    sweep.configuration("c1", epochs=10)
+    assert done_and_total(sweep) == (4, 8 + 20 + 2 * 7), "the third is expected to be as the two are on average"
+    sweep.end_configuration("c1", "STOPPED")
+    assert done_and_total(sweep) == (4 + 20, 42)
+
+
+def test_work_counts_the_confirmation_and_ends_whole() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=2, confirmation_seeds=[7, 8])
+    for name, epochs in (("c0", 2), ("c1", 4)):
+        sweep.configuration(name, epochs=epochs)
+        sweep.trial(name, 0, [0.5] * epochs)
+        sweep.end_configuration(name)
+    assert done_and_total(sweep) == (6, 6 + 2 * 2 * 3)
+    sweep.select("c1", "c0")
+    assert done_and_total(sweep) == (6, 6 + 2 * 2 + 2 * 4)
+    for name, epochs in (("c0", 2), ("c1", 4)):
+        for seed in (7, 8):
+            sweep.trial(name, seed, [0.5] * epochs)
+    assert done_and_total(sweep) == (18, 18)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sweeps())
+def test_work_is_never_more_than_all_and_a_finished_plan_is_all(sweep: SweepWriter) -> None:
+    work = progress_of(sweep).work()
+    if work is not None:
+        assert 0 <= work.done <= work.total
+
+
+def test_a_pulse_is_work() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=1)
+    sweep.configuration("c0", epochs=10)
+    trial = sweep.start("c0", 0)
+    progress = progress_of(sweep)
+    progress.beat([Pulse(trial, 1, "training", 30, 100)], sweep.now)
+    assert progress.work() == Work(3.0, 10.0)
+    assert progress.silent_seconds(trial, sweep.now + 7) == 7
+    progress.beat([Pulse(trial, 1, "training", 30, 100)], sweep.now + 7)
+    assert progress.silent_seconds(trial, sweep.now + 7) == 7, "the same once more is no sign of life"

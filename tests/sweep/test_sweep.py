@@ -20,6 +20,7 @@ from blurb_tune.preflight import make_plan
 from blurb_tune.replay.simulator import LOST
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.spec import load_spec
+from blurb_tune.sweep.faults import Faults
 from blurb_tune.sweep.sweep import Sweep, SweepFacts
 from tests.sweep.simulation import FACTS, make_spec, open_log, report, results, simulate, usual
 
@@ -216,7 +217,7 @@ def test_an_errored_trial_is_tried_again_and_reported_apart(tmp_path: Path) -> N
 
 
 def error(reason: str = "RuntimeError: x") -> TrialReport:
-    return TrialReport(outcome=Outcome.ERRORED, reason=reason, error="trace", worker="gpu-3:77")
+    return TrialReport(outcome=Outcome.ERRORED, reason=reason, error="trace", worker="simulated:77")
 
 
 def test_an_errored_trial_waits_for_its_turn_and_does_not_go_back_to_the_slot_that_failed(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_errors_in_a_row_stop_the_sweep_before_all_is_lost_and_it_goes_on_when_t
     spec = make_spec(stop_after_errors=4)
     sweep = simulate(tmp_path, spec, lambda trial: [error("RuntimeError: no driver")], slots=slots, may_stop=True)
     assert sweep.trouble is not None
-    assert "4 trials in a row errored, the last one on gpu-3:77: RuntimeError: no driver" in sweep.trouble
+    assert "4 trials in a row errored, the last one on simulated:77: RuntimeError: no driver" in sweep.trouble
     assert sweep.next_work() is None
     assert not sweep.is_finished
     assert states(tmp_path) == {}, "no configuration is given up"
@@ -320,6 +321,29 @@ def test_a_broken_host_is_told_from_broken_trials(tmp_path: Path) -> None:
     errored = [t.trial_id for t in ended if t.outcome is Outcome.ERRORED]
     assert len(errored) == 2, "before it was clear that the host is to blame"
     assert sum(t.outcome is Outcome.COMPLETED for t in ended) >= 2
+
+
+def test_a_broken_node_is_left_out_before_another_one_has_shown_that_it_works() -> None:
+    """The first trial of the others may take an hour."""
+    faults = Faults(3, nodes=2)
+    assert [faults.add("bad:1", "x") for _ in range(3)] == [False, False, True]
+    assert faults.left_out == {"bad"}
+    assert faults.trouble is None
+    assert [faults.add("other:1", "x") for _ in range(3)][-1] is False
+    assert faults.trouble is not None, "no node works"
+    alone = Faults(3, nodes=1)
+    assert not any(alone.add("bad:1", "x") for _ in range(3))
+    assert alone.trouble is not None
+
+
+def test_a_node_that_does_well_again_is_no_longer_left_out() -> None:
+    faults = Faults(None, nodes=3)
+    assert [faults.add("bad:1", "x") for _ in range(5)][-1]
+    assert faults.left_out == {"bad"}
+    faults.none("bad:2")
+    assert not faults.left_out
+    faults.works("good:1")
+    assert not faults.add("bad:3", "x"), "it is counted anew"
 
 
 def states(folder: Path) -> dict[str, str]:

@@ -194,7 +194,7 @@ def look(uri: str, experiment: str = EXPERIMENT) -> dict[str, SeenRun]:
             run.info.end_time,
             names.get(parent, parent),
             run.data.params,
-            {name: value for name, value in run.data.tags.items() if name.startswith("blurb_tune.")},
+            {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")},
             {
                 name: [(m.step, m.timestamp, repr(m.value)) for m in client.get_metric_history(run.info.run_id, name)]
                 for name in run.data.metrics

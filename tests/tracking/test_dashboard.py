@@ -109,8 +109,8 @@ def run_link(name: str) -> str:
 
 RUN_LINKS = "//*[@role='gridcell']//a[contains(@href, '/runs/')]"
 PARENT = "quick-abcd"
-CHILDREN = {"c000 vanilla seed 0", "c000 vanilla seed 1", "c001 freeze 2 seed 0", "c001 freeze 2 seed 1"}
-KILLED = {"c001 freeze 2 seed 0", "c001 freeze 2 seed 1"}
+CHILDREN = {"vanilla, seed 0", "vanilla, seed 1", "freeze 2, seed 0", "freeze 2, seed 1"}
+KILLED = {"freeze 2, seed 0", "freeze 2, seed 1"}
 
 
 def test_a_person_finds_the_sweep_its_trials_the_killed_ones_and_a_chart(dashboard: str, browser: Browser) -> None:
@@ -127,16 +127,16 @@ def test_a_person_finds_the_sweep_its_trials_the_killed_ones_and_a_chart(dashboa
     browser.wait(lambda _: set(browser.shown(RUN_LINKS)) == {PARENT} | KILLED, "of its trials only the killed are left")
     browser.picture("killed")
 
-    browser.find(run_link("c001 freeze 2 seed 0")).click()
-    browser.find("//h1[contains(., 'c001 freeze 2 seed 0')] | //h2[contains(., 'c001 freeze 2 seed 0')]")
+    browser.find(run_link("freeze 2, seed 0")).click()
+    browser.find("//h1[contains(., 'freeze 2, seed 0')] | //h2[contains(., 'freeze 2, seed 0')]")
     browser.wait(lambda _: "Killed" in browser.text(), "the run's page says that it was killed")
     assert "train loss stuck at the trivial level" in browser.text()
-    assert "blurb_tune.prune_reason" in browser.text()
+    assert "prune_reason" in browser.text()
     browser.picture("run")
 
     browser.find("//a[normalize-space()='alice']")
     browser.find("//*[@role='tab'][normalize-space()='Model metrics'] | //a[normalize-space()='Model metrics']").click()
-    browser.find("//*[contains(text(), '(dev/pearson)')]")
+    browser.find("//*[contains(text(), '(dev_score)')]")
     line = "//*[contains(@class, 'js-plotly-plot')]//*[name()='path' and contains(@class, 'js-line')]"
     browser.wait(lambda driver: any(_has_points(path, 3) for path in driver.find_elements(By.XPATH, line)), "lines are drawn")
     browser.picture("chart")

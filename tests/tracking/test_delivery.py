@@ -62,10 +62,10 @@ def test_a_sweep_in_mlflow(sweep: Sweep, uri: str) -> None:
     parent, child = runs["sweep"], runs["c001-s0"]
     assert (parent.name, parent.start, parent.end) == ("quick-abcd", 1_700_000_001_000, 1_700_000_020_000)
     assert (parent.params["task"], parent.params["model"], parent.params["seeds"]) == ("demo", "tiny", "0, 1")
-    assert parent.history["best/objective"] == [(1, 1_700_000_012_000, "0.3"), (2, 1_700_000_019_000, "0.3")]
-    assert parent.history["outcome/collapsed"] == [(2, 1_700_000_020_000, "1.0")]
-    assert (child.name, child.start, child.end) == ("c001 freeze 2 + decay 0.8 seed 0", 1_700_000_013_000, 1_700_000_015_000)
-    assert child.history["dev/pearson"] == [(10, 1_700_000_014_000, "0.2")]
+    assert parent.history["objective"] == [(1, 1_700_000_012_000, "0.3"), (2, 1_700_000_019_000, "0.3")]
+    assert parent.tags["trials"] == "1 completed, 1 collapsed, 1 diverged, 1 pruned_unstable"
+    assert (child.name, child.start, child.end) == ("freeze 2 + decay 0.8, seed 0", 1_700_000_013_000, 1_700_000_015_000)
+    assert child.history["dev_score"] == [(10, 1_700_000_014_000, "0.2")]
     assert child.params == {
         "model": "tiny",
         "freeze_depth": "2",
@@ -78,7 +78,6 @@ def test_a_sweep_in_mlflow(sweep: Sweep, uri: str) -> None:
         "weight_decay": "0.01",
         "bias_correction": "True",
         "max_grad_norm": "1.0",
-        "configuration": "c001",
         "seed": "0",
     }
     assert child.tags == {
@@ -86,12 +85,13 @@ def test_a_sweep_in_mlflow(sweep: Sweep, uri: str) -> None:
         "blurb_tune.role": "trial",
         "blurb_tune.trial_id": "c001-s0",
         "blurb_tune.attempt": "1",
-        "blurb_tune.configuration": "c001",
-        "blurb_tune.seed": "0",
-        "blurb_tune.strategy": "freeze 2 + decay 0.8",
-        "blurb_tune.family": "freeze+decay",
-        "blurb_tune.outcome": "pruned_unstable",
-        "blurb_tune.prune_reason": "train loss stuck",
+        "metric": "pearson",
+        "configuration": "c001",
+        "seed": "0",
+        "strategy": "freeze 2 + decay 0.8",
+        "family": "freeze+decay",
+        "outcome": "pruned_unstable",
+        "prune_reason": "train loss stuck",
     }
 
 
@@ -99,8 +99,8 @@ def test_values_that_are_not_finite_arrive_as_nan_with_a_tag(sweep: Sweep, uri: 
     sweep.small()
     deliver_all(sweep, uri)
     broken = look(uri)["c001-s1"]
-    assert broken.tags["blurb_tune.non_finite"] == "dev/pearson, train/grad_norm, train/loss"
-    for name in ("dev/pearson", "train/grad_norm", "train/loss"):
+    assert broken.tags["non_finite"] == "dev_score, train/grad_norm, train/loss"
+    for name in ("dev_score", "train/grad_norm", "train/loss"):
         assert broken.history[name] == [(10, 1_700_000_017_000, "nan")]
 
 
@@ -194,8 +194,8 @@ def test_a_new_attempt_replaces_the_run_of_the_one_before(sweep: Sweep, uri: str
     runs = look(uri)
     assert runs.keys() == {"sweep", trial}
     assert (runs[trial].status, runs[trial].tags["blurb_tune.attempt"]) == ("FINISHED", "2")
-    assert runs[trial].history["dev/pearson"] == [(10, round(time * 1000), "0.5")]
-    assert "blurb_tune.reason" not in runs[trial].tags
+    assert runs[trial].history["dev_score"] == [(10, round(time * 1000), "0.5")]
+    assert "reason" not in runs[trial].tags
     total = all_runs(uri)
     sweep.paths.delivered.unlink()
     deliver_all(sweep, uri)
@@ -254,7 +254,7 @@ def test_more_values_than_one_batch_takes_all_arrive(sweep: Sweep, uri: str) -> 
     deliver_all(sweep, uri)
     history = look(uri)[trial].history
     assert {len(points) for points in history.values()} == {300}
-    assert history["dev/pearson"][-1] == (300, round(sweep.now * 1000), "0.3")
+    assert history["dev_score"][-1] == (300, round(sweep.now * 1000), "0.3")
 
 
 @pytest.mark.parametrize("lost", ["tags.`blurb_tune.role` = 'sweep'", "tags.`blurb_tune.trial_id` = 'c000-s1'"])
@@ -279,7 +279,7 @@ def test_runs_that_vanish_while_the_sweep_runs_are_made_anew(sweep: Sweep, uri: 
     assert not live.attempt()
     assert live.attempt(), live.error
     live.close()
-    assert [value for _, _, value in look(uri)[trial].history["dev/pearson"]] == ["0.4", "0.6"]
+    assert [value for _, _, value in look(uri)[trial].history["dev_score"]] == ["0.4", "0.6"]
 
 
 def test_another_store_gets_everything(sweep: Sweep, uri: str, blank_store: Path) -> None:

@@ -142,11 +142,11 @@ def test_what_mlflow_refuses_is_told_and_keeps_nothing_else_from_arriving(
     sweep.finish()
     delivery = deliver(sweep.paths, server.url, experiment)
     assert (delivery.undelivered, delivery.error, len(delivery.warnings)) == (0, "", 1)
-    assert "'c000 vanilla seed 0' lacks something that MLflow refuses" in delivery.warnings[0]
+    assert "'vanilla, seed 0' lacks something that MLflow refuses" in delivery.warnings[0]
     assert "4711" in delivery.warnings[0]
     runs = look(server.url, experiment)
     assert {name: seen.status for name, seen in runs.items()} == dict.fromkeys(("sweep", trial, "c000-s1"), "FINISHED")
-    assert len(runs["c000-s1"].history["dev/pearson"]) == 2
+    assert len(runs["c000-s1"].history["dev_score"]) == 2
 
 
 def test_three_requests_for_a_trial_that_ends_between_two_deliveries(
@@ -195,7 +195,7 @@ def test_the_page_of_a_sweep_with_5000_configurations_is_small(sweep: Sweep, ser
         page = answer.read()
     assert len(page) < 8000
     assert b"5000 of 5000 configurations" in page
-    history = client_of(server.url).get_metric_history(store.run_id, "best/objective")
+    history = client_of(server.url).get_metric_history(store.run_id, "objective")
     assert len(history) == 5000
 
 

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from blurb_tune.cli.app import validate
-from blurb_tune.cli.run import open_dashboard
+from blurb_tune.cli.tracking import open_dashboard
 from blurb_tune.core.errors import ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.secrets import VARIABLES

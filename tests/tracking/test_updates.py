@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.tracking.updates import Point, RunBuilder, RunUpdate
+from blurb_tune.tracking.runs import DataSet, Point, RunUpdate
+from blurb_tune.tracking.updates import RunBuilder
 
 HEADER = ev.SweepStarted(
     time=1.0,
@@ -66,17 +68,17 @@ def updates_of(events: Iterable[ev.Event]) -> dict[str | None, RunUpdate]:
     ("outcome", "status", "reason_tag"),
     [
         (Outcome.COMPLETED, "FINISHED", None),
-        (Outcome.COLLAPSED, "FINISHED", "blurb_tune.reason"),
-        (Outcome.PRUNED_UNSTABLE, "KILLED", "blurb_tune.prune_reason"),
-        (Outcome.PRUNED_UNDERPERFORMING, "KILLED", "blurb_tune.prune_reason"),
-        (Outcome.DIVERGED, "FAILED", "blurb_tune.reason"),
-        (Outcome.ERRORED, "FAILED", "blurb_tune.reason"),
+        (Outcome.COLLAPSED, "FINISHED", "reason"),
+        (Outcome.PRUNED_UNSTABLE, "KILLED", "prune_reason"),
+        (Outcome.PRUNED_UNDERPERFORMING, "KILLED", "prune_reason"),
+        (Outcome.DIVERGED, "FAILED", "reason"),
+        (Outcome.ERRORED, "FAILED", "reason"),
     ],
 )
 def test_an_outcome_decides_status_and_where_the_reason_stands(outcome: Outcome, status: str, reason_tag: str | None) -> None:
     reason = "because" if reason_tag else ""
     run = updates_of([HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), trial_ended("t", outcome, 3.5, reason)])["t"]
-    assert (run.status, run.ended, run.tags["blurb_tune.outcome"]) == (status, 3500, str(outcome))
+    assert (run.status, run.ended, run.tags["outcome"]) == (status, 3500, str(outcome))
     reasons = {name: value for name, value in run.tags.items() if name.endswith("reason")}
     assert reasons == ({reason_tag: "because"} if reason_tag else {})
 
@@ -85,8 +87,9 @@ def test_a_measurement_becomes_metrics_at_its_step_and_time() -> None:
     events = [HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 40, 0.9, 2.0625, spearman=0.8)]
     run = updates_of(events)["t"]
     assert {(point.timestamp, point.step) for point in run.points} == {(2062, 40)}
+    assert run.points[0].name == "dev_score", "the dashboard compares runs by the first of all"
     assert {point.name: point.value for point in run.points} == {
-        "dev/pearson": 0.9,
+        "dev_score": 0.9,
         "dev/loss": 0.1,
         "train/loss": 0.2,
         "train/grad_norm": 0.3,
@@ -110,10 +113,10 @@ def test_values_that_are_not_finite_are_nan_and_named_once_and_for_all() -> None
     for event in (HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 1, math.inf, 3.0, b=math.nan)):
         builder.apply(event)
     first = builder.take()[-1]
-    assert first.tags["blurb_tune.non_finite"] == "dev/b, dev/pearson"
-    assert all(math.isnan(p.value) for p in first.points if p.name in ("dev/b", "dev/pearson"))
+    assert first.tags["non_finite"] == "dev/b, dev_score"
+    assert all(math.isnan(p.value) for p in first.points if p.name in ("dev/b", "dev_score"))
     builder.apply(measured("t", 2, 0.5, 4.0, a=-math.inf))
-    assert builder.take()[-1].tags["blurb_tune.non_finite"] == "dev/a, dev/b, dev/pearson"
+    assert builder.take()[-1].tags["non_finite"] == "dev/a, dev/b, dev_score"
 
 
 def test_a_new_attempt_leaves_nothing_of_the_one_before() -> None:
@@ -127,7 +130,7 @@ def test_a_new_attempt_leaves_nothing_of_the_one_before() -> None:
     ]
     run = updates_of(events)["t"]
     assert (run.attempt, run.started, run.points, run.status) == (2, 5000, [], None)
-    assert not {"blurb_tune.non_finite", "blurb_tune.outcome", "blurb_tune.reason"} & set(run.tags)
+    assert not {"non_finite", "outcome", "reason"} & set(run.tags)
 
 
 def two_configurations() -> list[ev.Event]:
@@ -148,34 +151,37 @@ def two_configurations() -> list[ev.Event]:
 
 def test_the_parent_follows_the_best_configuration_with_a_step_per_configuration() -> None:
     parent = updates_of(two_configurations())[None]
-    best = [(p.step, round(p.value, 9), p.timestamp) for p in parent.points if p.name == "best/objective"]
+    best = [(p.step, round(p.value, 9), p.timestamp) for p in parent.points if p.name == "objective"]
     # 0.9 comes from half the seeds, the others were stopped: it must not beat a configuration that ran all of them
     assert best == [(1, 0.3, 11750), (2, 0.3, 13750), (3, 0.5, 15750)]
-    assert parent.tags["blurb_tune.best.configuration"] == "c2"
-    assert parent.tags["blurb_tune.best.freeze_depth"] == "2"
-    of_best = {p.name: p.value for p in parent.points if p.step == 1 and p.name.startswith("best/")}
-    assert of_best == pytest.approx({"best/mean": 0.3, "best/std": 0.02**0.5, "best/objective": 0.3, "best/failed_share": 0.0})
-    assert [p.value for p in parent.points if p.name == "trials/ended"] == [2.0, 4.0, 6.0]
-    counts = {p.name: p.value for p in parent.points if p.name.startswith("outcome/")}
-    assert (counts["outcome/completed"], counts["outcome/pruned_underperforming"], sum(counts.values())) == (5.0, 1.0, 6.0)
+    assert parent.tags["leader"] == "c2 freeze 2"
+    of_best = {p.name: p.value for p in parent.points if p.step == 1}
+    assert of_best == pytest.approx({"best_mean": 0.3, "best_std": 0.02**0.5, "objective": 0.3, "failed_share": 0.0})
+    assert (parent.tags["outcome"], parent.tags["progress"]) == ("finished", "6 trials")
+    assert parent.tags["trials"] == "5 completed, 1 pruned_underperforming"
+
+
+def test_the_progress_is_that_of_the_plan() -> None:
+    events = [replace(HEADER, configurations=4), *two_configurations()[1:-1]]
+    assert updates_of(events)[None].tags["progress"] == "6 of 8 trials"
 
 
 def test_a_single_seed_has_no_standard_deviation() -> None:
     events = two_configurations()[:7]
     parent = updates_of([replace(HEADER, seeds=[0]), *events[1:], configuration_ended("c0", 20.0)])[None]
     names = {point.name for point in parent.points}
-    assert "best/mean" in names
-    assert "best/std" not in names
+    assert "best_mean" in names
+    assert "best_std" not in names
 
 
 def test_the_owner_is_named_by_every_run_and_the_host_by_the_sweeps() -> None:
     header = replace(HEADER, owner="alice", host="login1")
     runs = updates_of([header, suggested("c0"), trial_started("t", "c0", 0, 2.0)])
     for run in runs.values():
-        assert (run.tags["mlflow.user"], run.tags["blurb_tune.owner"]) == ("alice", "alice")
-    assert (runs[None].tags["blurb_tune.host"], runs[None].tags["mlflow.source.name"]) == ("login1", "alice@login1")
+        assert (run.tags["mlflow.user"], run.tags["owner"]) == ("alice", "alice")
+    assert (runs[None].tags["host"], runs[None].tags["mlflow.source.name"]) == ("login1", "alice@login1")
     before = updates_of([HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0)])
-    assert not {"mlflow.user", "blurb_tune.owner", "blurb_tune.host"} & {name for run in before.values() for name in run.tags}
+    assert not {"mlflow.user", "owner", "host"} & {name for run in before.values() for name in run.tags}
 
 
 def rows(description: str) -> list[list[str]]:
@@ -190,10 +196,13 @@ def test_the_description_has_the_state_and_the_best_configurations_in_order() ->
     assert "Running: 3 configurations, 6 trials ended, 0 failed (0%)." in running
     head, *best = rows(running)
     assert [dict(zip(head, row, strict=True))["configuration"] for row in best] == ["c2", "c0", "c1"]
-    assert best[1] == ["c0", "vanilla", "2", "0.3000", "0.1414", "0.2000", "0.4000", "0 of 2", "0.3000"]
+    assert best[1] == ["c0", "vanilla", "2", "0.300", "0.141", "0.200", "0.400", "0 of 2", "0.300"]
     selected = ev.SelectionMade(time=31.0, configuration="c2", reference="c0")
     whole = updates_of([*events[:-1], selected, events[-1]])[None].tags["mlflow.note.content"]
     assert "Finished: 3 configurations" in whole
+    assert whole.startswith("Freeze 2 did best"), "the answer comes first, in the lines that are not folded"
+    assert "[The report]({run_page}/artifacts/report.html)" in whole
+    assert "The report" not in running
     assert "**Winner: c2**, freeze 2" in whole
 
 
@@ -213,7 +222,7 @@ def test_the_sweeps_own_run_is_as_small_with_many_configurations_as_with_few() -
 
     few, many = names_and_size(20), names_and_size(2000)
     assert (few[0], few[1]) == (many[0], many[1])
-    assert len(many[0]) <= 10
+    assert len(many[0]) <= 4
     assert many[2] < few[2] + 100
 
 
@@ -224,15 +233,60 @@ def test_runs_of_several_models_are_told_apart_by_name_and_tags() -> None:
         [*events, measured("t", 1, 0.5, 3.0), trial_ended("t", Outcome.COMPLETED, 4.0), configuration_ended("c0", 5.0)]
     )
     assert (runs[None].params["model"], runs[None].params["blocks"]) == ("base, large", "12, 24")
-    assert runs[None].tags["blurb_tune.best.strategy"] == "large: freeze 2"
-    assert runs[None].tags["blurb_tune.best.model"] == runs["t"].params["model"] == "large"
-    assert runs["t"].name == "c0 large: freeze 2 seed 0"
-    assert (runs["t"].tags["blurb_tune.strategy"], runs["t"].tags["blurb_tune.family"]) == ("large: freeze 2", "large: freeze")
+    assert runs[None].tags["leader"] == "c0 large: freeze 2"
+    assert runs["t"].params["model"] == "large"
+    assert runs["t"].name == "large: freeze 2, seed 0"
+    assert (runs["t"].tags["strategy"], runs["t"].tags["family"]) == ("large: freeze 2", "large: freeze")
 
 
 def test_the_run_of_a_single_model_does_not_repeat_it() -> None:
     runs = updates_of([HEADER, suggested("c0", model="tiny", freeze_depth=2), trial_started("t", "c0", 0, 2.0)])
-    assert (runs["t"].name, runs["t"].params["model"], runs[None].params["blocks"]) == ("c0 freeze 2 seed 0", "tiny", "4")
+    assert (runs["t"].name, runs["t"].params["model"], runs[None].params["blocks"]) == ("freeze 2, seed 0", "tiny", "4")
+
+
+def test_a_run_is_named_by_what_was_searched_and_its_tags_can_be_searched() -> None:
+    searched = replace(
+        suggested("c0", freeze_depth=2, learning_rate=4.9812e-5, batch_size=8),
+        parameters={"strategy": "freeze 2", "learning_rate": 4.9812e-5},
+    )
+    fold = replace(trial_started("t", "c0", 1, 2.0), fold=1)
+    run = updates_of([replace(HEADER, folds=2), searched, fold, trial_ended("t", Outcome.COMPLETED, 3.0)])["t"]
+    assert run.name == "freeze 2, lr 4.98e-5, seed 1 fold 1", "the batch size is the same for all"
+    plain = {name: value for name, value in run.tags.items() if not name.startswith("blurb_tune.")}
+    assert plain == {
+        "metric": "pearson",
+        "configuration": "c0",
+        "seed": "1",
+        "fold": "1",
+        "strategy": "freeze 2",
+        "family": "freeze",
+        "outcome": "completed",
+    }
+
+
+def test_the_data_set_is_named_where_the_log_knows_it() -> None:
+    assert updates_of([HEADER])[None].data is None
+    header = replace(HEADER, data_source="/data/biosses", data_digest="ab" * 32, examples={"train": 64, "dev": 16})
+    assert updates_of([header])[None].data == DataSet("biosses", "ab" * 32, "/data/biosses", {"train": 64, "dev": 16})
+
+
+def test_a_test_score_has_one_name_and_stands_with_its_trial_alone() -> None:
+    test = ev.Tested(time=9.0, trial="t", examples=20, metrics={"pearson": 0.7, "spearman": 0.6}, interval=[0.5, 0.8])
+    events = [HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 5, 0.5, 3.0)]
+    events += [trial_ended("t", Outcome.COMPLETED, 4.0), ev.SelectionMade(time=5.0, configuration="c0", reference=None), test]
+    runs = updates_of(events)
+    found = {(p.name, p.step): p.value for p in runs["t"].points if p.name.startswith("test")}
+    assert found == {("test_score", 5): 0.7, ("test/spearman", 5): 0.6}
+    assert not any(point.name.startswith("test") for point in runs[None].points)
+
+
+@pytest.mark.parametrize("name", ["a [click](javascript:alert(1)) b", "<img src=x onerror=alert(1)>", "x | y", "\\] \\["])
+def test_what_a_log_says_is_no_link_and_no_tag_in_the_description(name: str) -> None:
+    header = replace(HEADER, models={name: 4, "tiny": 4}, owner=name, task=name)
+    events = [header, suggested("c0", model=name), trial_started("t", "c0", 0, 2.0), measured("t", 5, 0.5, 3.0)]
+    events += [trial_ended("t", Outcome.COMPLETED, 4.0), ev.SweepEnded(time=5.0, status="interrupted", wall_seconds=1.0)]
+    text = updates_of(events)[None].tags["mlflow.note.content"].replace("[The report]({run_page}/artifacts/report.html)", "")
+    assert not re.search(r"(?<!\\)(\\\\)*[\[\]<>]", text)
 
 
 def test_an_interruption_kills_what_runs_and_a_resumption_revives_the_parent_alone() -> None:

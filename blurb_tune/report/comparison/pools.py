@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from blurb_tune.core.trial import Configuration, Outcome
 from blurb_tune.log.events import SweepStarted
 from blurb_tune.log.record import TrialRecord
-from blurb_tune.report.claims import independent_scores
+from blurb_tune.report.claims import mean_over_orders
 from blurb_tune.report.comparison.sweeps import Sweep
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.results.groups import rank as rank_by_seeds
@@ -209,7 +209,7 @@ def _entry(configuration: Configuration, parts: Sequence[_Part], first: Sweep, n
         ids={part.sweep.label: part.name for part in used},
         result=_result(used[0].name, list(scores.values()), outcomes, header),
         scores=scores,
-        comparable=independent_scores(scores, header.crossed),
+        comparable=mean_over_orders(scores, header.crossed),
         planned=len({seed for part in used for seed in part.sweep.record.header.seeds}),
         stopped={part.sweep.label: len(part.scores) for part in parts if part.is_censored},
         is_censored=not whole,

@@ -12,7 +12,7 @@ from blurb_tune.report.figures.configurations import entries, kind_of, left_out_
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend, x_axis, y_axis
 from blurb_tune.report.figures.scale import covering
-from blurb_tune.report.figures.words import counted, score_text
+from blurb_tune.report.figures.words import score_text
 from blurb_tune.results.groups import GroupResult
 
 _LEFT, _RIGHT, _HEIGHT, _FOOT = 62, 700, 320, 50

@@ -14,7 +14,7 @@ from blurb_tune.report.figures.frame import legend
 from blurb_tune.report.figures.panels import Panel, grid_of
 from blurb_tune.report.figures.scale import covering
 from blurb_tune.report.figures.swarm import swarm
-from blurb_tune.report.figures.words import counted, score_text, searched, title_of, value_text
+from blurb_tune.report.figures.words import score_text, searched, title_of, value_text
 from blurb_tune.results.groups import GroupResult
 
 # Of all panels together.
