@@ -24,6 +24,7 @@ from blurb_tune.report.groups import Group, by_configuration, by_family, by_stra
 MAX_PANELS = 12
 # Completed runs of a panel that are still drawn as lines of their own; and at most so many of each other kind.
 _MOST_LINES, _MOST_OTHERS = 12, 20
+_FEWEST_FOR_BAND = 5
 _POINTS = 41
 _OUTLIERS = 0.002
 
@@ -90,23 +91,31 @@ def _curves(record: SweepRecord, group: Group, x: Scale, y: Scale) -> Iterator[s
         if trial.is_final and trial.measurements:
             by_kind[kind_of(trial.outcome)].append(trial)
     completed = by_kind["completed"]
-    shares = np.linspace(0, 1, _POINTS)
-    if len(completed) > 1:
-        table = np.array([_at(shares, *_curve(record, trial)) for trial in completed])
-        known = (~np.isnan(table)).sum(axis=0) * 2 > len(completed)
-        low, middle, high = np.nanquantile(table[:, known], [0.1, 0.5, 0.9], axis=0)
-        at = [x(share) for share in shares[known]]
-        if len(completed) > 4:
-            upper = [(a, y.clipped(value)) for a, value in zip(at, high, strict=True)]
-            lower = [(a, y.clipped(value)) for a, value in zip(at, low, strict=True)]
-            yield svg.element("path", d=svg.path_of(upper + lower[::-1]) + "Z", class_="band completed-fill")
+    fan = _fan(record, completed, x, y)
+    if fan and len(completed) >= _FEWEST_FOR_BAND:
+        yield svg.element("path", d=svg.path_of([*fan["high"], *fan["low"][::-1]]) + "Z", class_="band completed-fill")
     if len(completed) <= _MOST_LINES:
         yield from (_line(record, trial, "completed", x, y) for trial in completed)
     for kind in ("stopped", "failed"):
         yield from (_line(record, trial, kind, x, y) for trial in _some(by_kind[kind]))
-    if len(completed) > 1:
-        middles = [(a, y.clipped(value)) for a, value in zip(at, middle, strict=True)]
-        yield svg.element("path", d=svg.path_of(middles), class_="line completed-line")
+    if fan:
+        yield svg.element("path", d=svg.path_of(fan["middle"]), class_="line completed-line")
+
+
+def _fan(record: SweepRecord, completed: Sequence[TrialRecord], x: Scale, y: Scale) -> dict[str, list[tuple[float, float]]]:
+    """10th percentile, median and 90th percentile at equal shares of the steps, where most runs have a score; empty where
+    they nowhere have, and for a single run."""
+    shares = np.linspace(0, 1, _POINTS)
+    table = np.array([_at(shares, *_curve(record, trial)) for trial in completed]).reshape(len(completed), _POINTS)
+    known = (~np.isnan(table)).sum(axis=0) * 2 > len(completed)
+    if len(completed) < 2 or not known.any():
+        return {}
+    at = [x(share) for share in shares[known]]
+    quantiles = np.nanquantile(table[:, known], [0.1, 0.5, 0.9], axis=0)
+    return {
+        name: [(a, y.clipped(value)) for a, value in zip(at, of, strict=True)]
+        for name, of in zip(("low", "middle", "high"), quantiles, strict=True)
+    }
 
 
 def _curve(record: SweepRecord, trial: TrialRecord) -> tuple[list[float], list[float]]:

@@ -182,6 +182,14 @@ def test_the_fan_is_median_and_percentiles_of_completed_runs() -> None:
     assert ends == pytest.approx(np.quantile(finals, [0.1, 0.9]), abs=4e-3)
 
 
+def test_runs_that_are_known_nowhere_together_have_no_median() -> None:
+    """Each is at its end within the first steps, or has a score at one moment alone."""
+    runs = [([NAN, NAN, NAN, 0.3], Outcome.COMPLETED, ""), ([0.1], Outcome.COMPLETED, ""), ([NAN] * 4, Outcome.COMPLETED, "")]
+    figure = drawn(curves_figure(one_panel(*runs)))
+    assert not [e for e in of_class(figure, "line", "completed-line") if (e.get("d") or "").count("L") > 1]
+    assert len(trials(figure)) == 3
+
+
 def test_an_undefined_score_interrupts_its_line() -> None:
     figure = drawn(curves_figure(one_panel(([0.1, NAN, 0.3, 0.4], Outcome.COMPLETED, ""))))
     (run,) = trials(figure).values()
