@@ -18,12 +18,13 @@ from blurb_tune.report.figures.marks import KINDS, kind_of, sign
 from blurb_tune.report.figures.marks import shape as shape_of
 from blurb_tune.report.figures.panels import grid_of, panel_axes
 from blurb_tune.report.figures.scale import Scale
-from blurb_tune.report.figures.words import counted, settings_text
+from blurb_tune.report.figures.words import counted, differing, rule_text, settings_text
 from blurb_tune.report.groups import Group, by_configuration, by_family, by_strategy, rank
 
 MAX_PANELS = 12
 # Completed runs of a panel that are still drawn as lines of their own; and at most so many of each other kind.
 _MOST_LINES, _MOST_OTHERS = 12, 20
+_FEWEST_FOR_BAND = 5
 _POINTS = 41
 _OUTLIERS = 0.002
 
@@ -46,10 +47,10 @@ def curves_figure(record: SweepRecord) -> Figure | None:
     low, high = np.quantile(scores, [_OUTLIERS, 1 - _OUTLIERS])
     trivial = record.header.trivial_score
     bounds = [low, high, trivial] if math.isfinite(trivial) else [low, high]
-    panels, bottom = grid_of(len(groups), top + 38)
+    panels, bottom = grid_of(len(groups), top + 26, lines=3 if record.has_models else 2)
     for panel, group in zip(panels, groups, strict=True):
         x, y = panel_axes(panel, (0.0, 1.0), bounds)
-        parts += panel.frame(x, y, _title(record, group), _subtitle(group), percent=True)
+        parts += panel.frame(x, y, [*([group.model] if record.has_models else []), _title(record, group), _subtitle(group)])
         if math.isfinite(trivial):
             parts.append(svg.line(x.start, y(trivial), x.end, y(trivial), "trivial"))
         parts += _curves(record, group, x, y)
@@ -69,15 +70,12 @@ def _groups(record: SweepRecord) -> tuple[list[Group], int]:
 
 
 def _title(record: SweepRecord, group: Group) -> str:
-    name = group.result.name
-    if name not in record.configurations:
-        return group.label
-    same = [other for other in record.configurations if record.label(other) == group.label]
-    if len(same) == 1:
-        return group.label
-    names = [key for key, value in record.configurations[name].configuration.values().items()
-             if any(getattr(record.configurations[other].configuration, key) != value for other in same)]  # fmt: skip
-    return f"{group.label}, {settings_text(record, name, names)}"
+    """Without the model; a configuration with the settings by which it is told apart from others of its strategy."""
+    words = group.label.removeprefix(f"{group.model}: ") if record.has_models else group.label
+    others = [name for name in record.configurations if record.label(name) == group.label]
+    if group.result.name not in record.configurations or len(others) == 1:
+        return words
+    return f"{words}, {settings_text(record, group.result.name, differing(record, others))}"
 
 
 def _subtitle(group: Group) -> str:
@@ -93,23 +91,31 @@ def _curves(record: SweepRecord, group: Group, x: Scale, y: Scale) -> Iterator[s
         if trial.is_final and trial.measurements:
             by_kind[kind_of(trial.outcome)].append(trial)
     completed = by_kind["completed"]
-    shares = np.linspace(0, 1, _POINTS)
-    if len(completed) > 1:
-        table = np.array([_at(shares, *_curve(record, trial)) for trial in completed])
-        known = (~np.isnan(table)).sum(axis=0) * 2 > len(completed)
-        low, middle, high = np.nanquantile(table[:, known], [0.1, 0.5, 0.9], axis=0)
-        at = [x(share) for share in shares[known]]
-        if len(completed) > 4:
-            upper = [(a, y.clipped(value)) for a, value in zip(at, high, strict=True)]
-            lower = [(a, y.clipped(value)) for a, value in zip(at, low, strict=True)]
-            yield svg.element("path", d=svg.path_of(upper + lower[::-1]) + "Z", class_="band completed-fill")
+    fan = _fan(record, completed, x, y)
+    if fan and len(completed) >= _FEWEST_FOR_BAND:
+        yield svg.element("path", d=svg.path_of([*fan["high"], *fan["low"][::-1]]) + "Z", class_="band completed-fill")
     if len(completed) <= _MOST_LINES:
         yield from (_line(record, trial, "completed", x, y) for trial in completed)
     for kind in ("stopped", "failed"):
         yield from (_line(record, trial, kind, x, y) for trial in _some(by_kind[kind]))
-    if len(completed) > 1:
-        middles = [(a, y.clipped(value)) for a, value in zip(at, middle, strict=True)]
-        yield svg.element("path", d=svg.path_of(middles), class_="line completed-line")
+    if fan:
+        yield svg.element("path", d=svg.path_of(fan["middle"]), class_="line completed-line")
+
+
+def _fan(record: SweepRecord, completed: Sequence[TrialRecord], x: Scale, y: Scale) -> dict[str, list[tuple[float, float]]]:
+    """10th percentile, median and 90th percentile at equal shares of the steps, where most runs have a score; empty where
+    they nowhere have, and for a single run."""
+    shares = np.linspace(0, 1, _POINTS)
+    table = np.array([_at(shares, *_curve(record, trial)) for trial in completed]).reshape(len(completed), _POINTS)
+    known = (~np.isnan(table)).sum(axis=0) * 2 > len(completed)
+    if len(completed) < 2 or not known.any():
+        return {}
+    at = [x(share) for share in shares[known]]
+    quantiles = np.nanquantile(table[:, known], [0.1, 0.5, 0.9], axis=0)
+    return {
+        name: [(a, y.clipped(value)) for a, value in zip(at, of, strict=True)]
+        for name, of in zip(("low", "middle", "high"), quantiles, strict=True)
+    }
 
 
 def _curve(record: SweepRecord, trial: TrialRecord) -> tuple[list[float], list[float]]:
@@ -146,18 +152,16 @@ def _line(record: SweepRecord, trial: TrialRecord, kind: str, x: Scale, y: Scale
 
 
 def _rule(record: SweepRecord, trial: TrialRecord) -> str | None:
-    """What ended a run before its last step, or made it a failed one, in words."""
-    configuration = record.configurations[trial.configuration_id]
+    """How a run came to its end that did not complete, in words."""
+    stopped = record.configurations[trial.configuration_id].stopped
+    own = next((prune.rule for prune in reversed(trial.prunes) if not prune.spared), None)
     match trial.outcome:
-        case Outcome.PRUNED_UNSTABLE:
-            return next((prune.rule for prune in reversed(trial.prunes) if not prune.spared), "unstable")
-        case Outcome.PRUNED_UNDERPERFORMING:
-            own = next((prune.rule for prune in reversed(trial.prunes) if not prune.spared), "")
-            return own or (configuration.stopped.rule if configuration.stopped else "stopped")
-        case Outcome.DIVERGED:
-            return "diverged"
         case Outcome.COLLAPSED:
-            return "collapsed"
+            return "ended at the trivial level"
+        case Outcome.DIVERGED:
+            return rule_text("non_finite_loss")
+        case Outcome.PRUNED_UNSTABLE | Outcome.PRUNED_UNDERPERFORMING:
+            return rule_text(own or (stopped.rule if stopped else "stopped"))
         case _:
             return None
 
@@ -183,7 +187,7 @@ def _caption(record: SweepRecord, groups: Sequence[Group], left_out: int) -> str
     rules = Counter(rule for trial in ended if trial.measurements and (rule := _rule(record, trial)))
     said = ["The median and the fan are of completed runs; what failed or was stopped is drawn run by run, to where it ended."]
     if rules:
-        said.append(f"Ended by: {', '.join(f'{rule} ({count})' for rule, count in rules.most_common())}.")
+        said.append(f"How they ended: {', '.join(f'{rule} ({count})' for rule, count in rules.most_common())}.")
     if any(
         sum(kind_of(trial.outcome) == kind for trial in group.trials if trial.is_final) > _MOST_OTHERS
         for group in groups

@@ -43,8 +43,8 @@ def parallel_figure(record: SweepRecord) -> Figure | None:
         parts += _axis(axis, x, top, [*map(title_of, names), record.header.objective][index], index, len(names))
     left_out = left_out_text(len(known), len(shown), _BEST)
     caption = (
-        "A line for each configuration, from hyperparameter to hyperparameter to the objective on the right; where the dark ones "
-        f"run together, values are good.{left_out}"
+        "A line for each configuration, from hyperparameter to hyperparameter to the objective on the right; where those "
+        f"of the highest fifth run together, values are good.{left_out}"
     )
     configuration = record.configurations[best.name].configuration
     said = ", ".join(f"{title_of(name)} {value_text(getattr(configuration, name))}" for name in names)
@@ -93,5 +93,5 @@ def _axis(axis: Dimension, x: float, top: float, title: str, index: int, last: i
     at = 10 if index == 0 else svg.WIDTH - 6 if index == last else x
     parts += [svg.text(at, top - 12 - 16 * (len(lines) - 1 - number), line, anchor) for number, line in enumerate(lines)]
     for y, label in axis.ticks(5):
-        parts.append(svg.text(x + 5, y + 4.5, svg.cut(label, room), "tick"))
+        parts.append(svg.text(x + 5, y + 4.5, svg.cut_front(label, room), "tick"))
     return parts

@@ -20,14 +20,29 @@ _SHORT = {
     "reinit_count": "reinit",
 }
 
+_RULES = {
+    "non_finite_loss": "loss not finite",
+    "exploding_gradient": "gradients exploded",
+    "trivial_level": "stayed at the trivial level",
+    "failures": "configuration failed too often",
+    "race": "configuration lost the race",
+}
+
+
+def rule_text(rule: str) -> str:
+    """What a stopping rule found; the name of a rule that is not known here."""
+    return _RULES.get(rule, rule.replace("_", " "))
+
 
 def searched(record: SweepRecord) -> list[str]:
     """The hyperparameters in which the configurations differ, in the order of `Configuration`."""
-    found: dict[str, set[object]] = {name: set() for name in HYPERPARAMETER_NAMES}
-    for of in record.configurations.values():
-        for name in HYPERPARAMETER_NAMES:
-            found[name].add(getattr(of.configuration, name))
-    return [name for name, values in found.items() if len(values) > 1]
+    return differing(record, list(record.configurations))
+
+
+def differing(record: SweepRecord, configuration_ids: Sequence[str]) -> list[str]:
+    """The hyperparameters in which these configurations differ, in the order of `Configuration`."""
+    configurations = [record.configurations[name].configuration for name in configuration_ids]
+    return [name for name in HYPERPARAMETER_NAMES if len({getattr(of, name) for of in configurations}) > 1]
 
 
 def title_of(hyperparameter: str) -> str:
