@@ -85,7 +85,29 @@ _CLASSES = (
 .figure .line{fill:none;stroke-width:2;stroke-linejoin:round}
 .figure .thin{fill:none;stroke-width:1;stroke-opacity:.55;stroke-linejoin:round}
 .figure .band{stroke:none;fill-opacity:.16}
-.figure .swatch{stroke:none}
+.figure .completed-line{stroke:var(--completed)}
+.figure .completed-fill{fill:var(--completed)}
+.figure .failed-line{stroke:var(--failed)}
+.figure .stopped-line{stroke:var(--stopped)}
+.figure .by-chance{fill:var(--stopped);fill-opacity:.45}
+.figure .configuration{stroke-width:1.5}
+.figure .whole{fill:var(--completed);fill-opacity:.7}
+.figure .c-of-vanilla{fill:var(--vanilla);stroke:none}
+.figure .c-censored{fill:var(--surface);stroke:var(--stopped);fill-opacity:.6}
+.figure .ring{fill:none;stroke:var(--accent);stroke-width:2.2}
+.figure .strand{fill:none;stroke-width:1.3;stroke-opacity:.75}
+.figure .best-strand{fill:none;stroke:var(--accent);stroke-width:3}
+.figure .front{fill:none;stroke:var(--accent);stroke-width:1.8}
+.figure .failed-ring{fill:none;stroke:var(--failed);stroke-opacity:.45;stroke-width:1}
+.figure .failed-sector{fill:var(--failed);fill-opacity:.6}
+.figure .halo,.figure .tick{paint-order:stroke;stroke:var(--surface);stroke-width:3.5;stroke-linejoin:round}
+.figure .of-vanilla{stroke:var(--vanilla)}
+.figure .vanilla-fill{fill:var(--vanilla)}
+.figure .d2{stroke-dasharray:8 3}
+.figure .d3{stroke-dasharray:3 2.5}
+.figure .d4{stroke-dasharray:10 3 2 3}
+.figure .d5{stroke-dasharray:5 2 2 2 2 2}
+.figure .d6{stroke-dasharray:1.5 3}
 """
     + "".join(f".figure .s{i}{{stroke:var(--s{i})}}.figure .f{i}{{fill:var(--s{i})}}\n" for i in range(1, SERIES + 1))
     + "".join(f".figure .q{i}{{stroke:var(--q{i})}}.figure .g{i}{{fill:var(--q{i})}}\n" for i in range(1, 6))

@@ -52,8 +52,8 @@ class Scale:
         """The ticks as text, with as many decimals as tell them from each other."""
         if self.is_log or (ticks and max(map(abs, ticks)) < 1e-3) or (ticks and max(map(abs, ticks)) >= 1e6):
             return [short(tick) for tick in ticks]
-        steps = [b - a for a, b in itertools.pairwise(ticks)]
-        decimals = max(0, -math.floor(math.log10(min(steps)) + 1e-9)) if steps else 2
+        step = min((b - a for a, b in itertools.pairwise(ticks)), default=0.01)
+        decimals = next(d for d in range(20) if abs(round(step, d) - step) < 1e-6 * step)
         return [f"{tick + 0.0:.{decimals}f}".replace("-", "\u2212") for tick in ticks]
 
     def _of(self, value: float) -> float:

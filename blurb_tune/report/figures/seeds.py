@@ -179,8 +179,9 @@ def _legend(record: SweepRecord, rows: Sequence[Row], is_dense: bool) -> list[tu
         entries.append((svg.line(0, -8, 0, 8, "median"), "median"))
     if any(row.result.n >= _FEWEST_FOR_BOX for row in rows):
         entries.append((svg.rect(-8, -6, 16, 12, "box", rx=2), "middle half of the seeds"))
-    if any(row.is_vanilla and row.result.n > 1 for row in rows):
-        entries.append((svg.rect(-8, -7, 16, 14, "vanilla-band"), "vanilla: mean \u00b1 std"))
+    if banded := [row for row in rows if row.is_vanilla and row.result.n > 1]:
+        so_far = "" if all(row.has_all_seeds for row in banded) else ", of the seeds that it has"
+        entries.append((svg.rect(-8, -7, 16, 14, "vanilla-band"), f"vanilla: mean \u00b1 std{so_far}"))
     if math.isfinite(record.header.trivial_score):
         on = " on all data (each run is held against its fold's)" if record.header.folds else ""
         entries.append((svg.line(0, -8, 0, 8, "trivial"), f"trivial predictor{on}"))
