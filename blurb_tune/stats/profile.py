@@ -13,8 +13,8 @@ from blurb_tune.stats.stability import wilson_interval
 
 @dataclass(frozen=True)
 class Profile:
-    """A step function of the score x, shapes (k,): from `scores[i]` on, up to the next one, a share `shares[i]` of the seeds is
-    above x, with an interval from `low[i]` to `high[i]`. Below `scores[0]` all are: share 1, with the interval `before`."""
+    """A step function of the score x, shapes (k,): from `scores[i]` on, up to the next one, a share `shares[i]` of the seeds
+    is above x, with an interval from `low[i]` to `high[i]`. Below `scores[0]` all are: share 1, interval `before`."""
 
     scores: tuple[float, ...]
     shares: tuple[float, ...]
@@ -24,8 +24,8 @@ class Profile:
 
 
 def performance_profile(scores: Sequence[float]) -> Profile:
-    """The performance profile of a sample, shape (n,), n >= 1: the share of its scores above x, for every x (Dolan & Moré 2002,
-    Math. Program. 91:201; as score distribution in Agarwal et al. 2021, arXiv 2108.13264, section 4.2).
+    """The performance profile of a sample, shape (n,), n >= 1: the share of its scores above x, for every x (Dolan & Moré
+    2002, Math. Program. 91:201; as score distribution in Agarwal et al. 2021, arXiv 2108.13264, section 4.2).
 
     The band is Wilson's 95 % interval of each share, pointwise: at any one x it covers the true share in 95 % of samples, on
     average over x, for 5 seeds as for 50. The percentile bootstrap of Agarwal et al. covers 65 % at 5 seeds and 79 % at 10,

@@ -16,6 +16,7 @@ from blurb_tune.report.figures.pareto import pareto_figure
 from blurb_tune.report.figures.profile import profile_figure
 from blurb_tune.report.figures.seeds import seeds_figure
 from blurb_tune.report.figures.slices import slices_figure
+from blurb_tune.report.figures.timeline import timeline_figure
 
 __all__ = ["PALETTE_CSS", "Figure", "figure_png", "figure_svg", "figures"]
 
@@ -29,6 +30,7 @@ _FIGURES: tuple[Callable[[SweepRecord], Figure | None], ...] = (
     slices_figure,
     parallel_figure,
     pareto_figure,
+    timeline_figure,
 )
 
 

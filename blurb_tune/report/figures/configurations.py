@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.words import counted
 from blurb_tune.report.groups import rank
 from blurb_tune.results.groups import GroupResult
 
@@ -36,6 +37,11 @@ def thinned(results: Sequence[GroupResult], most: int, best: int) -> list[GroupR
     others, top = results[:-best], results[-best:]
     every = math.ceil(len(others) / max(1, most - best))
     return [*others[::every], *top]
+
+
+def left_out_text(known: int, shown: int, best: int) -> str:
+    """A sentence, or nothing."""
+    return f" Of {counted(known, 'configuration')} the best {best} and some others are drawn." if shown < known else ""
 
 
 def kind_of(record: SweepRecord, result: GroupResult) -> str:

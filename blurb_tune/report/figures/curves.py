@@ -16,7 +16,7 @@ from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend
 from blurb_tune.report.figures.marks import KINDS, kind_of, sign
 from blurb_tune.report.figures.marks import shape as shape_of
-from blurb_tune.report.figures.panels import Panel, grid_of, panel_axes
+from blurb_tune.report.figures.panels import grid_of, panel_axes
 from blurb_tune.report.figures.scale import Scale
 from blurb_tune.report.figures.words import counted, settings_text
 from blurb_tune.report.groups import Group, by_configuration, by_family, by_strategy, rank

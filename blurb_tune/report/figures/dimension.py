@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from blurb_tune.report.figures.scale import Scale, covering
 from blurb_tune.report.figures.words import value_text
+from blurb_tune.search.importance import is_logarithmic
 
-_MOST_CATEGORIES, _LOG_RATIO = 6, 10
+_MOST_CATEGORIES = 6
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,11 @@ class Dimension:
 
 
 def dimension(values: Sequence[object], start: float, end: float) -> Dimension:
-    """The axis of these values: categories where they are six at most or no numbers, and logarithmic where all are positive
-    and the largest is at least ten times the smallest."""
+    """The axis of these values: categories where they are six at most or no numbers; of numbers linear or logarithmic."""
     different = list(dict.fromkeys(values))
     numbers = [value for value in different if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) < len(different) or len(different) <= _MOST_CATEGORIES:
         named = [value for value in different if value not in numbers]
         ordered = (*sorted(numbers), *sorted(named, key=str))
         return Dimension(ordered, Scale(-0.5, len(ordered) - 0.5, start, end))
-    is_log = min(numbers) > 0 and max(numbers) / min(numbers) >= _LOG_RATIO
-    return Dimension(None, covering(numbers, start, end, is_log=is_log))
+    return Dimension(None, covering(numbers, start, end, is_log=is_logarithmic(numbers)))

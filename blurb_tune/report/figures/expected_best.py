@@ -44,9 +44,9 @@ def expected_best_figure(record: SweepRecord) -> Figure | None:
         for line, of in zip(lines, values, strict=True)
     )
     caption = (
-        "What one can expect of the best of n seeds of one configuration (Dodge et al. 2019). A line that rises steeply owes its "
-        "score to lucky seeds. It holds for independent seeds, is somewhat too low for n near its end, and says nothing about "
-        f"more seeds than were run.{left_out_text(left_out)}"
+        "What one can expect of the best of n seeds of one configuration (Dodge et al. 2019). A line that rises steeply owes "
+        "its score to lucky seeds. It holds for independent seeds, is somewhat too low for n near its end, and says nothing "
+        f"about more seeds than were run.{left_out_text(left_out)}"
     )
     title = "Expected best of n seeds"
     return Figure("expected-best", title, caption, alt, svg.document("expected-best", top + _HEIGHT + _FOOT, alt, parts))

@@ -11,7 +11,7 @@ from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import LINE, legend
 from blurb_tune.report.figures.scale import Scale
 from blurb_tune.report.figures.words import counted, searched, title_of
-from blurb_tune.search.importance import Importance, importances
+from blurb_tune.search.importance import Importance, best_count, importances
 
 _LEFT, _RIGHT, _ROW = 160, 650, 32
 MOST_CONFIGURATIONS = 500
@@ -46,9 +46,9 @@ def importances_figure(record: SweepRecord) -> Figure | None:
         parts.append(svg.text(end + 8, y + _ROW / 2 + 4.5, f"{100 * importance.share:.0f} %"))
     alt = _alt(found)
     caption = (
-        "How much a hyperparameter has to do with being among the best tenth of the configurations by "
-        f"{record.header.objective}, of {counted(len(known), 'configuration')} (PED-ANOVA, Watanabe et al. 2023); the shares add "
-        "up to 100 %. The black line is what a hyperparameter without any effect stays below in 19 of 20 cases: objectives "
+        f"How much a hyperparameter has to do with being among the best {best_count(len(known))} of "
+        f"{counted(len(known), 'configuration')} by {record.header.objective} (PED-ANOVA, Watanabe et al. 2023); the shares "
+        "add up to 100 %. The black line is what a hyperparameter without any effect stays below in 19 of 20 cases: objectives "
         "shuffled among the configurations. Configurations that were stopped count with what they had reached."
     )
     bottom = top + len(found) * _ROW + LINE / 2

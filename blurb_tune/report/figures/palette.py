@@ -89,6 +89,14 @@ _CLASSES = (
 .figure .completed-fill{fill:var(--completed)}
 .figure .failed-line{stroke:var(--failed)}
 .figure .stopped-line{stroke:var(--stopped)}
+.figure .span{stroke-width:1}
+.figure .span-completed{fill:var(--completed);fill-opacity:.8}
+.figure .span-failed{fill:var(--failed);fill-opacity:.9}
+.figure .span-stopped{fill:var(--stopped);fill-opacity:.25;stroke:var(--stopped)}
+.figure .span-errored{fill:none;stroke:var(--ink)}
+.figure .span-running{fill:var(--accent);fill-opacity:.3;stroke:var(--accent);stroke-dasharray:3 2}
+.figure .span-saved{fill:none;stroke:var(--accent);stroke-dasharray:4 3}
+.figure .area.span-errored{fill:var(--ink);fill-opacity:.5;stroke:none}
 .figure .by-chance{fill:var(--stopped);fill-opacity:.45}
 .figure .configuration{stroke-width:1.5}
 .figure .whole{fill:var(--completed);fill-opacity:.7}
@@ -96,6 +104,7 @@ _CLASSES = (
 .figure .c-censored{fill:var(--surface);stroke:var(--stopped);fill-opacity:.6}
 .figure .ring{fill:none;stroke:var(--accent);stroke-width:2.2}
 .figure .strand{fill:none;stroke-width:1.3;stroke-opacity:.75}
+.figure .many{stroke-opacity:.4}
 .figure .best-strand{fill:none;stroke:var(--accent);stroke-width:3}
 .figure .front{fill:none;stroke:var(--accent);stroke-width:1.8}
 .figure .failed-ring{fill:none;stroke:var(--failed);stroke-opacity:.45;stroke-width:1}

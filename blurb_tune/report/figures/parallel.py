@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
-from blurb_tune.report.figures.configurations import thinned, with_objective
+from blurb_tune.report.figures.configurations import left_out_text, thinned, with_objective
 from blurb_tune.report.figures.dimension import Dimension, dimension
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend
@@ -14,7 +14,7 @@ from blurb_tune.report.figures.words import counted, score_text, searched, title
 from blurb_tune.results.groups import GroupResult
 
 _TOP_GAP, _HEIGHT, _FOOT, _LEFT, _RIGHT = 50, 300, 16, 56, 664
-_MOST_LINES, _BEST = 400, 150
+_MOST_LINES, _BEST, _MANY = 300, 50, 100
 _FIFTHS = 5
 _JITTER = 7.0
 
@@ -41,11 +41,7 @@ def parallel_figure(record: SweepRecord) -> Figure | None:
     parts += _strands(record, shown, objectives, best, axes, places)
     for index, (axis, x) in enumerate(zip(axes.values(), places, strict=True)):
         parts += _axis(axis, x, top, [*map(title_of, names), record.header.objective][index], index, len(names))
-    left_out = (
-        f" Of {counted(len(known), 'configuration')} the best {_BEST} and some others are drawn."
-        if len(shown) < len(known)
-        else ""
-    )
+    left_out = left_out_text(len(known), len(shown), _BEST)
     caption = (
         "A line for each configuration, from hyperparameter to hyperparameter to the objective on the right; where the dark ones "
         f"run together, values are good.{left_out}"
@@ -83,7 +79,8 @@ def _strands(
             value = getattr(configuration, name) if name else result.objective
             points.append((x, axis(value) + (shift if axis.categories is not None else 0)))
         fifth = min(_FIFTHS - 1, sum(o < result.objective for o in objectives) * _FIFTHS // len(objectives)) + 1
-        class_ = "best-strand" if result is best else f"strand q{fifth}"
+        many = " many" if len(shown) > _MANY else ""
+        class_ = "best-strand" if result is best else f"strand q{fifth}{many}"
         parts.append(svg.element("path", d=svg.path_of(points), class_=class_, data_configuration=result.name))
     return parts
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
-from blurb_tune.report.figures.configurations import entries, kind_of, point, thinned, with_objective
+from blurb_tune.report.figures.configurations import entries, kind_of, left_out_text, point, thinned, with_objective
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend, x_axis, y_axis
 from blurb_tune.report.figures.scale import covering
@@ -51,11 +52,7 @@ def pareto_figure(record: SweepRecord) -> Figure | None:
             parts.append(_sector(a, b, result.failed_share))
         parts.append(point(kind_of(record, result), a, b, data_configuration=result.name))
     parts += _labels(record, front, [(x(of.spread.std), y(of.spread.mean)) for of in front])
-    left_out = (
-        f" Of {counted(len(known), 'configuration')} the best {_BEST} and some others are drawn."
-        if len(shown) < len(known)
-        else ""
-    )
+    left_out = left_out_text(len(known), len(shown), _BEST)
     caption = (
         "A configuration further up has the higher mean, one further left spreads less over its seeds. The joined ones are beaten "
         f"by no other in both, of those with a result for every seed. Runs that all fail alike spread little, too.{left_out}"
@@ -67,7 +64,7 @@ def pareto_figure(record: SweepRecord) -> Figure | None:
 def _stairs(corners: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """From corner to corner, down and then left: what lies on the lower right of it is beaten."""
     path = [corners[0]]
-    for (x, _), (next_x, next_y) in zip(corners, corners[1:], strict=False):
+    for (x, _), (next_x, next_y) in itertools.pairwise(corners):
         path += [(x, next_y), (next_x, next_y)]
     return path
 

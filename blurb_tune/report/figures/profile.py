@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
@@ -50,30 +50,26 @@ def profile_figure(record: SweepRecord) -> Figure | None:
         path = svg.path_of(_steps(of.scores, (1.0, *of.shares), x, y))
         parts.append(svg.element("path", d=path, class_=f"line {line.style}", data_configuration=line.configuration_id))
     alt = _alt(record, lines)
-    caption = (
-        "For every score on the x axis, the share of seeds that are above it; a line further to the right is better, a steep one "
-        "is stable. "
-        + _bands_text(lines, is_banded)
-        + " Of each strategy its best configuration, on the seeds of the search: "
-        f"the line of the winner is rather too high, since it was picked on these.{_censored_text(lines)}{left_out_text(left_out)}"
-    )
+    caption = " ".join(_caption(record, lines, is_banded)) + left_out_text(left_out)
     return Figure("profile", "Performance profile", caption, alt, svg.document("profile", top + _HEIGHT + _FOOT, alt, parts))
 
 
-def _bands_text(lines: Sequence[Contender], is_banded: bool) -> str:
-    if not is_banded:
-        return "Crossed seeds are not independent: no band."
-    named = " and ".join(line.name for line in lines[:_BANDS])
-    return f"Band: 95 % interval of the share at one score (Wilson), of {named}."
-
-
-def _censored_text(lines: Sequence[Contender]) -> str:
-    is_there = any(line.is_censored for line in lines)
-    return " Vanilla was stopped before it had all seeds: its line does not compare with the others." if is_there else ""
+def _caption(record: SweepRecord, lines: Sequence[Contender], is_banded: bool) -> Iterator[str]:
+    yield "For every score on the x axis, the share of seeds above it; further to the right is better, steep is stable."
+    if is_banded:
+        named = " and ".join(line.name for line in lines[:_BANDS])
+        yield f"Band: 95 % interval of the share at one score (Wilson), of {named}."
+    else:
+        yield "Crossed seeds are not independent: no band."
+    yield "Of each strategy its best configuration, on the seeds of the search."
+    if not lines[-1].is_vanilla:
+        yield "The line of the winner is rather too high, since it was picked on these."
+    if any(line.is_censored for line in lines):
+        yield "Vanilla was stopped before it had all seeds: its line does not compare with the others."
 
 
 def _steps(scores: Sequence[float], shares: Sequence[float], x: Scale, y: Scale) -> list[tuple[float, float]]:
-    """Corners of the step function from the left end of the axis to its right end; shares has one more, for the left of all."""
+    """Corners of the step function over the whole axis; shares has one more than scores, for the left of all."""
     points = [(x(x.low), y(shares[0]))]
     for score, before, after in zip(scores, shares, shares[1:], strict=False):
         points += [(x(score), y(before)), (x(score), y(after))]

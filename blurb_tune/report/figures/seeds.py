@@ -86,7 +86,7 @@ def _block(
     if block.title:
         yield svg.text(10, top + 20, svg.cut(block.title, _RIGHT - 20), "heading")
         top += _TITLE
-    if block.vanilla is not None and block.rows:
+    if block.vanilla is not None:
         mean, std = block.vanilla.spread.mean, block.vanilla.spread.std
         low, high = scale.clipped(mean - std), scale.clipped(mean + std)
         yield svg.rect(low, top, high - low, _ROW * len(block.rows), "vanilla-band")
@@ -179,7 +179,7 @@ def _legend(record: SweepRecord, rows: Sequence[Row], is_dense: bool) -> list[tu
         entries.append((svg.line(0, -8, 0, 8, "median"), "median"))
     if any(row.result.n >= _FEWEST_FOR_BOX for row in rows):
         entries.append((svg.rect(-8, -6, 16, 12, "box", rx=2), "middle half of the seeds"))
-    if banded := [row for row in rows if row.is_vanilla and row.result.n > 1]:
+    if banded := [row for row in rows if row.is_vanilla and math.isfinite(row.result.spread.std)]:
         so_far = "" if all(row.has_all_seeds for row in banded) else ", of the seeds that it has"
         entries.append((svg.rect(-8, -7, 16, 14, "vanilla-band"), f"vanilla: mean \u00b1 std{so_far}"))
     if math.isfinite(record.header.trivial_score):

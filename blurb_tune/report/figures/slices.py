@@ -7,7 +7,7 @@ from statistics import median
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
-from blurb_tune.report.figures.configurations import entries, kind_of, point, thinned, with_objective
+from blurb_tune.report.figures.configurations import entries, kind_of, left_out_text, point, thinned, with_objective
 from blurb_tune.report.figures.dimension import Dimension, dimension
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend
@@ -34,11 +34,7 @@ def slices_figure(record: SweepRecord) -> Figure | None:
     panels, bottom = grid_of(len(names), top + 26, columns=3 if len(names) != 4 else 2)
     for panel, name in zip(panels, names, strict=True):
         parts += _panel(record, panel, name, shown)
-    left_out = (
-        f" Of {counted(len(known), 'configuration')} the best {_BEST} and some others are drawn."
-        if len(shown) < len(known)
-        else ""
-    )
+    left_out = left_out_text(len(known), len(shown), _BEST)
     caption = (
         "One panel for each searched hyperparameter, a point for each configuration at what its seeds reached together. All other "
         f"hyperparameters vary as well, so a slope may be another one's.{left_out}"
@@ -59,12 +55,12 @@ def _panel(record: SweepRecord, panel: Panel, name: str, shown: Sequence[GroupRe
     xs = [x(value) for value in values]
     if x.categories is not None:
         xs = _spread(x, values, [y(result.objective) for result in shown])
-        for value in x.categories:
-            middle = y(median(r.objective for r, of in zip(shown, values, strict=True) if of == value))
-            half = min(22.0, _step(x) * 0.4)
-            parts.append(svg.line(x(value) - half, middle, x(value) + half, middle, "median"))
     for place, result in zip(xs, shown, strict=True):
         parts.append(point(kind_of(record, result), place, y(result.objective), data_configuration=result.name))
+    for value in x.categories or ():
+        middle = y(median(result.objective for result, of in zip(shown, values, strict=True) if of == value))
+        half = min(22.0, _step(x) * 0.4)
+        parts.append(svg.line(x(value) - half, middle, x(value) + half, middle, "median"))
     parts.append(point("winner", xs[-1], y(shown[-1].objective)))
     return parts
 

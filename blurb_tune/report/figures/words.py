@@ -59,3 +59,15 @@ def counted(count: int, noun: str) -> str:
 def score_text(value: float) -> str:
     """Three decimals, with a minus sign."""
     return f"{value:.3f}".replace("-", "\u2212")
+
+
+def duration(seconds: float) -> str:
+    """Such as `45 s`, `20 min`, `2 h 05 min` or `3 d 4 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60:02d} s" if whole % 60 and whole < 600 else "")
+    if whole < 86400:
+        return f"{whole // 3600} h" + (f" {whole % 3600 // 60:02d} min" if whole % 3600 >= 60 else "")
+    return f"{whole // 86400} d" + (f" {whole % 86400 // 3600} h" if whole % 86400 >= 3600 else "")
