@@ -48,8 +48,8 @@ def importances_figure(record: SweepRecord) -> Figure | None:
     caption = (
         f"How much a hyperparameter has to do with being among the best {best_count(len(known))} of "
         f"{counted(len(known), 'configuration')} by {record.header.objective} (PED-ANOVA, Watanabe et al. 2023); the shares "
-        "add up to 100 %. The black line is what a hyperparameter without any effect stays below in 19 of 20 cases: objectives "
-        "shuffled among the configurations. Configurations that were stopped count with what they had reached."
+        "add up to 100 %. The black line is what a hyperparameter without any effect stays below in 19 of 20 cases: "
+        "objectives shuffled among the configurations. Configurations that were stopped count with what they had reached."
     )
     bottom = top + len(found) * _ROW + LINE / 2
     return Figure(

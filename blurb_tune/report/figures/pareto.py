@@ -12,7 +12,7 @@ from blurb_tune.report.figures.configurations import entries, kind_of, left_out_
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend, x_axis, y_axis
 from blurb_tune.report.figures.scale import covering
-from blurb_tune.report.figures.words import counted, score_text
+from blurb_tune.report.figures.words import score_text
 from blurb_tune.results.groups import GroupResult
 
 _LEFT, _RIGHT, _HEIGHT, _FOOT = 62, 700, 320, 50
@@ -54,8 +54,9 @@ def pareto_figure(record: SweepRecord) -> Figure | None:
     parts += _labels(record, front, [(x(of.spread.std), y(of.spread.mean)) for of in front])
     left_out = left_out_text(len(known), len(shown), _BEST)
     caption = (
-        "A configuration further up has the higher mean, one further left spreads less over its seeds. The joined ones are beaten "
-        f"by no other in both, of those with a result for every seed. Runs that all fail alike spread little, too.{left_out}"
+        "A configuration further up has the higher mean, one further left spreads less over its seeds. The joined ones are "
+        "beaten by no other in both, of those with a result for every seed. Runs that all fail alike spread little, "
+        f"too.{left_out}"
     )
     alt = _alt(record, front)
     return Figure("pareto", "Mean and spread", caption, alt, svg.document("pareto", top + _HEIGHT + _FOOT, alt, parts))

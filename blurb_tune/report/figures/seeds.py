@@ -18,6 +18,7 @@ from blurb_tune.report.figures.rows import Block, Row, blocks_of
 from blurb_tune.report.figures.scale import Scale, covering
 from blurb_tune.report.figures.swarm import swarm
 from blurb_tune.report.figures.words import counted, score_text
+from blurb_tune.results.groups import GroupResult
 
 _LEFT, _RIGHT, _GUTTER = 214, 588, 64
 _ROW, _TITLE, _FOOT = 38, 30, 50
@@ -42,7 +43,8 @@ def seeds_figure(record: SweepRecord) -> Figure | None:
     has_gutter = any(map(math.isnan, places.values()))
     trivial = record.header.trivial_score
     left = _LEFT + (_GUTTER if has_gutter else 0)
-    scale = covering([*places.values(), trivial], left, _RIGHT)
+    bands = [bound for block in blocks if block.vanilla for bound in _band(block.vanilla)]
+    scale = covering([*places.values(), *bands, trivial], left, _RIGHT)
     is_dense = len(places) > MOST_MARKS
     entries = _legend(record, rows, is_dense)
     parts, top = legend(entries, 4)
@@ -62,6 +64,10 @@ def seeds_figure(record: SweepRecord) -> Figure | None:
     return Figure(
         "seeds", "Every seed", _caption(record, blocks, is_dense), alt, svg.document("seeds", bottom + _FOOT, alt, parts)
     )
+
+
+def _band(vanilla: GroupResult) -> tuple[float, float]:
+    return vanilla.spread.mean - vanilla.spread.std, vanilla.spread.mean + vanilla.spread.std
 
 
 def _ended(row: Row) -> list[TrialRecord]:
@@ -87,8 +93,7 @@ def _block(
         yield svg.text(10, top + 20, svg.cut(block.title, _RIGHT - 20), "heading")
         top += _TITLE
     if block.vanilla is not None:
-        mean, std = block.vanilla.spread.mean, block.vanilla.spread.std
-        low, high = scale.clipped(mean - std), scale.clipped(mean + std)
+        low, high = map(scale, _band(block.vanilla))
         yield svg.rect(low, top, high - low, _ROW * len(block.rows), "vanilla-band")
     for index, row in enumerate(block.rows):
         yield from _row(record, row, top + index * _ROW, scale, places, is_dense)

@@ -14,7 +14,7 @@ from blurb_tune.report.figures.frame import legend
 from blurb_tune.report.figures.panels import Panel, grid_of
 from blurb_tune.report.figures.scale import covering
 from blurb_tune.report.figures.swarm import swarm
-from blurb_tune.report.figures.words import counted, score_text, searched, title_of, value_text
+from blurb_tune.report.figures.words import score_text, searched, title_of, value_text
 from blurb_tune.results.groups import GroupResult
 
 # Of all panels together.
@@ -36,8 +36,8 @@ def slices_figure(record: SweepRecord) -> Figure | None:
         parts += _panel(record, panel, name, shown)
     left_out = left_out_text(len(known), len(shown), _BEST)
     caption = (
-        "One panel for each searched hyperparameter, a point for each configuration at what its seeds reached together. All other "
-        f"hyperparameters vary as well, so a slope may be another one's.{left_out}"
+        "One panel for each searched hyperparameter, a point for each configuration at what its seeds reached together. All "
+        f"other hyperparameters vary as well, so a slope may be another one's.{left_out}"
     )
     alt = _alt(record, names, known[-1])
     return Figure("slices", "Objective by hyperparameter", caption, alt, svg.document("slices", bottom, alt, parts))

@@ -86,6 +86,7 @@ def width_of(words: str, size: float = FONT_SIZE) -> float:
 
 def cut(words: str, width: float, size: float = FONT_SIZE) -> str:
     """`words`, or as many of their characters as are no wider than `width`, and an ellipsis."""
+    words = visible(words)
     if width_of(words, size) <= width:
         return words
     while words and width_of(words + _ELLIPSIS, size) > width:
@@ -96,7 +97,7 @@ def cut(words: str, width: float, size: float = FONT_SIZE) -> str:
 def wrap(words: str, width: float, size: float = FONT_SIZE) -> list[str]:
     """Lines that are no wider than `width`, broken at blanks, a longer word cut."""
     lines: list[str] = []
-    for word in words.split():
+    for word in visible(words).split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and width_of(longer, size) <= width:
             lines[-1] = longer

@@ -26,8 +26,8 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 
 
 def timeline_figure(record: SweepRecord) -> Figure | None:
     """A bar for each attempt of each trial, a row for each slot; with more than 1,500 attempts or 32 slots, how many trials of
-    each outcome were at work. Below, what the slots' time went to, and what stopping saved. None while nothing has run, and for
-    a replay, whose log has no times.
+    each outcome were at work. Below, what the slots' time went to, and what stopping saved. None while nothing has run, and
+    for a replay, whose log has no times.
 
     Times in which nothing ran, such as between two drivers, are cut out of the axis.
     """
