@@ -70,7 +70,7 @@ def contenders(record: SweepRecord, limit: int = MAX_LINES) -> tuple[list[Conten
         scores = tuple(record.seed_scores(record.trials_of(best.name)).get(best.name, {}).values())
         style = "of-vanilla" if is_vanilla else next(styles)
         lines.append(Contender(name, label, best.name, is_vanilla, is_censored, scores, style))
-    return lines, len(found) - len(shown)
+    return lines, len(vanilla) + len(others) - len(shown)
 
 
 def _differing(record: SweepRecord, configuration_ids: list[str]) -> list[str]:

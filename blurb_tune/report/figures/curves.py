@@ -18,7 +18,7 @@ from blurb_tune.report.figures.marks import KINDS, kind_of, sign
 from blurb_tune.report.figures.marks import shape as shape_of
 from blurb_tune.report.figures.panels import grid_of, panel_axes
 from blurb_tune.report.figures.scale import Scale
-from blurb_tune.report.figures.words import counted, settings_text
+from blurb_tune.report.figures.words import counted, rule_text, settings_text
 from blurb_tune.report.groups import Group, by_configuration, by_family, by_strategy, rank
 
 MAX_PANELS = 12
@@ -146,18 +146,16 @@ def _line(record: SweepRecord, trial: TrialRecord, kind: str, x: Scale, y: Scale
 
 
 def _rule(record: SweepRecord, trial: TrialRecord) -> str | None:
-    """What ended a run before its last step, or made it a failed one, in words."""
-    configuration = record.configurations[trial.configuration_id]
+    """How a run came to its end that did not complete, in words."""
+    stopped = record.configurations[trial.configuration_id].stopped
+    own = next((prune.rule for prune in reversed(trial.prunes) if not prune.spared), None)
     match trial.outcome:
-        case Outcome.PRUNED_UNSTABLE:
-            return next((prune.rule for prune in reversed(trial.prunes) if not prune.spared), "unstable")
-        case Outcome.PRUNED_UNDERPERFORMING:
-            own = next((prune.rule for prune in reversed(trial.prunes) if not prune.spared), "")
-            return own or (configuration.stopped.rule if configuration.stopped else "stopped")
-        case Outcome.DIVERGED:
-            return "diverged"
         case Outcome.COLLAPSED:
-            return "collapsed"
+            return "ended at the trivial level"
+        case Outcome.DIVERGED:
+            return rule_text("non_finite_loss")
+        case Outcome.PRUNED_UNSTABLE | Outcome.PRUNED_UNDERPERFORMING:
+            return rule_text(own or (stopped.rule if stopped else "stopped"))
         case _:
             return None
 
@@ -183,7 +181,7 @@ def _caption(record: SweepRecord, groups: Sequence[Group], left_out: int) -> str
     rules = Counter(rule for trial in ended if trial.measurements and (rule := _rule(record, trial)))
     said = ["The median and the fan are of completed runs; what failed or was stopped is drawn run by run, to where it ended."]
     if rules:
-        said.append(f"Ended by: {', '.join(f'{rule} ({count})' for rule, count in rules.most_common())}.")
+        said.append(f"How they ended: {', '.join(f'{rule} ({count})' for rule, count in rules.most_common())}.")
     if any(
         sum(kind_of(trial.outcome) == kind for trial in group.trials if trial.is_final) > _MOST_OTHERS
         for group in groups

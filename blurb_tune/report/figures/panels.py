@@ -34,7 +34,8 @@ class Panel:
         ticks = [0.0, 0.5, 1.0] if percent else x.ticks(x_count)
         words = [f"{100 * tick:.0f} %" for tick in ticks] if percent else x.labels(ticks)
         for tick, label in zip(ticks, words, strict=True):
-            parts.append(svg.text(min(x(tick), self.right - svg.width_of(label) / 2), self.bottom + 17, label, "muted middle"))
+            has_room = x(tick) + svg.width_of(label) / 2 <= self.right
+            parts.append(svg.text(x(tick), self.bottom + 17, label, "muted middle" if has_room else "muted end"))
         return parts
 
     def grid_y(self, y: Scale) -> list[str]:

@@ -43,8 +43,8 @@ def parallel_figure(record: SweepRecord) -> Figure | None:
         parts += _axis(axis, x, top, [*map(title_of, names), record.header.objective][index], index, len(names))
     left_out = left_out_text(len(known), len(shown), _BEST)
     caption = (
-        "A line for each configuration, from hyperparameter to hyperparameter to the objective on the right; where the dark "
-        f"ones run together, values are good.{left_out}"
+        "A line for each configuration, from hyperparameter to hyperparameter to the objective on the right; where those "
+        f"of the highest fifth run together, values are good.{left_out}"
     )
     configuration = record.configurations[best.name].configuration
     said = ", ".join(f"{title_of(name)} {value_text(getattr(configuration, name))}" for name in names)

@@ -10,7 +10,7 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.configurations import entries, kind_of, left_out_text, point, thinned, with_objective
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.frame import legend, x_axis, y_axis
+from blurb_tune.report.figures.frame import LINE, legend, x_axis, y_axis
 from blurb_tune.report.figures.scale import covering
 from blurb_tune.report.figures.words import score_text
 from blurb_tune.results.groups import GroupResult
@@ -83,17 +83,15 @@ def _sector(x: float, y: float, share: float) -> str:
 
 
 def _labels(record: SweepRecord, front: Sequence[GroupResult], places: Sequence[tuple[float, float]]) -> list[str]:
-    """Names of the front's configurations, those left out that would lie on another one."""
+    """Names of the front's first configurations, one below the other, on the right of their points."""
     parts: list[str] = []
-    taken: list[tuple[float, float, float]] = []
+    free = -math.inf
     for result, (x, y) in list(zip(front, places, strict=True))[:_MOST_NAMES]:
-        words = svg.cut(record.label(result.name), 240)
-        width = svg.width_of(words)
-        left = x - 12 - width if x + 12 + width > svg.WIDTH - 4 else x + 12
-        if any(abs(y - other) < 15 and left < end and start < left + width for start, end, other in taken):
-            continue
-        taken.append((left, left + width, y))
-        parts.append(svg.text(left, y - 6, words, "halo"))
+        at = max(y, free)
+        free = at + LINE - 2
+        left = min(x + 26, svg.WIDTH - 160)
+        parts.append(svg.line(x + 5, y, left - 3, at, "whisker"))
+        parts.append(svg.text(left, at + 4.5, svg.cut(record.label(result.name), svg.WIDTH - left), "halo"))
     return parts
 
 

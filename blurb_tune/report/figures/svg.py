@@ -10,8 +10,8 @@ from blurb_tune.core.errors import visible
 
 WIDTH = 720
 FONT_SIZE = 13
-# Advance widths in thousandths of the font size, of Roboto; a browser's own font is about as wide.
-_NARROW, _WIDE, _MARGIN = frozenset("iljtfIr.,:;'|!()[]{}-/ "), frozenset("mwMW@%"), 1.03
+# Advance widths in thousandths of the font size, of Roboto; a browser's own font is up to a tenth wider.
+_NARROW, _WIDE, _MARGIN = frozenset("iljtfIr.,:;'|!()[]{}-/ "), frozenset("mwMW@%"), 1.1
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ELLIPSIS = "\u2026"
 

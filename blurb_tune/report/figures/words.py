@@ -20,6 +20,19 @@ _SHORT = {
     "reinit_count": "reinit",
 }
 
+_RULES = {
+    "non_finite_loss": "loss not finite",
+    "exploding_gradient": "gradients exploded",
+    "trivial_level": "stayed at the trivial level",
+    "failures": "configuration failed too often",
+    "race": "configuration lost the race",
+}
+
+
+def rule_text(rule: str) -> str:
+    """What a stopping rule found; the name of a rule that is not known here."""
+    return _RULES.get(rule, rule.replace("_", " "))
+
 
 def searched(record: SweepRecord) -> list[str]:
     """The hyperparameters in which the configurations differ, in the order of `Configuration`."""
