@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.claims import MAX_STRATEGIES
 from blurb_tune.report.figures import svg
-from blurb_tune.report.figures.words import searched, settings_text
+from blurb_tune.report.figures.words import counted, differing, settings_text
 from blurb_tune.report.groups import by_family, by_strategy, rank
 
 MAX_LINES = 6
@@ -17,8 +17,9 @@ _STYLES = ("s1", "s2 d2", "s3 d3", "s4 d4", "s8 d5", "s6 d6")
 
 @dataclass(frozen=True)
 class Contender:
-    """The best configuration of a strategy. name: the strategy in words. label: with the settings that were searched, too.
-    is_censored: it was stopped before it had all seeds. scores: of its seeds. style: the classes of its line."""
+    """The best configuration of a strategy. name: the strategy in words. label: with its number of seeds and the settings in
+    which it differs from the others. is_censored: it was stopped before it had all seeds. scores: of its seeds. style: the
+    classes of its line."""
 
     name: str
     label: str
@@ -60,23 +61,18 @@ def contenders(record: SweepRecord, limit: int = MAX_LINES) -> tuple[list[Conten
     vanilla = [item for item in found if item[0].is_vanilla and item[0].model == model]
     others = [item for item in found if item not in vanilla and not record.is_censored(item[1].name)]
     shown = (vanilla + others)[:limit]
-    names = _differing(record, [best.name for _, best in shown])
+    names = differing(record, [best.name for _, best in shown])
     styles = iter(_STYLES)
     lines = []
     for group, best in shown:
         name, settings = record.label(best.name), settings_text(record, best.name, names)
         is_vanilla, is_censored = (group, best) in vanilla, record.is_censored(best.name)
-        label = name + (f", {settings}" if settings else "") + (f", stopped after {best.n} seeds" if is_censored else "")
+        count = f"stopped after {counted(best.n, 'seed')}" if is_censored else f"n = {best.n}"
+        label = f"{name} ({count})" + (f", {settings}" if settings else "")
         scores = tuple(record.seed_scores(record.trials_of(best.name)).get(best.name, {}).values())
         style = "of-vanilla" if is_vanilla else next(styles)
         lines.append(Contender(name, label, best.name, is_vanilla, is_censored, scores, style))
     return lines, len(vanilla) + len(others) - len(shown)
-
-
-def _differing(record: SweepRecord, configuration_ids: list[str]) -> list[str]:
-    """The searched hyperparameters in which these configurations differ."""
-    configurations = [record.configurations[name].configuration for name in configuration_ids]
-    return [name for name in searched(record) if len({getattr(c, name) for c in configurations}) > 1]
 
 
 def left_out_text(left_out: int) -> str:

@@ -18,7 +18,7 @@ from blurb_tune.report.figures.marks import KINDS, kind_of, sign
 from blurb_tune.report.figures.marks import shape as shape_of
 from blurb_tune.report.figures.panels import grid_of, panel_axes
 from blurb_tune.report.figures.scale import Scale
-from blurb_tune.report.figures.words import counted, rule_text, settings_text
+from blurb_tune.report.figures.words import counted, differing, rule_text, settings_text
 from blurb_tune.report.groups import Group, by_configuration, by_family, by_strategy, rank
 
 MAX_PANELS = 12
@@ -46,10 +46,10 @@ def curves_figure(record: SweepRecord) -> Figure | None:
     low, high = np.quantile(scores, [_OUTLIERS, 1 - _OUTLIERS])
     trivial = record.header.trivial_score
     bounds = [low, high, trivial] if math.isfinite(trivial) else [low, high]
-    panels, bottom = grid_of(len(groups), top + 38)
+    panels, bottom = grid_of(len(groups), top + 26, lines=3 if record.has_models else 2)
     for panel, group in zip(panels, groups, strict=True):
         x, y = panel_axes(panel, (0.0, 1.0), bounds)
-        parts += panel.frame(x, y, _title(record, group), _subtitle(group), percent=True)
+        parts += panel.frame(x, y, [*([group.model] if record.has_models else []), _title(record, group), _subtitle(group)])
         if math.isfinite(trivial):
             parts.append(svg.line(x.start, y(trivial), x.end, y(trivial), "trivial"))
         parts += _curves(record, group, x, y)
@@ -69,15 +69,12 @@ def _groups(record: SweepRecord) -> tuple[list[Group], int]:
 
 
 def _title(record: SweepRecord, group: Group) -> str:
-    name = group.result.name
-    if name not in record.configurations:
-        return group.label
-    same = [other for other in record.configurations if record.label(other) == group.label]
-    if len(same) == 1:
-        return group.label
-    names = [key for key, value in record.configurations[name].configuration.values().items()
-             if any(getattr(record.configurations[other].configuration, key) != value for other in same)]  # fmt: skip
-    return f"{group.label}, {settings_text(record, name, names)}"
+    """Without the model; a configuration with the settings by which it is told apart from others of its strategy."""
+    words = group.label.removeprefix(f"{group.model}: ") if record.has_models else group.label
+    others = [name for name in record.configurations if record.label(name) == group.label]
+    if group.result.name not in record.configurations or len(others) == 1:
+        return words
+    return f"{words}, {settings_text(record, group.result.name, differing(record, others))}"
 
 
 def _subtitle(group: Group) -> str:

@@ -93,5 +93,5 @@ def _axis(axis: Dimension, x: float, top: float, title: str, index: int, last: i
     at = 10 if index == 0 else svg.WIDTH - 6 if index == last else x
     parts += [svg.text(at, top - 12 - 16 * (len(lines) - 1 - number), line, anchor) for number, line in enumerate(lines)]
     for y, label in axis.ticks(5):
-        parts.append(svg.text(x + 5, y + 4.5, svg.cut(label, room), "tick"))
+        parts.append(svg.text(x + 5, y + 4.5, svg.cut_front(label, room), "tick"))
     return parts

@@ -31,9 +31,7 @@ def profile_figure(record: SweepRecord) -> Figure | None:
         return None
     trivial = record.header.trivial_score
     x = covering([trivial, *(score for line in lines for score in line.scores)], _LEFT, _RIGHT)
-    parts, top = legend(
-        [(line.sign(), line.label if line.is_censored else f"{line.label} (n = {len(line.scores)})") for line in lines], 4
-    )
+    parts, top = legend([(line.sign(), line.label) for line in lines], 4)
     parts.append(svg.text(10, top + 24, "share of seeds above the score", "muted"))
     top += 38
     y = Scale(0.0, 1.0, top + _HEIGHT, top)

@@ -20,7 +20,7 @@ from blurb_tune.report.figures.swarm import swarm
 from blurb_tune.report.figures.words import counted, score_text
 from blurb_tune.results.groups import GroupResult
 
-_LEFT, _RIGHT, _GUTTER = 214, 576, 64
+_LEFT, _RIGHT, _GUTTER = 236, 578, 62
 _ROW, _TITLE, _FOOT = 38, 30, 50
 _FEWEST_FOR_BOX = 4
 # Of all rows together; with more trials a row shows its box and those that did not complete.

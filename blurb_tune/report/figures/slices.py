@@ -31,7 +31,7 @@ def slices_figure(record: SweepRecord) -> Figure | None:
     kinds = {kind_of(record, result) for result in shown} | {"winner"}
     parts, top = legend([*entries(sorted(kinds)), (svg.line(-9, 0, 9, 0, "median"), "median of a value")], 4)
     parts.append(svg.text(10, top + 24, f"{record.header.objective} of the seeds' {record.header.metric} on dev", "muted"))
-    panels, bottom = grid_of(len(names), top + 26, columns=3 if len(names) != 4 else 2)
+    panels, bottom = grid_of(len(names), top + 26, columns=3 if len(names) != 4 else 2, lines=1)
     for panel, name in zip(panels, names, strict=True):
         parts += _panel(record, panel, name, shown)
     left_out = left_out_text(len(known), len(shown), _BEST)
@@ -69,7 +69,7 @@ def _ticks(panel: Panel, x: Dimension) -> list[str]:
     """Labels below, those left out that would lie on the one before."""
     parts, free = [], panel.left - 40.0
     for at, label in x.ticks(4):
-        label = svg.cut(label, max(24.0, _step(x) - 4 if x.categories is not None else 60.0))
+        label = svg.cut_front(label, max(24.0, _step(x) - 4 if x.categories is not None else 60.0))
         half = svg.width_of(label) / 2
         if at - half < free:
             continue

@@ -94,6 +94,16 @@ def cut(words: str, width: float, size: float = FONT_SIZE) -> str:
     return words.rstrip() + _ELLIPSIS
 
 
+def cut_front(words: str, width: float) -> str:
+    """The same with the last characters, by which names of one kind are told apart."""
+    words = visible(words)
+    if width_of(words) <= width:
+        return words
+    while words and width_of(_ELLIPSIS + words) > width:
+        words = words[1:]
+    return _ELLIPSIS + words
+
+
 def wrap(words: str, width: float, size: float = FONT_SIZE) -> list[str]:
     """Lines that are no wider than `width`, broken at blanks, a longer word cut."""
     lines: list[str] = []

@@ -36,11 +36,13 @@ def rule_text(rule: str) -> str:
 
 def searched(record: SweepRecord) -> list[str]:
     """The hyperparameters in which the configurations differ, in the order of `Configuration`."""
-    found: dict[str, set[object]] = {name: set() for name in HYPERPARAMETER_NAMES}
-    for of in record.configurations.values():
-        for name in HYPERPARAMETER_NAMES:
-            found[name].add(getattr(of.configuration, name))
-    return [name for name, values in found.items() if len(values) > 1]
+    return differing(record, list(record.configurations))
+
+
+def differing(record: SweepRecord, configuration_ids: Sequence[str]) -> list[str]:
+    """The hyperparameters in which these configurations differ, in the order of `Configuration`."""
+    configurations = [record.configurations[name].configuration for name in configuration_ids]
+    return [name for name in HYPERPARAMETER_NAMES if len({getattr(of, name) for of in configurations}) > 1]
 
 
 def title_of(hyperparameter: str) -> str:

@@ -16,6 +16,7 @@ from blurb_tune.report.figures.scale import Scale
 
 Element = ElementTree.Element
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_LABEL = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
 def root_of(figure: Figure) -> Element:
@@ -60,7 +61,7 @@ def scale_of(figure: Figure, axis: str = "x") -> Scale:
     found: dict[float, list[tuple[float, float]]] = {}
     for element in root_of(figure).iter("text"):
         text = (element.text or "").replace("\u2212", "-").removesuffix(" %")
-        if "muted" in (element.get("class") or "") and re.fullmatch(_NUMBER, text):
+        if "muted" in (element.get("class") or "") and _LABEL.fullmatch(text):
             x, y = float(element.get("x") or 0), float(element.get("y") or 0) - 4.5 * (axis == "y")
             along, across = (x, y) if axis == "x" else (y, x)
             found.setdefault(across, []).append((float(text), along))

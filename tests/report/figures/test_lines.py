@@ -80,7 +80,7 @@ def test_a_vanilla_that_was_stopped_is_named_so() -> None:
     for seed in range(3):
         sweep.trial("c1", seed, [0.5 + 0.1 * seed])
     figure = drawn(profile_figure(sweep.record))
-    assert "vanilla, stopped after 2 seeds" in words(figure)
+    assert "vanilla (stopped after 2 seeds)" in words(figure)
     assert "does not compare" in figure.caption
 
 
@@ -200,10 +200,10 @@ def test_many_completed_runs_are_a_fan_alone_and_many_failed_ones_are_some(monke
 def test_there_are_twelve_panels_at_most() -> None:
     assert len(of_class(drawn(curves_figure(large_sweep(60, 2, epochs=2).record)), "heading")) <= 12
     assert [e.text for e in of_class(drawn(curves_figure(model_sweep().record)), "heading")] == [
-        "large: vanilla",
-        "base: vanilla",
-        "base: freeze 4",
-        "large: freeze 4",
+        "vanilla",
+        "vanilla",
+        "freeze 4",
+        "freeze 4",
     ]
     assert of_class(drawn(curves_figure(small_sweep().record)), "heading")[0].text == "vanilla"
 
