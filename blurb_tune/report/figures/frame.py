@@ -47,7 +47,7 @@ def legend(
     """
     parts, x, y = [], left, top + LINE / 2
     for sign, words in entries:
-        words = svg.cut(words, right - left - _SIGN)
+        words = svg.cut(words, right - left - _SIGN - _GAP)
         width = _SIGN + svg.width_of(words)
         if x > left and x + width > right:
             x, y = left, y + LINE
