@@ -80,7 +80,10 @@ def strategies_table(record: SweepRecord) -> Table:
             if not model or any(g.model == model for g in groups)
         ],
         notes=list(_notes(record, list(claims.values()))),
-        on_paper=("strategy", *tuned, "n", "mean", "std", "failed", "difference", "difference_interval", "p"),
+        on_paper=(
+            *("configuration", "strategy", *tuned, "n", "mean", "std", "min", "max", "failed"),
+            *("difference", "difference_interval", "p", "seeds_needed"),
+        ),
     )
 
 

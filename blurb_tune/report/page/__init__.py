@@ -48,8 +48,19 @@ def _environment() -> Environment:
     )
     environment.filters["prose"] = _prose
     environment.filters["trusted"] = Markup
+    environment.filters["shapes"] = _shapes
     environment.filters["kind"] = lambda block: _KINDS[type(block)]
     return environment
+
+
+def _shapes(table: Table) -> list[Markup]:
+    """The class attribute of each column's cells; `screen` is what paper has no room for."""
+    found = []
+    for column in table.columns:
+        is_on_screen_alone = table.on_paper and column.key not in table.on_paper
+        names = [*(["number"] if column.is_number else []), *(["screen"] if is_on_screen_alone else [])]
+        found.append(Markup(' class="{}"').format(" ".join(names)) if names else Markup(""))
+    return found
 
 
 def _prose(text: str) -> Markup:
