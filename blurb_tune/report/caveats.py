@@ -110,6 +110,8 @@ def _too_few_seeds(record: SweepRecord, evidence: Evidence | None) -> str:
         return ""
     has, first = min(evidence.comparison.n, evidence.comparison.n_reference), evidence.first_decidable
     after = f"before n = {first} seeds of each" if first else "with any number of seeds, since too many were compared"
+    if evidence.is_cut_short:
+        return f"Vanilla itself was stopped after {counted(has, 'seed')}, which are too few: cannot decide {after}."
     if has == 1:
         return f"A single seed says nothing of how the next one will do: cannot decide {after}."
     return f"Cannot decide {after}, and there are {has}: until then the order may be chance, however far apart the scores are."
@@ -144,7 +146,7 @@ def _few_test_items(record: SweepRecord, evidence: Evidence | None) -> str:
 
 
 def _vanilla_cut_short(record: SweepRecord, evidence: Evidence | None) -> str:
-    if evidence is None or not evidence.is_cut_short or evidence.reference is None:
+    if evidence is None or not evidence.is_cut_short or not evidence.is_decidable or evidence.reference is None:
         return ""
     return (
         f"Vanilla itself was stopped after {counted(evidence.reference.n, 'seed')}, so the comparison rests on few of its "
