@@ -204,7 +204,7 @@ def test_a_disk_that_takes_no_page_is_told(paths: SweepPaths) -> None:
 
 
 def test_it_needs_no_torch_ray_or_mlflow(paths: SweepPaths) -> None:
-    heavy = {"torch", "ray", "mlflow", "transformers", "optuna", "datasets"}
+    heavy = {"torch", "ray", "mlflow", "transformers", "datasets"}
     script = (
         "import sys; from blurb_tune.cli.app import app; "
         f"app(['report', {str(paths.root)!r}], standalone_mode=False); print(sorted({heavy!r} & sys.modules.keys()))"
