@@ -56,7 +56,7 @@ def test_settings_are_short(value: object, text: str) -> None:
 
 def test_a_recipe_names_what_the_strategy_does_not() -> None:
     record = small_sweep().record
-    assert recipe(record, "c2") == "decay 0.8 (learning rate 3e-5, epochs 2, bias correction off, gradient clipping none)"
+    assert recipe(record, "c2") == "decay 0.8 (learning rate 3e-5, epochs 2, bias correction off, max grad norm none)"
     sweep = SweepWriter()
     sweep.configuration("c0", freeze_depth=2)
     assert recipe(sweep.record, "c0") == "freeze 2"
