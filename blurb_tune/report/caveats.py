@@ -102,7 +102,8 @@ def _unfinished(record: SweepRecord, evidence: Evidence | None) -> str:
         return ""
     if record.status == "running":
         return f"The sweep is not finished: {of} have ended, and the rest may change the order."
-    return f"The sweep was interrupted after {of}: the rest may change the order, and the same command goes on with it."
+    how = "was interrupted" if record.status == "interrupted" else "stopped on an error"
+    return f"The sweep {how} after {of}: the rest may change the order, and the same command goes on with it."
 
 
 def _too_few_seeds(record: SweepRecord, evidence: Evidence | None) -> str:
