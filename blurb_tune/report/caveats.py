@@ -110,7 +110,12 @@ def _too_few_seeds(record: SweepRecord, evidence: Evidence | None) -> str:
     if evidence is None or evidence.comparison is None or evidence.is_decidable:
         return ""
     has, first = min(evidence.comparison.n, evidence.comparison.n_reference), evidence.first_decidable
-    after = f"before n = {first} seeds of each" if first else "with any number of seeds, since too many were compared"
+    if first is None:
+        return (
+            f"The winner was picked from {evidence.picked_from:,} configurations, among which one is ahead by chance: its own "
+            "seeds cannot decide, fresh ones (`confirm`) can."
+        )
+    after = f"before n = {first} seeds of each"
     if evidence.is_cut_short:
         return f"Vanilla itself was stopped after {counted(has, 'seed')}, which are too few: cannot decide {after}."
     if has == 1:

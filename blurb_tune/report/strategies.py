@@ -56,10 +56,11 @@ _NUMBERS = (
 
 
 def strategies_table(record: SweepRecord) -> Table:
-    """A row per configuration that has all its seeds or may still get them, vanilla first, then by the winner's rule; grouped
-    by model where there are several."""
+    """A row per configuration that has all its seeds or may still get them: the best vanilla one, with which the others are
+    compared, then by the winner's rule; grouped by model where there are several."""
     groups = [group for group in by_configuration(record) if not record.is_censored(group.result.name)]
-    groups.sort(key=lambda group: (not group.is_vanilla, rank(record, group.result)))
+    references = {reference.name for reference in record.references().values()}
+    groups.sort(key=lambda group: (group.result.name not in references, rank(record, group.result)))
     tuned, parts = _searched(record)
     claims = {claim.result.name: claim for claim in claims_of(record)}
     decimals = supported_decimals(group.result.spread for group in groups)

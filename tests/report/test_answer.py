@@ -112,6 +112,19 @@ def test_the_winner_pays_for_all_that_it_was_picked_from() -> None:
     assert answer(alone | rivals).verdict is not Verdict.BETTER
 
 
+def test_among_hundreds_only_fresh_seeds_can_decide() -> None:
+    sweep = SweepWriter(seeds=range(4), configurations=262)
+    rivals = {f"r{k}": ({"freeze_depth": 1, "learning_rate": 1e-5 + 1e-8 * k}, [0.1] * 4) for k in range(260)}
+    for name, (values, scores) in {"vanilla": ({}, LOW[:4]), "good": ({"freeze_depth": 2}, HIGH[:4]), **rivals}.items():
+        sweep.configuration(name, **values)
+        for seed, score in enumerate(scores):
+            sweep.trial(name, seed, [score])
+    found = answer_of(sweep.finish())
+    assert (found.verdict, found.kind) == (Verdict.UNDECIDABLE, Caveat.TOO_FEW_SEEDS)
+    assert found.caveat.startswith("The winner was picked from 261 configurations")
+    assert "4 seeds of the search of one of 261 configurations cannot decide anything." in found.sureness
+
+
 def test_fresh_seeds_decide_and_need_no_correction() -> None:
     rivals = {f"r{k}": LOW[:5] for k in range(8)}
     scores = {"vanilla": LOW[:5], "good": HIGH[:5], **rivals}

@@ -40,9 +40,9 @@ def test_the_searched_settings_stand_in_each_row_so_that_no_two_read_the_same() 
     assert "bias correction on" in table.notes[0]
 
 
-def test_vanilla_comes_first_then_the_best_and_the_winner_is_marked() -> None:
+def test_the_best_vanilla_comes_first_then_the_best_and_the_winner_is_marked() -> None:
     table = strategies_table(tuned_sweep().finish())
-    assert [row.configuration for row in table.rows] == ["c1", "c0", "c3", "c2"]
+    assert [row.configuration for row in table.rows] == ["c1", "c3", "c2", "c0"]
     assert [row.configuration for row in table.rows if row.is_best] == ["c3"]
 
 
