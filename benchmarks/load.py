@@ -81,7 +81,7 @@ class Servers:
 
     def delays(self) -> list[float]:
         """Seconds from each measurement of a trial to the moment MLflow's database had it; in order."""
-        sql = "SELECT written - timestamp / 1000.0 FROM metrics WHERE key LIKE 'dev%' OR key LIKE 'train/%' ORDER BY 1"
+        sql = "SELECT written - timestamp / 1000.0 FROM metrics WHERE key LIKE 'dev%' OR key LIKE 'train%' ORDER BY 1"
         return [float(row[0]) for row in self.query(sql)]
 
     def stop(self) -> None:

@@ -10,21 +10,21 @@ import typer
 import blurb_tune
 from blurb_tune.cli import listings
 from blurb_tune.cli.errors import exit_codes
+from blurb_tune.cli.examples import examples
 from blurb_tune.cli.service_app import register
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import SweepPaths
 
-EXAMPLES = """
-Examples:
-
-  blurb-tune run sweeps/quickstart.yaml                      a small sweep that needs no data and no GPU
-
-  blurb-tune validate my-sweep.yaml                          check everything, print the plan, run nothing
-
-  blurb-tune run my-sweep.yaml --set seeds=10 --set resources.gpus=1
-
-  blurb-tune ui runs/quickstart-1a2b3c4d                     MLflow's dashboard on a sweep's runs
-"""
+EXAMPLES = examples(
+    "# a small sweep that needs no data and no GPU",
+    "blurb-tune run sweeps/quickstart.yaml",
+    "# check everything and print the plan; run nothing",
+    "blurb-tune validate my-sweep.yaml",
+    "# settings of the spec, overridden",
+    "blurb-tune run my-sweep.yaml --set seeds=10 --set resources.gpus=1",
+    "# MLflow's dashboard on a sweep's runs",
+    "blurb-tune ui runs/quickstart-1a2b3c4d",
+)
 
 app = typer.Typer(
     name="blurb-tune",
@@ -58,13 +58,14 @@ def _options(
     pass
 
 
-@app.command(epilog="Example:\n\n  blurb-tune validate my-sweep.yaml --set space.epochs=5")
+@app.command(epilog=examples("blurb-tune validate my-sweep.yaml --set space.epochs=5"))
 def validate(
     spec: Spec,
     overrides: Overrides = None,
     spec_only: Annotated[
         bool, typer.Option("--spec-only", help="leave out what depends on this machine: data, weights, GPUs, tracking server")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the plan as JSON, nothing else")] = False,
 ) -> None:
     """Check a spec and everything it names, and print the plan. Runs nothing."""
     from blurb_tune.cli.plan import print_plan
@@ -72,10 +73,10 @@ def validate(
     from blurb_tune.spec import load_spec
 
     with exit_codes(prints=True):
-        print_plan(make_plan(load_spec(spec, overrides or []), check_machine=not spec_only))
+        print_plan(make_plan(load_spec(spec, overrides or []), check_machine=not spec_only), as_json=as_json)
 
 
-@app.command(epilog="Example:\n\n  blurb-tune run sweeps/biosses.yaml --output runs/biosses --set resources.concurrency=1")
+@app.command(epilog=examples("blurb-tune run sweeps/biosses.yaml --output runs/biosses --set seeds=10"))
 def run(
     spec: Spec,
     overrides: Overrides = None,
@@ -94,8 +95,10 @@ def run(
 
 
 @app.command(
-    epilog="Examples:\n\n  blurb-tune replay benchmarks/curves/biosses-minilm.csv\n\n"
-    "  blurb-tune replay rte.csv mrpc.csv --set seeds=10 --shuffles 200 --set pruning.race.alpha=0.05 --json"
+    epilog=examples(
+        "blurb-tune replay benchmarks/curves/biosses-minilm.csv",
+        "blurb-tune replay rte.csv mrpc.csv --set seeds=10 --shuffles 200 --json",
+    )
 )
 def replay(
     curves: Annotated[
@@ -131,7 +134,7 @@ def replay(
     raise typer.Exit(code)
 
 
-@app.command(epilog="Example:\n\n  blurb-tune record sweeps/biosses.yaml --to curves --set seeds=10")
+@app.command(epilog=examples("blurb-tune record sweeps/biosses.yaml --to curves --set seeds=10"))
 def record(
     spec: Spec,
     to: Annotated[Path, typer.Option("--to", help="folder for the curves and for the sweep's own folder", show_default=False)],
@@ -147,9 +150,11 @@ def record(
 
 
 @app.command(
-    epilog="Examples:\n\n  blurb-tune extend runs/biosses-1a2b3c4d --seeds 20\n\n"
-    "  blurb-tune extend runs/biosses-1a2b3c4d --configurations 40 --budget wall_time=8h\n\n"
-    "  blurb-tune extend runs/biosses-1a2b3c4d --only winner,vanilla --seeds 30"
+    epilog=examples(
+        "blurb-tune extend runs/biosses-1a2b3c4d --seeds 20",
+        "blurb-tune extend runs/biosses-1a2b3c4d --budget wall_time=8h",
+        "blurb-tune extend runs/biosses-1a2b3c4d --only winner,vanilla --seeds 30",
+    )
 )
 def extend(
     sweep_dir: SweepDir,
@@ -181,9 +186,11 @@ def extend(
 
 
 @app.command(
-    epilog="Examples:\n\n  blurb-tune report runs/quickstart-1a2b3c4d --open\n\n"
-    "  blurb-tune report runs/quickstart-1a2b3c4d --watch\n\n"
-    "  blurb-tune report quickstart-1a --storage s3://team/sweeps --format md --figures figures"
+    epilog=examples(
+        "blurb-tune report runs/quickstart-1a2b3c4d --open",
+        "blurb-tune report runs/quickstart-1a2b3c4d --watch",
+        "blurb-tune report runs/quickstart-1a2b3c4d --format md --figures figures",
+    )
 )
 def report(
     sweep: Annotated[
@@ -216,16 +223,17 @@ def report(
 
 
 @app.command()
-def tasks() -> None:
+def tasks(as_json: Annotated[bool, typer.Option("--json", help="print the list as JSON, nothing else")] = False) -> None:
     """List the tasks that a spec can name."""
     with exit_codes(prints=True):
-        listings.print_tasks()
+        listings.print_tasks(as_json=as_json)
 
 
 @app.command(
     name="import-data",
-    epilog="Example:\n\n  blurb-tune import-data LinkBERT/data --to blurb\n\n"
-    "  blurb-tune import-data my-corpus --task bc2gm --to blurb",
+    epilog=examples(
+        "blurb-tune import-data LinkBERT/data --to blurb", "blurb-tune import-data my-corpus --task bc2gm --to blurb"
+    ),
 )
 def import_data(
     source: Annotated[
@@ -247,15 +255,17 @@ def import_data(
 
 
 @app.command()
-def models() -> None:
+def models(as_json: Annotated[bool, typer.Option("--json", help="print the list as JSON, nothing else")] = False) -> None:
     """List the models that a spec can name, besides local folders and hub ids."""
     with exit_codes(prints=True):
-        listings.print_models()
+        listings.print_models(as_json=as_json)
 
 
 @app.command(
-    epilog="Examples:\n\n  blurb-tune compare runs/biosses-1a2b3c4d runs/ddi-5e6f7a8b\n\n"
-    "  blurb-tune compare runs/* --format html --to comparison.html"
+    epilog=examples(
+        "blurb-tune compare runs/biosses-1a2b3c4d runs/ddi-5e6f7a8b",
+        "blurb-tune compare runs/* --format html --to comparison.html",
+    )
 )
 def compare(
     sweep_dirs: Annotated[list[Path], typer.Argument(help="the folders of two sweeps or more", show_default=False)],
@@ -275,7 +285,7 @@ def compare(
         compare_command(sweep_dirs, form, to)
 
 
-@app.command(epilog="Example:\n\n  blurb-tune score results.csv --json")
+@app.command(epilog=examples("blurb-tune score results.csv --json"))
 def score(
     results: Annotated[
         Path, typer.Argument(help="a CSV file with the columns dataset,score; scores in percent", show_default=False)
@@ -290,7 +300,7 @@ def score(
     raise typer.Exit(code)
 
 
-@app.command(epilog="Example:\n\n  blurb-tune ui runs/quickstart-1a2b3c4d --port 5001")
+@app.command(epilog=examples("blurb-tune ui runs/quickstart-1a2b3c4d --port 5001"))
 def ui(
     sweep_dir: SweepDir,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
@@ -304,7 +314,7 @@ def ui(
         open_dashboard(_sweep(sweep_dir), host, port, browser=not no_browser)
 
 
-@app.command(epilog="Example:\n\n  blurb-tune sync runs/quickstart-1a2b3c4d")
+@app.command(epilog=examples("blurb-tune sync runs/quickstart-1a2b3c4d"))
 def sync(sweep_dir: SweepDir) -> None:
     """Deliver to MLflow what a sweep's event log holds and the server has not got yet."""
     from blurb_tune.cli.tracking import sync_command

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -26,8 +28,11 @@ ${DATA_VARIABLE} ({{variable}}), else on the hub where it has a copy.
 describes tables of your own (docs/own-data.md)."""
 
 
-def print_tasks() -> None:
+def print_tasks(*, as_json: bool = False) -> None:
     """A line for each task, and one that says what it is, which at 80 columns would not fit beside it."""
+    if as_json:
+        print(json.dumps([_plain_task(task) for task in TASKS.values()], indent=2))
+        return
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("task", "type", "metric", "train/dev/test", "data"):
         table.add_column(name, no_wrap=True)
@@ -45,6 +50,17 @@ def print_tasks() -> None:
     console.print(note, markup=False, soft_wrap=True)
 
 
+def _plain_task(task: Task) -> dict[str, Any]:
+    return {
+        "task": task.name,
+        "type": task.blurb_type,
+        "metric": task.metric,
+        "published": dict(task.published),
+        "data": _data(task),
+        "description": task.description,
+    }
+
+
 def _data(task: Task) -> str:
     """Where the data are; the hub is not asked."""
     match find_source(task).tables:
@@ -58,7 +74,15 @@ def _data(task: Task) -> str:
             return tables.describe()
 
 
-def print_models() -> None:
+def print_models(*, as_json: bool = False) -> None:
+    """A line for each known model."""
+    if as_json:
+        listed = [
+            {"model": known.name, "blocks": known.blocks, "from": _origin(known), "description": known.description}
+            for known in KNOWN_MODELS.values()
+        ]
+        print(json.dumps(listed, indent=2))
+        return
     table = _table("model", "blocks", "from")
     for known in KNOWN_MODELS.values():
         table.add_row(known.name, str(known.blocks), _origin(known), known.description)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -21,12 +23,48 @@ from blurb_tune.stopping.instability import can_fire
 _MANY = 10
 
 
-def print_plan(plan: Plan) -> None:
+def print_plan(plan: Plan, *, as_json: bool = False) -> None:
     """The plan on stdout."""
+    if as_json:
+        print(json.dumps(plain_plan(plan), indent=2, allow_nan=False))
+        return
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, text in _rows(plan):
         table.add_row(Text(name, style="bold"), Text(text))
     Console(highlight=False).print(table)
+
+
+def plain_plan(plan: Plan) -> dict[str, Any]:
+    """The plan as plain data, and the whole spec with every default written out, without secrets."""
+    first = _first_stop(plan)
+    return {
+        "name": plan.spec.name,
+        "task": plan.task.name,
+        "metric": plan.metric,
+        "models": dict(plan.blocks),
+        "examples": {"train": plan.train_examples, "dev": plan.dev_examples},
+        "has_test": plan.has_test,
+        "configurations": plan.configurations,
+        "combinations": plan.combinations,
+        "seeds": list(plan.spec.seeds),
+        "folds": plan.source.folds,
+        "trials": plan.trials,
+        "max_epochs": plan.max_epochs,
+        "max_steps": plan.max_steps,
+        "race_stops_from_seed": first,
+        "notes": list(plan.notes),
+        "warnings": list(plan.warnings),
+        "spec_digest": plan.digest,
+        "spec": _redacted(plan.spec.model_dump(mode="json")),
+    }
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redacted(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -129,13 +167,20 @@ def _race(plan: Plan) -> str:
         return "none, every configuration runs all its seeds"
     if plan.configurations < 2:
         return "none, there is one configuration"
-    last = min(seeds, race.max_seeds or seeds)
-    first = None
-    if last >= race.min_seeds:
-        first = first_possible_stop(planned=last, first=race.min_seeds, alpha=race.alpha, m=plan.configurations)
-    if first is None or first >= seeds:
+    first = _first_stop(plan)
+    if first is None:
         return f"{counted(seeds, 'seed')} are too few to stop a configuration early"
     return f"configurations that have lost stop, from seed {first} of {seeds} on, at the level {race.alpha:g}"
+
+
+def _first_stop(plan: Plan) -> int | None:
+    """The seed after which the race can stop a configuration; None where it cannot."""
+    race, seeds = plan.spec.pruning.race, len(plan.spec.seeds)
+    last = min(seeds, race.max_seeds or seeds)
+    if plan.spec.crossed is not None or race.method == "none" or plan.configurations < 2 or last < race.min_seeds:
+        return None
+    first = first_possible_stop(planned=last, first=race.min_seeds, alpha=race.alpha, m=plan.configurations)
+    return None if first is None or first >= seeds else first
 
 
 def _evaluations(plan: Plan) -> int | None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from blurb_tune.cli.errors import exit_codes
+from blurb_tune.cli.examples import examples
 from blurb_tune.core.errors import BlurbTuneError
 
 _PANEL = "Sweeps on a Ray cluster"
@@ -50,8 +51,11 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         rich_help_panel=_PANEL,
-        epilog="Examples:\n\n  blurb-tune submit sweeps/quickstart.yaml --address http://head:8265 --storage s3://team/sweeps\n\n"
-        "  blurb-tune submit my-sweep.yaml --set seeds=10 --wait\n\n  blurb-tune submit my-sweep.yaml --dry-run",
+        epilog=examples(
+            "blurb-tune submit my-sweep.yaml --address http://head:8265",
+            "blurb-tune submit my-sweep.yaml --set seeds=10 --wait",
+            "blurb-tune submit my-sweep.yaml --dry-run",
+        ),
     )
     def submit(
         spec: Spec,
@@ -72,7 +76,7 @@ def register(app: typer.Typer) -> None:
             )
         raise typer.Exit(code)
 
-    @app.command(name="list", rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune list --storage s3://team/sweeps")
+    @app.command(name="list", rich_help_panel=_PANEL, epilog=examples("blurb-tune list --storage s3://team/sweeps"))
     def list_(address: Address = None, storage: StorageUri = None, as_json: Json = False) -> None:
         """All sweeps of a storage, also those whose cluster is gone."""
         with _service(prints=True):
@@ -80,7 +84,7 @@ def register(app: typer.Typer) -> None:
 
             list_command(address, storage, as_json=as_json)
 
-    @app.command(rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune status quickstart-1a")
+    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune status quickstart-1a"))
     def status(sweep_id: SweepId, address: Address = None, storage: StorageUri = None, as_json: Json = False) -> None:
         """How a sweep stands: trials by outcome, slots, what it waits for, its last events and addresses."""
         with _service(prints=True):
@@ -90,7 +94,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         rich_help_panel=_PANEL,
-        epilog="Examples:\n\n  blurb-tune logs -f quickstart-1a\n\n  blurb-tune logs quickstart-1a --trial c000-s1",
+        epilog=examples("blurb-tune logs -f quickstart-1a", "blurb-tune logs quickstart-1a --trial c000-s1"),
     )
     def logs(
         sweep_id: SweepId,
@@ -105,7 +109,7 @@ def register(app: typer.Typer) -> None:
 
             logs_command(sweep_id, trial, address, storage, follow=follow)
 
-    @app.command(rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune stop quickstart-1a")
+    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune stop quickstart-1a"))
     def stop(sweep_id: SweepId, address: Address = None, storage: StorageUri = None, as_json: Json = False) -> None:
         """End a sweep: trials at work leave a checkpoint, its slots are free within seconds, `resume` goes on."""
         with _service():
@@ -114,7 +118,7 @@ def register(app: typer.Typer) -> None:
             code = ask_command("stop", sweep_id, address, storage, as_json=as_json)
         raise typer.Exit(code)
 
-    @app.command(rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune pause quickstart-1a")
+    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune pause quickstart-1a"))
     def pause(sweep_id: SweepId, address: Address = None, storage: StorageUri = None, as_json: Json = False) -> None:
         """Free a sweep's slots for others, to go on later."""
         with _service():
@@ -123,7 +127,7 @@ def register(app: typer.Typer) -> None:
             code = ask_command("pause", sweep_id, address, storage, as_json=as_json)
         raise typer.Exit(code)
 
-    @app.command(rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune resume quickstart-1a --address http://other:8265")
+    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune resume quickstart-1a --address http://other:8265"))
     def resume(
         sweep_id: SweepId, address: Address = None, storage: StorageUri = None, wait: Wait = False, as_json: Json = False
     ) -> None:
@@ -136,8 +140,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command(
         rich_help_panel=_PANEL,
-        epilog="Examples:\n\n  blurb-tune change quickstart-1a --set resources.concurrency=4\n\n"
-        "  blurb-tune change quickstart-1a --set seeds=20 --set budget.wall_time=8h",
+        epilog=examples(
+            "blurb-tune change quickstart-1a --set resources.concurrency=4",
+            "blurb-tune change quickstart-1a --set seeds=20 --set budget.wall_time=8h",
+        ),
     )
     def change(
         sweep_id: SweepId,
@@ -156,7 +162,7 @@ def register(app: typer.Typer) -> None:
             code = ask_command("change", sweep_id, address, storage, sets=sets or [], as_json=as_json)
         raise typer.Exit(code)
 
-    @app.command(rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune retry quickstart-1a")
+    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune retry quickstart-1a"))
     def retry(sweep_id: SweepId, address: Address = None, storage: StorageUri = None, as_json: Json = False) -> None:
         """Run the trials that errored once more, and nothing else."""
         with _service():
@@ -165,7 +171,7 @@ def register(app: typer.Typer) -> None:
             code = ask_command("retry", sweep_id, address, storage, as_json=as_json)
         raise typer.Exit(code)
 
-    @app.command(rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune fetch quickstart-1a --to runs")
+    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune fetch quickstart-1a --to runs"))
     def fetch(
         sweep_id: SweepId,
         to: Annotated[Path, typer.Option("--to", help="where the sweep gets a folder")] = Path("runs"),
@@ -179,7 +185,7 @@ def register(app: typer.Typer) -> None:
 
             fetch_command(sweep_id, to, address, storage, quiet=quiet)
 
-    @app.command(name="open", rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune open quickstart-1a")
+    @app.command(name="open", rich_help_panel=_PANEL, epilog=examples("blurb-tune open quickstart-1a"))
     def open_(sweep_id: SweepId, address: Address = None, storage: StorageUri = None) -> None:
         """Open a sweep's dashboard in the browser."""
         with _service():
@@ -187,7 +193,7 @@ def register(app: typer.Typer) -> None:
 
             open_command(sweep_id, address, storage)
 
-    @app.command(rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune doctor --address http://head:8265 --gpus 1")
+    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune doctor --address http://head:8265 --gpus 1"))
     def doctor(
         address: Address = None,
         storage: StorageUri = None,
@@ -202,7 +208,7 @@ def register(app: typer.Typer) -> None:
             code = doctor_command(address, storage, gpus=gpus, tracking=tracking, as_json=as_json)
         raise typer.Exit(code)
 
-    @app.command(rich_help_panel=_PANEL, epilog="Example:\n\n  blurb-tune prune --storage s3://team/sweeps --dry-run")
+    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune prune --storage s3://team/sweeps --dry-run"))
     def prune(
         storage: StorageUri = None,
         days: Annotated[float, typer.Option(min=0, help="caches of this machine that nobody has used for so long")] = 30.0,

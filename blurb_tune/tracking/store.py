@@ -161,9 +161,9 @@ class Store:
 
 
 def _data_set(data: DataSet) -> DatasetInput:
-    """MLflow takes 36 characters of a digest."""
+    """Of the digest as much as a page can show; MLflow takes 36 characters."""
     source, profile = json.dumps({"uri": data.source}), json.dumps(dict(data.examples))
-    known = Dataset(data.name, data.digest[:32], "local", source, profile=profile)
+    known = Dataset(data.name, data.digest[:12], "local", source, profile=profile)
     return DatasetInput(known, [InputTag("mlflow.data.context", "train, dev")])
 
 

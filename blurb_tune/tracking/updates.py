@@ -190,12 +190,12 @@ class RunBuilder:
         thousands, nobody could find anything there. Each one's numbers stand in the description and in the sweep's tables."""
         self._ended.add(event.configuration)
         failed, ended = failed_runs(self.record)
-        values = {"failed_share": failed / ended} if ended else {}
+        values = {"sweep/failed_share": failed / ended} if ended else {}
         update = self._update(None)
         best = self.record.leader
         if best is not None:
             of_best = {"objective": best.objective, "best_mean": best.spread.mean, "best_std": best.spread.std}
-            values |= {name: value for name, value in of_best.items() if not math.isnan(value)}
+            values |= {f"sweep/{name}": value for name, value in of_best.items() if not math.isnan(value)}
             update.tags |= _tags(leader=self._name_of(best.name))
         _add(update, values, event.time, len(self._ended))
 
@@ -204,7 +204,7 @@ class RunBuilder:
         trial, metric = self.record.trials[event.trial], self.record.header.metric
         update = self._update(event.trial)
         scores = {"test_score": event.metrics[metric]} if metric in event.metrics else {}
-        scores |= {f"test/{_safe(name)}": value for name, value in event.metrics.items() if name != metric}
+        scores |= {f"other/test_{_safe(name)}": value for name, value in event.metrics.items() if name != metric}
         _add(update, scores, event.time, trial.steps)
         if event.error:
             update.tags |= _tags(test_error=event.error[:_MAX_REASON])
@@ -225,19 +225,21 @@ class RunBuilder:
 def _metrics(measurement: Measurement, metric: str) -> dict[str, float]:
     """A measurement's values under their names in MLflow; the fixed names win over further metrics of the same name.
 
-    The score comes first, under the same name whatever the metric: the dashboard's comparisons begin with it.
+    The score comes first, under the same name whatever the metric: the dashboard's comparisons begin with it. Its charts go by
+    what stands before a slash, in the order of the alphabet, with what has no slash among them as "Model metrics": `other`
+    comes behind that.
     """
-    extra = {f"dev/{_safe(name)}": float(value) for name, value in measurement.extra.items() if name != metric}
+    extra = {f"other/dev_{_safe(name)}": float(value) for name, value in measurement.extra.items() if name != metric}
     return {
         "dev_score": measurement.dev_score,
         **extra,
-        "dev/loss": measurement.dev_loss,
-        "dev/prediction_spread": measurement.prediction_spread,
-        "train/loss": measurement.train_loss,
+        "dev_loss": measurement.dev_loss,
+        "train_loss": measurement.train_loss,
+        "other/dev_prediction_spread": measurement.prediction_spread,
         "train/grad_norm": measurement.grad_norm,
         "train/learning_rate": measurement.learning_rate,
         "train/micro_batch_size": float(measurement.micro_batch_size),
-        "epoch": measurement.epoch,
+        "train/epoch": measurement.epoch,
     }
 
 

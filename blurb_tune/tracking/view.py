@@ -12,7 +12,7 @@ KEY = "blurb-tune"
 TAG = f"mlflow.sharedViewState.{KEY}"
 _COLUMNS = (
     *("metrics.`dev_score`", "tags.`strategy`", "tags.`outcome`", "params.`learning_rate`"),
-    *("tags.`progress`", "tags.`winner`", "metrics.`objective`", "metrics.`failed_share`", "attributes.`Dataset`"),
+    *("tags.`progress`", "tags.`winner`", "metrics.`sweep/objective`", "metrics.`sweep/failed_share`"),
 )
 STATE = json.dumps({"selectedColumns": _COLUMNS, "runsHiddenMode": "FIRST_20_RUNS", "hideEmptyCharts": True})
 QUERY = f"viewStateShareKey={KEY}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from blurb_tune.core.errors import ExitCode
 from blurb_tune.core.paths import SweepPaths
@@ -46,6 +49,37 @@ def test_light_commands_import_nothing_heavy(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, "-", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "HEAVY []", done.stdout + done.stderr
+
+
+def test_no_example_is_wrapped_in_a_terminal_of_80_columns() -> None:
+    """Each stands in the help as it is to be typed."""
+    from blurb_tune.cli.app import app
+
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert len(commands) > 20
+    for name in ("", *commands):
+        runner = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
+        help_text = runner.invoke(app, [*([name] if name else []), "--help"]).output
+        shown = help_text.partition("Example")[2].splitlines()[1:]
+        examples = [" ".join(line.split()) for line in shown if line.strip()]
+        assert all(line.startswith(("blurb-tune ", "# ")) for line in examples), (name, examples)
+        for line in examples:
+            words = shlex.split(line, comments=True)[1:]
+            assert not words or words[0] in commands, line
+
+
+def test_what_is_listed_can_be_read_by_a_program(tmp_path: Path) -> None:
+    tasks, models = json.loads(call("tasks", "--json").stdout), json.loads(call("models", "--json").stdout)
+    assert {"biosses", "demo"} <= {task["task"] for task in tasks}
+    assert {"task", "type", "metric", "published", "data", "description"} == set(tasks[0])
+    assert {"model", "blocks", "from", "description"} == set(models[0])
+    spec = tmp_path / "s.yaml"
+    spec.write_text("task: demo\nmodel: tiny\ntracking: {uri: 'http://me:secret@host:5000'}\n")
+    done = call("validate", str(spec), "--spec-only", "--json", "--set", "seeds=4")
+    plan = json.loads(done.stdout)
+    assert (plan["task"], plan["models"], plan["seeds"]) == ("demo", {"tiny": 4}, [0, 1, 2, 3])
+    assert plan["spec"]["space"]["epochs"], "defaults are written out"
+    assert "secret" not in done.stdout
 
 
 def test_ctrl_c_while_the_program_is_imported_is_an_interruption() -> None:

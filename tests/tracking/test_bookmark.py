@@ -27,6 +27,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
         {"uri": None},
         {"sweep_id": ["s"]},
         {"experiment_id": 1},
+        {"view": 1},
     ],
 )
 def test_one_with_other_values_is_none(tmp_path: Path, values: dict[str, Any]) -> None:
@@ -34,6 +35,15 @@ def test_one_with_other_values_is_none(tmp_path: Path, values: dict[str, Any]) -
     data = json.loads((tmp_path / "tracking.json").read_text())
     (tmp_path / "tracking.json").write_text(json.dumps(data | values))
     assert Bookmark.load(tmp_path / "tracking.json") is None
+
+
+def test_one_of_an_earlier_version_says_how_far_it_got(tmp_path: Path) -> None:
+    file = tmp_path / "tracking.json"
+    WHOLE.save(file)
+    data = json.loads(file.read_text())
+    del data["view"]
+    file.write_text(json.dumps(data))
+    assert Bookmark.load(file) == WHOLE
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"null", b"[]", b"[" * 100_000, b'{"uri": 1', b"1" * 5_000, b"\0" * 10])

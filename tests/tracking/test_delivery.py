@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.tracking import deliver, tracking_uri
+from blurb_tune.tracking import deliver, tracking_uri, view
 from blurb_tune.tracking.delivery import Deliverer
 from tests.tracking.conftest import EXPERIMENT, Sweep, look
 
@@ -23,6 +24,12 @@ from tests.tracking.conftest import EXPERIMENT, Sweep, look
 def deliver_all(sweep: Sweep, uri: str) -> None:
     result = deliver(sweep.paths, uri, EXPERIMENT, patience=0.0)
     assert (result.undelivered, result.error) == (0, "")
+
+
+def client_of(uri: str) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
 
 
 def all_runs(uri: str) -> int:
@@ -62,7 +69,7 @@ def test_a_sweep_in_mlflow(sweep: Sweep, uri: str) -> None:
     parent, child = runs["sweep"], runs["c001-s0"]
     assert (parent.name, parent.start, parent.end) == ("quick-abcd", 1_700_000_001_000, 1_700_000_020_000)
     assert (parent.params["task"], parent.params["model"], parent.params["seeds"]) == ("demo", "tiny", "0, 1")
-    assert parent.history["objective"] == [(1, 1_700_000_012_000, "0.3"), (2, 1_700_000_019_000, "0.3")]
+    assert parent.history["sweep/objective"] == [(1, 1_700_000_012_000, "0.3"), (2, 1_700_000_019_000, "0.3")]
     assert parent.tags["trials"] == "1 completed, 1 collapsed, 1 diverged, 1 pruned_unstable"
     assert (child.name, child.start, child.end) == ("freeze 2 + decay 0.8, seed 0", 1_700_000_013_000, 1_700_000_015_000)
     assert child.history["dev_score"] == [(10, 1_700_000_014_000, "0.2")]
@@ -99,8 +106,8 @@ def test_values_that_are_not_finite_arrive_as_nan_with_a_tag(sweep: Sweep, uri: 
     sweep.small()
     deliver_all(sweep, uri)
     broken = look(uri)["c001-s1"]
-    assert broken.tags["non_finite"] == "dev_score, train/grad_norm, train/loss"
-    for name in ("dev_score", "train/grad_norm", "train/loss"):
+    assert broken.tags["non_finite"] == "dev_score, train/grad_norm, train_loss"
+    for name in ("dev_score", "train/grad_norm", "train_loss"):
         assert broken.history[name] == [(10, 1_700_000_017_000, "nan")]
 
 
@@ -316,6 +323,7 @@ def test_a_deleted_store_is_made_anew_in_a_folder_of_any_name(tmp_path: Path) ->
     sweep.paths.mlflow_store.rename(tmp_path / "first.db")
     script = f"""
 from pathlib import Path
+from typing import Any
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.tracking import deliver
 print(deliver(SweepPaths(Path({str(sweep.paths.root)!r})), {uri!r}, {EXPERIMENT!r}))
@@ -477,3 +485,84 @@ def test_a_run_waits_for_its_end_as_long_as_patience_says(sweep: Sweep, uri: str
     live.close()
     assert look(uri).keys() == {"sweep", "c000-s0", "c000-s1"}
     assert live.offset == sweep.paths.events.stat().st_size
+
+
+def test_a_sweep_that_an_earlier_version_began_goes_on_in_its_runs(sweep: Sweep, uri: str) -> None:
+    """Its experiment has no view of ours, its bookmark says nothing of one, its runs have other names and tags."""
+    sweep.start()
+    sweep.suggest("c000")
+    sweep.trial("c000", 0, Outcome.COMPLETED, [0.4, 0.6])
+    running = sweep.begin("c000", 1)
+    sweep.measure(running, 10, 0.3)
+    deliver_all(sweep, uri)
+    client = client_of(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    client.delete_experiment_tag(experiment.experiment_id, view.TAG)
+    for run in client.search_runs([experiment.experiment_id]):
+        client.set_tag(run.info.run_id, "mlflow.runName", f"c000 vanilla {run.info.run_id}")
+        for name in ("strategy", "outcome", "metric"):
+            if name in run.data.tags:
+                client.set_tag(run.info.run_id, f"blurb_tune.{name}", run.data.tags[name])
+                client.delete_tag(run.info.run_id, name)
+    mark = json.loads(sweep.paths.delivered.read_text())
+    del mark["view"]
+    sweep.paths.delivered.write_text(json.dumps(mark))
+
+    sweep.measure(running, 20, 0.5)
+    sweep.end(running, Outcome.COMPLETED)
+    sweep.end_configuration("c000")
+    sweep.finish()
+    deliver_all(sweep, uri)
+    runs = look(uri)
+    assert set(runs) == {"sweep", "c000-s0", "c000-s1"}
+    assert all_runs(uri) == 3
+    assert [step for step, _, _ in runs["c000-s1"].history["dev_score"]] == [10, 20]
+    assert (runs["c000-s1"].tags["outcome"], runs["sweep"].tags["outcome"]) == ("completed", "finished")
+    assert client.get_experiment_by_name(EXPERIMENT).tags[view.TAG] == view.STATE
+
+
+def test_the_data_set_is_kept_with_the_sweeps_own_run_once(sweep: Sweep, uri: str) -> None:
+    sweep.start(data_source="/data/demo", data_digest="0123456789abcdef" * 4, examples={"train": 96, "dev": 48})
+    sweep.suggest("c000")
+    sweep.trial("c000", 0, Outcome.COMPLETED, [0.4])
+    sweep.finish()
+    for _ in range(2):
+        deliver_all(sweep, uri)
+        sweep.paths.delivered.unlink()
+    client = client_of(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    found = {
+        run.data.tags["blurb_tune.role"]: run.inputs.dataset_inputs for run in client.search_runs([experiment.experiment_id])
+    }
+    assert found["trial"] == []
+    (one,) = found["sweep"]
+    assert (one.dataset.name, one.dataset.digest, json.loads(one.dataset.source)) == (
+        "demo",
+        "0123456789ab",
+        {"uri": "/data/demo"},
+    )
+    assert json.loads(one.dataset.profile) == {"train": 96, "dev": 48}
+
+
+def test_outcomes_and_strategies_can_be_searched_by_their_plain_names(sweep: Sweep, uri: str) -> None:
+    sweep.small()
+    deliver_all(sweep, uri)
+    client = client_of(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+
+    def found(text: str) -> set[str]:
+        return {run.info.run_name for run in client.search_runs([experiment], text)}
+
+    assert found('tags.outcome = "completed"') == {"vanilla, seed 0"}
+    assert found('tags.strategy = "freeze 2 + decay 0.8"') == {"freeze 2 + decay 0.8, seed 0", "freeze 2 + decay 0.8, seed 1"}
+    assert found("metrics.dev_score > 0.5") == {"vanilla, seed 0"}
+
+
+def test_the_description_leads_to_the_report_among_the_artifacts(sweep: Sweep, uri: str) -> None:
+    sweep.small()
+    deliver_all(sweep, uri)
+    client = client_of(uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT).experiment_id
+    (run,) = client.search_runs([experiment], "tags.`blurb_tune.role` = 'sweep'")
+    address = f"#/experiments/{experiment}/runs/{run.info.run_id}/artifacts/report.html"
+    assert f"[The report]({address})" in run.data.tags["mlflow.note.content"]

@@ -195,7 +195,7 @@ def test_the_page_of_a_sweep_with_5000_configurations_is_small(sweep: Sweep, ser
         page = answer.read()
     assert len(page) < 8000
     assert b"5000 of 5000 configurations" in page
-    history = client_of(server.url).get_metric_history(store.run_id, "objective")
+    history = client_of(server.url).get_metric_history(store.run_id, "sweep/objective")
     assert len(history) == 5000
 
 

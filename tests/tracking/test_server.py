@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import socket
 import sys
@@ -17,6 +16,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.tracking import check_server, dashboard_command, dashboard_url, redact, tracking_uri
 from blurb_tune.tracking.addresses import redact_error
+from blurb_tune.tracking.bookmark import Bookmark
 
 Answer = tuple[int, bytes]
 FOUND = (200, b'{"experiments": []}')
@@ -233,11 +233,11 @@ def test_the_dashboard_command_names_the_store(tmp_path: Path) -> None:
 def test_the_dashboard_url_leads_to_the_experiment(tmp_path: Path) -> None:
     paths = SweepPaths(tmp_path)
     assert dashboard_url(paths, "http://me:pw@host:5000/") == "http://host:5000/#/experiments"
-    paths.delivered.write_text(json.dumps({"experiment_id": "7"}))
-    assert (
-        dashboard_url(paths, "http://me:pw@host:5000/")
-        == "http://host:5000/#/experiments/7/runs?workflowType=machine_learning"
-    )
+    page = "http://host:5000/#/experiments/7/runs?workflowType=machine_learning"
+    Bookmark("sqlite:///x", "e", "s", experiment_id="7").save(paths.delivered)
+    assert dashboard_url(paths, "http://me:pw@host:5000/") == page, "a version before this one delivered it"
+    Bookmark("sqlite:///x", "e", "s", experiment_id="7", view="blurb-tune").save(paths.delivered)
+    assert dashboard_url(paths, "http://me:pw@host:5000/") == f"{page}&viewStateShareKey=blurb-tune"
 
 
 @pytest.mark.parametrize(
