@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format clean help
+.PHONY: demo test check docs format clean help
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ check: $(VENV)/.dev ## lint, types, and the floors of the architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev ## build the site of docs/ in build/docs; a broken link is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
 
 format: $(VENV)/.dev ## bring the code into shape
 	$(BIN)/ruff check --fix .
@@ -39,5 +42,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV), once; this takes a few minutes"
-	$(PIP) --editable '.[cluster,demo,dev]'
+	$(PIP) --editable '.[cluster,demo,dev,docs]'
 	@touch $@

@@ -49,6 +49,8 @@ _NOT_IN_DIGEST = {
     "storage",
     "tracking",
 }
+# With data, configuration and seed these decide a trial's numbers.
+_OF_A_TRIAL = {"score", "crossed", "training"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Plan:
     together, if nothing is pruned. notes: what is remarkable about the data. earlier: what sweeps before it tell the sampler.
     digest: of everything that decides the numbers. base: the folder that files of the spec are relative to.
     warnings: what is amiss and keeps nothing from starting. data_digest: of train and dev, empty where nobody has looked.
+    settings_digest: of what trials have in common besides.
     """
 
     spec: SweepSpec
@@ -81,6 +84,7 @@ class Plan:
     base: Path
     warnings: tuple[str, ...] = ()
     data_digest: str = ""
+    settings_digest: str = ""
 
     @property
     def blocks(self) -> dict[str, int]:
@@ -165,6 +169,7 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], b
         earlier=tuple(earlier),
         digest=_digest(spec, found.digest),
         data_digest=found.digest,
+        settings_digest=_settings_digest(spec),
         base=base,
     )
 
@@ -190,8 +195,21 @@ def _digest(spec: SweepSpec, data: str) -> str:
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS)
     # A folder may have moved; what it held is in the log.
     content["search"]["warm_start"] = [Path(folder).name for folder in spec.search.warm_start]
-    content["device"] = "gpu" if spec.resources.gpus else "cpu"
+    content["device"] = _device(spec)
     return hashlib.sha256(json.dumps([content, data], sort_keys=True).encode()).hexdigest()
+
+
+def _settings_digest(spec: SweepSpec) -> str:
+    content = spec.model_dump(mode="json", include=_OF_A_TRIAL)
+    content["instability"] = spec.pruning.instability.model_dump(mode="json")
+    del content["training"]["precision"]  # `auto` is settled when the sweep starts; its log says as what
+    if isinstance(spec.task, TaskSpec):
+        content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS | {"name"})
+    return hashlib.sha256(json.dumps([content, _device(spec)], sort_keys=True).encode()).hexdigest()
+
+
+def _device(spec: SweepSpec) -> str:
+    return "gpu" if spec.resources.gpus else "cpu"
 
 
 def _complaint(loaded: LoadedSpec, path: KeyPath, check: Callable[[], None]) -> Iterator[Problem]:

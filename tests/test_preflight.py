@@ -214,6 +214,23 @@ def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
     assert plan_of(tmp_path, **base).digest != digest
 
 
+def test_seeds_of_other_searches_can_be_pooled_and_those_of_other_trainings_cannot(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    alike = ({"seeds": 9}, {"space": {"epochs": 3}}, {"pruning": {"race": "none"}}, {"training": {"precision": "fp32"}})
+    for settings in alike:
+        other = plan_of(tmp_path, **settings)
+        assert (other.data_digest, other.settings_digest) == (plan.data_digest, plan.settings_digest), settings
+    unlike = (
+        {"training": {"max_length": 32}},
+        {"score": "best"},
+        {"pruning": {"instability": False}},
+        {"resources": {"gpus": 1}},
+    )
+    digests = {plan_of(tmp_path, check_machine="resources" not in s, **s).settings_digest for s in unlike}
+    assert len(digests | {plan.settings_digest}) == 5
+    assert plan_of(tmp_path, training={"max_length": 32}).data_digest == plan.data_digest
+
+
 def test_the_metric_that_is_maximised_is_the_one_that_failed_runs_are_judged_by(tmp_path: Path) -> None:
     assert plan_of(tmp_path).task.metrics[0] == "pearson"
     plan = plan_of(tmp_path, metric="spearman")

@@ -261,6 +261,30 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="print the list 
         listings.print_models(as_json=as_json)
 
 
+@app.command(
+    epilog=examples(
+        "blurb-tune compare runs/biosses-1a2b3c4d runs/ddi-5e6f7a8b",
+        "blurb-tune compare runs/* --format html --to comparison.html",
+    )
+)
+def compare(
+    sweep_dirs: Annotated[list[Path], typer.Argument(help="the folders of two sweeps or more", show_default=False)],
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="terminal, html, md, csv, json or latex")
+    ] = "terminal",
+    to: Annotated[Path | None, typer.Option("--to", help="file to write instead of printing", show_default=False)] = None,
+) -> None:
+    """Put sweeps side by side: models, strategies and tasks, each strategy against vanilla, what was confirmed and tested.
+
+    Holm's correction is over all claims of the comparison. Seeds of several sweeps are pooled where data, settings and
+    configuration are the same.
+    """
+    from blurb_tune.cli.compare import compare_command
+
+    with exit_codes(prints=True):
+        compare_command(sweep_dirs, form, to)
+
+
 @app.command(epilog=examples("blurb-tune score results.csv --json"))
 def score(
     results: Annotated[

@@ -6,10 +6,12 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Self
 
 import ray
@@ -18,6 +20,7 @@ from ray._private.authentication import authentication_token_setup
 from ray._private.authentication.authentication_token_setup import AUTH_MODE_ENV_VAR
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
 from ray.core.generated.gcs_pb2 import GcsNodeInfo
+from ray.exceptions import AuthenticationError
 from ray.tune.execution import class_cache
 
 from blurb_tune.core.errors import InputError, Problem
@@ -186,14 +189,29 @@ def _nodes_of(address: str) -> list[str]:
     logging.getLogger(authentication_token_setup.__name__).setLevel(logging.ERROR)
     try:
         try:
-            return _alive(address)
-        except Exception:
-            # Only a cluster that refuses us without a token gets one: a driver that asks others for it is lost to one without.
+            with _native_warnings_unsaid():
+                return _alive(address)
+        except AuthenticationError:
+            # Only for a cluster that asks for it: with the token on, a driver refuses what one without it calls back.
             if not authentication_token_setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False):
                 raise
             return _alive(address)
     except Exception as error:  # a token that is missing or wrong, another version, another program
         raise InputError([Problem("cluster", f"no Ray cluster answers at {address}: {error}")]) from None
+
+
+@contextmanager
+def _native_warnings_unsaid() -> Iterator[None]:
+    """Ray's C++ says on the descriptor of the standard error that it has no token, before anybody can give it one."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _alive(address: str) -> list[str]:

@@ -130,6 +130,7 @@ def first_event(plan: Plan, facts: SweepFacts, slots: int, precision: str, notes
         host=platform.node(),
         data_source=redact(plan.source.describe()),
         data_digest=plan.data_digest,
+        settings_digest=plan.settings_digest,
         examples={name: n for name, n in (("train", plan.train_examples), ("dev", plan.dev_examples)) if n is not None},
         versions=versions(),
     )

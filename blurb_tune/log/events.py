@@ -36,7 +36,8 @@ class SweepStarted(Event):
     come behind those with fewer, whatever their objective. notes: non-fatal findings about the data. confirmation_seeds: which
     winner and reference run when all is decided, and no other configuration. crossed: how many seeds of the initialization
     and of the data order are crossed (`core.seeds.streams`). owner: whose sweep it is. host: the machine of its first driver.
-    data_source: where the data are from. data_digest: SHA-256 of train and dev, in hex. examples: by split.
+    data_source: where the data are from. data_digest: SHA-256 of train and dev, in hex. settings_digest: of what all trials
+    have in common besides; two sweeps of the same two can be taken together, seed by seed. examples: by split.
     """
 
     kind = "sweep_started"
@@ -66,6 +67,7 @@ class SweepStarted(Event):
     host: str = ""
     data_source: str = ""
     data_digest: str = ""
+    settings_digest: str = ""
     examples: dict[str, int] = field(default_factory=dict)
 
     @property

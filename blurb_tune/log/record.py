@@ -21,9 +21,20 @@ from blurb_tune.stats.objectives import aggregate
 from blurb_tune.stats.stability import spread
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that was followed by another. Where its driver was lost, outcome is None, and ended as far as its
+    measurements tell."""
+
+    started: float
+    ended: float
+    outcome: Outcome | None
+    worker: str
+
+
 @dataclass(slots=True)
 class TrialRecord:
-    """One trial, of its latest attempt.
+    """One trial, of its latest attempt; `earlier` are those before it.
 
     errors, halvings, hangs: how many earlier attempts errored, for lack of memory, by hanging, and else; those that ended with
     their driver or by a machine's fault are not among them.
@@ -53,6 +64,7 @@ class TrialRecord:
     will_retry: bool = False
     by_machine: bool = False
     cause: str = ""
+    earlier: tuple[Attempt, ...] = ()
 
     def follow(self, before: TrialRecord) -> None:
         """Take over what an earlier attempt tells of this one."""
@@ -62,6 +74,8 @@ class TrialRecord:
         self.errors = before.errors + (cause is not None and cause not in (Cause.MEMORY, Cause.HANG))
         self.losses = before.losses_with_this if is_error and before.by_machine else before.losses
         self.farthest = max(before.farthest, before.steps)
+        ended = before.started + before.train_seconds if before.ended is None else before.ended
+        self.earlier = (*before.earlier, Attempt(before.started, ended, before.outcome, before.worker))
 
     @property
     def next_halvings(self) -> int:

@@ -148,7 +148,8 @@ def _decision(record: SweepRecord, evidence: Evidence, verdict: Verdict) -> str:
         f", corrected for the {evidence.picked_from} configurations it was picked from)" if evidence.picked_from > 1 else ")"
     )
     if not evidence.is_decidable:
-        return f"{_capital(each)} are too few to decide anything.{_settled(evidence)}"
+        few = "are too few to" if evidence.first_decidable else f"of one of {evidence.picked_from:,} configurations cannot"
+        return f"{_capital(each)} {few} decide anything.{_settled(evidence)}"
     said = f"By {each}, {by_chance}{picked}"
     if verdict in (Verdict.BETTER, Verdict.WORSE):
         return f"{said}: that is sure enough to act on." if evidence.is_confirmed else f"{said}, which settles it."

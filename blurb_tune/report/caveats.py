@@ -102,14 +102,22 @@ def _unfinished(record: SweepRecord, evidence: Evidence | None) -> str:
         return ""
     if record.status == "running":
         return f"The sweep is not finished: {of} have ended, and the rest may change the order."
-    return f"The sweep was {record.status} after {of}: the rest may change the order, and the same command goes on with it."
+    how = "was interrupted" if record.status == "interrupted" else "stopped on an error"
+    return f"The sweep {how} after {of}: the rest may change the order, and the same command goes on with it."
 
 
 def _too_few_seeds(record: SweepRecord, evidence: Evidence | None) -> str:
     if evidence is None or evidence.comparison is None or evidence.is_decidable:
         return ""
     has, first = min(evidence.comparison.n, evidence.comparison.n_reference), evidence.first_decidable
-    after = f"before n = {first} seeds of each" if first else "with any number of seeds, since too many were compared"
+    if first is None:
+        return (
+            f"The winner was picked from {evidence.picked_from:,} configurations, among which one is ahead by chance: its own "
+            "seeds cannot decide, fresh ones (`confirm`) can."
+        )
+    after = f"before n = {first} seeds of each"
+    if evidence.is_cut_short:
+        return f"Vanilla itself was stopped after {counted(has, 'seed')}, which are too few: cannot decide {after}."
     if has == 1:
         return f"A single seed says nothing of how the next one will do: cannot decide {after}."
     return f"Cannot decide {after}, and there are {has}: until then the order may be chance, however far apart the scores are."
@@ -144,7 +152,7 @@ def _few_test_items(record: SweepRecord, evidence: Evidence | None) -> str:
 
 
 def _vanilla_cut_short(record: SweepRecord, evidence: Evidence | None) -> str:
-    if evidence is None or not evidence.is_cut_short or evidence.reference is None:
+    if evidence is None or not evidence.is_cut_short or not evidence.is_decidable or evidence.reference is None:
         return ""
     return (
         f"Vanilla itself was stopped after {counted(evidence.reference.n, 'seed')}, so the comparison rests on few of its "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Strategy
@@ -109,14 +109,18 @@ def shares_of_variance(record: SweepRecord, name: str) -> VarianceShares | None:
 
 
 def independent_scores(record: SweepRecord, name: str) -> Mapping[int, float]:
-    """A configuration's scores by seed; of crossed seeds the means over the data orders, by initialization, since those of one
-    initialization are not independent."""
-    scores = record.seed_scores(record.trials_of(name)).get(name, {})
-    if record.header.crossed is None:
+    """A configuration's scores by seed, see `mean_over_orders`."""
+    return mean_over_orders(record.seed_scores(record.trials_of(name)).get(name, {}), record.header.crossed)
+
+
+def mean_over_orders(scores: Mapping[int, float], crossed: Sequence[int] | None) -> Mapping[int, float]:
+    """Scores by seed; of crossed seeds the means over the data orders, by initialization, since those of one initialization
+    are not independent."""
+    if crossed is None:
         return scores
     by_initialization: dict[int, list[float]] = {}
     for seed, score in scores.items():
-        by_initialization.setdefault(seed // record.header.crossed[1], []).append(score)
+        by_initialization.setdefault(seed // crossed[1], []).append(score)
     return {number: math.fsum(of) / len(of) for number, of in by_initialization.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
@@ -56,18 +56,21 @@ _NUMBERS = (
 
 
 def strategies_table(record: SweepRecord) -> Table:
-    """A row per configuration that has all its seeds or may still get them, vanilla first, then by the winner's rule; grouped
-    by model where there are several."""
+    """A row per configuration that has all its seeds or may still get them: the best vanilla one, with which the others are
+    compared, then by the winner's rule; grouped by model where there are several."""
     groups = [group for group in by_configuration(record) if not record.is_censored(group.result.name)]
-    groups.sort(key=lambda group: (not group.is_vanilla, rank(record, group.result)))
+    references = {reference.name for reference in record.references().values()}
+    groups.sort(key=lambda group: (group.result.name not in references, rank(record, group.result)))
     tuned, parts = _searched(record)
     claims = {claim.result.name: claim for claim in claims_of(record)}
     decimals = supported_decimals(group.result.spread for group in groups)
     best = record.selection.configuration if record.selection else getattr(record.best_configuration(), "name", "")
     models = record.header.models if record.has_models else [""]
-    scores = record.seed_scores(record.trials.values()) if not claims else _search_scores(record)
+    intervals = _intervals(record, groups)
     rows = {
-        group.result.name: _row(record, group, tuned, parts, claims.get(group.result.name), decimals, best, scores)
+        group.result.name: _row(
+            record, group, tuned, parts, claims.get(group.result.name), intervals[group.result.name], decimals, best
+        )
         for group in groups
     }
     return Table(
@@ -80,7 +83,10 @@ def strategies_table(record: SweepRecord) -> Table:
             if not model or any(g.model == model for g in groups)
         ],
         notes=list(_notes(record, list(claims.values()))),
-        on_paper=("strategy", *tuned, "n", "mean", "std", "failed", "difference", "difference_interval", "p"),
+        on_paper=(
+            *("configuration", "strategy", *tuned, "n", "mean", "std", "min", "max", "failed"),
+            *("difference", "difference_interval", "p", "seeds_needed"),
+        ),
     )
 
 
@@ -125,24 +131,20 @@ def stopped_table(record: SweepRecord) -> Table | None:
     )
 
 
-def _search_scores(record: SweepRecord) -> Mapping[str, Mapping[int, float]]:
-    return record.seed_scores(trial for trial in record.trials.values() if not record.is_confirmation(trial))
-
-
 def _row(
     record: SweepRecord,
     group: Trials,
     tuned: Sequence[str],
     parts: Sequence[str],
     claim: Claim | None,
+    bounds: Interval,
     decimals: int,
     best: str,
-    scores: Mapping[str, Mapping[int, float]],
 ) -> Row:
     result, spread = group.result, group.result.spread
     low, high = wilson_interval(result.failed, result.ended)
-    bounds = claim.comparison.interval if claim else _interval(record, group, scores)
     comparison = claim.comparison if claim else None
+    bounds = comparison.interval if comparison else bounds
     p = comparison.p_holm if comparison and comparison.is_decidable else math.nan
     needed = comparison.seeds_needed if comparison else None
     better = comparison.superiority.probability if comparison else math.nan
@@ -168,13 +170,18 @@ def _row(
     return Row(cells, result.name, is_best=result.name == best, is_muted=result.n < record.header.replicates)
 
 
-def _interval(record: SweepRecord, group: Trials, scores: Mapping[str, Mapping[int, float]]) -> Interval:
-    """Of the difference to vanilla, for a configuration that is not the best of its strategy; crossed seeds are no sample."""
-    reference = record.references().get(group.model)
-    if reference is None or reference.name == group.result.name or record.header.crossed is not None:
-        return math.nan, math.nan
-    own, other = (list(scores.get(name, {}).values()) for name in (group.result.name, reference.name))
-    return t_difference(own, other)
+def _intervals(record: SweepRecord, groups: Sequence[Trials]) -> dict[str, Interval]:
+    """Of the difference of each to the best vanilla configuration of its model; crossed seeds are no sample."""
+    references = record.references()
+    scores = record.seed_scores(trial for trial in record.trials.values() if not record.is_confirmation(trial))
+    found = {}
+    for group in groups:
+        name, reference = group.result.name, references.get(group.model)
+        is_compared = reference is not None and reference.name != name and record.header.crossed is None
+        other = list(scores.get(reference.name, {}).values()) if reference is not None else []
+        own = list(scores.get(name, {}).values())
+        found[name] = t_difference(own, other) if is_compared else (math.nan, math.nan)
+    return found
 
 
 def _searched(record: SweepRecord) -> tuple[list[str], list[str]]:

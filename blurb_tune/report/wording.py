@@ -12,17 +12,6 @@ from blurb_tune.stats.stability import Spread
 
 UNKNOWN = "–"
 _FEWEST_DECIMALS, _MOST_DECIMALS = 2, 5
-_SETTINGS = {
-    "learning_rate": "learning rate",
-    "batch_size": "batch size",
-    "warmup_share": "warm-up share",
-    "weight_decay": "weight decay",
-    "bias_correction": "bias correction",
-    "max_grad_norm": "gradient clipping",
-    "freeze_depth": "frozen blocks",
-    "decay_rate": "layer decay",
-    "reinit_count": "re-initialized blocks",
-}
 
 
 def supported_decimals(spreads: Iterable[Spread]) -> int:
@@ -102,8 +91,8 @@ def setting(value: Any) -> str:
 
 
 def setting_name(name: str) -> str:
-    """What a hyperparameter is called in a sentence or at the head of a column."""
-    return _SETTINGS.get(name, name.replace("_", " "))
+    """What a hyperparameter is called in a sentence or at the head of a column: as in the spec, in words."""
+    return name.replace("_", " ")
 
 
 def searched(record: SweepRecord) -> list[str]:

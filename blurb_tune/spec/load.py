@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -17,7 +17,7 @@ from blurb_tune.spec.documents import shortened, uncollected
 from blurb_tune.spec.earlier import modernize
 from blurb_tune.spec.pruning import PRUNERS
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.spec.source import Key, KeyPath, Source, dotted, read_source
+from blurb_tune.spec.source import Key, KeyPath, Source, dotted, read_source, source_of
 from blurb_tune.spec.task import TaskSpec
 
 _EXPECTED = {
@@ -69,12 +69,14 @@ class LoadedSpec:
 
 
 @uncollected()
-def load_spec(file: Path, overrides: Sequence[str] = (), *, is_kept: bool = False) -> LoadedSpec:
-    """Read and validate a spec with `key.path=value` overrides. Raises InputError when the file is no YAML mapping.
+def load_spec(file: Path | Mapping[str, Any], overrides: Sequence[str] = (), *, is_kept: bool = False) -> LoadedSpec:
+    """Read and validate a spec, a YAML file or what one would hold, with `key.path=value` overrides.
 
-    is_kept: it is that of a sweep that is there, which an earlier version may have written.
+    Raises InputError when it is no mapping. is_kept: it is that of a sweep that is there, which an earlier version may have
+    written.
     """
-    source = read_source(file, overrides)
+    source = source_of(file, overrides) if isinstance(file, Mapping) else read_source(file, overrides)
+    file = source.file
     if is_kept:
         modernize(source.data)
     # What is faulty is dropped from the mapping or from one of its sections; what lies deeper is only read.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,27 @@ def read_source(file: Path, overrides: Sequence[str] = ()) -> Source:
     def locate(line: int | None) -> str:
         return f"{file}:{line}" if line else str(file)
 
+    return _source(_text_of(file), file, overrides, locate)
+
+
+@uncollected()
+def source_of(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> Source:
+    """A spec that is a mapping and no file, as if a file `spec` of the working folder held it.
+
+    Raises InputError when it has what YAML has not.
+    """
+    file = Path("spec")
+    try:
+        text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
+    except yaml.YAMLError as error:
+        what = "expected plain data: mappings, lists, texts, numbers, true, false and null"
+        raise InputError([Problem(str(file), f"{what}, but {shortened(str(error))}")]) from None
+    return _source(text, file, overrides, lambda line: str(file))
+
+
+def _source(text: str, file: Path, overrides: Sequence[str], locate: Locate) -> Source:
     source = Source(file, {})
-    data = _read(_text_of(file), source, (), locate)
+    data = _read(text, source, (), locate)
     if not isinstance(data, dict):
         raise InputError([Problem(str(file), "expected a mapping with at least `task` and `model`")])
     source.data = data

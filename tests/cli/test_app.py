@@ -190,8 +190,11 @@ def test_a_run_leaves_the_promised_files(finished: tuple[Path, subprocess.Comple
     assert done.returncode == ExitCode.DONE, done.stderr
     paths = only_run(folder)
     assert paths.root.name.startswith("small-")
-    for path in (paths.spec, paths.events, paths.trials, paths.configurations, paths.summary, paths.plot, paths.mlflow_store):
+    tables = (paths.trials, paths.configurations, paths.summary)
+    for path in (paths.spec, paths.events, *tables, paths.plot, paths.report, paths.mlflow_store):
         assert path.stat().st_size > 0
+    (artifact,) = paths.mlflow_artifacts.rglob("report.html")
+    assert artifact.read_bytes() == paths.report.read_bytes()
     summary = json.loads(done.stdout)
     assert summary == json.loads(paths.summary.read_text())
     assert sum(summary["outcomes"].values()) == 6

@@ -91,5 +91,5 @@ def test_a_file_that_cannot_be_written_is_told_and_costs_no_other(tmp_path: Path
     faults = write_everything(finished(outcome=Outcome.COLLAPSED), paths)
     assert faults == [f"{path}: cannot be written (Is a directory)" for path in (paths.summary, paths.plot)]
     assert paths.trials.read_bytes() != before, "the other tables are new"
-    files = {"trials.csv", "configurations.csv", "summary.json", "scores.png", "report.html"}
-    assert {path.name for path in tmp_path.iterdir()} == files
+    names = {"trials.csv", "configurations.csv", "summary.json", "scores.png", "report.html"}
+    assert {path.name for path in tmp_path.iterdir()} == names

@@ -388,8 +388,9 @@ def test_the_sweeps_files_become_artifacts_without_secrets_and_follow_changes(sw
     assert artifacts(uri) == {"spec.yaml": "tracking:\n  uri: http://***@host:5000\n", "trials.csv": "old"}
     sweep.paths.trials.write_text("new")
     sweep.paths.plot.write_text("png")
+    sweep.paths.report.write_text("the page")
     deliver_all(sweep, uri)
-    assert artifacts(uri).items() >= {"trials.csv": "new", "scores.png": "png"}.items()
+    assert artifacts(uri).items() >= {"trials.csv": "new", "scores.png": "png", "report.html": "the page"}.items()
 
 
 def test_files_that_cannot_be_stored_are_a_warning(sweep: Sweep, uri: str) -> None:

@@ -5,15 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.figures.curves import curves_figure
+from blurb_tune.report.figures.expected_best import expected_best_figure
 from blurb_tune.report.figures.export import figure_png, figure_svg
 from blurb_tune.report.figures.figure import Figure
+from blurb_tune.report.figures.importances import importances_figure
 from blurb_tune.report.figures.palette import PALETTE_CSS
+from blurb_tune.report.figures.parallel import parallel_figure
+from blurb_tune.report.figures.pareto import pareto_figure
+from blurb_tune.report.figures.profile import profile_figure
 from blurb_tune.report.figures.seeds import seeds_figure
+from blurb_tune.report.figures.slices import slices_figure
+from blurb_tune.report.figures.timeline import timeline_figure
 
 __all__ = ["PALETTE_CSS", "Figure", "figure_png", "figure_svg", "figures"]
 
 # In the page's order; each returns None where it has nothing honest to show.
-_FIGURES: tuple[Callable[[SweepRecord], Figure | None], ...] = (seeds_figure,)
+_FIGURES: tuple[Callable[[SweepRecord], Figure | None], ...] = (
+    seeds_figure,
+    profile_figure,
+    expected_best_figure,
+    curves_figure,
+    importances_figure,
+    slices_figure,
+    parallel_figure,
+    pareto_figure,
+    timeline_figure,
+)
 
 
 def figures(record: SweepRecord) -> list[Figure]:

@@ -10,9 +10,11 @@ from blurb_tune.report.figures.scale import Scale
 _SIGN, _GAP, LINE = 22, 18, 19
 
 
-def x_axis(scale: Scale, top: float, bottom: float, label: str = "", *, count: int = 6, is_above: bool = False) -> list[str]:
+def x_axis(
+    scale: Scale, top: float, bottom: float, label: str = "", *, count: int = 6, is_above: bool = False, whole: bool = False
+) -> list[str]:
     """Grid lines from `top` to `bottom`, and numbers below them, or above too, with what they are."""
-    ticks = scale.ticks(count)
+    ticks = [tick for tick in scale.ticks(count) if not whole or tick == round(tick)]
     labels = scale.labels(ticks)
     parts = [svg.line(scale(tick), top, scale(tick), bottom, "grid") for tick in ticks]
     for tick, words in zip(ticks, labels, strict=True):
@@ -25,11 +27,12 @@ def x_axis(scale: Scale, top: float, bottom: float, label: str = "", *, count: i
     return parts
 
 
-def y_axis(scale: Scale, left: float, right: float, *, count: int = 5) -> list[str]:
+def y_axis(scale: Scale, left: float, right: float, *, count: int = 5, percent: bool = False) -> list[str]:
     """Grid lines from `left` to `right`, and numbers on their left."""
     ticks = scale.ticks(count)
+    labels = [f"{100 * tick:.0f} %" for tick in ticks] if percent else scale.labels(ticks)
     parts = []
-    for tick, words in zip(ticks, scale.labels(ticks), strict=True):
+    for tick, words in zip(ticks, labels, strict=True):
         parts.append(svg.line(left, scale(tick), right, scale(tick), "grid"))
         parts.append(svg.text(left - 7, scale(tick) + 4.5, words, "muted end"))
     return parts
@@ -44,7 +47,7 @@ def legend(
     """
     parts, x, y = [], left, top + LINE / 2
     for sign, words in entries:
-        words = svg.cut(words, right - left - _SIGN)
+        words = svg.cut(words, right - left - _SIGN - _GAP)
         width = _SIGN + svg.width_of(words)
         if x > left and x + width > right:
             x, y = left, y + LINE

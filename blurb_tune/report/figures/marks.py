@@ -40,6 +40,11 @@ def trial_mark(trial: TrialRecord, x: float, y: float, *, is_fold: bool = False,
     return _mark(kind, x, y, f"trial {kind}" + (" fold" if is_fold else ""), is_fold, data_trial=trial.trial_id, **data)
 
 
+def shape(kind: str) -> str:
+    """The path of a mark that is no dot, from its center on."""
+    return _SHAPES[kind]
+
+
 def sign(kind: str) -> str:
     """A mark as a legend shows it, about (0, 0)."""
     return _mark(kind, 0, 0, kind, False)

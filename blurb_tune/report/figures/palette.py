@@ -13,18 +13,18 @@ LIGHT: Mapping[str, str] = {
     "grid": "#e2e6ea",
     "surface": "#ffffff",
     "completed": "#0072b2",
-    "failed": "#c94f00",
+    "failed": "#b83a00",
     "stopped": "#757d86",
-    "vanilla": "#b07500",
+    "vanilla": "#b88200",
     "accent": "#007a59",
     "s1": "#0072b2",
-    "s2": "#c94f00",
+    "s2": "#b83a00",
     "s3": "#00916a",
     "s4": "#a8437f",
-    "s5": "#b07500",
+    "s5": "#b88200",
     "s6": "#3592c9",
     "s7": "#6a5acd",
-    "s8": "#4b535c",
+    "s8": "#3f464e",
     "q1": "#a9bccb",
     "q2": "#7fa3bd",
     "q3": "#4d86ad",
@@ -44,11 +44,11 @@ DARK: Mapping[str, str] = {
     "s1": "#3d9be0",
     "s2": "#f2702a",
     "s3": "#19b184",
-    "s4": "#e08fbe",
+    "s4": "#d06fae",
     "s5": "#e69f00",
     "s6": "#8fd3ff",
     "s7": "#9d90f0",
-    "s8": "#b9c1ca",
+    "s8": "#e6eaee",
     "q1": "#3d4d5b",
     "q2": "#46708f",
     "q3": "#4f95c2",
@@ -85,7 +85,38 @@ _CLASSES = (
 .figure .line{fill:none;stroke-width:2;stroke-linejoin:round}
 .figure .thin{fill:none;stroke-width:1;stroke-opacity:.55;stroke-linejoin:round}
 .figure .band{stroke:none;fill-opacity:.16}
-.figure .swatch{stroke:none}
+.figure .completed-line{stroke:var(--completed)}
+.figure .completed-fill{fill:var(--completed)}
+.figure .failed-line{stroke:var(--failed)}
+.figure .stopped-line{stroke:var(--stopped)}
+.figure .span{stroke-width:1}
+.figure .span-completed{fill:var(--completed);fill-opacity:.8}
+.figure .span-failed{fill:var(--failed);fill-opacity:.9}
+.figure .span-stopped{fill:var(--stopped);fill-opacity:.25;stroke:var(--stopped)}
+.figure .span-errored{fill:none;stroke:var(--ink)}
+.figure .span-running{fill:var(--accent);fill-opacity:.3;stroke:var(--accent);stroke-dasharray:3 2}
+.figure .span-saved{fill:none;stroke:var(--accent);stroke-dasharray:4 3}
+.figure .area.span-errored{fill:var(--ink);fill-opacity:.5;stroke:none}
+.figure .by-chance{fill:var(--stopped);fill-opacity:.45}
+.figure .configuration{stroke-width:1.5}
+.figure .whole{fill:var(--completed);fill-opacity:.7}
+.figure .c-of-vanilla{fill:var(--vanilla);stroke:none}
+.figure .c-censored{fill:var(--surface);stroke:var(--stopped);fill-opacity:.6}
+.figure .ring{fill:none;stroke:var(--accent);stroke-width:2.2}
+.figure .strand{fill:none;stroke-width:1.3;stroke-opacity:.75}
+.figure .many{stroke-opacity:.4}
+.figure .best-strand{fill:none;stroke:var(--accent);stroke-width:3}
+.figure .front{fill:none;stroke:var(--accent);stroke-width:1.8}
+.figure .failed-ring{fill:none;stroke:var(--failed);stroke-opacity:.45;stroke-width:1}
+.figure .failed-sector{fill:var(--failed);fill-opacity:.6}
+.figure .halo,.figure .tick{paint-order:stroke;stroke:var(--surface);stroke-width:3.5;stroke-linejoin:round}
+.figure .of-vanilla{stroke:var(--vanilla)}
+.figure .vanilla-fill{fill:var(--vanilla)}
+.figure .d2{stroke-dasharray:8 3}
+.figure .d3{stroke-dasharray:3 2.5}
+.figure .d4{stroke-dasharray:10 3 2 3}
+.figure .d5{stroke-dasharray:5 2 2 2 2 2}
+.figure .d6{stroke-dasharray:1.5 3}
 """
     + "".join(f".figure .s{i}{{stroke:var(--s{i})}}.figure .f{i}{{fill:var(--s{i})}}\n" for i in range(1, SERIES + 1))
     + "".join(f".figure .q{i}{{stroke:var(--q{i})}}.figure .g{i}{{fill:var(--q{i})}}\n" for i in range(1, 6))

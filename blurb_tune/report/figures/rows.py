@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,10 +53,14 @@ def blocks_of(record: SweepRecord, limit: int = MAX_ROWS) -> list[Block]:
     for model in models:
         of_model = sorted((group for group in groups if group.model == model), key=lambda group: not group.is_vanilla)
         rows = [_row(record, group, is_pooled, names) for group in of_model[:most]]
-        vanilla = next((row.result for row in rows if row.is_vanilla and row.result.n > 1), None)
         title = model if record.has_models else None
-        blocks.append(Block(title, tuple(rows), vanilla, len(of_model) - len(rows)))
+        blocks.append(Block(title, tuple(rows), _vanilla(rows), len(of_model) - len(rows)))
     return blocks + _confirmation(record, names)
+
+
+def _vanilla(rows: Sequence[Row]) -> GroupResult | None:
+    """The first that has a spread."""
+    return next((row.result for row in rows if row.is_vanilla and math.isfinite(row.result.spread.std)), None)
 
 
 def _row(record: SweepRecord, group: Group, is_pooled: bool, names: Sequence[str]) -> Row:
@@ -102,5 +107,4 @@ def _confirmation(record: SweepRecord, names: Sequence[str]) -> list[Block]:
                 )
             )
     title = "On fresh seeds, which no decision has seen"
-    vanilla = next((row.result for row in rows if row.is_vanilla and row.result.n > 1), None)
-    return [Block(title, tuple(rows), vanilla, 0)] if rows else []
+    return [Block(title, tuple(rows), _vanilla(rows), 0)] if rows else []

@@ -51,9 +51,9 @@ class Scale:
     def labels(self, ticks: Sequence[float]) -> list[str]:
         """The ticks as text, with as many decimals as tell them from each other."""
         if self.is_log or (ticks and max(map(abs, ticks)) < 1e-3) or (ticks and max(map(abs, ticks)) >= 1e6):
-            return [short(tick) for tick in ticks]
-        steps = [b - a for a, b in itertools.pairwise(ticks)]
-        decimals = max(0, -math.floor(math.log10(min(steps)) + 1e-9)) if steps else 2
+            return [short(tick, 6) for tick in ticks]
+        step = min((b - a for a, b in itertools.pairwise(ticks)), default=0.01)
+        decimals = next(d for d in range(20) if abs(round(step, d) - step) < 1e-6 * step)
         return [f"{tick + 0.0:.{decimals}f}".replace("-", "\u2212") for tick in ticks]
 
     def _of(self, value: float) -> float:
@@ -72,13 +72,13 @@ def covering(values: Iterable[float], start: float, end: float, *, margin: float
     return Scale(low - room, high + room, start, end)
 
 
-def short(value: float) -> str:
-    """A number in few characters: `5e-5`, `0.1`, `20`."""
+def short(value: float, digits: int = 3) -> str:
+    """A number in few characters, to so many significant digits: `5e-5`, `0.1`, `20`."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     if 1e-3 <= abs(value) < 1e5:
-        return f"{value:.4g}"
-    mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{value:.{max(digits, 5 if value == round(value) else 0)}g}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     return f"{float(mantissa):g}e{int(exponent)}"
 
 

@@ -18,8 +18,9 @@ from blurb_tune.report.figures.rows import Block, Row, blocks_of
 from blurb_tune.report.figures.scale import Scale, covering
 from blurb_tune.report.figures.swarm import swarm
 from blurb_tune.report.figures.words import counted, score_text
+from blurb_tune.results.groups import GroupResult
 
-_LEFT, _RIGHT, _GUTTER = 214, 588, 64
+_LEFT, _RIGHT, _GUTTER = 236, 578, 62
 _ROW, _TITLE, _FOOT = 38, 30, 50
 _FEWEST_FOR_BOX = 4
 # Of all rows together; with more trials a row shows its box and those that did not complete.
@@ -42,7 +43,8 @@ def seeds_figure(record: SweepRecord) -> Figure | None:
     has_gutter = any(map(math.isnan, places.values()))
     trivial = record.header.trivial_score
     left = _LEFT + (_GUTTER if has_gutter else 0)
-    scale = covering([*places.values(), trivial], left, _RIGHT)
+    bands = [bound for block in blocks if block.vanilla for bound in _band(block.vanilla)]
+    scale = covering([*places.values(), *bands, trivial], left, _RIGHT)
     is_dense = len(places) > MOST_MARKS
     entries = _legend(record, rows, is_dense)
     parts, top = legend(entries, 4)
@@ -62,6 +64,10 @@ def seeds_figure(record: SweepRecord) -> Figure | None:
     return Figure(
         "seeds", "Every seed", _caption(record, blocks, is_dense), alt, svg.document("seeds", bottom + _FOOT, alt, parts)
     )
+
+
+def _band(vanilla: GroupResult) -> tuple[float, float]:
+    return vanilla.spread.mean - vanilla.spread.std, vanilla.spread.mean + vanilla.spread.std
 
 
 def _ended(row: Row) -> list[TrialRecord]:
@@ -86,9 +92,8 @@ def _block(
     if block.title:
         yield svg.text(10, top + 20, svg.cut(block.title, _RIGHT - 20), "heading")
         top += _TITLE
-    if block.vanilla is not None and block.rows:
-        mean, std = block.vanilla.spread.mean, block.vanilla.spread.std
-        low, high = scale.clipped(mean - std), scale.clipped(mean + std)
+    if block.vanilla is not None:
+        low, high = map(scale, _band(block.vanilla))
         yield svg.rect(low, top, high - low, _ROW * len(block.rows), "vanilla-band")
     for index, row in enumerate(block.rows):
         yield from _row(record, row, top + index * _ROW, scale, places, is_dense)
@@ -179,8 +184,9 @@ def _legend(record: SweepRecord, rows: Sequence[Row], is_dense: bool) -> list[tu
         entries.append((svg.line(0, -8, 0, 8, "median"), "median"))
     if any(row.result.n >= _FEWEST_FOR_BOX for row in rows):
         entries.append((svg.rect(-8, -6, 16, 12, "box", rx=2), "middle half of the seeds"))
-    if any(row.is_vanilla and row.result.n > 1 for row in rows):
-        entries.append((svg.rect(-8, -7, 16, 14, "vanilla-band"), "vanilla: mean \u00b1 std"))
+    if banded := [row for row in rows if row.is_vanilla and math.isfinite(row.result.spread.std)]:
+        so_far = "" if all(row.has_all_seeds for row in banded) else ", of the seeds that it has"
+        entries.append((svg.rect(-8, -7, 16, 14, "vanilla-band"), f"vanilla: mean \u00b1 std{so_far}"))
     if math.isfinite(record.header.trivial_score):
         on = " on all data (each run is held against its fold's)" if record.header.folds else ""
         entries.append((svg.line(0, -8, 0, 8, "trivial"), f"trivial predictor{on}"))

@@ -20,14 +20,29 @@ _SHORT = {
     "reinit_count": "reinit",
 }
 
+_RULES = {
+    "non_finite_loss": "loss not finite",
+    "exploding_gradient": "gradients exploded",
+    "trivial_level": "stayed at the trivial level",
+    "failures": "configuration failed too often",
+    "race": "configuration lost the race",
+}
+
+
+def rule_text(rule: str) -> str:
+    """What a stopping rule found; the name of a rule that is not known here."""
+    return _RULES.get(rule, rule.replace("_", " "))
+
 
 def searched(record: SweepRecord) -> list[str]:
     """The hyperparameters in which the configurations differ, in the order of `Configuration`."""
-    found: dict[str, set[object]] = {name: set() for name in HYPERPARAMETER_NAMES}
-    for of in record.configurations.values():
-        for name in HYPERPARAMETER_NAMES:
-            found[name].add(getattr(of.configuration, name))
-    return [name for name, values in found.items() if len(values) > 1]
+    return differing(record, list(record.configurations))
+
+
+def differing(record: SweepRecord, configuration_ids: Sequence[str]) -> list[str]:
+    """The hyperparameters in which these configurations differ, in the order of `Configuration`."""
+    configurations = [record.configurations[name].configuration for name in configuration_ids]
+    return [name for name in HYPERPARAMETER_NAMES if len({getattr(of, name) for of in configurations}) > 1]
 
 
 def title_of(hyperparameter: str) -> str:
@@ -59,3 +74,15 @@ def counted(count: int, noun: str) -> str:
 def score_text(value: float) -> str:
     """Three decimals, with a minus sign."""
     return f"{value:.3f}".replace("-", "\u2212")
+
+
+def duration(seconds: float) -> str:
+    """Such as `45 s`, `20 min`, `2 h 05 min` or `3 d 4 h`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60:02d} s" if whole % 60 and whole < 600 else "")
+    if whole < 86400:
+        return f"{whole // 3600} h" + (f" {whole % 3600 // 60:02d} min" if whole % 3600 >= 60 else "")
+    return f"{whole // 86400} d" + (f" {whole % 86400 // 3600} h" if whole % 86400 >= 3600 else "")

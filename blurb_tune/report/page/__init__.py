@@ -17,6 +17,7 @@ from blurb_tune.report.figures import PALETTE_CSS, Figure
 from blurb_tune.report.page.data import trial_data
 
 _RESOURCES = files(__name__)
+_SHORT = 40
 _CODE_IN_TEXT = re.compile(r"`([^`]+)`")
 _KINDS = {Paragraph: "paragraph", Bullets: "bullets", Facts: "facts", Code: "code", Table: "table", Figure: "figure"}
 
@@ -48,8 +49,23 @@ def _environment() -> Environment:
     )
     environment.filters["prose"] = _prose
     environment.filters["trusted"] = Markup
+    environment.filters["shapes"] = _shapes
     environment.filters["kind"] = lambda block: _KINDS[type(block)]
     return environment
+
+
+def _shapes(table: Table) -> list[Markup]:
+    """The class attribute of each column's cells; `screen` is what paper has no room for, `long` are texts of some length."""
+    found = []
+    for index, column in enumerate(table.columns):
+        kinds = {
+            "number": column.is_number,
+            "screen": table.on_paper and column.key not in table.on_paper,
+            "long": any(len(row.cells[index].text) > _SHORT for row in table.rows),
+        }
+        names = [name for name, holds in kinds.items() if holds]
+        found.append(Markup(' class="{}"').format(" ".join(names)) if names else Markup(""))
+    return found
 
 
 def _prose(text: str) -> Markup:

@@ -10,20 +10,21 @@ from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.tables import error_line
 from blurb_tune.report.wording import setting, setting_name
 
-# Points of all curves together; a curve with more than its part is thinned out, its last point kept.
-_MOST_POINTS = 40_000
 _FEWEST_POINTS = 6
 _LONGEST_TEXT = 400
 _OUTCOMES = [str(outcome) for outcome in Outcome]
 
 
-def trial_data(record: SweepRecord, runs_address: str = "") -> dict[str, Any]:
+def trial_data(record: SweepRecord, runs_address: str = "", most_points: int = 40_000) -> dict[str, Any]:
     """Strict JSON. A trial is a row: id, place of its configuration, seed, fold, place of its outcome (-1 while it runs),
     score, attempt, place of its worker among the texts, seconds, place of the rule and reason, marks (1 control group, 2
-    confirmation), its curve as [epochs, scores, train losses]. None stands for what is unknown."""
+    confirmation), its curve as [epochs, scores, train losses]. None stands for what is unknown.
+
+    most_points: of all curves together; one with more than its part is thinned out, its last point kept.
+    """
     names = list(record.configurations)
     places = {name: place for place, name in enumerate(names)}
-    most = max(_FEWEST_POINTS, _MOST_POINTS // max(1, len(record.trials)))
+    most = max(_FEWEST_POINTS, most_points // max(1, len(record.trials)))
     texts: dict[str, int] = {}
     trials = [_trial(record, trial, places, most, texts) for trial in record.trials.values()]
     return {

@@ -108,14 +108,27 @@
     const trial = trials.get(mark.dataset.trial), of = configurations.get(mark.dataset.configuration);
     return trial ? lineOf(trial) : of ? `${of.id}: ${of.label}` : "";
   };
-  // Marks are small: whoever points or taps beside one means the nearest.
+  // Marks are small and lines are thin: whoever points or taps beside one means the nearest. Of a line points all along count.
+  const spots = new WeakMap();
+  const spotsOf = (svg) => {
+    if (!spots.has(svg)) spots.set(svg, [...svg.querySelectorAll(MARKS)].filter((mark) => mark.tagName !== "text").map((mark) => {
+      const shapes = mark.getTotalLength ? [mark] : [...mark.querySelectorAll("path,polyline,line,circle,rect")];
+      return [mark, shapes.flatMap((shape) => {
+        const box = shape.getBBox(), length = Math.max(box.width, box.height) > 24 && shape.tagName !== "rect" ? shape.getTotalLength() : 0;
+        if (!length) return [[box.x + box.width / 2, box.y + box.height / 2]];
+        const steps = Math.min(120, Math.ceil(length / 8));
+        return Array.from({ length: steps + 1 }, (_, step) => shape.getPointAtLength((length * step) / steps)).map(({ x, y }) => [x, y]);
+      })];
+    }));
+    return spots.get(svg);
+  };
   const markAt = (event) => {
-    const hit = event.target.closest(MARKS), svg = event.target.closest("figure svg");
+    const hit = event.target.closest?.(MARKS), svg = event.target.closest?.("figure svg");
     if (hit || !svg) return hit;
-    let best = null, least = 12 ** 2;
-    for (const mark of svg.querySelectorAll(".trial")) {
-      const box = mark.getBoundingClientRect();
-      const distance = (box.x + box.width / 2 - event.clientX) ** 2 + (box.y + box.height / 2 - event.clientY) ** 2;
+    const matrix = svg.getScreenCTM(), at = new DOMPoint(event.clientX, event.clientY).matrixTransform(matrix.inverse());
+    let best = null, least = (12 / matrix.a) ** 2;
+    for (const [mark, points] of spotsOf(svg)) for (const [x, y] of points) {
+      const distance = (x - at.x) ** 2 + (y - at.y) ** 2;
       if (distance < least) [best, least] = [mark, distance];
     }
     return best;
@@ -125,9 +138,15 @@
     if (mark) openMark(mark);
     else if (event.target === dialog || event.target.closest(".close")) dialog.close();
   });
-  document.addEventListener("pointerover", (event) => {
-    const mark = event.target.closest("svg [data-trial],svg [data-configuration]");
-    if (mark || !tip.hidden) say(mark && textOf(mark), event.clientX, event.clientY);
+  let chosen = null;
+  document.addEventListener("pointermove", (event) => {
+    const mark = dialog.open ? null : markAt(event), isInFigure = mark?.closest("svg");
+    if (mark !== chosen) {
+      chosen?.classList.remove("chosen");
+      chosen = isInFigure ? mark : null;
+      chosen?.classList.add("chosen");
+    }
+    if (isInFigure || !tip.hidden) say(isInFigure ? textOf(mark) : "", event.clientX, event.clientY);
   });
   document.addEventListener("scroll", () => say(""), { passive: true });
   dialog.addEventListener("close", () => delete dialog.dataset.open);

@@ -88,6 +88,8 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
         yield "Seeds of the initialization were crossed with seeds of the data order", ["dodge2020"]
     if "expected-best" in figures:
         yield "The expected best of n runs is by the estimator for independent draws", ["dodge2019"]
+    if "importances" in figures:
+        yield "The importance of hyperparameters is by PED-ANOVA", ["watanabe2023"]
 
 
 def _is_tried(record: SweepRecord, name: str) -> bool:

@@ -32,7 +32,7 @@ def origin(record: SweepRecord, provenance: Provenance) -> Iterator[Block]:
         ("objective", header.objective),
         ("largest tolerated share of failed runs", f"{header.max_failed_share:g}"),
         *([("precision", header.precision)] if header.precision else []),
-        ("versions", ", ".join(f"{name} {version}" for name, version in header.versions.items())),
+        *([("versions", ", ".join(map(" ".join, header.versions.items())))] if header.versions else []),
         ("digest of spec and data", record.spec_digest),
     ]
     yield Facts(rows)

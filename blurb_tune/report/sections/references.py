@@ -55,6 +55,7 @@ REFERENCES: Mapping[str, Reference] = {
     "dodge2020": _arxiv("Dodge and others", 2020, "2002.06305"),
     "gu2021": _arxiv("Gu and others", 2021, "2007.15779"),
     "adastop2023": _arxiv("", 2023, "2306.10882", title="AdaStop"),
+    "watanabe2023": _arxiv("Watanabe and others", 2023, "2304.10255"),
     "lan1983": Reference("misc", "Lan and DeMets", 1983),
     "phipson2010": _article(
         "Phipson and Smyth", 2010, "Statistical Applications in Genetics and Molecular Biology", "9", "39"

@@ -1,0 +1,145 @@
+"""What a sweep has found, read from its event log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from blurb_tune.api.results import ConfigurationResult, TrialResult, configuration_result, trial_result
+from blurb_tune.core.errors import InputError, Problem, did_you_mean
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.answer import Answer, answer_of
+from blurb_tune.report.claims import Claim, Confirmation, claims_of, confirmation_of
+from blurb_tune.report.final_scores import FinalResult, final_results
+from blurb_tune.report.summary import summarise
+
+
+class Sweep:
+    """What a sweep has found so far; see `open`."""
+
+    def __init__(self, folder: Path, record: SweepRecord):
+        self.folder, self._record = folder, record
+
+    def __repr__(self) -> str:
+        return f"<Sweep {self.name}: {self.task}, {self.status}, {len(self._record.configurations)} configurations>"
+
+    @property
+    def name(self) -> str:
+        return self._record.header.name
+
+    @property
+    def id(self) -> str:
+        return self._record.header.sweep_id
+
+    @property
+    def task(self) -> str:
+        return self._record.header.task
+
+    @property
+    def metric(self) -> str:
+        """The score; higher is better."""
+        return self._record.header.metric
+
+    @property
+    def objective(self) -> str:
+        """What makes one number of a configuration's seeds."""
+        return self._record.header.objective
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return tuple(self._record.header.models)
+
+    @property
+    def status(self) -> str:
+        """`running`, `finished` or `interrupted`, as far as the log says."""
+        return self._record.status
+
+    @cached_property
+    def configurations(self) -> tuple[ConfigurationResult, ...]:
+        """In the order in which they were suggested."""
+        return tuple(configuration_result(self._record, name) for name in self._record.configurations)
+
+    @cached_property
+    def trials(self) -> tuple[TrialResult, ...]:
+        """In the order of their start."""
+        return tuple(trial_result(self._record, trial) for trial in self._record.trials.values())
+
+    def configuration(self, configuration_id: str) -> ConfigurationResult:
+        """The one of this id. Raises KeyError with the nearest one."""
+        if configuration_id not in self._record.configurations:
+            hint = did_you_mean(configuration_id, self._record.configurations)
+            raise KeyError(f"no configuration {configuration_id!r}{hint}")
+        return next(of for of in self.configurations if of.id == configuration_id)
+
+    @property
+    def winner(self) -> ConfigurationResult | None:
+        """As it was named when the search was over; None before, and where nothing was learned."""
+        selection = self._record.selection
+        return self.configuration(selection.configuration) if selection else None
+
+    @property
+    def best(self) -> ConfigurationResult | None:
+        """The one that would be named now; None while nothing has a result."""
+        found = self._record.best_configuration()
+        return self.configuration(found.name) if found else None
+
+    @property
+    def vanilla(self) -> Mapping[str, ConfigurationResult]:
+        """By model the best configuration of plain fine-tuning, the reference of all claims."""
+        return {model: self.configuration(of.name) for model, of in self._record.references().items()}
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """Each strategy beside vanilla on dev, by the seeds of the search, with Holm's correction over all."""
+        return tuple(claims_of(self._record))
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """Winner and vanilla on fresh seeds; None without."""
+        return confirmation_of(self._record)
+
+    @property
+    def test(self) -> tuple[FinalResult, ...]:
+        """Winner and vanilla on the test split; empty where it has not been read."""
+        return tuple(final_results(self._record))
+
+    @property
+    def answer(self) -> Answer:
+        """Three sentences: the recipe, how sure that is, and what to keep in mind."""
+        return answer_of(self._record)
+
+    def summary(self) -> dict[str, Any]:
+        """What summary.json holds."""
+        return summarise(self._record)
+
+    def report(self, kind: str = "html") -> str:
+        """The report as `html`, `md`, `csv`, `json` or `latex`. Raises InputError for another kind."""
+        # The figures bring Optuna in, which takes a second.
+        from blurb_tune.report.formats import FORMATS
+        from blurb_tune.report.provenance import provenance_of
+        from blurb_tune.report.writing import report_text
+
+        if kind not in ("html", *FORMATS):
+            raise InputError([Problem("kind", f"unknown format {kind!r}{did_you_mean(kind, ('html', *FORMATS))}")])
+        return report_text(self._record, provenance_of(SweepPaths(self.folder)), kind)
+
+    def refresh(self) -> Sweep:
+        """The sweep as it is now, with what the log has got since."""
+        return open(self.folder)
+
+
+def open(folder: str | Path) -> Sweep:
+    """A sweep's results, also while it runs.
+
+    Raises InputError when the folder holds no sweep, and BlurbTuneError when its log is damaged.
+    """
+    paths = SweepPaths(Path(folder))
+    if not paths.events.is_file():
+        raise InputError([Problem(str(folder), "this is no sweep's folder; expected one with events.jsonl")])
+    record = SweepRecord.read(paths.events)
+    if record.started is None:
+        raise InputError([Problem(str(folder), "the event log of this sweep is empty: nothing has run yet")])
+    return Sweep(paths.root, record)

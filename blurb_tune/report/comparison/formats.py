@@ -1,0 +1,56 @@
+"""A comparison as HTML, Markdown, LaTeX, CSV and JSON: one function each, in one table."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES
+from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
+from blurb_tune.report.comparison.answer import answer_of
+from blurb_tune.report.comparison.comparison import SweepComparison
+from blurb_tune.report.comparison.data import CLAIM, as_data, quoted
+from blurb_tune.report.comparison.report import report_of
+from blurb_tune.report.formats.data import table_csv
+from blurb_tune.report.formats.latex import report_latex
+from blurb_tune.report.formats.markdown import report_markdown
+from blurb_tune.report.page import page_of
+
+_COLUMNS = (
+    *("kind", "split", "task", "metric", "model", "strategy", "sweeps", "configuration", "role", "planned"),
+    *("n", "mean", "std", "min", "max", "objective", "failed", "ended", "failed_low", "failed_high", *CLAIM),
+    *(name for name in HYPERPARAMETER_NAMES if name != "model"),
+)
+
+
+def comma_separated(comparison: SweepComparison) -> str:
+    """A row for each mean that is quoted, see `data.quoted`; unknown cells are empty."""
+    rows = [Row([Cell("", _strict(row.get(name))) for name in _COLUMNS]) for row in quoted(comparison)]
+    return table_csv(Table("numbers", "", [Column(name, name) for name in _COLUMNS], [Group("", rows)]))
+
+
+def as_json(comparison: SweepComparison) -> str:
+    """Everything, as strict JSON."""
+    answer = answer_of(comparison)
+    said = {"verdict": str(answer.verdict), "sentences": list(answer.sentences), "further_caveats": list(answer.others)}
+    data = {"answer": said, **as_data(comparison)}
+    return json.dumps(_strict(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[SweepComparison], str]] = {
+    "html": lambda comparison: page_of(report_of(comparison)),
+    "md": lambda comparison: report_markdown(report_of(comparison)),
+    "csv": comma_separated,
+    "json": as_json,
+    "latex": lambda comparison: report_latex(report_of(comparison)),
+}
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

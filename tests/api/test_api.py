@@ -1,0 +1,173 @@
+"""`import blurb_tune as bt`: what it opens, checks and runs, and what it does not import."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import blurb_tune as bt
+from blurb_tune.core.trial import Outcome
+from blurb_tune.report.comparison import SweepComparison
+from tests.report.comparison.examples import FREEZE, VANILLA, in_folder, numbered, written
+from tests.report.sweeps import small_sweep
+
+ROOT = Path(__file__).parent.parent.parent
+HEAVY = {"torch", "ray", "mlflow", "transformers", "optuna", "datasets", "pandas", "rich", "typer"}
+SPEC = {"task": "demo", "model": "tiny", "seeds": 2, "space": {"epochs": 1, "strategy": ["vanilla", {"freeze_depth": 2}]}}
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    scores = {"c0": (VANILLA, numbered(0.1, 0.2, 0.3, 0.2, 0.1)), "c1": (FREEZE, numbered(0.8, 0.9, 0.7, 0.8, 0.9))}
+    writer = written("mine", scores, finished=False)
+    writer.select("c1", "c0")
+    for name in ("c0", "c1"):
+        for seed in range(5):
+            writer.test(f"{name}-s{seed}", 0.5, (0.2, 0.7))
+    writer.finish()
+    return in_folder(writer, tmp_path / "mine")
+
+
+def test_nothing_is_imported_before_it_is_asked_for() -> None:
+    assert python("import sys, blurb_tune; print([m for m in sys.modules if m.startswith('blurb_tune.')])") == "[]"
+
+
+def test_nothing_heavy_is_imported_to_read_a_sweep(folder: Path) -> None:
+    code = (
+        f"import sys, blurb_tune as bt; s = bt.open({str(folder)!r}); s.claims, s.trials, s.answer, s.summary()\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    assert python(code) == "[]"
+
+
+def test_the_names_are_there_and_no_others() -> None:
+    for name in ("open", *bt.__all__):
+        assert getattr(bt, name).__name__ == name
+    assert {"open", *bt.__all__} <= set(dir(bt))
+    assert "open" not in bt.__all__
+    with pytest.raises(AttributeError, match="has no attribute 'opne'"):
+        bt.opne  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_a_sweep_says_what_it_found(folder: Path) -> None:
+    sweep = bt.open(folder)
+    assert (sweep.name, sweep.id, sweep.task, sweep.metric, sweep.status) == (
+        "mine",
+        "mine-id",
+        "biosses",
+        "pearson",
+        "finished",
+    )
+    assert repr(sweep) == "<Sweep mine: biosses, finished, 2 configurations>"
+    winner, vanilla = sweep.winner, sweep.vanilla["minilm"]
+    assert winner is not None
+    assert (winner.id, winner.strategy, winner.values["freeze_depth"]) == ("c1", "freeze 2", 2)
+    assert winner.mean == pytest.approx(0.82)
+    assert winner.scores == numbered(0.8, 0.9, 0.7, 0.8, 0.9)
+    assert sweep.best == winner
+    assert vanilla.id == "c0"
+    (claim,) = sweep.claims
+    assert claim.comparison.difference == pytest.approx(0.64)
+    assert claim.comparison.is_significant
+    assert [result.configuration for result in sweep.test] == ["c1", "c0"]
+    assert sweep.confirmation is None
+    assert "better than vanilla" in sweep.answer.recipe
+    assert json.loads(sweep.report("json"))["answer"]["sentences"][0] == sweep.answer.recipe
+    assert sweep.summary()["best_configuration"]["configuration"] == "c1"
+
+
+def test_every_outcome_is_a_plain_row() -> None:
+    record_folder = small_sweep()
+    rows = {trial.id: trial for trial in bt.Sweep(Path("x"), record_folder.record).trials}
+    assert rows["c0-s2"].outcome is Outcome.COLLAPSED
+    assert rows["c0-s2"].is_failed
+    assert rows["c0-s2"].score == -0.2
+    assert rows["c1-s2"].outcome is Outcome.PRUNED_UNDERPERFORMING
+    assert math.isnan(rows["c1-s2"].score)
+    assert (rows["c1-s1"].attempt, rows["c1-s1"].is_control, len(rows["c1-s1"].curve)) == (2, True, 4)
+    assert rows["c2-s3"].outcome is None
+    assert rows["c2-s1"].error.endswith('ValueError: a, "b"\n')
+    assert rows["c0-s0"].row() == {name: value for name, value in vars(rows["c0-s0"]).items() if name != "curve"}
+
+
+def test_a_configuration_is_a_row_with_its_hyperparameters(folder: Path) -> None:
+    row = bt.open(folder).configuration("c1").row()
+    assert (row["id"], row["strategy"], row["n"], row["failed"], row["freeze_depth"]) == ("c1", "freeze 2", 5, 0, 2)
+    assert all(not isinstance(value, dict | tuple) for value in row.values())
+    with pytest.raises(KeyError, match="did you mean 'c1'"):
+        bt.open(folder).configuration("c11")
+
+
+def test_a_running_sweep_is_read_again(tmp_path: Path) -> None:
+    writer = written("mine", {"c0": (VANILLA, numbered(0.1))}, seeds=(0, 1), finished=False)
+    sweep = bt.open(in_folder(writer, tmp_path / "mine"))
+    assert (sweep.status, sweep.winner, len(sweep.trials)) == ("running", None, 1)
+    writer.trial("c0", 1, [0.4])
+    writer.finish()
+    in_folder(writer, tmp_path / "again")
+    (tmp_path / "again" / "events.jsonl").replace(sweep.folder / "events.jsonl")
+    assert len(sweep.refresh().trials) == 2
+    assert len(sweep.trials) == 1
+
+
+def test_mistakes_are_errors_of_this_package(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(bt.InputError, match=r"no sweep's folder"):
+        bt.open(tmp_path)
+    (tmp_path / "events.jsonl").touch()
+    with pytest.raises(bt.InputError, match="nothing has run yet"):
+        bt.open(tmp_path)
+    with pytest.raises(bt.InputError, match="did you mean 'latex'"):
+        bt.open(folder).report("latx")
+    with pytest.raises(bt.InputError) as raised:
+        bt.validate({"task": "demo", "modle": "tiny", "seeds": 0}, "space.epochs=x")
+    assert isinstance(raised.value, bt.BlurbTuneError)
+    assert {problem.where for problem in raised.value.problems} == {"spec", "--set space.epochs=x"}
+    assert "did you mean 'model'" in str(raised.value)
+    with pytest.raises(bt.InputError, match="expected plain data"):
+        bt.validate({"task": "demo", "model": Path("tiny")})
+
+
+def test_a_spec_is_a_file_or_a_mapping(tmp_path: Path) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_text(json.dumps(SPEC))
+    plans = [bt.validate(SPEC, "seeds=3"), bt.validate(file, "seeds=3"), bt.validate(str(file), "seeds=3")]
+    assert {(plan.trials, plan.digest) for plan in plans} == {(6, plans[0].digest)}
+
+
+def test_paths_of_a_mapping_are_relative_to_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "notes.csv").write_text("note,urgent\n" + "".join(f"note {i},{'yes' if i % 3 else 'no'}\n" for i in range(30)))
+    monkeypatch.chdir(tmp_path)
+    task = {"train": "notes.csv", "text": "note", "label": "urgent", "kind": "classification"}
+    assert bt.validate({"task": task, "model": "tiny"}).train_examples
+
+
+def test_sweeps_are_compared(folder: Path, tmp_path: Path) -> None:
+    other = in_folder(written("other", {"c0": (VANILLA, numbered(0.5))}, task="ddi"), tmp_path / "other")
+    comparison = bt.compare([folder, str(other)])
+    assert isinstance(comparison, SweepComparison)
+    assert [row.label for row in comparison.claims] == ["freeze 2"]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_sweep_runs_from_python(tmp_path: Path) -> None:
+    spec = {"name": "from-python", "task": "demo", "model": "tiny", "seeds": 1, "space": {"epochs": 1}, "final_test": False}
+    sweep = bt.run(spec, "search.configurations=1", output=tmp_path / "run")
+    assert (sweep.status, sweep.folder) == ("finished", tmp_path / "run")
+    (trial,) = sweep.trials
+    assert trial.outcome is not None
+    assert bt.run(spec, "search.configurations=1", output=tmp_path / "run").trials == sweep.trials
