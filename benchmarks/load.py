@@ -422,7 +422,7 @@ def describe(row: Row) -> str:
 def workers_section() -> None:
     with servers() as running:
         row = child("workers", 0, running.url)
-        ((points,),) = running.query("SELECT count(*) FROM metrics WHERE key = 'dev_score'")
+        ((points,),) = running.query("SELECT count(*) FROM metrics WHERE key = 'dev/score'")
         delays = running.delays()
         parts = [
             f"{WORKERS} workers at {RATE} results/s: {row['sent']} results in {row['wall']:.1f} s",
@@ -443,7 +443,7 @@ def readers_section(trials: int) -> None:
         ((experiment,),) = running.query(f"SELECT experiment_id FROM experiments WHERE name = '{EXPERIMENT}'")
         body = {
             "experiment_ids": [str(experiment)], "max_results": 100, "order_by": ["attributes.start_time DESC"],
-            "filter": "metrics.dev_score > 0.5",
+            "filter": "metrics.`dev/score` > 0.5",
         }  # fmt: skip
         alone = read(running.url, body, 1, seconds=5.0)
         stop = threading.Event()
@@ -457,7 +457,7 @@ def readers_section(trials: int) -> None:
         stop.set()
         for thread in threads:
             thread.join()
-        sql = f"SELECT written - timestamp / 1000.0 FROM metrics WHERE key = 'dev_score' AND written > {marked} ORDER BY 1"
+        sql = f"SELECT written - timestamp / 1000.0 FROM metrics WHERE key = 'dev/score' AND written > {marked} ORDER BY 1"
         delays = [float(found[0]) for found in running.query(sql)]
         times = [value for own in took for value in own]
         parts = [

@@ -203,7 +203,7 @@ class RunBuilder:
         """Test scores stand beside the dev scores of the last step."""
         trial, metric = self.record.trials[event.trial], self.record.header.metric
         update = self._update(event.trial)
-        scores = {"test_score": event.metrics[metric]} if metric in event.metrics else {}
+        scores = {"test/score": event.metrics[metric]} if metric in event.metrics else {}
         scores |= {f"other/test_{_safe(name)}": value for name, value in event.metrics.items() if name != metric}
         _add(update, scores, event.time, trial.steps)
         if event.error:
@@ -225,16 +225,15 @@ class RunBuilder:
 def _metrics(measurement: Measurement, metric: str) -> dict[str, float]:
     """A measurement's values under their names in MLflow; the fixed names win over further metrics of the same name.
 
-    The score comes first, under the same name whatever the metric: the dashboard's comparisons begin with it. Its charts go by
-    what stands before a slash, in the order of the alphabet, with what has no slash among them as "Model metrics": `other`
-    comes behind that.
+    The score comes first, under the same name whatever the metric: the dashboard's comparisons begin with it. Its charts stand
+    in sections by what is before the slash, in the order of the alphabet: `dev` is the first, and has no others in it.
     """
     extra = {f"other/dev_{_safe(name)}": float(value) for name, value in measurement.extra.items() if name != metric}
     return {
-        "dev_score": measurement.dev_score,
+        "dev/score": measurement.dev_score,
         **extra,
-        "dev_loss": measurement.dev_loss,
-        "train_loss": measurement.train_loss,
+        "dev/loss": measurement.dev_loss,
+        "train/loss": measurement.train_loss,
         "other/dev_prediction_spread": measurement.prediction_spread,
         "train/grad_norm": measurement.grad_norm,
         "train/learning_rate": measurement.learning_rate,

@@ -11,7 +11,7 @@ import json
 KEY = "blurb-tune"
 TAG = f"mlflow.sharedViewState.{KEY}"
 _COLUMNS = (
-    *("metrics.`dev_score`", "tags.`strategy`", "tags.`outcome`", "params.`learning_rate`"),
+    *("attributes.`Source`", "metrics.`dev/score`", "tags.`strategy`", "tags.`outcome`", "params.`learning_rate`"),
     *("tags.`progress`", "tags.`winner`", "metrics.`sweep/objective`", "metrics.`sweep/failed_share`"),
 )
 STATE = json.dumps({"selectedColumns": _COLUMNS, "runsHiddenMode": "FIRST_20_RUNS", "hideEmptyCharts": True})

@@ -126,6 +126,6 @@ def test_test_scores_go_to_the_runs_and_the_sweeps_own_names_the_winner() -> Non
         for point in runs["c1-s0"].points
         if point.name.startswith(("test", "other/test"))
     }
-    assert points == {("test_score", 10): 0.5, ("other/test_mse", 10): 1.0}
+    assert points == {("test/score", 10): 0.5, ("other/test_mse", 10): 1.0}
     assert runs["c1-s3"].tags["test_error"] == "OSError: gone"
     assert (runs[None].tags["winner"], runs[None].tags["reference"]) == ("c1 reinit 1", "c0")

@@ -118,6 +118,8 @@ def test_a_person_finds_the_sweep_its_trials_the_killed_ones_and_a_chart(dashboa
     browser.find(run_link(PARENT))
     assert set(browser.shown(RUN_LINKS)) == {PARENT}
     assert "alice@login1" in browser.text()
+    heads = set(browser.shown("//*[@role='columnheader']"))
+    assert any("dev/score" in head for head in heads), "the address says which columns there are"
     browser.find(f"//*[@role='gridcell'][.//a[normalize-space()='{PARENT}']]//button").click()
     browser.wait(lambda _: set(browser.shown(RUN_LINKS)) == {PARENT} | CHILDREN, "the sweep's trials are unfolded")
     browser.picture("runs")
@@ -136,7 +138,7 @@ def test_a_person_finds_the_sweep_its_trials_the_killed_ones_and_a_chart(dashboa
 
     browser.find("//a[normalize-space()='alice']")
     browser.find("//*[@role='tab'][normalize-space()='Model metrics'] | //a[normalize-space()='Model metrics']").click()
-    browser.find("//*[contains(text(), '(dev_score)')]")
+    browser.find("//*[contains(text(), '(dev/score)')]")
     line = "//*[contains(@class, 'js-plotly-plot')]//*[name()='path' and contains(@class, 'js-line')]"
     browser.wait(lambda driver: any(_has_points(path, 3) for path in driver.find_elements(By.XPATH, line)), "lines are drawn")
     browser.picture("chart")

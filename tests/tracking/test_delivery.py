@@ -72,7 +72,7 @@ def test_a_sweep_in_mlflow(sweep: Sweep, uri: str) -> None:
     assert parent.history["sweep/objective"] == [(1, 1_700_000_012_000, "0.3"), (2, 1_700_000_019_000, "0.3")]
     assert parent.tags["trials"] == "1 completed, 1 collapsed, 1 diverged, 1 pruned_unstable"
     assert (child.name, child.start, child.end) == ("freeze 2 + decay 0.8, seed 0", 1_700_000_013_000, 1_700_000_015_000)
-    assert child.history["dev_score"] == [(10, 1_700_000_014_000, "0.2")]
+    assert child.history["dev/score"] == [(10, 1_700_000_014_000, "0.2")]
     assert child.params == {
         "model": "tiny",
         "freeze_depth": "2",
@@ -106,8 +106,8 @@ def test_values_that_are_not_finite_arrive_as_nan_with_a_tag(sweep: Sweep, uri: 
     sweep.small()
     deliver_all(sweep, uri)
     broken = look(uri)["c001-s1"]
-    assert broken.tags["non_finite"] == "dev_score, train/grad_norm, train_loss"
-    for name in ("dev_score", "train/grad_norm", "train_loss"):
+    assert broken.tags["non_finite"] == "dev/score, train/grad_norm, train/loss"
+    for name in ("dev/score", "train/grad_norm", "train/loss"):
         assert broken.history[name] == [(10, 1_700_000_017_000, "nan")]
 
 
@@ -201,7 +201,7 @@ def test_a_new_attempt_replaces_the_run_of_the_one_before(sweep: Sweep, uri: str
     runs = look(uri)
     assert runs.keys() == {"sweep", trial}
     assert (runs[trial].status, runs[trial].tags["blurb_tune.attempt"]) == ("FINISHED", "2")
-    assert runs[trial].history["dev_score"] == [(10, round(time * 1000), "0.5")]
+    assert runs[trial].history["dev/score"] == [(10, round(time * 1000), "0.5")]
     assert "reason" not in runs[trial].tags
     total = all_runs(uri)
     sweep.paths.delivered.unlink()
@@ -261,7 +261,7 @@ def test_more_values_than_one_batch_takes_all_arrive(sweep: Sweep, uri: str) -> 
     deliver_all(sweep, uri)
     history = look(uri)[trial].history
     assert {len(points) for points in history.values()} == {300}
-    assert history["dev_score"][-1] == (300, round(sweep.now * 1000), "0.3")
+    assert history["dev/score"][-1] == (300, round(sweep.now * 1000), "0.3")
 
 
 @pytest.mark.parametrize("lost", ["tags.`blurb_tune.role` = 'sweep'", "tags.`blurb_tune.trial_id` = 'c000-s1'"])
@@ -286,7 +286,7 @@ def test_runs_that_vanish_while_the_sweep_runs_are_made_anew(sweep: Sweep, uri: 
     assert not live.attempt()
     assert live.attempt(), live.error
     live.close()
-    assert [value for _, _, value in look(uri)[trial].history["dev_score"]] == ["0.4", "0.6"]
+    assert [value for _, _, value in look(uri)[trial].history["dev/score"]] == ["0.4", "0.6"]
 
 
 def test_another_store_gets_everything(sweep: Sweep, uri: str, blank_store: Path) -> None:
@@ -516,7 +516,7 @@ def test_a_sweep_that_an_earlier_version_began_goes_on_in_its_runs(sweep: Sweep,
     runs = look(uri)
     assert set(runs) == {"sweep", "c000-s0", "c000-s1"}
     assert all_runs(uri) == 3
-    assert [step for step, _, _ in runs["c000-s1"].history["dev_score"]] == [10, 20]
+    assert [step for step, _, _ in runs["c000-s1"].history["dev/score"]] == [10, 20]
     assert (runs["c000-s1"].tags["outcome"], runs["sweep"].tags["outcome"]) == ("completed", "finished")
     assert client.get_experiment_by_name(EXPERIMENT).tags[view.TAG] == view.STATE
 
@@ -555,7 +555,7 @@ def test_outcomes_and_strategies_can_be_searched_by_their_plain_names(sweep: Swe
 
     assert found('tags.outcome = "completed"') == {"vanilla, seed 0"}
     assert found('tags.strategy = "freeze 2 + decay 0.8"') == {"freeze 2 + decay 0.8, seed 0", "freeze 2 + decay 0.8, seed 1"}
-    assert found("metrics.dev_score > 0.5") == {"vanilla, seed 0"}
+    assert found("metrics.`dev/score` > 0.5") == {"vanilla, seed 0"}
 
 
 def test_the_description_leads_to_the_report_among_the_artifacts(sweep: Sweep, uri: str) -> None:

@@ -146,7 +146,7 @@ def test_what_mlflow_refuses_is_told_and_keeps_nothing_else_from_arriving(
     assert "4711" in delivery.warnings[0]
     runs = look(server.url, experiment)
     assert {name: seen.status for name, seen in runs.items()} == dict.fromkeys(("sweep", trial, "c000-s1"), "FINISHED")
-    assert len(runs["c000-s1"].history["dev_score"]) == 2
+    assert len(runs["c000-s1"].history["dev/score"]) == 2
 
 
 def test_three_requests_for_a_trial_that_ends_between_two_deliveries(

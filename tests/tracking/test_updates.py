@@ -87,11 +87,11 @@ def test_a_measurement_becomes_metrics_at_its_step_and_time() -> None:
     events = [HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 40, 0.9, 2.0625, spearman=0.8)]
     run = updates_of(events)["t"]
     assert {(point.timestamp, point.step) for point in run.points} == {(2062, 40)}
-    assert run.points[0].name == "dev_score", "the dashboard compares runs by the first of all"
+    assert run.points[0].name == "dev/score", "the dashboard compares runs by the first of all"
     assert {point.name: point.value for point in run.points} == {
-        "dev_score": 0.9,
-        "dev_loss": 0.1,
-        "train_loss": 0.2,
+        "dev/score": 0.9,
+        "dev/loss": 0.1,
+        "train/loss": 0.2,
         "train/grad_norm": 0.3,
         "train/micro_batch_size": 0.0,
         "other/dev_prediction_spread": 0.4,
@@ -105,7 +105,7 @@ def test_names_that_mlflow_refuses_are_changed_and_fixed_names_win() -> None:
     extra = {"f1@0.5/x": 0.1, "..": 0.2, "loss": 9.0}
     events = [HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 1, 0.9, 3.0, **extra)]
     values = {point.name: point.value for point in updates_of(events)["t"].points}
-    assert (values["other/dev_f1_0.5_x"], values["other/dev__"], values["dev_loss"]) == (0.1, 0.2, 0.1)
+    assert (values["other/dev_f1_0.5_x"], values["other/dev__"], values["dev/loss"]) == (0.1, 0.2, 0.1)
 
 
 def test_values_that_are_not_finite_are_nan_and_named_once_and_for_all() -> None:
@@ -113,10 +113,10 @@ def test_values_that_are_not_finite_are_nan_and_named_once_and_for_all() -> None
     for event in (HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 1, math.inf, 3.0, b=math.nan)):
         builder.apply(event)
     first = builder.take()[-1]
-    assert first.tags["non_finite"] == "dev_score, other/dev_b"
-    assert all(math.isnan(p.value) for p in first.points if p.name in ("other/dev_b", "dev_score"))
+    assert first.tags["non_finite"] == "dev/score, other/dev_b"
+    assert all(math.isnan(p.value) for p in first.points if p.name in ("other/dev_b", "dev/score"))
     builder.apply(measured("t", 2, 0.5, 4.0, a=-math.inf))
-    assert builder.take()[-1].tags["non_finite"] == "dev_score, other/dev_a, other/dev_b"
+    assert builder.take()[-1].tags["non_finite"] == "dev/score, other/dev_a, other/dev_b"
 
 
 def test_a_new_attempt_leaves_nothing_of_the_one_before() -> None:
@@ -278,7 +278,7 @@ def test_a_test_score_has_one_name_and_stands_with_its_trial_alone() -> None:
     events += [trial_ended("t", Outcome.COMPLETED, 4.0), ev.SelectionMade(time=5.0, configuration="c0", reference=None), test]
     runs = updates_of(events)
     found = {(p.name, p.step): p.value for p in runs["t"].points if "test" in p.name}
-    assert found == {("test_score", 5): 0.7, ("other/test_spearman", 5): 0.6}
+    assert found == {("test/score", 5): 0.7, ("other/test_spearman", 5): 0.6}
     assert not any("test" in point.name for point in runs[None].points)
 
 

@@ -57,7 +57,7 @@ def test_runs_are_there_while_the_sweep_goes_on(sweep: Sweep, uri: str) -> None:
     assert (delivery.undelivered, delivery.error, delivery.warnings) == (0, "", ())
     runs = look(uri)
     assert {run.status for run in runs.values()} == {"FINISHED"}
-    assert [value for _, _, value in runs[trial].history["dev_score"]] == ["0.4", "0.6"]
+    assert [value for _, _, value in runs[trial].history["dev/score"]] == ["0.4", "0.6"]
     assert len(list(sweep.paths.mlflow_artifacts.rglob("summary.json"))) == 1
 
 
