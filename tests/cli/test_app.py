@@ -163,7 +163,7 @@ def test_a_sweep_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> Non
         arguments, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert process.stdout is not None
-    assert "sweep small started" in process.stdout.readline()
+    assert any("sweep small started" in line for line in process.stdout)
     process.stdout.close()
     assert process.wait(timeout=300) == ExitCode.DONE
     paths = SweepPaths(tmp_path / "out")
@@ -214,7 +214,7 @@ def test_a_finished_sweep_is_shown_not_run_again(finished: tuple[Path, subproces
     done = call("run", "small.yaml", folder=folder)
     assert done.returncode == ExitCode.DONE
     assert "finished already" in done.stdout
-    assert "Strategy families" in done.stdout
+    assert "The answer" in done.stdout
     assert only_run(folder).events.read_bytes() == before
     assert call("sync", str(only_run(folder).root), folder=folder).returncode == ExitCode.DONE
 
