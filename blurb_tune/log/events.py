@@ -207,11 +207,13 @@ class ConfigurationStopped(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationReopened(Event):
-    """A stopped configuration stands above what the leader has reached in the end, and runs its other replicates after all."""
+    """A stopped configuration runs its other replicates after all: it stands above what the leader has reached in the end, or
+    `is_reference`: it is the vanilla configuration that the winner is compared with, and no rule stops it again."""
 
     kind = "configuration_reopened"
     configuration: str
     reason: str
+    is_reference: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -156,7 +156,11 @@ class PruningSpec(SpecModel):
     control_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.1, description="share of stopped runs and configurations that go on to the end, to measure the stops by"
     )
-    keep_vanilla: bool = Field(True, description="vanilla, the reference, is never stopped by a stock pruner")
+    keep_vanilla: bool = Field(
+        True,
+        description="vanilla, the reference, is never stopped by a stock pruner; where the race stopped it, it goes on at the "
+        "end, unless `confirm` compares it with the winner",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -145,6 +145,7 @@ class Sweep:
         self._out: set[str] = set()  # what was stopped, and may yet be reopened
         self._taken_back: set[str] = set()  # stops that a larger plan would not have made, and those that it would have
         self._made_up: dict[str, Verdict] = {}
+        self._references: set[str] = set()  # which no verdict stops
         self._is_through = False
         self._is_looking = False  # the race is asked after each result, and one look is closed before the next begins
         self._numbers: dict[str, int] = {}
@@ -445,6 +446,8 @@ class Sweep:
             case ev.ConfigurationReopened():
                 self._out.discard(event.configuration)
                 self._taken_back.discard(event.configuration)
+                if event.is_reference:
+                    self._references.add(event.configuration)
                 stopped = self.record.configurations[event.configuration].stopped
                 self._race.reopen(event.configuration, is_exempt=stopped is None or stopped.rule != FAILURES)
             case ev.ConfigurationEnded():
@@ -455,6 +458,7 @@ class Sweep:
     def _follow_extension(self) -> None:
         """The race begins again by the larger plan, whose spending is slower: who had lost may be in it still."""
         self._queue.clear()
+        self._references.clear()
         self._race = self._new_race()
         stopped = {cid: c.stopped.rule for cid, c in self.record.configurations.items() if c.stopped and not _is_back(c)}
         by_pruner = {cid for cid, rule in stopped.items() if rule not in RULES}
@@ -608,6 +612,8 @@ class Sweep:
         """Stop the configurations that have lost by now."""
         for verdict in self._race.verdicts():
             configuration = self.record.configurations[verdict.configuration]
+            if verdict.configuration in self._references:
+                continue
             if not configuration.is_out and not self._is_control_configuration(verdict.configuration):
                 self._stop(verdict)
 
@@ -628,15 +634,17 @@ class Sweep:
         """Nothing is left but the control group: whatever was stopped and may stand above the best so far runs on after all.
 
         The race tests equal distributions, and so can stop a safe configuration beside a leader that is better when it learns;
-        and who had no failed run after three seeds may have some after ten.
+        and who had no failed run after three seeds may have some after ten. So does the vanilla configuration that the winner
+        is compared with: three seeds of it are too few for a claim.
         """
-        if self._running or not self._out:
+        if self._running:
             return False
         out = [self.record.configurations[cid] for cid in sorted(self._out, key=self._numbers.__getitem__)]
         results = [r for r in self.record.by_configuration() if not self.record.configurations[r.name].is_out and r.n]
         whole = self.record.header.replicates
         best = best_of([r for r in results if r.n == whole] or results, whole)
         chosen = [configuration for configuration in out if self._may_win(configuration, best)]
+        reference = self._unfinished_reference(best, {configuration.configuration_id for configuration in chosen})
         if best is not None and best.n == whole:  # which only a better one can replace
             self._out.clear()
         for configuration in chosen:
@@ -647,7 +655,25 @@ class Sweep:
             self._log.append(ev.ConfigurationReopened(configuration=cid, reason=reason))
             self._push_missing(cid)
             self._end_configuration(cid)
-        return bool(chosen)
+        if reference is not None:
+            reason = "the winner is compared with it"
+            self._log.append(ev.ConfigurationReopened(configuration=reference, reason=reason, is_reference=True))
+            self._push_missing(reference)
+            self._end_configuration(reference)
+        return bool(chosen) or reference is not None
+
+    def _unfinished_reference(self, best: GroupResult | None, chosen: Set[str]) -> str | None:
+        """The best vanilla configuration of the leader's model, where all of that model are out.
+
+        None where fresh seeds are planned, by which the two are compared.
+        """
+        is_wanted = self._spec.pruning.keep_vanilla and not self._spec.confirm
+        if best is None or best.n < self.record.header.replicates or not is_wanted:
+            return None
+        reference = self.record.references().get(self.record.configurations[best.name].configuration.model)
+        if reference is None or reference.name in self._references | chosen or not self.record.is_censored(reference.name):
+            return None
+        return reference.name
 
     def _may_win(self, configuration: ConfigurationRecord, best: GroupResult | None) -> bool:
         """Whether a stopped configuration may still stand above the best whole one, by failed runs and then the objective.

@@ -152,3 +152,63 @@ def test_work_of_several_replicates_runs_each_once_and_names_the_same_winner(sam
         assert len(begun) < 12 * 8, "some were stopped"
     else:
         assert first == [("c000", seed) for seed in range(8)]
+
+
+def beside_vanilla(**settings: Any) -> SweepSpec:
+    """Vanilla, which is the worst by far, and three frozen depths."""
+    return SweepSpec.model_validate(
+        {"name": "s", "task": "demo", "model": "tiny", "seeds": 8, "space": {"freeze_depth": [0, 1, 2, 3], "epochs": 5},
+         "search": {"sampler": "grid"}} | settings
+    )  # fmt: skip
+
+
+def behave_by_depth(trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
+    score = 0.3 + 0.15 * trial.configuration.freeze_depth + 0.02 * derive_share(trial.seed, trial.configuration_id, "luck")
+    yield 1.0, report(5, score, outcome=Outcome.COMPLETED)
+
+
+def run_by_depth(spec: SweepSpec, past: list[ev.Event] | None = None) -> tuple[MemoryLog, SweepRecord, str]:
+    header = ev.SweepStarted(
+        sweep_id="s-1", name="s", spec_digest="d", task="t", metric="pearson", models={"tiny": 6}, objective="mean",
+        score="final", seeds=spec.seeds, configurations=4, trivial_score=0.0, slots=2, versions={},
+        confirmation_seeds=list(range(1_000_000, 1_000_000 + spec.confirm)),
+    )  # fmt: skip
+    log = MemoryLog(past or [header])
+    sweep = Sweep(spec, FACTS, log, log.events)
+    simulate(sweep, behave_by_depth, slots=2)
+    assert sweep.is_finished
+    (vanilla,) = [c for c, of in sweep.record.configurations.items() if of.configuration.strategy.is_vanilla]
+    return log, sweep.record, vanilla
+
+
+def test_vanilla_has_all_its_seeds_in_the_end_since_the_winner_is_compared_with_it() -> None:
+    log, record, vanilla = run_by_depth(beside_vanilla(pruning={"control_share": 0.0}))
+    assert any(isinstance(e, ev.ConfigurationStopped) and e.configuration == vanilla for e in log.events)
+    (reopened,) = [e for e in log.events if isinstance(e, ev.ConfigurationReopened)]
+    assert (reopened.configuration, reopened.is_reference) == (vanilla, True)
+    assert record.result_of(vanilla).n == 8
+    assert not record.is_censored(vanilla)
+    others = [c for c in record.configurations if c != vanilla and record.configurations[c].is_out]
+    assert others, "whoever else has lost is out for good"
+    best = record.best_configuration()
+    assert best is not None
+    assert record.configurations[best.name].configuration.freeze_depth == 3
+
+
+@pytest.mark.parametrize(
+    "settings", [{"confirm": 2}, {"pruning": {"control_share": 0.0, "keep_vanilla": False}}], ids=["fresh seeds", "not wanted"]
+)
+def test_vanilla_stays_stopped_where_fresh_seeds_compare_it_or_nobody_wants_it(settings: dict[str, Any]) -> None:
+    _, record, vanilla = run_by_depth(beside_vanilla(**({"pruning": {"control_share": 0.0}} | settings)))
+    assert record.result_of(vanilla).n < 8
+    assert record.is_censored(vanilla)
+
+
+def test_a_driver_that_dies_while_vanilla_goes_on_is_followed_by_one_that_does_the_same() -> None:
+    spec = beside_vanilla(pruning={"control_share": 0.0})
+    whole, _, _ = run_by_depth(spec)
+    (begun,) = [i for i, e in enumerate(whole.events) if isinstance(e, ev.ConfigurationReopened)]
+    for cut in range(begun, len(whole.events) + 1):
+        log, record, vanilla = run_by_depth(spec, whole.events[:cut])
+        assert record.result_of(vanilla).n == 8
+        assert sum(isinstance(e, ev.ConfigurationReopened) for e in log.events) == 1
