@@ -39,7 +39,8 @@ def spans_of(record: SweepRecord) -> list[Span]:
     for trial in record.trials.values():
         first = trial.attempt - len(trial.earlier)
         for number, attempt in enumerate(trial.earlier, start=first):
-            found.append((attempt.started, max(attempt.started, attempt.ended), number, "errored", attempt.worker, trial))
+            kind = "errored" if attempt.outcome is None else kind_of(attempt.outcome)
+            found.append((attempt.started, max(attempt.started, attempt.ended), number, kind, attempt.worker, trial))
         kind = "running" if trial.outcome is None else kind_of(trial.outcome)
         ended = trial.started + trial.train_seconds if trial.ended is None else trial.ended
         found.append((trial.started, max(trial.started, ended), trial.attempt, kind, trial.worker, trial))

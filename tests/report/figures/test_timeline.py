@@ -106,6 +106,15 @@ def test_earlier_attempts_are_bars_of_their_own() -> None:
     assert "trial" not in (first[0].get("class") or "").split()
 
 
+def test_a_run_that_was_stopped_with_its_configuration_and_goes_on_is_first_of_all_stopped() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=1)
+    trial = sweep.start(sweep.configuration("c0"), 0)
+    sweep.measure(trial, 1, 0.1)
+    sweep.end(trial, Outcome.PRUNED_UNDERPERFORMING)
+    sweep.start("c0", 0, attempt=2)
+    assert [span.kind for span in spans_of(sweep.record)] == ["stopped", "running"]
+
+
 def test_an_attempt_that_ended_with_its_driver_is_as_long_as_it_is_known_to_have_trained() -> None:
     sweep = SweepWriter(seeds=(0,), configurations=1)
     trial = sweep.start(sweep.configuration("c0"), 0)
