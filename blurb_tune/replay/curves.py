@@ -116,7 +116,10 @@ def read_curves(path: Path) -> CurveSet:
         raise InputError([*problems[:_MOST_PROBLEMS], *more])
     score = about["trivial_score"]
     level = TrivialLevel(score, about.get("noise_bound", score), about["trivial_loss"])
-    configurations = {name: table.configuration(name, is_reference=name == reference) for name in table.runs}
+    models = about.get("models")
+    only = models[0] if isinstance(models, list) and len(models) == 1 else "recorded"
+    model = visible(str(about.get("model") or only))
+    configurations = {name: table.configuration(name, model, is_reference=name == reference) for name in table.runs}
     return CurveSet(
         name=path.stem,
         metric=visible(about["metric"]),
@@ -233,9 +236,9 @@ class _Table:
     def has(self, column: str) -> bool:
         return column in self._columns
 
-    def configuration(self, name: str, *, is_reference: bool) -> Configuration:
-        """As the columns say; without a column on the strategy, only the reference is vanilla."""
-        settings = dict(self._settings[name])
+    def configuration(self, name: str, model: str, *, is_reference: bool) -> Configuration:
+        """As the columns say, of `model` where none does; without a column on the strategy, only the reference is vanilla."""
+        settings = {"model": model} | self._settings[name]
         if not settings.keys() & set(STRATEGY_NAMES) and not is_reference:
             settings["reinit_count"] = 1
         return Configuration(**settings)

@@ -162,6 +162,7 @@ class Arena:
         tell_time(0.0)
         behave = partial(self._reports_of, names)
         seconds = simulate(sweep, behave, slots=slots, tell_time=tell_time)
+        sweep.select()
         log.append(ev.SweepEnded(status="finished", wall_seconds=seconds))
         return self._judge(sweep.record, log.events, names, seeds, seconds)
 
