@@ -66,7 +66,8 @@ class SweepWriter:
 
     def end(self, trial: str, outcome: Outcome, *, attempt: int = 1, **details: Any) -> None:
         slot = int(trial.rpartition("-s")[2].partition("-f")[0]) % 2
-        self._add(ev.TrialEnded, trial=trial, attempt=attempt, outcome=str(outcome), worker=f"node:{slot}", **details)
+        details = {"worker": f"node:{slot}"} | details
+        self._add(ev.TrialEnded, trial=trial, attempt=attempt, outcome=str(outcome), **details)
 
     def trial(
         self,

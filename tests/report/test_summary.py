@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.report.summary import summarise
+from blurb_tune.report.summary import notes_of, summarise
 from tests.report.sweeps import SweepWriter, model_sweep, small_sweep, sweeps
 
 
@@ -203,3 +203,18 @@ def test_the_best_configuration_says_how_sure_its_numbers_are() -> None:
     assert best["std_interval"][0] < best["std"] < best["std_interval"][1]
     assert best["expected_best_of"][1] == pytest.approx(best["mean"])
     assert max(best["expected_best_of"].values()) <= 0.7
+
+
+def test_broken_nodes_and_other_versions_are_among_the_notes() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=1, versions={"torch": "2.13.0+cpu", "numpy": "2.4.6"})
+    trial = sweep.start(sweep.configuration("c0"), 0)
+    details = {"retry": True, "by_machine": True}
+    sweep.end(trial, Outcome.ERRORED, worker="gpu-3/1a2b3c4d:77", **details)
+    sweep.start("c0", 0, attempt=2)
+    sweep.end(trial, Outcome.ERRORED, attempt=2, worker="", **details)  # a lost process: nobody knows where
+    record = sweep.record
+    record.apply(ev.SweepResumed(slots=2, versions={"torch": "2.13.0", "numpy": "2.4.7"}))
+    assert notes_of(record)[-2:] == [
+        "1 trial erred on gpu-3/1a2b3c4d, which was then left out, and ran elsewhere",
+        "it was resumed with numpy 2.4.7 after 2.4.6",
+    ]
