@@ -13,8 +13,8 @@ help: ## list the targets
 demo: $(VENV)/.demo ## run a small real sweep and show what came of it
 	$(BIN)/blurb-tune run sweeps/quickstart.yaml
 
-test: $(VENV)/.dev ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev ## run the tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## lint, types, and the floors of the architecture
 	$(BIN)/ruff check .
