@@ -19,7 +19,8 @@ from selenium.webdriver.support.expected_conditions import element_to_be_clickab
 from selenium.webdriver.support.wait import WebDriverWait
 
 from blurb_tune.core.trial import Outcome
-from blurb_tune.tracking import dashboard_command, dashboard_url, deliver
+from blurb_tune.tracking.delivery import deliver
+from blurb_tune.tracking.server import dashboard_command, dashboard_url
 from tests.conftest import require
 from tests.tracking.conftest import EXPERIMENT, ServerProcess, Sweep, free_port
 

@@ -16,8 +16,9 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.tracking import deliver, tracking_uri, view
-from blurb_tune.tracking.delivery import Deliverer
+from blurb_tune.tracking import view
+from blurb_tune.tracking.addresses import tracking_uri
+from blurb_tune.tracking.delivery import Deliverer, deliver
 from tests.tracking.conftest import EXPERIMENT, Sweep, look
 
 
@@ -325,7 +326,7 @@ def test_a_deleted_store_is_made_anew_in_a_folder_of_any_name(tmp_path: Path) ->
 from pathlib import Path
 from typing import Any
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking import deliver
+from blurb_tune.tracking.delivery import deliver
 print(deliver(SweepPaths(Path({str(sweep.paths.root)!r})), {uri!r}, {EXPERIMENT!r}))
 """
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -15,9 +15,9 @@ import pytest
 
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.tracking import TrackingWriter, deliver
-from blurb_tune.tracking.delivery import _open_store
+from blurb_tune.tracking.delivery import _open_store, deliver
 from blurb_tune.tracking.updates import RunBuilder
+from blurb_tune.tracking.writer import TrackingWriter
 from tests.tracking.conftest import EXPERIMENT, Proxy, ServerProcess, Sweep, look, server_in, wait_until
 
 pytestmark = pytest.mark.service
@@ -207,7 +207,7 @@ def test_a_process_ends_in_time_with_a_request_in_flight(sweep: Sweep, server: S
 import psutil, time
 from pathlib import Path
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking import TrackingWriter
+from blurb_tune.tracking.writer import TrackingWriter
 writer = TrackingWriter(SweepPaths(Path({str(sweep.paths.root)!r})), {server.url!r}, {experiment!r})
 writer.start()
 while not any(c.raddr and c.raddr.port == {server.port} for c in psutil.Process().net_connections()):

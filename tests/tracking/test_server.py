@@ -14,9 +14,10 @@ import pytest
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking import check_server, dashboard_command, dashboard_url, redact, tracking_uri
-from blurb_tune.tracking.addresses import redact_error
+from blurb_tune.core.secrets import redact
+from blurb_tune.tracking.addresses import redact_error, tracking_uri
 from blurb_tune.tracking.bookmark import Bookmark
+from blurb_tune.tracking.server import check_server, dashboard_command, dashboard_url
 
 Answer = tuple[int, bytes]
 FOUND = (200, b'{"experiments": []}')

@@ -13,7 +13,9 @@ import pytest
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking import Delivery, dashboard_command, deliver, tracking_uri
+from blurb_tune.tracking.addresses import tracking_uri
+from blurb_tune.tracking.delivery import Delivery, deliver
+from blurb_tune.tracking.server import dashboard_command
 from blurb_tune.tracking.sqlite import ensure_store, follow_move
 from tests.tracking.conftest import EXPERIMENT, Sweep, look
 
@@ -35,7 +37,7 @@ def count(connection, cursor, statement, *rest):
             os.kill(os.getpid(), signal.SIGKILL)
 
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking import deliver
+from blurb_tune.tracking.delivery import deliver
 
 file = Path(sys.argv[1])
 if sys.argv[3] == "delivery":

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from blurb_tune.core.trial import Outcome
-from blurb_tune.tracking import dashboard_url, deliver
+from blurb_tune.tracking.delivery import deliver
+from blurb_tune.tracking.server import dashboard_url
 from tests.tracking.conftest import EXPERIMENT, Sweep, free_port, wait_until
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]

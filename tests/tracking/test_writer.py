@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from blurb_tune.core.trial import Outcome
-from blurb_tune.tracking import Delivery, TrackingWriter, check_server, deliver
+from blurb_tune.tracking.delivery import Delivery, deliver
+from blurb_tune.tracking.server import check_server
+from blurb_tune.tracking.writer import TrackingWriter
 from tests.tracking.conftest import EXPERIMENT, ServerProcess, Sweep, free_port, look, wait_until
 
 
@@ -197,7 +199,8 @@ def test_importing_the_package_and_making_a_writer_does_not_import_mlflow(tmp_pa
 import sys
 from pathlib import Path
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tracking import TrackingWriter, check_server
+from blurb_tune.tracking.server import check_server
+from blurb_tune.tracking.writer import TrackingWriter
 check_server("sqlite:///{tmp_path}/m.db")
 TrackingWriter(SweepPaths(Path({str(tmp_path)!r})), "sqlite:///{tmp_path}/m.db", "e").close(0.0)
 print(sorted({{"mlflow", "sqlalchemy", "torch", "ray", "optuna", "pandas"}} & set(sys.modules)))
