@@ -7,13 +7,14 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.caveats import Caveat, caveats_of, is_ended, tested_pair
 from blurb_tune.report.claims import claims_of
 from blurb_tune.report.evidence import Evidence, evidence_of
 from blurb_tune.report.progress import planned_trials
-from blurb_tune.report.wording import counted, more_or_less, number, p_value, percent, recipe, signed, supported_decimals
+from blurb_tune.report.wording import more_or_less, number, p_value, percent, recipe, signed, supported_decimals
 from blurb_tune.results.groups import GroupResult, why_no_result
 from blurb_tune.stats.comparison import ALPHA
 from blurb_tune.stats.permutation import first_decidable

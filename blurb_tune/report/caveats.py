@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import what_to_try
@@ -14,7 +15,7 @@ from blurb_tune.report.evidence import Evidence
 from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.report.progress import planned_trials
 from blurb_tune.report.summary import notes_of
-from blurb_tune.report.wording import counted, signed, supported_decimals
+from blurb_tune.report.wording import signed, supported_decimals
 
 _LONGEST_NOTE = 400
 

@@ -1,8 +1,8 @@
-"""The searched settings of configurations that their strategy does not name, such as the learning rate, in few words."""
+"""Which hyperparameters a sweep searches, and what they are called."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration
@@ -19,14 +19,29 @@ _WORDS = {
 NAMES = tuple(name for name in HYPERPARAMETER_NAMES if name not in ("model", *STRATEGY_NAMES))
 
 
+def searched(record: SweepRecord) -> list[str]:
+    """The hyperparameters in which the configurations so far differ, in the order of `Configuration`."""
+    return differing(record, list(record.configurations))
+
+
+def differing(record: SweepRecord, configuration_ids: Sequence[str]) -> list[str]:
+    """The hyperparameters in which these configurations differ, in the order of `Configuration`."""
+    configurations = [record.configurations[name].configuration for name in configuration_ids]
+    return [name for name in HYPERPARAMETER_NAMES if len({getattr(of, name) for of in configurations}) > 1]
+
+
 def varying_settings(record: SweepRecord) -> list[str]:
-    """The hyperparameters beside model and strategy that differ between the configurations so far, in their usual order."""
-    configurations = [of.configuration for of in record.configurations.values()]
-    return [name for name in NAMES if len({getattr(configuration, name) for configuration in configurations}) > 1]
+    """Those in which they differ that are no part of model and strategy."""
+    return [name for name in searched(record) if name in NAMES]
+
+
+def title_of(hyperparameter: str) -> str:
+    """Such as `learning rate`: as in the spec, in words."""
+    return hyperparameter.replace("_", " ")
 
 
 def searched_settings(record: SweepRecord, configuration_id: str) -> list[str]:
-    """Those that the sampler draws: known with the first configuration, whatever the others will be."""
+    """Those that the sampler draws, of the same kind: known with the first configuration, whatever the others will be."""
     parameters = record.configurations[configuration_id].parameters
     return [name for name in NAMES if name in parameters]
 

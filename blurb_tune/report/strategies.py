@@ -5,26 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.claims import Claim, claims_of
 from blurb_tune.report.groups import Group as Trials
 from blurb_tune.report.groups import by_configuration, rank
-from blurb_tune.report.wording import (
-    UNKNOWN,
-    duration,
-    interval,
-    listed,
-    number,
-    p_value,
-    percent,
-    searched,
-    setting,
-    setting_name,
-    signed,
-    supported_decimals,
-)
+from blurb_tune.report.settings import searched, title_of
+from blurb_tune.report.wording import UNKNOWN, duration, interval, listed, number, p_value, percent, signed, supported_decimals
 from blurb_tune.stats.intervals import Interval, t_difference
 from blurb_tune.stats.stability import wilson_interval
 
@@ -191,21 +180,19 @@ def _searched(record: SweepRecord) -> tuple[list[str], list[str]]:
 
 
 def _column_of(name: str) -> Column:
-    return Column(name, setting_name(name), f"`space.{name}` of the spec")
+    return Column(name, title_of(name), f"`space.{name}` of the spec")
 
 
 def _settings(record: SweepRecord, configuration_id: str, names: Sequence[str]) -> Iterator[Cell]:
     values = record.configurations[configuration_id].configuration.values()
-    return (Cell(setting(values[name]), values[name]) for name in names)
+    return (Cell(compact(values[name]), values[name]) for name in names)
 
 
 def _notes(record: SweepRecord, claims: Sequence[Claim]) -> Iterator[str]:
     fixed = [name for name in HYPERPARAMETER_NAMES if name not in (*searched(record), *STRATEGY_NAMES, "model")]
     configuration = next(iter(record.configurations.values())).configuration if record.configurations else None
     if configuration is not None and fixed:
-        yield (
-            "The same in all: " + listed([f"{setting_name(n)} {setting(getattr(configuration, n))}" for n in fixed], 12) + "."
-        )
+        yield ("The same in all: " + listed([f"{title_of(n)} {compact(getattr(configuration, n))}" for n in fixed], 12) + ".")
     if record.header.folds:
         yield f"A seed's score is the mean of its {record.header.folds} folds."
     if record.references():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration
+from blurb_tune.core import numbers
+from blurb_tune.core.trial import STRATEGY_NAMES, Configuration
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.settings import searched, title_of
 from blurb_tune.stats.stability import Spread
 
 UNKNOWN = "–"
@@ -61,44 +62,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 or not share else f"{100 * share:.2g} %"
 
 
-def counted(count: int, noun: str) -> str:
-    """Such as `1 run` or `3 runs`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def duration(seconds: float) -> str:
     """Such as `45 s`, `3 min 20 s` or `2 h 05 min`; a dash where it is unknown."""
-    if not math.isfinite(seconds):
-        return UNKNOWN
-    whole = round(max(seconds, 0.0))
-    if whole < 10:
-        return f"{max(seconds, 0.0):.1f} s"
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def setting(value: Any) -> str:
-    """A hyperparameter's value in a table: three digits, `5e-5` rather than `5e-05`."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if not isinstance(value, float):
-        return str(value)
-    digits, e, power = f"{value:.3g}".partition("e")
-    return f"{digits}e{int(power)}" if e else digits
-
-
-def setting_name(name: str) -> str:
-    """What a hyperparameter is called in a sentence or at the head of a column: as in the spec, in words."""
-    return name.replace("_", " ")
-
-
-def searched(record: SweepRecord) -> list[str]:
-    """The hyperparameters of which the sweep's configurations have more than one value, in the order of the fields."""
-    configurations = [of.configuration for of in record.configurations.values()]
-    return [name for name in HYPERPARAMETER_NAMES if len({getattr(c, name) for c in configurations}) > 1]
+    return numbers.duration(seconds) if math.isfinite(seconds) else UNKNOWN
 
 
 def recipe(record: SweepRecord, configuration_id: str) -> str:
@@ -106,7 +72,7 @@ def recipe(record: SweepRecord, configuration_id: str) -> str:
     `reinit 2 (learning rate 5e-5)`."""
     of: Configuration = record.configurations[configuration_id].configuration
     names = [name for name in searched(record) if name not in (*STRATEGY_NAMES, "model")]
-    settings = ", ".join(f"{setting_name(name)} {setting(getattr(of, name))}" for name in names)
+    settings = ", ".join(f"{title_of(name)} {numbers.compact(getattr(of, name))}" for name in names)
     return record.label(configuration_id) + (f" ({settings})" if settings else "")
 
 

@@ -27,7 +27,7 @@ def for_each(items: Iterable[T], work: Callable[[T], None], *, threads: int, giv
                 return
             try:
                 work(item)
-            except Exception as error:
+            except Exception as error:  # it is raised where all threads have ended
                 errors.append(error)
 
     helpers = [threading.Thread(target=run, daemon=True) for _ in range(min(threads, len(waiting)) - 1)]

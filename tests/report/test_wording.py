@@ -6,8 +6,9 @@ import math
 
 import pytest
 
+from blurb_tune.core.numbers import compact
 from blurb_tune.report import wording
-from blurb_tune.report.wording import recipe, setting, supported_decimals
+from blurb_tune.report.wording import recipe, supported_decimals
 from blurb_tune.stats.stability import spread
 from tests.report.sweeps import SweepWriter, small_sweep
 
@@ -51,7 +52,7 @@ def test_numbers_have_true_minus_signs_and_no_negative_zero() -> None:
     [(5e-5, "5e-5"), (0.9921234567890123, "0.992"), (1.0, "1"), (16, "16"), (None, "none"), (True, "on"), ("a/b", "a/b")],
 )
 def test_settings_are_short(value: object, text: str) -> None:
-    assert setting(value) == text
+    assert compact(value) == text
 
 
 def test_a_recipe_names_what_the_strategy_does_not() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +10,6 @@ from typing import TypeVar
 import pytest
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -21,23 +19,12 @@ from selenium.webdriver.support.wait import WebDriverWait
 from blurb_tune.core.trial import Outcome
 from blurb_tune.tracking.delivery import deliver
 from blurb_tune.tracking.server import dashboard_command, dashboard_url
-from tests.conftest import require
+from tests.browser import chromium
 from tests.tracking.conftest import EXPERIMENT, ServerProcess, Sweep, free_port
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
 
 T = TypeVar("T")
-_FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1600,1000",
-)
 
 
 class Browser:
@@ -69,17 +56,10 @@ class Browser:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
-    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    require(bool(chromium and chromedriver), "Chromium and chromedriver (Debian: chromium, chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(chromium)
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
     pictures = tmp_path / "pictures"
     pictures.mkdir()
-    yield Browser(driver, pictures)
-    driver.quit()
+    with chromium(tmp_path / "profile", width=1600) as driver:
+        yield Browser(driver, pictures)
 
 
 @pytest.fixture

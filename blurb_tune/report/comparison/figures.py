@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.report.comparison.comparison import Row, SweepComparison
 from blurb_tune.report.comparison.text import column_of, decimals_of, verdict
 from blurb_tune.report.figures import Figure, svg
 from blurb_tune.report.figures.frame import legend, x_axis
 from blurb_tune.report.figures.marks import diamond
 from blurb_tune.report.figures.scale import Scale, covering
-from blurb_tune.report.wording import counted, number
+from blurb_tune.report.wording import number
 
 _LEFT, _RIGHT, _ROW, _TITLE = 230, 700, 26, 34
 _HEAT_ROW, _LINE, _NARROWEST = 36, 16, 72

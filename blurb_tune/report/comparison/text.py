@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
+from blurb_tune.core.numbers import compact, counted
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration
 from blurb_tune.report.comparison.comparison import Row, SweepComparison
 from blurb_tune.report.comparison.pools import Pool, Setting
-from blurb_tune.report.wording import UNKNOWN, counted, number, setting, setting_name, supported_decimals
+from blurb_tune.report.settings import title_of
+from blurb_tune.report.wording import UNKNOWN, number, supported_decimals
 
 
 def heading(comparison: SweepComparison) -> str:
@@ -74,4 +76,4 @@ def _searched(configuration: Configuration, pool: Pool) -> list[str]:
     """Its hyperparameters, besides model and strategy, that have more than one value in the pool."""
     names = [field.name for field in fields(Configuration) if field.name not in ("model", *STRATEGY_NAMES)]
     found = [name for name in names if len({getattr(entry.configuration, name) for entry in pool.entries}) > 1]
-    return [f"{setting_name(name)} {setting(getattr(configuration, name))}" for name in found]
+    return [f"{title_of(name)} {compact(getattr(configuration, name))}" for name in found]

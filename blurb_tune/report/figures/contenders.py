@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.claims import MAX_STRATEGIES
 from blurb_tune.report.figures import svg
-from blurb_tune.report.figures.words import counted, differing, settings_text
+from blurb_tune.report.figures.words import settings_text
 from blurb_tune.report.groups import by_family, by_strategy, rank
+from blurb_tune.report.settings import differing
 
 MAX_LINES = 6
 # Told apart by color and by dashes. Vanilla has its own color in all figures.

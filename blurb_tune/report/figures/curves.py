@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.figures import svg
@@ -18,8 +19,9 @@ from blurb_tune.report.figures.marks import KINDS, kind_of, sign
 from blurb_tune.report.figures.marks import shape as shape_of
 from blurb_tune.report.figures.panels import grid_of, panel_axes
 from blurb_tune.report.figures.scale import Scale
-from blurb_tune.report.figures.words import counted, differing, rule_text, settings_text
+from blurb_tune.report.figures.words import rule_text, settings_text
 from blurb_tune.report.groups import Group, by_configuration, by_family, by_strategy, rank
+from blurb_tune.report.settings import differing
 
 MAX_PANELS = 12
 # Completed runs of a panel that are still drawn as lines of their own; and at most so many of each other kind.

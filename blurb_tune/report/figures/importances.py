@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import LINE, legend
 from blurb_tune.report.figures.scale import Scale
-from blurb_tune.report.figures.words import counted, searched, title_of
+from blurb_tune.report.settings import searched, title_of
 from blurb_tune.search.importance import Importance, best_count, importances
 
 _LEFT, _RIGHT, _ROW = 160, 650, 32

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.configurations import left_out_text, thinned, with_objective
 from blurb_tune.report.figures.dimension import Dimension, dimension
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend
-from blurb_tune.report.figures.words import counted, score_text, searched, title_of, value_text
+from blurb_tune.report.figures.words import score_text, value_text
+from blurb_tune.report.settings import searched, title_of
 from blurb_tune.results.groups import GroupResult
 
 _TOP_GAP, _HEIGHT, _FOOT, _LEFT, _RIGHT = 50, 300, 16, 56, 664

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.figures import svg
@@ -17,7 +18,7 @@ from blurb_tune.report.figures.marks import KINDS, diamond, kind_of, sign, trial
 from blurb_tune.report.figures.rows import Block, Row, blocks_of
 from blurb_tune.report.figures.scale import Scale, covering
 from blurb_tune.report.figures.swarm import swarm
-from blurb_tune.report.figures.words import counted, score_text
+from blurb_tune.report.figures.words import score_text
 from blurb_tune.results.groups import GroupResult
 
 _LEFT, _RIGHT, _GUTTER = 236, 578, 62

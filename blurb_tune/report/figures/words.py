@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES
+from blurb_tune.core.trial import STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures.scale import short
 
@@ -34,22 +34,6 @@ def rule_text(rule: str) -> str:
     return _RULES.get(rule, rule.replace("_", " "))
 
 
-def searched(record: SweepRecord) -> list[str]:
-    """The hyperparameters in which the configurations differ, in the order of `Configuration`."""
-    return differing(record, list(record.configurations))
-
-
-def differing(record: SweepRecord, configuration_ids: Sequence[str]) -> list[str]:
-    """The hyperparameters in which these configurations differ, in the order of `Configuration`."""
-    configurations = [record.configurations[name].configuration for name in configuration_ids]
-    return [name for name in HYPERPARAMETER_NAMES if len({getattr(of, name) for of in configurations}) > 1]
-
-
-def title_of(hyperparameter: str) -> str:
-    """Such as `learning rate`."""
-    return hyperparameter.replace("_", " ")
-
-
 def value_text(value: object) -> str:
     """Such as `5e-5`, `on`, `none`."""
     if value is None:
@@ -64,11 +48,6 @@ def settings_text(record: SweepRecord, configuration_id: str, names: Sequence[st
     configuration = record.configurations[configuration_id].configuration
     said = [name for name in names if name != "model" and name not in STRATEGY_NAMES]
     return ", ".join(f"{_SHORT.get(name, name)} {value_text(getattr(configuration, name))}" for name in said)
-
-
-def counted(count: int, noun: str) -> str:
-    """Such as `1 trial` or `1,234 trials`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def score_text(value: float) -> str:

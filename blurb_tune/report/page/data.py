@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.report.settings import title_of
 from blurb_tune.report.tables import error_line
-from blurb_tune.report.wording import setting, setting_name
 
 _FEWEST_POINTS = 6
 _LONGEST_TEXT = 400
@@ -37,7 +38,7 @@ def trial_data(record: SweepRecord, runs_address: str = "", most_points: int = 4
             {
                 "id": name,
                 "label": record.label(name),
-                "values": [[setting_name(key), setting(value)] for key, value in of.configuration.values().items()],
+                "values": [[title_of(key), compact(value)] for key, value in of.configuration.values().items()],
                 "stopped": f"{of.stopped.rule}: {of.stopped.reason}"[:_LONGEST_TEXT] if of.stopped else None,
                 "state": _state(of.is_out, of.stopped is not None, of.state),
             }

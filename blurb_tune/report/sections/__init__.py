@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.answer import answer_of
@@ -16,7 +17,7 @@ from blurb_tune.report.sections.methods import methods
 from blurb_tune.report.sections.origin import origin
 from blurb_tune.report.strategies import stopped_table, strategies_table
 from blurb_tune.report.summary import notes_of
-from blurb_tune.report.wording import counted, duration, listed
+from blurb_tune.report.wording import duration, listed
 
 __all__ = ["report_of"]
 

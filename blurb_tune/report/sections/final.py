@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.claims import confirmation_of
 from blurb_tune.report.final_scores import FinalResult, final_results
-from blurb_tune.report.wording import counted, interval, number, p_value, recipe, supported_decimals
+from blurb_tune.report.wording import interval, number, p_value, recipe, supported_decimals
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.stability import Spread
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.core.trial import STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Block, Code, Paragraph
@@ -11,7 +12,8 @@ from blurb_tune.report.caveats import tested_pair
 from blurb_tune.report.claims import claims_of, confirmation_of
 from blurb_tune.report.provenance import Provenance
 from blurb_tune.report.sections.references import REFERENCES, bibtex
-from blurb_tune.report.wording import counted, listed, searched, setting_name
+from blurb_tune.report.settings import searched, title_of
+from blurb_tune.report.wording import listed
 from blurb_tune.stats.objectives import OBJECTIVES, parse
 from blurb_tune.tasks.catalogue import BLURB
 
@@ -44,7 +46,7 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
     program = f"blurb-tune{f' {version}' if version else ''}"
     yield f"We fine-tuned {models} on {header.task} with {program}", ["gu2021"] if header.task in _BLURB else []
     what = listed([what for what, _ in tried]) or "plain fine-tuning alone"
-    others = [setting_name(name) for name in names if name not in (*STRATEGY_NAMES, "model")]
+    others = [title_of(name) for name in names if name not in (*STRATEGY_NAMES, "model")]
     also = f", together with {listed(others)}" if others else ""
     size = f"{counted(len(record.configurations), 'configuration')} of {counted(header.replicates, 'seed')} each"
     sampler = _get(provenance, "search", "sampler")
