@@ -64,6 +64,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._run: FineTuning | None = None
         self._model_name = ""
         self._fold: int | None = None
+        self._prefixes = environment.prefixes()
         self._measured: list[Measurement] = []
         self._past: deque[Measurement] = deque()
         self._halt = HaltWatch(environment.halt)
@@ -199,7 +200,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         if self._data is None or fold != self._fold:
             self._data = None
             self._data, self._fold = environment.models[model].fold(fold), fold
-        return environment.fine_tuning(self._model, self._data, trial)
+        return environment.fine_tuning(self._model, self._data, trial, self._prefixes)
 
     def _let_go(self) -> None:
         """Keep the weights of the trial behind us, also of one that was stopped; drop its gradients and optimiser state."""

@@ -12,17 +12,27 @@ from blurb_tune.core.trial import TrialConfig
 from blurb_tune.execution.checkpoints import Checkpoints
 from blurb_tune.execution.halt import Halt
 from blurb_tune.models.encoder import Pretrained, build_classifier
+from blurb_tune.models.vocabulary import Vocabulary
+from blurb_tune.tasks.cache import states_folder
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.data import FoldedData, TrainingData
+from blurb_tune.training.engines.cache import StatesCache
+from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
 
 
 @dataclass(frozen=True, eq=False)
 class ModelEnvironment:
-    """A model, and the sweep's data in its tokens."""
+    """A model, and the sweep's data in its tokens. data: in the numbers that `vocabulary` gives the tokens in use."""
 
     pretrained: Pretrained
+    vocabulary: Vocabulary
     data: TrainingData | FoldedData
+
+    @property
+    def compact(self) -> Pretrained:
+        """The model that is trained: with the rows of the tokens in use alone."""
+        return self.vocabulary.compact(self.pretrained)
 
     def fold(self, number: int | None) -> TrainingData:
         """Train and dev; of fold `number` where the sweep cross-validates, which costs a copy."""
@@ -40,7 +50,7 @@ class TrialEnvironment:
     where nobody will ask for them. checkpoints: where running trials are kept, None where they are not.
     halt: by which the driver has trials stop in the middle of an epoch. hang_seconds: without a step, after which a trial's
     process ends itself; None for never. logs: where what trials print goes, None where only Ray keeps it. versions: what the
-    driver has installed.
+    driver has installed. states_bytes: for hidden states of frozen blocks on a node's disk.
     """
 
     task: Task
@@ -54,23 +64,42 @@ class TrialEnvironment:
     hang_seconds: float | None = None
     logs: Storage | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    states_bytes: float = 0.0
 
-    def classifier(self, model: str) -> PreTrainedModel:
-        """A classifier for the task, on the device; it costs seconds for a large model."""
+    def classifier(self, model: str, *, whole: bool = False) -> PreTrainedModel:
+        """A classifier for the task, on the device; it costs seconds for a large model.
+
+        whole: one that knows all of its tokens, and not just those of the sweep's data.
+        """
         classifier = build_classifier(
-            self.models[model].pretrained,
+            self.models[model].pretrained if whole else self.models[model].compact,
             self.task.outputs,
             per_token=self.task.per_token,
             gradient_checkpointing=self.settings.gradient_checkpointing,
         )
         return classifier.to(self.device)
 
-    def fine_tuning(self, classifier: PreTrainedModel, data: TrainingData, trial: TrialConfig) -> FineTuning:
+    def prefixes(self) -> Prefixes:
+        """Where a process keeps the hidden states that trials with frozen blocks begin from."""
+        return Prefixes(StatesCache(states_folder(), self.states_bytes))
+
+    def fine_tuning(
+        self, classifier: PreTrainedModel, data: TrainingData, trial: TrialConfig, prefixes: Prefixes | None = None
+    ) -> FineTuning:
         """A trial from its beginning, in a classifier of its model and on its fold's data."""
         configuration = trial.configuration
-        pretrained = self.models[configuration.model].pretrained
+        model = self.models[configuration.model]
         settings = self.settings
         if trial.halvings:
             size = min(settings.micro_batch_size or configuration.batch_size, configuration.batch_size)
             settings = replace(settings, micro_batch_size=max(1, -(-size // 2**trial.halvings)))
-        return FineTuning(classifier, pretrained, data, settings, configuration, trial.seed)
+        return FineTuning(
+            classifier,
+            model.compact,
+            data,
+            settings,
+            configuration,
+            trial.seed,
+            prefixes=prefixes,
+            vocabulary=model.vocabulary,
+        )

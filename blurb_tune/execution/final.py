@@ -141,10 +141,10 @@ def _in_a_line(error: BaseException) -> str:
 def _test_trial(environment: TrialEnvironment, test: TestSet, ended: EndedTrial) -> ev.Tested:
     """Runs on the cluster: a trial's model on the test split."""
     set_up_process(environment.cpus, environment.device)
-    model = environment.classifier(test.model)
+    model = environment.classifier(test.model, whole=True)
     has_weights = _restore(environment, model, ended.trial)
     if not has_weights:
-        _train_again(environment, model, ended)
+        _load(model, _train_again(environment, ended))
     forward = Forward(
         model,
         environment.task,
@@ -175,7 +175,7 @@ def _load(model: PreTrainedModel, weights: Weights) -> None:
     model.load_state_dict(weights, strict=False)
 
 
-def _train_again(environment: TrialEnvironment, model: PreTrainedModel, ended: EndedTrial) -> None:
+def _train_again(environment: TrialEnvironment, ended: EndedTrial) -> Weights:
     """Run a trial once more, to where it had ended, and keep its weights this time.
 
     They are gone where a disk was full, a driver was killed, or nobody had asked for the test when the trial ran.
@@ -183,13 +183,14 @@ def _train_again(environment: TrialEnvironment, model: PreTrainedModel, ended: E
     trial, storage = ended.trial, environment.weights
     assert storage is not None, "there is a test only where weights are kept"
     data = environment.models[trial.configuration.model].fold(trial.fold)
-    run = environment.fine_tuning(model, data, trial)
+    model = environment.classifier(trial.configuration.model)
+    run = environment.fine_tuning(model, data, trial, environment.prefixes())
     for _ in range(ended.evaluations):
         run.advance()
     weights = run.weights()
     with suppress(OSError):
         save_weights(storage, weights_name(trial.trial_id, trial.attempt), weights)
-    _load(model, weights)
+    return weights
 
 
 def _trivial_metrics(environment: TrialEnvironment, test: TestSet) -> Mapping[str, float]:

@@ -13,6 +13,7 @@ from blurb_tune.execution.environment import ModelEnvironment, TrialEnvironment
 from blurb_tune.models.catalogue import ModelInfo
 from blurb_tune.models.encoder import load_pretrained, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
+from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.preflight import Plan
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.sweep.sweep import SweepFacts
@@ -45,10 +46,12 @@ def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: No
             eval_batch_size=spec.training.eval_batch_size,
             gradient_checkpointing=spec.training.gradient_checkpointing,
             keeps_best=spec.score == "best" and spec.final_test,
+            frozen_dropout=spec.training.frozen_dropout,
             crossed=(spec.crossed[0], spec.crossed[1]) if spec.crossed else None,
         ),
         cpus=spec.resources.cpus,
         device="cuda" if spec.resources.gpus else "cpu",
+        states_bytes=spec.training.prefix_cache_gb * 1e9,
     )
 
 
@@ -83,12 +86,14 @@ def _prepare_model(plan: Plan, info: ModelInfo, data: TaskData, say: Callable[[s
     tokenizer = load_tokenizer(info)
     pretrained = add_tokens(load_pretrained(info), tokenizer, plan.task.markers)
     say(f"tokenizing {len(data.train) + len(data.dev):,} examples for {info.name}")
-    train = encode_for(plan, info, data.train, tokenizer)
+    parts = [encode_for(plan, info, part, tokenizer) for part in ((data.train,) if data.folds else (data.train, data.dev))]
+    vocabulary = Vocabulary.of(pretrained, (part.input_ids for part in parts), tokenizer.pad_token_id)
+    pad = int(vocabulary.renumber(np.array([tokenizer.pad_token_id]))[0])
+    parts = [part.renumbered(vocabulary.renumber(part.input_ids)) for part in parts]
     if data.folds:
         folds = tuple(np.array(fold, dtype=np.int64) for fold in data.folds)
-        return ModelEnvironment(pretrained, FoldedData(plan.task, train, folds, tokenizer.pad_token_id))
-    dev = encode_for(plan, info, data.dev, tokenizer)
-    return ModelEnvironment(pretrained, TrainingData.of(plan.task, train, dev, tokenizer.pad_token_id))
+        return ModelEnvironment(pretrained, vocabulary, FoldedData(plan.task, parts[0], folds, pad))
+    return ModelEnvironment(pretrained, vocabulary, TrainingData.of(plan.task, parts[0], parts[1], pad))
 
 
 def facts_of(plan: Plan, environment: TrialEnvironment) -> SweepFacts:

@@ -14,6 +14,27 @@ from blurb_tune.core.errors import BlurbTuneError
 
 
 @dataclass(frozen=True)
+class BlockLayout:
+    """Where a block that norms behind each of its two parts, as BERT's does, keeps what it computes with, by module name.
+
+    Such blocks can be run without padding (`training/engines/packed.py`). Dropouts are modules with a `p`; None for none.
+    """
+
+    query: str = "attention.self.query"
+    key: str = "attention.self.key"
+    value: str = "attention.self.value"
+    attention_dropout: str = "attention.self.dropout"
+    attention_output: str = "attention.output.dense"
+    attention_output_dropout: str | None = "attention.output.dropout"
+    attention_norm: str = "attention.output.LayerNorm"
+    intermediate: str = "intermediate.dense"
+    activation: str = "intermediate.intermediate_act_fn"
+    output: str = "output.dense"
+    output_dropout: str = "output.dropout"
+    output_norm: str = "output.LayerNorm"
+
+
+@dataclass(frozen=True)
 class Family:
     """Where the parameters of a family's classifiers lie, by the names of the modules that hold them.
 
@@ -23,7 +44,11 @@ class Family:
     everything that the lowest block reads, and with it what all blocks share, as that is read from the lowest block on.
     blocks: the list that holds the blocks, counted from 0 there. pooler: what stands between the last block and the classifier
     proper; in some families a part of the head. head: what maps to the task's outputs.
-    beside_first_block: modules outside the list that work with block 1 and share its place.
+    projection: maps the embeddings to the width of the blocks, where a model has it.
+    beside_first_block: modules outside the list that work with block 1 and share its place; called as f(input of the block,
+    its output, ...), they give what block 2 reads.
+    tuple_blocks: a block gives a tuple, its output first.
+    layout: of blocks like BERT's; None for others.
     padded_positions: position embeddings start behind the padding token's index, which costs usable positions.
     fp32: modules, by their names in a block, that fail in lower precision and so stay in fp32 under autocast.
     checkpointing: transformers can recompute the family's blocks in the backward pass.
@@ -37,7 +62,10 @@ class Family:
     blocks: str
     pooler: tuple[str, ...]
     head: str = "classifier"
+    projection: str | None = None
     beside_first_block: tuple[str, ...] = ()
+    tuple_blocks: bool = False
+    layout: BlockLayout | None = None
     padded_positions: bool = False
     fp32: tuple[str, ...] = ()
     checkpointing: bool = True
@@ -54,6 +82,7 @@ def _roberta(model_type: str) -> Family:
         blocks="roberta.encoder.layer",
         pooler=("classifier.dense",),
         padded_positions=True,
+        layout=BlockLayout(),
     )
 
 
@@ -66,6 +95,7 @@ FAMILIES: Mapping[str, Family] = {
             embeddings=("bert.embeddings",),
             blocks="bert.encoder.layer",
             pooler=("bert.pooler",),
+            layout=BlockLayout(),
         ),
         _roberta("roberta"),
         _roberta("xlm-roberta"),
@@ -75,8 +105,10 @@ FAMILIES: Mapping[str, Family] = {
             token_table="electra.embeddings.word_embeddings",
             # Embeddings smaller than the hidden states are projected before the first block.
             embeddings=("electra.embeddings", "electra.embeddings_project"),
+            projection="electra.embeddings_project",
             blocks="electra.encoder.layer",
             pooler=("classifier.dense",),
+            layout=BlockLayout(),
         ),
         Family(
             "deberta",
@@ -85,6 +117,7 @@ FAMILIES: Mapping[str, Family] = {
             embeddings=("deberta.embeddings", "deberta.encoder.rel_embeddings"),
             blocks="deberta.encoder.layer",
             pooler=("pooler",),
+            tuple_blocks=True,
             # It fills masked scores, in the low precision, with the lowest number of fp32.
             fp32=("attention.self",),
         ),
@@ -98,6 +131,7 @@ FAMILIES: Mapping[str, Family] = {
             # v2's convolution reads the embeddings and is added to the output of block 1.
             beside_first_block=("deberta.encoder.conv",),
             pooler=("pooler",),
+            tuple_blocks=True,
         ),
         Family(
             "modernbert",
@@ -115,6 +149,20 @@ FAMILIES: Mapping[str, Family] = {
             embeddings=("distilbert.embeddings",),
             blocks="distilbert.transformer.layer",
             pooler=("pre_classifier",),
+            layout=BlockLayout(
+                query="attention.q_lin",
+                key="attention.k_lin",
+                value="attention.v_lin",
+                attention_dropout="attention.dropout",
+                attention_output="attention.out_lin",
+                attention_output_dropout=None,
+                attention_norm="sa_layer_norm",
+                intermediate="ffn.lin1",
+                activation="ffn.activation",
+                output="ffn.lin2",
+                output_dropout="ffn.dropout",
+                output_norm="output_layer_norm",
+            ),
             config_keys={"num_hidden_layers": "n_layers", "hidden_size": "dim"},
         ),
         Family(
@@ -124,6 +172,7 @@ FAMILIES: Mapping[str, Family] = {
             embeddings=("mpnet.embeddings", "mpnet.encoder.relative_attention_bias"),
             blocks="mpnet.encoder.layer",
             pooler=("classifier.dense",),
+            tuple_blocks=True,
             padded_positions=True,
             checkpointing=False,
         ),

@@ -195,6 +195,14 @@ class TrainingSpec(SpecModel):
         None, description="examples per forward pass, gradients add up to batch_size; null: all at once"
     )
     eval_batch_size: Annotated[int, Field(ge=1)] = Field(64, description="examples per forward pass on dev")
+    frozen_dropout: bool = Field(
+        False,
+        description="frozen blocks have dropout like those that learn; false: they are a feature extractor, whose output is "
+        "computed once",
+    )
+    prefix_cache_gb: Annotated[float, Field(ge=0)] = Field(
+        20.0, description="disk on each node for that output, in GB; what does not fit is computed anew in each step"
+    )
     gradient_checkpointing: bool = Field(
         False, description="trades time for memory: activations are computed anew in the backward pass"
     )

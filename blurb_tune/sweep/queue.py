@@ -7,7 +7,7 @@ import itertools
 
 from blurb_tune.core.trial import TrialConfig, Work
 
-Key = tuple[int, int]
+Key = tuple[int, ...]
 
 
 class WorkQueue:

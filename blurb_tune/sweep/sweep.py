@@ -41,6 +41,7 @@ from blurb_tune.stopping.instability import judge
 from blurb_tune.stopping.pruning import ConfigurationPruning
 from blurb_tune.sweep.budget import spent
 from blurb_tune.sweep.faults import MOST_LOSSES, Faults
+from blurb_tune.sweep.order import place_in_round
 from blurb_tune.sweep.queue import WorkQueue
 from blurb_tune.sweep.race import FAILURES, RULES, Race, Verdict, rerun, tolerated_failures
 
@@ -322,7 +323,7 @@ class Sweep:
     def _first_round(self) -> int:
         """Of what comes next, without what was stopped meanwhile; the control group goes behind all others."""
         while (first := self._queue.first()) is not None:
-            (round_number, _), trial = first
+            (round_number, *_), trial = first
             if round_number == _CONFIRMATION:
                 return round_number
             is_late = self._is_control_configuration(trial.configuration_id) and 0 <= round_number < _CONTROL
@@ -356,6 +357,7 @@ class Sweep:
             self._queue.push((_CONFIRMATION, trial.attempt), trial)
             return
         number, seed_round = self._numbers[cid], self._rounds[trial.seed] + (trial.attempt - 1 if again else 0)
+        key: tuple[int, ...]
         if self.record.configurations[cid].reopened:
             key = (_REOPENED, seed_round)
         elif self._is_control_configuration(cid):
@@ -363,8 +365,13 @@ class Sweep:
         elif self._is_guided:
             key = (number, len(self._rounds) if again else seed_round)
         else:
-            key = (seed_round, number)
+            key = (seed_round, self._place(trial.configuration, seed_round), number)
         self._queue.push(key, trial)
+
+    def _place(self, configuration: Configuration, round_number: int) -> int:
+        blocks = self._facts.blocks
+        of_model = blocks.get(configuration.model, 0)
+        return place_in_round(configuration, models=list(blocks), blocks=of_model, round_number=round_number)
 
     def _is_control_configuration(self, configuration_id: str) -> bool:
         configuration = self.record.configurations[configuration_id]

@@ -47,6 +47,14 @@ def cache_folder() -> Path | None:
     return None
 
 
+def states_folder() -> Path | None:
+    """Where hidden states of frozen blocks lie: `states` in $BLURB_CACHE_DIR, or else ~/.cache/blurb-tune/states."""
+    folder = cache_folder()
+    if folder is None or os.environ.get(CACHE_VARIABLE):
+        return folder and folder / "states"
+    return folder.with_name("states")
+
+
 def cached_encode(
     examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, task: Task, *, cache: Path | None
 ) -> Encoded:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -98,6 +98,10 @@ class Encoded:
         _, words = self.words.take(rows)
         line = np.repeat(np.arange(len(rows)), np.diff(words.offsets))
         return (line * int(self.lengths[rows].max()) + words.tokens)[words.is_read]
+
+    def renumbered(self, ids: NDArray[np.int32]) -> Encoded:
+        """The same examples, whose tokens have other numbers, (tokens,)."""
+        return replace(self, input_ids=ids)
 
     def take(self, rows: NDArray[np.int64]) -> Encoded:
         """The examples `rows` alone, in that order; `truncated` stays that of all."""

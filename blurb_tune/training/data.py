@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +13,29 @@ from blurb_tune.tasks.task import Task
 
 
 @dataclass(frozen=True, eq=False)
+class Source:
+    """Where examples come from: all those of a sweep, and which of these they are."""
+
+    examples: Encoded
+    rows: NDArray[np.int64]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where the tokens of each begin among all."""
+        return self.examples.offsets[self.rows]
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Encoded train and dev examples, never test."""
+    """Encoded train and dev examples, never test. train_from, dev_from: what they were taken from, None where they are all."""
 
     task: Task
     train: Encoded
     dev: Encoded
     trivial: TrivialPredictor
     pad_token_id: int
+    train_from: Source | None = None
+    dev_from: Source | None = None
 
     @classmethod
     def of(cls, task: Task, train: Encoded, dev: Encoded, pad_token_id: int) -> TrainingData:
@@ -41,4 +56,5 @@ class FoldedData:
         """Train and dev of fold `number`, from 0."""
         dev = self.folds[number]
         train = np.setdiff1d(np.arange(len(self.examples)), dev)
-        return TrainingData.of(self.task, self.examples.take(train), self.examples.take(dev), self.pad_token_id)
+        data = TrainingData.of(self.task, self.examples.take(train), self.examples.take(dev), self.pad_token_id)
+        return replace(data, train_from=Source(self.examples, train), dev_from=Source(self.examples, dev))

@@ -6,7 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -19,12 +19,16 @@ from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
 from blurb_tune.models.encoder import Pretrained, restore_weights
 from blurb_tune.models.layers import layer_map
+from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.stabilization.decay import parameter_groups
 from blurb_tune.stabilization.strategy import apply_strategy
 from blurb_tune.tasks.metrics import Evaluation, evaluate
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.data import TrainingData
+from blurb_tune.training.engines.dropout import Masks
+from blurb_tune.training.engines.prefix import Prefixes
+from blurb_tune.training.engines.states import States
 from blurb_tune.training.forward import Forward
 from blurb_tune.training.optimizer import ScheduledAdamW
 
@@ -41,7 +45,8 @@ class TrainingSettings:
     metric: the dev metric that makes `dev_score`. score: the evaluation by which a trial is scored, and by which it is judged
     whether it has failed: its last, or that with the highest dev score. eval_every: steps between two evaluations, None for
     once an epoch. micro_batch_size: examples per forward pass in training, None for whole batches. keeps_best: a trial's model
-    is that of its best dev evaluation, not of its last. crossed: see `core.seeds.streams`.
+    is that of its best dev evaluation, not of its last. crossed: see `core.seeds.streams`. frozen_dropout: frozen blocks have
+    dropout, as those that learn; without it, they are a feature extractor, whose output is computed once.
     """
 
     metric: str
@@ -53,6 +58,7 @@ class TrainingSettings:
     gradient_checkpointing: bool = False
     keeps_best: bool = False
     crossed: tuple[int, int] | None = None
+    frozen_dropout: bool = False
 
 
 class FineTuning:
@@ -71,11 +77,15 @@ class FineTuning:
         settings: TrainingSettings,
         configuration: Configuration,
         seed: int,
+        prefixes: Prefixes | None = None,
+        vocabulary: Vocabulary | None = None,
     ):
         self._model, self._data, self._settings = model, data, settings
         of_initialization, self._seed = streams(seed, settings.crossed)
         self._configuration = configuration
         self._device = next(model.parameters()).device
+        self._masks = Masks(derive(self._seed, "masks"))
+        self._frozen_depth = 0 if settings.frozen_dropout else configuration.freeze_depth
         self._forward = Forward(
             model,
             data.task,
@@ -83,13 +93,15 @@ class FineTuning:
             precision=settings.precision,
             micro_batch_size=settings.micro_batch_size or configuration.batch_size,
             eval_batch_size=settings.eval_batch_size,
+            frozen_depth=self._frozen_depth,
+            masks=self._masks,
         )
         self._total_steps = total_steps(len(data.train), configuration)
         self._steps_per_epoch = self._total_steps // configuration.epochs
         self._train_seconds = self._eval_seconds = 0.0
 
         restore_weights(model, pretrained)
-        layers = layer_map(model)
+        self._layers = layers = layer_map(model)
         apply_strategy(model, layers, configuration.strategy, of_initialization, pretrained)
         groups = parameter_groups(
             model,
@@ -107,6 +119,8 @@ class FineTuning:
         self._parameters = self._optimizer.parameters
         self._names: dict[torch.Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
         self._batches = _all_batches(data.train.lengths, configuration, self._seed)
+        self._prefixes, self._vocabulary = prefixes, vocabulary
+        self._below: tuple[States | None, States | None] | None = None
         self._started: float | None = None
         self._window: list[torch.Tensor] = []
         self._norms: list[torch.Tensor] = []
@@ -120,11 +134,17 @@ class FineTuning:
         return self._optimizer.steps, self._total_steps
 
     def weights(self) -> Weights:
-        """All weights of the trial's model as it stands, or as it stood at its best, by name, on the CPU.
+        """All weights of the trial's model as it stands, or as it stood at its best, by name, on the CPU; rows of all tokens.
 
         They may be the model's own, which the next trial overwrites.
         """
-        return self._best_weights or _weights_of(self._model)
+        weights, steps = self._best_weights or _weights_of(self._model), self._optimizer.steps
+        if self._vocabulary is None:
+            return weights
+        if self._best_weights and self._best is not None:
+            steps = self._best.step
+        table = self._model.get_parameter(self._vocabulary.parameter)
+        return self._vocabulary.written_back(weights, self._optimizer.shrinkage(table, steps))
 
     def checkpoint(self) -> Checkpoint:
         """All that the next step depends on: a trial that is `resume`d from it gives the same numbers, bit for bit.
@@ -136,6 +156,7 @@ class FineTuning:
         tensors |= {f"adam/{name}": value.clone() for name, value in self._optimizer.state(self._names).items()}
         tensors |= {f"best/{name}": weights for name, weights in self._best_weights.items()}
         tensors["dropout"] = self._dropout_state if self._started is None else self._get_dropout_state()
+        tensors["masks"] = self._masks.state()
         if self._window:
             tensors |= {"losses": torch.stack(self._window).cpu(), "norms": torch.stack(self._norms).cpu()}
         return Checkpoint(
@@ -168,6 +189,7 @@ class FineTuning:
         self._optimizer.load(facts["steps"], parts["adam"], self._names)
         self._batches = itertools.islice(self._batches, facts["steps"], None)
         self._dropout_state = checkpoint.tensors["dropout"]
+        self._masks.load(checkpoint.tensors["masks"])
         if "losses" in checkpoint.tensors:
             self._window = list(checkpoint.tensors["losses"].to(self._device))
             self._norms = list(checkpoint.tensors["norms"].to(self._device))
@@ -242,16 +264,28 @@ class FineTuning:
         return True
 
     def _step(self, rows: np.ndarray) -> None:
-        loss = self._forward.backward(self._data.train, rows)
+        loss = self._forward.backward(self._data.train, rows, self._known_below()[0])
         limit = self._configuration.max_grad_norm
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, math.inf if limit is None else limit)
         self._norms.append(norm.detach().to(self._device))  # it is on the CPU where no parameter has a gradient
         self._window.append(loss)
         self._optimizer.step()
 
+    def _known_below(self) -> tuple[States | None, States | None]:
+        """What comes out of the frozen part for train and for dev; None where it is computed anew each time."""
+        if self._below is None:
+            depth, prefixes = self._frozen_depth, self._prefixes
+            if not depth or prefixes is None:
+                self._below = None, None
+            else:
+                places = (self._data.train, self._data.train_from), (self._data.dev, self._data.dev_from)
+                train, dev = (prefixes.states(self._model, self._layers, *place, depth, self._forward) for place in places)
+                self._below = train, dev
+        return self._below
+
     def _evaluate(self) -> Evaluation:
         dev = self._data.dev
-        return evaluate(self._data.task, self._forward.outputs(dev), dev.labels, dev.words)
+        return evaluate(self._data.task, self._forward.outputs(dev, self._known_below()[1]), dev.labels, dev.words)
 
     def _measurement(self, evaluation: Evaluation | None) -> Measurement:
         step = self._optimizer.steps
@@ -273,9 +307,12 @@ class FineTuning:
 
     @contextmanager
     def _own_dropout(self) -> Iterator[None]:
-        """Dropout draws from torch's global generator, which is lent the trial's state for as long as it trains."""
+        """Dropout draws from the trial's masks on a CPU. On a GPU, as whatever else draws, it takes torch's global generator,
+        which is lent the trial's state for as long as it trains.
+        """
         devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        masks = nullcontext() if devices else self._masks.within(self._model)
+        with torch.random.fork_rng(devices=devices), masks:
             self._set_dropout_state(self._dropout_state)
             yield
             self._dropout_state = self._get_dropout_state()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from blurb_tune.tasks.features import Encoded, collate
+from blurb_tune.tasks.features import Encoded
 from blurb_tune.tasks.task import Kind, Task
 from blurb_tune.training.batching import sorted_batches
-from blurb_tune.training.precision import autocast_dtype
+from blurb_tune.training.engines.choice import make_engine
+from blurb_tune.training.engines.dropout import Masks
+from blurb_tune.training.engines.states import States
+from blurb_tune.training.precision import autocast_dtype, resolve_precision
+
+T = TypeVar("T")
 
 # What else than `torch.OutOfMemoryError` torch says where memory runs out: cuBLAS of its own, and the CPU's allocator.
 _LACK_OF_MEMORY = (
@@ -27,6 +34,9 @@ class Forward:
 
     The first time that memory runs out, batches are halved from then on, in training or in evaluation; the second time the
     error goes on to the caller. What a step learns from does not change: gradients of the parts add up to those of the whole.
+
+    frozen_depth: embeddings and blocks 1 to this one compute without dropout and gradient; 0 for none. masks: from which
+    dropout draws on a CPU.
     """
 
     def __init__(
@@ -38,68 +48,113 @@ class Forward:
         precision: str,
         micro_batch_size: int,
         eval_batch_size: int,
+        frozen_depth: int = 0,
+        masks: Masks | None = None,
     ):
-        self._model, self._task, self._pad_token_id = model, task, pad_token_id
+        self._model, self._task = model, task
         self._device = next(model.parameters()).device
         self._autocast_dtype = autocast_dtype(precision, self._device)
+        self.precision = resolve_precision(precision, self._device.type)
+        self._engine = make_engine(model, pad_token_id, masks or Masks(0))
+        self._frozen_depth = frozen_depth
         self.micro_batch_size, self.eval_batch_size = micro_batch_size, eval_batch_size
         self.has_halved = False
 
-    def backward(self, data: Encoded, rows: np.ndarray) -> torch.Tensor:
+    def backward(self, data: Encoded, rows: np.ndarray, below: States | None = None) -> torch.Tensor:
         """Add the gradient of the mean loss over the examples `rows` to the model's; returns that loss, detached.
 
         The mean is over examples, or over the words that the model reads; multi-label losses are means over labels too.
+        below: what comes out of the frozen part, where that is known.
         """
         try:
-            return self._backward(data, rows)
-        except RuntimeError as error:
+            return self._backward(data, rows, below)
+        except (RuntimeError, MemoryError) as error:
             if not (is_lack_of_memory(error) and self._try_to_halve("micro_batch_size", len(rows))):
                 raise
         # Behind the handler, whose error keeps the tensors of the failed attempt alive. Its gradients must not count twice.
         self._model.zero_grad(set_to_none=True)
         self._forget_memory()
-        return self._backward(data, rows)
+        return self._backward(data, rows, below)
 
     @torch.inference_mode()
-    def outputs(self, data: Encoded) -> np.ndarray:
+    def outputs(self, data: Encoded, below: States | None = None) -> np.ndarray:
         """Outputs for all labels of `data` in fp32, shape (m, task outputs); NaN for words that the model does not read."""
         self._model.eval()
+        return self._all_in_batches(data, lambda: self._outputs(data, below))
+
+    @torch.no_grad()
+    def fill_states(self, values: torch.Tensor, data: Encoded, depth: int, below: States | None) -> None:
+        """Write what comes out of block `depth` for all tokens of `data`, without dropout, into `values`, (tokens, width).
+
+        below: what comes out of a lower block, where that is known. The model is left as it was, in training or not.
+        """
+        with self._evaluating():
+            self._all_in_batches(data, lambda: self._fill_states(values, data, depth, below))
+
+    @torch.no_grad()
+    def are_states_fp32(self, data: Encoded) -> bool:
+        """Whether hidden states go from block to block in fp32, so that nothing is lost where they are kept in it."""
+        with self._evaluating(), self._autocast():
+            _, states = self._engine.states(data, np.argmin(data.lengths, keepdims=True), 1, None)
+        return states.dtype == torch.float32
+
+    def _all_in_batches(self, data: Encoded, run: Callable[[], T]) -> T:
         try:
-            return self._outputs(data)
-        except RuntimeError as error:
+            return run()
+        except (RuntimeError, MemoryError) as error:
             if not (is_lack_of_memory(error) and self._try_to_halve("eval_batch_size", len(data))):
                 raise
         self._forget_memory()
-        return self._outputs(data)
+        return run()
 
-    def _backward(self, data: Encoded, rows: np.ndarray) -> torch.Tensor:
+    def _backward(self, data: Encoded, rows: np.ndarray, below: States | None) -> torch.Tensor:
         total = max(1, len(data.units(rows)))
         losses = []
         for start in range(0, len(rows), self.micro_batch_size):
-            part = rows[start : start + self.micro_batch_size]
-            units = data.units(part)
-            if len(units):
-                share = self._loss(self._run(data, part), data.labels[units]) * (len(units) / total)
-                share.backward()  # type: ignore[no-untyped-call]
-                losses.append(share.detach())
+            batch = rows[start : start + self.micro_batch_size]
+            for part in self._engine.parts(data.lengths[batch]):
+                units = data.units(batch[part])
+                if len(units):
+                    share = self._loss(self._run(data, batch[part], below), data.labels[units]) * (len(units) / total)
+                    share.backward()  # type: ignore[no-untyped-call]
+                    losses.append(share.detach())
         return torch.stack(losses).sum() if losses else torch.zeros((), device=self._device)
 
-    def _outputs(self, data: Encoded) -> np.ndarray:
+    def _outputs(self, data: Encoded, below: States | None) -> np.ndarray:
         outputs = np.full((len(data.labels), self._task.outputs), np.nan, dtype=np.float32)
         for rows in sorted_batches(data.lengths, self.eval_batch_size):
-            outputs[data.units(rows)] = self._run(data, rows).cpu().numpy()
+            outputs[data.units(rows)] = self._run(data, rows, below).cpu().numpy()
         return outputs
 
-    def _run(self, data: Encoded, rows: np.ndarray) -> torch.Tensor:
+    def _fill_states(self, values: torch.Tensor, data: Encoded, depth: int, below: States | None) -> None:
+        for rows in sorted_batches(data.lengths, self.eval_batch_size):
+            with self._autocast():
+                tokens, states = self._engine.states(data, rows, depth, below)
+            values.index_copy_(0, torch.from_numpy(tokens), states.float().cpu())
+
+    def _run(self, data: Encoded, rows: np.ndarray, below: States | None) -> torch.Tensor:
         """Outputs in fp32 for `data.units(rows)`, shape (units, task outputs)."""
-        batch = collate(data, rows, self._pad_token_id)
-        inputs = {name: self._on_device(values) for name, values in batch.items()}
         with self._autocast():
-            logits: torch.Tensor = self._model(**inputs).logits
-        positions = data.positions(rows)
-        if positions is not None:
-            logits = logits.flatten(0, 1).index_select(0, self._on_device(positions))
-        return logits.float()
+            if below is None and self._frozen_depth:
+                below = self._passed(data, rows)
+            return self._engine.outputs(data, rows, below).float()
+
+    def _passed(self, data: Encoded, rows: np.ndarray) -> States:
+        """The examples `rows` through the frozen part."""
+        with torch.no_grad(), self._evaluating():
+            tokens, states = self._engine.states(data, rows, self._frozen_depth, None)
+        order = np.argsort(tokens, kind="stable")
+        starts = np.searchsorted(tokens[order], data.offsets[:-1])
+        return States(self._frozen_depth, states.float().index_select(0, self._on_device(order)), starts)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        was_training = self._model.training
+        self._model.eval()
+        try:
+            yield
+        finally:
+            self._model.train(was_training)
 
     def _loss(self, outputs: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
         targets = self._on_device(labels)

@@ -52,6 +52,17 @@ class ScheduledAdamW:
         factor = rate_factor(max(1, self.steps), total_steps=self._total_steps, warmup_share=self._warmup_share)
         return max(rate for rate, _ in self._base) * factor
 
+    def shrinkage(self, parameter: torch.nn.Parameter, steps: int) -> float:
+        """What weight decay alone leaves of an element of `parameter` in so many steps: the product of 1 - rate * decay."""
+        for group, (rate, decay) in zip(self._adamw.param_groups, self._base, strict=True):
+            if any(parameter is member for member in group["params"]):
+                factors = (
+                    rate_factor(step, total_steps=self._total_steps, warmup_share=self._warmup_share)
+                    for step in range(1, steps + 1)
+                )
+                return math.prod(1 - rate * factor * decay for factor in factors)
+        return 1.0
+
     def step(self) -> None:
         """One update from the gradients at hand, which are dropped."""
         self.steps += 1

@@ -97,21 +97,23 @@ def gradients(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 
 
 @contextmanager
-def room_for(model: PreTrainedModel, examples: int) -> Iterator[list[int]]:
+def room_for(forward: Forward, examples: int) -> Iterator[list[int]]:
     """Memory runs out in every forward pass of more examples than that; gives the sizes of those that went through."""
     sizes: list[int] = []
+    engine = forward._engine
+    outputs = engine.outputs
 
-    def allocate(module: torch.nn.Module, arguments: Any, options: dict[str, torch.Tensor]) -> None:
-        size = len(options["input_ids"])
-        if size > examples:
+    def allocate(data: Encoded, rows: np.ndarray, *rest: Any) -> torch.Tensor:
+        if len(rows) > examples:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        sizes.append(size)
+        sizes.append(len(rows))
+        return outputs(data, rows, *rest)
 
-    handle = model.register_forward_pre_hook(allocate, with_kwargs=True)
+    engine.outputs = allocate
     try:
         yield sizes
     finally:
-        handle.remove()
+        del engine.outputs
 
 
 def test_the_loss_is_the_mean_over_what_the_model_reads(task: Task, data: Encoded, model: PreTrainedModel) -> None:
@@ -150,7 +152,7 @@ def test_batches_are_halved_once_when_memory_runs_out_and_the_step_stays_the_sam
     rows = np.arange(len(data))
     whole = forward(model, task).backward(data, rows), gradients(model)
     small = forward(model, task)
-    with room_for(model, 6) as sizes:
+    with room_for(small, 6) as sizes:
         loss = small.backward(data, rows)
     assert small.has_halved
     assert small.micro_batch_size == 6
@@ -158,7 +160,7 @@ def test_batches_are_halved_once_when_memory_runs_out_and_the_step_stays_the_sam
     assert torch.allclose(whole[0], loss, rtol=1e-5)
     for name, gradient in gradients(model).items():
         assert torch.allclose(gradient, whole[1][name], rtol=1e-3, atol=1e-6), name
-    with room_for(model, 3), pytest.raises(torch.OutOfMemoryError):
+    with room_for(small, 3), pytest.raises(torch.OutOfMemoryError):
         small.backward(data, rows)
 
 
@@ -227,7 +229,7 @@ def test_memory_that_did_not_suffice_is_free_at_once(task: Task, data: Encoded, 
     try:
         small = forward(model, task, size=1)
         alive = weakref.ref(small)
-        with room_for(model, 0), suppress(torch.OutOfMemoryError):
+        with room_for(small, 0), suppress(torch.OutOfMemoryError):
             small.backward(data, np.arange(3))
         del small
         assert alive() is None
@@ -238,15 +240,16 @@ def test_memory_that_did_not_suffice_is_free_at_once(task: Task, data: Encoded, 
 def test_evaluation_too_halves_its_batches(task: Task, data: Encoded, model: PreTrainedModel) -> None:
     expected = forward(model, task).outputs(data)
     small = forward(model, task)
-    with room_for(model, 6):
+    with room_for(small, 6):
         outputs = small.outputs(data)
     assert (small.eval_batch_size, small.micro_batch_size) == (6, 64)
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_one_example_alone_cannot_be_halved(task: Task, data: Encoded, model: PreTrainedModel) -> None:
-    with room_for(model, 0), pytest.raises(torch.OutOfMemoryError):
-        forward(model, task, size=1).backward(data, np.arange(3))
+    single = forward(model, task, size=1)
+    with room_for(single, 0), pytest.raises(torch.OutOfMemoryError):
+        single.backward(data, np.arange(3))
 
 
 def test_outputs_are_those_of_each_example_alone(task: Task, data: Encoded, model: PreTrainedModel) -> None:
