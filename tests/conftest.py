@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from blurb_tune.tasks.sources import DataSource
 
-pytest_plugins = ["tests.storages", "tests.stack"]
+pytest_plugins = ["tests.disks", "tests.storages", "tests.stack"]
 
 # A busy machine must not fail a property: examples are bounded in number, not in time.
 settings.register_profile("default", deadline=None)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,37 +15,9 @@ from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
 from tests.cli.test_app import call
-from tests.conftest import require
+from tests.disks import Disk
 from tests.learnable import write_spec
 from tests.report.sweeps import SweepWriter
-
-
-class Disk:
-    """A file system in memory that holds so many KiB."""
-
-    def __init__(self, folder: Path):
-        self.folder, self.filler = folder, folder / "filler"
-
-    def resize(self, kib: int) -> None:
-        option = f"size={kib}k,remount" if self.folder.is_mount() else f"size={kib}k"
-        subprocess.run(["mount", "-t", "tmpfs", "-o", option, "tmpfs", self.folder], check=True, capture_output=True)
-
-    def fill(self) -> None:
-        with suppress(OSError), self.filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(1024))
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    disk = Disk(tmp_path / "disk")
-    disk.folder.mkdir()
-    try:
-        disk.resize(1024)
-    except (OSError, subprocess.CalledProcessError):
-        require(found=False, what="the right to mount a file system")
-    yield disk
-    subprocess.run(["umount", disk.folder], check=True)
 
 
 def sweep_with(score: float) -> SweepWriter:

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import json
 import math
 import weakref
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
 from blurb_tune.core.steps import total_steps
@@ -360,3 +363,18 @@ def test_crossed_seeds_share_the_initialization_or_the_order(runner: Runner) -> 
         [i % 2 == j % 2 for j in range(4)] for i in range(4)
     ]
     assert [numbers(r) for r in runner.run(MIXED, 7, crossed)] == [numbers(r) for r in runner.run(MIXED, 7)], "no pair's seed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["vanilla", "decay 0.8", "reinit 2"])
+def test_scores_are_distributed_as_before_the_engines(runner: Runner, strategy: str) -> None:
+    """20 seeds beside 20 recorded with padded batches, torch's own dropout and transformers' own forward pass."""
+    before = json.loads((Path(__file__).parent / "recorded" / "before_engines.json").read_text())[strategy]
+    changes = {"vanilla": {}, "decay 0.8": {"decay_rate": 0.8}, "reinit 2": {"reinit_count": 2}}[strategy]
+    configuration = Configuration(epochs=4, learning_rate=1e-3, **changes)
+    after = [numbers(runner.run(configuration, seed)[-1]) for seed in range(len(before))]
+    for name in ("dev_score", "dev_loss", "train_loss", "grad_norm"):
+        samples = tuple(np.array([run[name] for run in runs]) for runs in (before, after))
+        found = stats.permutation_test(samples, lambda x, y: x.mean() - y.mean(), n_resamples=2000, rng=0)
+        assert found.pvalue > 0.01, name
+        assert stats.mannwhitneyu(np.abs(samples[0] - samples[0].mean()), np.abs(samples[1] - samples[1].mean())).pvalue > 0.01

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from blurb_tune.training.engines.cache import StatesCache
+from tests.disks import Disk
 
 SHAPE = (50, 8)
 
@@ -75,16 +76,11 @@ def test_without_a_disk_an_entry_is_in_memory(tmp_path: Path) -> None:
         assert cache.find("a") is None
 
 
-def test_a_disk_without_room_is_noticed_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_room_is_noticed_before_it_is_written(disk: Disk) -> None:
     """A mapped file that cannot grow would end the process."""
-
-    def full(descriptor: int, offset: int, size: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", full)
-    assert torch.equal(StatesCache(tmp_path, 1e6).make("a", SHAPE, filled(4.0)), torch.full(SHAPE, 4.0))
-    assert not list(tmp_path.glob("*.npy"))
-    assert not list(tmp_path.glob(".making*"))
+    disk.fill()
+    assert torch.equal(StatesCache(disk.folder, 1e6).make("a", SHAPE, filled(4.0)), torch.full(SHAPE, 4.0))
+    assert [path.name for path in disk.folder.iterdir()] == ["filler"]
 
 
 def test_an_error_while_an_entry_is_computed_goes_on_and_leaves_nothing(tmp_path: Path) -> None:
