@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from transformers import PreTrainedModel
 
 from blurb_tune.models.encoder import _keep_in_fp32
@@ -179,3 +180,23 @@ def test_frozen_blocks_have_no_dropout_and_no_gradient_cached_or_not(
     for name, gradient in cached.items():
         assert torch.allclose(gradient, uncached[name], rtol=1e-3, atol=1e-4), name
     assert model.training
+
+
+@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.layout], indirect=True)
+def test_dropout_moves_outputs_as_in_the_hugging_face_model(family: str, model: PreTrainedModel, data: Encoded) -> None:
+    """200 passes each: the same mean, spread and shape of what dropout makes of one output."""
+    model.train()
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.3
+    masks = Masks(11)
+    engine = make_engine(model, pad_of(family), masks)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(12)
+        theirs = torch.stack([plain(model, data, ROWS, pad_of(family)) for _ in range(200)]).flatten(1)
+        with masks.within(model):
+            ours = torch.stack([engine.outputs(data, ROWS) for _ in range(200)]).flatten(1)
+    found = [stats.ks_2samp(ours[:, index].numpy(), theirs[:, index].numpy()).pvalue for index in range(ours.shape[1])]
+    assert min(found) * len(found) > 1e-3
+    spreads = ours.std(0) / theirs.std(0)
+    assert abs(spreads.log().mean()) < 0.05, "of all outputs together"
