@@ -15,7 +15,7 @@ import yaml
 
 from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.core.trial import Outcome
+from blurb_tune.core.trial import Outcome, TrialConfig
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.execution.prepare import prepare_environment
 from blurb_tune.log import events as ev
@@ -23,7 +23,6 @@ from blurb_tune.log.event_log import read_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
-from blurb_tune.training.fine_tuning import FineTuning
 
 pytestmark = pytest.mark.ray
 
@@ -62,12 +61,12 @@ def test_a_sweep_measures_on_ray_what_one_process_measures(sweep: tuple[Plan, Sw
     plan, paths = sweep
     record = SweepRecord.read(paths.events)
     environment = prepare_environment(plan)
-    pretrained, data = environment.models["tiny"].pretrained, environment.models["tiny"].fold(None)
-    model = environment.classifier("tiny")
+    model, data = environment.classifier("tiny"), environment.models["tiny"].fold(None)
     assert len(record.trials) == 4
     for trial in record.trials.values():
         configuration = record.configurations[trial.configuration_id].configuration
-        alone = FineTuning(model, pretrained, data, environment.settings, configuration, trial.seed)
+        config = TrialConfig(trial.trial_id, trial.configuration_id, configuration, trial.seed)
+        alone = environment.fine_tuning(model, data, config, environment.prefixes())
         for measured in trial.measurements:
             expected = alone.advance().measurement
             assert expected is not None

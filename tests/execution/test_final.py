@@ -13,7 +13,7 @@ import yaml
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.storage import FolderStorage
-from blurb_tune.core.trial import Outcome
+from blurb_tune.core.trial import Outcome, TrialConfig
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.execution.prepare import encode_for, prepare_environment
 from blurb_tune.execution.weights import load_weights
@@ -26,7 +26,6 @@ from blurb_tune.report.final_scores import final_results
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.data import load_test
 from blurb_tune.tasks.metrics import evaluate
-from blurb_tune.training.fine_tuning import FineTuning
 from blurb_tune.training.forward import Forward
 from tests.learnable import SPACE, easy_task
 
@@ -72,20 +71,23 @@ def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended
     examples = load_test(plan.source, selection)
     encoded = encode_for(plan, plan.models["tiny"], examples, load_tokenizer(plan.models["tiny"]))
     data, model = environment.models["tiny"].fold(None), environment.classifier("tiny")
+    whole = environment.classifier("tiny", whole=True)
     for trial_id, event in tested.items():
         trial = record.trials[trial_id]
         configuration = record.configurations[trial.configuration_id].configuration
-        alone = FineTuning(model, environment.models["tiny"].pretrained, data, environment.settings, configuration, trial.seed)
+        config = TrialConfig(trial_id, trial.configuration_id, configuration, trial.seed)
+        alone = environment.fine_tuning(model, data, config, environment.prefixes())
         for _ in trial.measurements:
             alone.advance()
-        forward = Forward(model, plan.task, 0, precision="fp32", micro_batch_size=8, eval_batch_size=64)
+        whole.load_state_dict(alone.weights(), strict=False)
+        forward = Forward(whole, plan.task, 0, precision="fp32", micro_batch_size=8, eval_batch_size=64)
         outputs = forward.outputs(encoded)
         assert event.metrics == evaluate(plan.task, outputs, encoded.labels).metrics
         assert event.examples == len(examples)
         assert len(event.interval) == 2
         if trial.configuration_id == selection.configuration:
             kept = load_weights(FolderStorage(paths.weights), trial_id)
-            assert all(torch.equal(kept[name], parameter) for name, parameter in model.named_parameters())
+            assert all(torch.equal(kept[name], parameter) for name, parameter in whole.named_parameters())
 
 
 def test_the_test_split_is_opened_last_and_a_test_that_is_cut_short_goes_on(tmp_path: Path) -> None:
