@@ -53,7 +53,7 @@ def our_tokens(data: str, cache: Path, tokenizer: Any) -> tuple[Any, int]:
     from blurb_tune.tasks.data import load_data
     from blurb_tune.tasks.sources import find_source
 
-    loaded = load_data(find_source(TASKS["ddi"], data))
+    loaded = load_data(find_source(TASKS["ddi"], data), cache=cache)
     kept = [cached_encode(split, tokenizer, MAX_LENGTH, TASKS["ddi"], cache=cache) for split in (loaded.train, loaded.dev)]
     return kept, sum(int(encoded.input_ids.astype(bool).size) for encoded in kept)
 
@@ -84,7 +84,7 @@ def measure_here(way: str, data: str, cache: Path) -> tuple[Any, Measured]:
     if way == THEIRS:
         import datasets  # noqa: F401
     import blurb_tune.tasks.cache
-    import blurb_tune.tasks.sources  # noqa: F401
+    import blurb_tune.tasks.data  # noqa: F401
 
     gc.collect()
     process, before, cpu = psutil.Process(), memory(psutil.Process()), cpu_seconds()

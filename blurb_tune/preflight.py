@@ -28,7 +28,9 @@ from blurb_tune.spec.earlier import STUDIES
 from blurb_tune.spec.load import UNKNOWN
 from blurb_tune.spec.source import KeyPath
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.data import Inspection, TaskData, inspect
+from blurb_tune.tasks.cache import cache_folder
+from blurb_tune.tasks.data import inspect
+from blurb_tune.tasks.inspection import Inspection, TaskData
 from blurb_tune.tasks.named import located, spec_source
 from blurb_tune.tasks.own import resolved
 from blurb_tune.tasks.sources import DataSource
@@ -105,7 +107,9 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     problems, warnings = list(loaded.problems), list[str]()
     data, faults = spec_source(loaded)
     models = _models(loaded, problems)
-    found = inspect(data) if data is not None and check_machine else Inspection(data) if data is not None else None
+    found = None
+    if data is not None:
+        found = inspect(data, cache=cache_folder()) if check_machine else Inspection(data)
     problems += faults
     if found is not None:
         problems += located(loaded, found.problems)

@@ -8,8 +8,8 @@ import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def fault_of_folder(folder: Path) -> str | None:
     return None
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BufferedReader:
     """Open a file for reading. Raises OSError for a pipe or a device too, which may have no end, or nobody who writes."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(mode := os.fstat(handle).st_mode):

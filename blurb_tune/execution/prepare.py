@@ -18,9 +18,10 @@ from blurb_tune.preflight import Plan
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.sweep.sweep import SweepFacts
 from blurb_tune.tasks.cache import cache_folder, cached_encode
-from blurb_tune.tasks.data import TaskData, load_data
+from blurb_tune.tasks.data import load_data
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.features import Encoded, Tokenizer
+from blurb_tune.tasks.inspection import TaskData
 from blurb_tune.training.data import FoldedData, TrainingData
 from blurb_tune.training.fine_tuning import TrainingSettings
 
@@ -33,7 +34,7 @@ def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: No
     spec = plan.spec
     every = spec.training.eval_every
     say("reading the data")
-    data = load_data(plan.source)
+    data = load_data(plan.source, cache=cache_folder())
     return TrialEnvironment(
         task=plan.task,
         models=_prepare_models(plan, data, say),

@@ -1,9 +1,4 @@
-"""Encoded examples on disk, so that they are tokenised once and all processes of a machine share their memory.
-
-An entry is a folder of .npy files, named by a digest of all that it was made from, with a manifest of their digests: so it is
-never out of date, and never used when damaged. Entries can be deleted at any time; those that nobody has asked for in three
-months are, when another is made. Whatever else lies in the cache's folder stays as it is.
-"""
+"""Encoded examples on disk, so that they are tokenised once and all processes of a machine share their memory."""
 
 from __future__ import annotations
 
@@ -11,10 +6,6 @@ import hashlib
 import io
 import json
 import os
-import re
-import shutil
-import tempfile
-import time
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,19 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from blurb_tune.tasks.entries import read_entry, write_entry
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.features import Encoded, Tokenizer, Words, encode
+from blurb_tune.tasks.known import digest_of
 from blurb_tune.tasks.task import Task
 
 CACHE_VARIABLE = "BLURB_CACHE_DIR"
 # To be raised whenever `encode` gives other tokens, or the files another meaning.
-_FORMAT = 1
-_MANIFEST = "manifest.json"
-_ENTRY_NAME = re.compile(r"[0-9a-f]{64}")
-_MAKING = ".making."
-_MADE, _DAMAGED = "made", "damaged"
-_ROWS_AT_A_TIME = 1000
-_SECONDS_UNUSED = 90 * 24 * 3600.0
+_FORMAT = 2
 
 
 def cache_folder() -> Path | None:
@@ -69,7 +56,7 @@ def cached_encode(
     if found is not None:
         return found
     made = encode(examples, tokenizer, max_length, task)
-    fault = _write(made, entry)
+    fault = write_entry(entry, {f"{name}.npy": _npy(array) for name, array in _as_arrays(made).items()})
     found = _read(entry)
     if found is not None:
         return found
@@ -87,80 +74,20 @@ def _key(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, tas
         max_length,
         [task.kind, task.fields, task.labels, task.markers, task.label_center, task.label_scale],
     ]
-    digest = hashlib.sha256(json.dumps(facts).encode())
-    for start in range(0, len(examples), _ROWS_AT_A_TIME):
-        part = examples[start : start + _ROWS_AT_A_TIME]
-        digest.update(json.dumps([[example.texts, example.label] for example in part]).encode())
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps([*facts, digest_of(examples)]).encode()).hexdigest()
 
 
 def _read(entry: Path) -> Encoded | None:
     """The entry, or None where it is missing, incomplete or damaged."""
     try:
-        digests = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
-        if any(_digest(entry / name) != digest for name, digest in digests.items()):
-            return None
-        with suppress(OSError):  # somebody else's cache may be read all the same
-            os.utime(entry)
-        return _from_arrays({Path(name).stem: _load(entry / name) for name in digests})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return _from_arrays({name.removesuffix(".npy"): _load(file) for name, file in (read_entry(entry) or {}).items()})
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _load(file: Path) -> NDArray[Any]:
     """Mapped from the file, as a plain array, which pickle can hand over without a copy."""
     return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _write(encoded: Encoded, entry: Path) -> str | None:
-    """Write the entry beside its place and rename it into it, unless another process was faster. What went wrong, or None."""
-    try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        _forget_unused(entry.parent)
-        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=_MAKING, ignore_cleanup_errors=True) as folder:
-            made = Path(folder) / _MADE
-            made.mkdir()
-            files = {f"{name}.npy": _npy(array) for name, array in _as_arrays(encoded).items()}
-            digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-            for name, content in {**files, _MANIFEST: json.dumps(digests).encode()}.items():
-                (made / name).write_bytes(content)
-            if _read(entry) is None:
-                # A damaged entry goes out of the way first: a folder cannot be renamed onto a full one.
-                with suppress(FileNotFoundError):
-                    entry.rename(Path(folder) / _DAMAGED)
-                made.rename(entry)
-    except OSError as error:
-        return error.strerror or str(error)
-    return None
-
-
-def _forget_unused(cache: Path) -> None:
-    """Remove entries, and what a killed process left half made, that have long been of no use; nothing that is not ours."""
-    for folder in cache.iterdir():
-        with suppress(OSError):  # gone already, or not ours to look into
-            if time.time() - folder.stat().st_mtime > _SECONDS_UNUSED and _is_ours(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether a folder is an entry or a half-made one, by its name and by the names of all that it holds.
-
-    The cache may have been pointed at a folder that holds other things. An entry has no file that its manifest does not list.
-    """
-    names = {path.name for path in folder.iterdir()}
-    if folder.name.startswith(_MAKING):
-        return names <= {_MADE, _DAMAGED}
-    if not _ENTRY_NAME.fullmatch(folder.name) or _MANIFEST not in names:
-        return False
-    try:
-        return names <= {_MANIFEST, *json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))}
-    except (ValueError, TypeError, RecursionError):
-        return False
 
 
 def _npy(array: NDArray[Any]) -> bytes:

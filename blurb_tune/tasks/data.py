@@ -6,9 +6,9 @@ the event that says so, and nothing else opens it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.log.events import SelectionMade
@@ -23,6 +23,8 @@ from blurb_tune.tasks.checks import (
     train_fault,
 )
 from blurb_tune.tasks.examples import Example, NamedProblem, Row, parse
+from blurb_tune.tasks.findings import remembered
+from blurb_tune.tasks.inspection import Inspection, TaskData, joint_digest
 from blurb_tune.tasks.labels import check_enough, check_labels, infer_labels, listed, note_labels
 from blurb_tune.tasks.scaling import standardised
 from blurb_tune.tasks.sources import DataSource
@@ -33,35 +35,49 @@ from blurb_tune.tasks.task import Kind, Task
 DEFAULT_DEV_SHARE = 0.2
 
 
-@dataclass(frozen=True)
-class TaskData:
-    """The examples that a sweep works with; the test split is not among them.
+def inspect(source: DataSource, *, cache: Path | None = None) -> Inspection:
+    """Read train and dev and find everything that is wrong with them. Of test it is only looked whether it is there.
 
-    With folds, `train` holds all examples, `dev` none, and folds[i] are the indices of those that are dev in fold i.
+    cache: the folder of what was found before; files in which nothing was wrong are known by their digest there, and read when
+    somebody asks for an example. None: they are read each time.
     """
-
-    train: tuple[Example, ...]
-    dev: tuple[Example, ...]
-    folds: tuple[tuple[int, ...], ...] = ()
+    return _look(source) if cache is None else remembered(source, cache, _look)
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """What train and dev of a source are.
+def load_data(source: DataSource, *, cache: Path | None = None) -> TaskData:
+    """Train and dev, as `inspect` has them. Raises InputError with everything that is wrong with them."""
+    found = inspect(source, cache=cache)
+    if found.data is None:
+        raise InputError(found.problems)
+    return found.data
 
-    source: its task knows its labels. data: None where there are problems, or nobody has looked. notes: what is remarkable,
-    though not wrong. digest: SHA-256 of the content of both splits, in hex.
+
+def load_split(source: DataSource, split: str) -> tuple[Example, ...]:
+    """The examples of `train` or `dev`. Raises InputError with everything that is wrong with the data, and BlurbTuneError
+    for any other split.
     """
-
-    source: DataSource
-    data: TaskData | None = None
-    problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
-    digest: str = ""
+    if split not in TUNING_SPLITS:
+        raise BlurbTuneError(f"only train and dev are read before the search is over, not {split!r}")
+    data = load_data(source)
+    return tuple(data.train if split == "train" else data.dev)
 
 
-def inspect(source: DataSource) -> Inspection:
-    """Read train and dev and find everything that is wrong with them. Of test it is only looked whether it is there."""
+def load_test(source: DataSource, selection: SelectionMade) -> tuple[Example, ...]:
+    """The examples of the test split, for which the event has to be shown that ends the search.
+
+    Raises BlurbTuneError without it or without a test split, and InputError with everything that is wrong with the rows.
+    """
+    if not isinstance(selection, SelectionMade):
+        raise BlurbTuneError("the test split is read when the search is over and its winner is named, not before")
+    if not source.has_test:
+        raise BlurbTuneError(f"{source.describe()}: there is no test split")
+    examples, problems = parse(source.task, source.rows("test")[0], source.tables.place("test"))
+    if problems:
+        raise InputError(problems)
+    return tuple(examples)
+
+
+def _look(source: DataSource) -> Inspection:
     try:
         problems = [*source.tables.problems(), *_conflicts(source)]
         splits = [split for split in TUNING_SPLITS if source.tables.has(split)]
@@ -83,41 +99,8 @@ def inspect(source: DataSource) -> Inspection:
         problems += faults
     if problems or source.task.label_field in source.task.fields:  # of which the spec's own faults tell
         return Inspection(source, problems=tuple(problems))
-    digest = hashlib.sha256("".join(digest for _, digest in tables.values()).encode()).hexdigest()
+    digest = joint_digest(digest for _, digest in tables.values())
     return _inspect_examples(source, examples["train"], examples["dev"], digest)
-
-
-def load_data(source: DataSource) -> TaskData:
-    """Train and dev. Raises InputError with everything that is wrong with them."""
-    found = inspect(source)
-    if found.data is None:
-        raise InputError(found.problems)
-    return found.data
-
-
-def load_split(source: DataSource, split: str) -> tuple[Example, ...]:
-    """The examples of `train` or `dev`. Raises InputError with everything that is wrong with the data, and BlurbTuneError
-    for any other split.
-    """
-    if split not in TUNING_SPLITS:
-        raise BlurbTuneError(f"only train and dev are read before the search is over, not {split!r}")
-    data = load_data(source)
-    return data.train if split == "train" else data.dev
-
-
-def load_test(source: DataSource, selection: SelectionMade) -> tuple[Example, ...]:
-    """The examples of the test split, for which the event has to be shown that ends the search.
-
-    Raises BlurbTuneError without it or without a test split, and InputError with everything that is wrong with the rows.
-    """
-    if not isinstance(selection, SelectionMade):
-        raise BlurbTuneError("the test split is read when the search is over and its winner is named, not before")
-    if not source.has_test:
-        raise BlurbTuneError(f"{source.describe()}: there is no test split")
-    examples, problems = parse(source.task, source.rows("test")[0], source.tables.place("test"))
-    if problems:
-        raise InputError(problems)
-    return tuple(examples)
 
 
 def _conflicts(source: DataSource) -> list[Problem]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
-from blurb_tune.core.paths import read_file
+from blurb_tune.core.paths import open_file, read_file
 from blurb_tune.tasks import demo, hub
 from blurb_tune.tasks.examples import NamedProblem, Row, is_list
 from blurb_tune.tasks.readers import read_json_lines, read_table
@@ -74,6 +74,11 @@ class FileTables:
         except OSError as error:
             return [self._named(split, f"cannot be read: {error.strerror}")], ""
         return list(read_table(content, file)), hashlib.sha256(content).hexdigest()
+
+    def digest(self, split: Split) -> str:
+        """That of `read`, without a look at the rows. Raises OSError when it cannot be read."""
+        with open_file(self.files[split]) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def describe(self) -> str:
         folders = list(dict.fromkeys(str(file.parent) for file in self.files.values()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import pickle
 import resource
 import subprocess
@@ -233,79 +232,3 @@ def test_the_folder_is_the_variables_or_the_users_own(monkeypatch: pytest.Monkey
     assert cache_folder() == Path("/home/someone/.cache/blurb-tune/encoded")
     monkeypatch.setenv(CACHE_VARIABLE, "~/elsewhere")
     assert cache_folder() == Path("/home/someone/elsewhere")
-
-
-def test_entries_that_nobody_asks_for_are_removed_when_another_is_made(tmp_path: Path) -> None:
-    def ask(text: str) -> None:
-        cached_encode([Example("0", (text,), 0)], TOKENIZER, 16, CHEMPROT, cache=tmp_path)
-
-    ask("first")
-    (first,) = tmp_path.iterdir()
-    ask("second")
-    (second,) = set(tmp_path.iterdir()) - {first}
-    (tmp_path / ".making.left").mkdir()
-    for folder in tmp_path.iterdir():
-        os.utime(folder, (0, 0))
-    ask("second")  # asking for it makes it young again
-    ask("third")
-    left = {entry.name for entry in tmp_path.iterdir()}
-    assert len(left) == 2
-    assert second.name in left
-    assert first.name not in left
-
-
-HEX = "0123456789abcdef" * 4
-
-
-def _old_entry(folder: Path, name: str = HEX, **files: str) -> None:
-    entry = folder / name
-    entry.mkdir()
-    for stem, content in {"manifest": '{"labels.npy": "00"}', "labels": "x", **files}.items():
-        (entry / f"{stem}.{'json' if stem == 'manifest' else 'npy'}").write_text(content)
-
-
-@pytest.mark.parametrize(
-    ("make", "is_ours"),
-    [
-        (_old_entry, True),
-        (lambda folder: (folder / ".making.k1lled_0" / "made").mkdir(parents=True), True),
-        (lambda folder: (folder / "my-datasets").mkdir(), False),
-        (lambda folder: (folder / "precious.jsonl").write_text("data"), False),
-        (lambda folder: (folder / HEX).mkdir(), False),
-        (lambda folder: (folder / HEX).write_text("data"), False),
-        (lambda folder: (folder / ".making.movies" / "scenes").mkdir(parents=True), False),
-        (lambda folder: (folder / ".making.notes").write_text("data"), False),
-        (lambda folder: _old_entry(folder, HEX[:-1]), False),
-        (lambda folder: _old_entry(folder, HEX.upper()), False),
-        (lambda folder: _old_entry(folder, notes="not in the manifest"), False),
-        (lambda folder: _old_entry(folder, manifest='{"name": "of another tool"}'), False),
-        (lambda folder: _old_entry(folder, manifest="[[]]"), False),
-        (lambda folder: _old_entry(folder, manifest="3"), False),
-        (lambda folder: _old_entry(folder, manifest="no JSON"), False),
-        (lambda folder: _old_entry(folder, manifest="[" * 100_000), False),
-    ],
-)
-def test_what_is_old_in_the_folder_is_removed_if_it_is_the_cache_s_own_and_only_then(
-    tmp_path: Path, make: Callable[[Path], object], is_ours: bool
-) -> None:
-    make(tmp_path)
-    before = list(tmp_path.rglob("*"))
-    for path in before:
-        os.utime(path, (0, 0))
-    cached_encode(EXAMPLES, TOKENIZER, 12, CHEMPROT, cache=tmp_path)
-    assert [path.exists() for path in before] == [not is_ours] * len(before)
-
-
-def test_a_folder_that_may_not_be_looked_into_is_not_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / HEX).mkdir()
-    os.utime(tmp_path / HEX, (0, 0))
-    look = Path.iterdir
-
-    def refuse(folder: Path) -> Iterator[Path]:
-        if folder.name == HEX:
-            raise PermissionError(13, "Permission denied")
-        return look(folder)
-
-    monkeypatch.setattr(Path, "iterdir", refuse)
-    cached_encode(EXAMPLES, TOKENIZER, 12, CHEMPROT, cache=tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2
