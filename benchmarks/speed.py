@@ -128,7 +128,7 @@ def describe_machine(bench: Bench, options: argparse.Namespace) -> Row:
     date, load, precision = f"{datetime.now(UTC):%Y-%m-%d}", os.getloadavg()[0], bench.facts["precision"]
     versions = {"Python": sys.version.split()[0]} | {name: version(name) for name in PACKAGES}
     print(f"{date}, {said}, {os.cpu_count()} x {model}, load {load:.1f}, {precision}")
-    print(", ".join(f"{name} {number}" for name, number in versions.items()), flush=True)
+    print(", ".join(f"{name} {number}" for name, number in versions.items()))
     if "trainer-bf16" in options.rivals and precision != "bf16":
         print("The Trainer in bf16 is left out: this CPU does not multiply in bf16.")
     return {"date": date, "commits": commits, "cpus": os.cpu_count(), "model": model, "load": load, "versions": versions}
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("BLURB_DATA_DIR"), help="with BIOSSES and chemprot in it")
     parser.add_argument("--json", type=Path, help="where to write every round")
     options = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     if options.data is None:
         parser.error("set --data or BLURB_DATA_DIR to the folder with BIOSSES and chemprot")
     checkouts = {"ours": ROOT} | ({"baseline": options.baseline.resolve()} if options.baseline else {})

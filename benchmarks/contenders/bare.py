@@ -97,7 +97,9 @@ def main() -> None:
     found = [process.communicate()[0] for process in processes]
     if any(process.returncode for process in processes):
         sys.exit("a process failed")
-    runs = [run for text in found for run in json.loads(text.splitlines()[-1])]
+    runs = list(job["runs"])
+    for share, text in enumerate(found):
+        runs[share :: job["slots"]] = json.loads(text.splitlines()[-1])
     Path(job["out"]).write_text(json.dumps(runs))
 
 

@@ -92,7 +92,7 @@ class _Usage(threading.Thread):
             for process in self._root.children(recursive=True):
                 self._used.setdefault(process, 0.0)
         self._used.setdefault(self._root, 0.0)
-        for process in self._used:
+        for process in filter(psutil.Process.is_running, self._used):
             with contextlib.suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
                 self._used[process] = times.user + times.system
