@@ -195,6 +195,7 @@ def _sizes(task: Task, data: TaskData | None) -> tuple[int | None, int | None]:
 
 def _digest(spec: SweepSpec, data: str) -> str:
     content = spec.model_dump(mode="json", exclude=_NOT_IN_DIGEST | {"data"})
+    del content["training"]["prefix_cache_gb"]
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS)
     # A folder may have moved; what it held is in the log.
@@ -206,6 +207,7 @@ def _digest(spec: SweepSpec, data: str) -> str:
 def _settings_digest(spec: SweepSpec) -> str:
     content = spec.model_dump(mode="json", include=_OF_A_TRIAL)
     content["instability"] = spec.pruning.instability.model_dump(mode="json")
+    del content["training"]["prefix_cache_gb"]
     del content["training"]["precision"]  # `auto` is settled when the sweep starts; its log says as what
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS | {"name"})

@@ -203,7 +203,7 @@ def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
     digest = plan_of(tmp_path, **base).digest
     assert plan_of(tmp_path, **base).digest == digest
     free = ({"resources": {"concurrency": 1}}, {"retries": 3}, {"tracking": {"experiment": "x"}})
-    for setting in (*free, {"final_test": False}, {"storage": "elsewhere"}):
+    for setting in (*free, {"final_test": False}, {"storage": "elsewhere"}, {"training": {"prefix_cache_gb": 1}}):
         assert plan_of(tmp_path, **base, **setting).digest == digest
     on_cpu = plan_of(tmp_path, check_machine=False, **base)
     assert plan_of(tmp_path, check_machine=False, **base, resources={"gpus": 1}).digest != on_cpu.digest
@@ -217,17 +217,19 @@ def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
 def test_seeds_of_other_searches_can_be_pooled_and_those_of_other_trainings_cannot(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
     alike = ({"seeds": 9}, {"space": {"epochs": 3}}, {"pruning": {"race": "none"}}, {"training": {"precision": "fp32"}})
+    alike = (*alike, {"training": {"prefix_cache_gb": 1}})
     for settings in alike:
         other = plan_of(tmp_path, **settings)
         assert (other.data_digest, other.settings_digest) == (plan.data_digest, plan.settings_digest), settings
     unlike = (
         {"training": {"max_length": 32}},
+        {"training": {"frozen_dropout": True}},
         {"score": "best"},
         {"pruning": {"instability": False}},
         {"resources": {"gpus": 1}},
     )
     digests = {plan_of(tmp_path, check_machine="resources" not in s, **s).settings_digest for s in unlike}
-    assert len(digests | {plan.settings_digest}) == 5
+    assert len(digests | {plan.settings_digest}) == 6
     assert plan_of(tmp_path, training={"max_length": 32}).data_digest == plan.data_digest
 
 

@@ -30,7 +30,7 @@ from blurb_tune.service.prune import leftovers, remove, work_folder
 from blurb_tune.service.settings import Settings, settings
 from blurb_tune.service.sweeps import Submission, user
 from blurb_tune.spec import load_spec
-from blurb_tune.tasks.cache import cache_folder
+from blurb_tune.tasks.cache import cache_folder, states_folder
 
 _OVER = {"finished", "no result", "failed", "stopped", "paused", "interrupted", "lost"}
 _CODES = {"finished": ExitCode.DONE, "no result": ExitCode.NO_RESULT, "failed": ExitCode.FAILED, "lost": ExitCode.FAILED}
@@ -204,9 +204,8 @@ def open_command(sweep_id: str, address: str | None, storage: str | None) -> Non
 def prune_command(address: str | None, storage: str | None, *, days: float, yes: bool, dry_run: bool) -> ExitCode:
     """Remove what nobody needs, once it has been shown."""
     uri = settings(address, storage).storage
-    found = list(
-        leftovers(open_storage(uri) if uri else None, [folder for folder in (cache_folder(), work_folder()) if folder], days)
-    )
+    caches = [folder for folder in (cache_folder(), states_folder(), work_folder()) if folder]
+    found = list(leftovers(open_storage(uri) if uri else None, caches, days))
     for leftover in found:
         print(f"{leftover.size / 1e6:9.1f} MB  {leftover.place.uri}: {leftover.why}")
     total = sum(leftover.size for leftover in found)

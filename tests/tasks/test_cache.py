@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from blurb_tune.models.tiny import tiny_tokenizer
-from blurb_tune.tasks.cache import CACHE_VARIABLE, cache_folder, cached_encode
+from blurb_tune.tasks.cache import CACHE_VARIABLE, cache_folder, cached_encode, states_folder
 from blurb_tune.tasks.catalogue import TASKS
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.features import Encoded, collate, encode
@@ -230,5 +230,7 @@ def test_the_folder_is_the_variables_or_the_users_own(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HOME", "/home/someone")
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
     assert cache_folder() == Path("/home/someone/.cache/blurb-tune/encoded")
+    assert states_folder() == Path("/home/someone/.cache/blurb-tune/states")
     monkeypatch.setenv(CACHE_VARIABLE, "~/elsewhere")
     assert cache_folder() == Path("/home/someone/elsewhere")
+    assert states_folder() == Path("/home/someone/elsewhere/states")
