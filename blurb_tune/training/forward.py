@@ -60,6 +60,11 @@ class Forward:
         self.micro_batch_size, self.eval_batch_size = micro_batch_size, eval_batch_size
         self.has_halved = False
 
+    @property
+    def engine(self) -> str:
+        """The name of what runs the model."""
+        return type(self._engine).__name__
+
     def backward(self, data: Encoded, rows: np.ndarray, below: States | None = None) -> torch.Tensor:
         """Add the gradient of the mean loss over the examples `rows` to the model's; returns that loss, detached.
 

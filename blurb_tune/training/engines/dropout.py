@@ -26,9 +26,9 @@ class Masks:
         """Which elements stay, as bools, and by what they are to be multiplied."""
         count = int(np.prod(shape))
         words = self._generator.random_raw((count + 3) // 4)
-        threshold = round(p * 2**_BITS)
+        threshold = min(round(p * 2**_BITS), 2**_BITS - 1)
         kept = torch.from_numpy(words.view(np.int16)[:count]).ge(threshold - 2 ** (_BITS - 1)).view(shape)
-        return kept, 2**_BITS / max(1, 2**_BITS - threshold)
+        return kept, 2**_BITS / (2**_BITS - threshold)
 
     def drop(self, values: torch.Tensor, p: float) -> torch.Tensor:
         """Dropout, as torch.nn.functional.dropout has it."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+import transformers
 from transformers import PreTrainedModel
 
 from blurb_tune.models.layers import LayerMap
@@ -20,9 +21,14 @@ _FORMAT = 1
 
 
 class Computes(Protocol):
-    """What computes hidden states: `training.forward.Forward`."""
+    """What computes hidden states: `training.forward.Forward`. They depend on its settings in the last bits."""
 
     precision: str
+    eval_batch_size: int
+
+    @property
+    def engine(self) -> str:
+        """The name of what runs the model."""
 
     def fill_states(self, values: torch.Tensor, data: Encoded, depth: int, below: States | None) -> None:
         """Write those behind block `depth` of all tokens of `data` into `values`, (tokens, width)."""
@@ -91,10 +97,13 @@ class Prefixes:
         facts = [
             _FORMAT,
             torch.__version__,
+            transformers.__version__,
             torch.backends.cpu.get_cpu_capability(),
             torch.get_num_threads(),
             str(next(self._model.parameters()).device.type),
             computes.precision,
+            computes.eval_batch_size,
+            computes.engine,
             layers.family.model_type,
             {name: value for name, value in self._model.config.to_dict().items() if _is_plain(value)},
             self._digest_of_weights(layers, depth),

@@ -90,6 +90,7 @@ def test_other_weights_data_or_precision_have_states_of_their_own(
         (Slot(dataclasses.replace(pretrained, weights=moved), tmp_path), data, SETTINGS),
         (Slot(pretrained, tmp_path), TrainingData.of(data.task, data.train.take(np.arange(40)), data.dev, 0), SETTINGS),
         (Slot(pretrained, tmp_path), data, dataclasses.replace(SETTINGS, precision="bf16")),
+        (Slot(pretrained, tmp_path), data, dataclasses.replace(SETTINGS, eval_batch_size=32)),
     ):
         before = len(passes)
         slot.run(changed, once, settings=settings)
