@@ -25,7 +25,7 @@ from contenders.grid import job_of, short_sweep, spec_of
 from contenders.tables import Rounds, in_turns, show_memory, show_steps, show_sweeps
 
 ROOT = Path(__file__).resolve().parents[1]
-STEP_TASKS = {"biosses": {"batch_size": 16, "epochs": 20}, "chemprot": {"batch_size": 32, "epochs": 1}}
+STEP_TASKS = {"BIOSSES": {"batch_size": 16, "epochs": 20}, "chemprot": {"batch_size": 32, "epochs": 1}}
 PACKAGES = ("torch", "transformers", "accelerate", "datasets", "ray", "mlflow")
 Row = dict[str, Any]
 
@@ -88,8 +88,8 @@ def step_section(bench: Bench, options: argparse.Namespace) -> dict[str, Rounds]
     result = {}
     for task in options.tasks:
         space = STEP_TASKS[task]
-        spec = spec_of(task, space, training={"eval_every": 1_000_000})
-        result[task] = in_turns(options.rounds, ours(bench, bench.step, spec, options.steps))
+        spec = spec_of(task.lower(), space, training={"eval_every": 1_000_000})
+        result[task] = in_turns(options.rounds, ours(bench, bench.step, spec, task, options.steps))
         precision = bench.facts["precision"]
         show_steps(f"{task}, batches of {space['batch_size']}, one thread, {precision}", result[task])
     return result

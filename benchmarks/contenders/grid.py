@@ -1,7 +1,10 @@
-"""What is swept: the spec for `blurb-tune run`, and the same for those who know no spec."""
+"""What is swept: the spec for `blurb-tune run`, the same for those who know no spec, and the data."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
@@ -41,3 +44,14 @@ def _label(strategy: Row) -> str:
     """As `Strategy.label` has it."""
     used = [f"{word} {strategy[name]}" for name, word in _WORDS.items() if strategy[name] != _NEUTRAL[name]]
     return " + ".join(used) or "vanilla"
+
+
+def sample(source: Path, target: Path, most: Mapping[str, int]) -> None:
+    """A task's folder with at most so many examples of train and dev, drawn at random; always the same ones."""
+    target.mkdir()
+    for file in source.iterdir():
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.stem in most else []
+        if len(lines) > most.get(file.stem, 0):
+            (target / file.name).write_text("".join(random.Random(0).sample(lines, most[file.stem])), encoding="utf-8")
+        else:
+            (target / file.name).symlink_to(file)

@@ -76,6 +76,12 @@ def _trial(plan: Any, seed: int = 0, **strategy: Any) -> Any:
     return TrialConfig("trial", "configuration", Configuration(model=plan.spec.model, **values, **strategy), seed)
 
 
+def _slot(environment: Any, classifier: Any, data: Any) -> Callable[[Any], Any]:
+    """Begins trials one after the other, with what a slot keeps between them."""
+    kept = [environment.prefixes()] if hasattr(environment, "prefixes") else []
+    return lambda trial: environment.fine_tuning(classifier, data, trial, *kept)
+
+
 # The memory of a slot.
 
 
@@ -113,7 +119,7 @@ def slot(file: str, folder: str) -> Row:
     set_up_process(environment.cpus, environment.device)
     trial = _trial(plan)
     model = trial.configuration.model
-    tuning = environment.fine_tuning(environment.classifier(model), environment.models[model].fold(None), trial)
+    tuning = _slot(environment, environment.classifier(model), environment.models[model].fold(None))(trial)
     report = tuning.advance()
     while report.outcome is None:
         report = tuning.advance()
@@ -152,8 +158,7 @@ def steps(file: str, number: str) -> Row:
     Steps are counted from the fifth of a trial on. No dev evaluation is among them. A frozen depth is that of a second trial.
     """
     import torch
-    from profiled import arithmetic, profile
-    from torch.utils.flop_counter import FlopCounterMode
+    from profiled import count_flops, nominal_flops, profile
 
     from blurb_tune.execution.prepare import prepare_environment
     from blurb_tune.execution.slot import set_up_process
@@ -167,34 +172,32 @@ def steps(file: str, number: str) -> Row:
     blocks = classifier.config.num_hidden_layers
     dtype = torch.bfloat16 if facts()["precision"] == "bf16" else torch.float32
 
-    def train(upto: int, at: Callable[[int], None] = lambda step: None, **strategy: Any) -> None:
-        _train(environment.fine_tuning(classifier, data, _trial(plan, **strategy)), upto, at)
+    begin, end = _slot(environment, classifier, data), SKIPPED + count
+
+    def train(at: Callable[[int], None], **strategy: Any) -> None:
+        _train(begin(_trial(plan, **strategy)), end, at)
 
     def cpu(**strategy: Any) -> float:
         marks: list[float] = []
-        train(SKIPPED + count, lambda step: marks.append(time.process_time()), **strategy)
+        train(lambda step: marks.append(time.process_time()), **strategy)
         return (marks[-1] - marks[SKIPPED]) / count
 
-    with FlopCounterMode(display=False) as flops:
-        train(SKIPPED)
+    computed = count_flops(train, SKIPPED, end) / count
     peaks = [_peak(dtype)]
     seconds = {"vanilla": cpu()}
     peaks.append(_peak(dtype))
-    profiled = profile(train, SKIPPED)
+    shares = profile(train, SKIPPED, end)
     for depth in (blocks * 2 // 3, blocks):
         cpu(freeze_depth=depth)
         seconds[f"freeze {depth}"] = cpu(freeze_depth=depth)
-    lengths = _lengths(data, trial.configuration, SKIPPED + count)
-    needed = sum(arithmetic(classifier, of) for of in lengths[SKIPPED:]) / count
-    tokens = [int(of.sum()) for of in lengths]
+    lengths = _lengths(data, trial.configuration, end)[SKIPPED:]
     return {
         "seconds": seconds,
-        "tokens": sum(tokens[SKIPPED:]) / count,
-        "needed_flops": needed,
+        "tokens": sum(int(of.sum()) for of in lengths) / count,
+        "nominal_flops": sum(nominal_flops(classifier, of) for of in lengths) / count,
+        "computed_flops": computed,
         "peak_flops": max(peaks),
-        "share_of_peak": needed / seconds["vanilla"] / max(peaks),
-        "padding": _padding(flops.get_flop_counts().get("Global", {}), classifier, sum(tokens[:SKIPPED])),
-        "profile": profiled,
+        "profile": shares,
     }
 
 
@@ -225,14 +228,6 @@ def _lengths(data: Any, configuration: Any, count: int) -> list[Any]:
         if len(batches) >= count:
             break
     return [lengths[rows] for rows in batches[:count]]
-
-
-def _padding(counts: Row, classifier: Any, tokens: int) -> float | None:
-    """The share of the linear layers' arithmetic that is not for real tokens; None where they run in other operators."""
-    from profiled import block_weights
-
-    linear = sum(flops for operator, flops in counts.items() if str(operator) in ("aten.mm", "aten.addmm"))
-    return 1 - 6 * block_weights(classifier) * tokens / linear if linear else None
 
 
 def _peak(dtype: Any) -> float:

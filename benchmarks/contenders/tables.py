@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -29,7 +28,7 @@ def median(rows: Sequence[Row], *names: str) -> float:
     def value(row: Any) -> Any:
         for name in names:
             row = row[name]
-        return math.nan if row is None else row
+        return row
 
     return statistics.median(value(row) for row in rows)
 
@@ -67,12 +66,12 @@ def show_memory(found: Rounds) -> None:
 
 def show_steps(title: str, found: Rounds) -> None:
     print(f"\na training step, {title}; median of {len(found['ours'])}")
-    print(f"{'':32}" + "".join(f"{name:>12}" for name in found) + (f"{'ratio':>8}" if len(found) > 1 else ""))
+    print(f"{'':34}" + "".join(f"{name:>12}" for name in found) + (f"{'ratio':>8}" if len(found) > 1 else ""))
 
     def show(what: str, form: str, value: Callable[[list[Row]], float]) -> None:
         values = [value(rows) for rows in found.values()]
         ratio = f"{values[-1] / values[0]:8.2f}" if len(values) > 1 and values[0] else ""
-        print(f"{what:32}" + "".join(f"{format(of, form):>12}" for of in values) + ratio)
+        print(f"{what:34}" + "".join(f"{format(of, form):>12}" for of in values) + ratio)
 
     kinds = list(found["ours"][0]["seconds"])
     for kind in kinds:
@@ -80,13 +79,18 @@ def show_steps(title: str, found: Rounds) -> None:
     for kind in kinds[1:]:
         show(f"{kind}, of vanilla", ".3f", lambda rows, kind=kind: _share(rows, kind))
     show("real tokens", ".0f", lambda rows: median(rows, "tokens"))
-    show("needed GFLOP", ".2f", lambda rows: median(rows, "needed_flops") / 1e9)
+    show("nominal GFLOP", ".2f", lambda rows: median(rows, "nominal_flops") / 1e9)
+    show("computed GFLOP", ".2f", lambda rows: median(rows, "computed_flops") / 1e9)
     show("peak of matrix products, GFLOP/s", ".1f", lambda rows: median(rows, "peak_flops") / 1e9)
-    show("share of the peak", ".3f", lambda rows: median(rows, "share_of_peak"))
-    show("padding in matrix products", ".3f", lambda rows: median(rows, "padding"))
+    for kind in ("nominal", "computed"):
+        show(f"share of the peak, {kind}", ".3f", lambda rows, kind=kind: _of_peak(rows, kind))
     for group in found["ours"][0]["profile"]:
         show(f"  time in {group}", ".3f", lambda rows, group=group: median(rows, "profile", group))
 
 
 def _share(rows: Sequence[Row], kind: str) -> float:
     return statistics.median(row["seconds"][kind] / row["seconds"]["vanilla"] for row in rows)
+
+
+def _of_peak(rows: Sequence[Row], kind: str) -> float:
+    return statistics.median(row[f"{kind}_flops"] / row["seconds"]["vanilla"] / row["peak_flops"] for row in rows)
