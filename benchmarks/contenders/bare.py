@@ -22,7 +22,6 @@ Run = dict[str, Any]
 
 def train_share(job: dict[str, Any], share: int) -> list[Run]:
     """Every `slots`-th of the runs, one after the other."""
-    import numpy as np
     import torch
     from recipes import apply_strategy, draw, parameter_groups
     from scipy.stats import pearsonr
@@ -32,8 +31,6 @@ def train_share(job: dict[str, Any], share: int) -> list[Run]:
     torch.set_num_threads(1)
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     rows = {split: _rows(Path(job["data"]) / f"{split}.jsonl") for split in ("train", "dev")}
-    scores = np.array([row["label"] for row in rows["train"]])
-    center, scale = scores.mean(), scores.std()
     names = ("input_ids", "token_type_ids")
     inputs: dict[str, list[dict[str, torch.Tensor]]] = {}
     labels: dict[str, torch.Tensor] = {}
@@ -41,7 +38,7 @@ def train_share(job: dict[str, Any], share: int) -> list[Run]:
         texts = [row["sentence1"] for row in found], [row["sentence2"] for row in found]
         tokens = tokenizer(*texts, truncation=True, max_length=job["max_length"])
         inputs[split] = [{name: torch.tensor(tokens[name][i]) for name in names} for i in range(len(found))]
-        labels[split] = torch.tensor([(row["label"] - center) / scale for row in found], dtype=torch.float32)
+        labels[split] = torch.tensor([row["label"] for row in found])
     model = AutoModelForSequenceClassification.from_pretrained(job["model"], num_labels=1)
     pretrained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
 

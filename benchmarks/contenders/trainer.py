@@ -20,7 +20,6 @@ from ray import tune
 
 
 def train(config: dict[str, Any]) -> None:
-    import numpy as np
     import torch
     from datasets import load_dataset
     from recipes import apply_strategy, parameter_groups
@@ -39,14 +38,11 @@ def train(config: dict[str, Any]) -> None:
     set_seed(run["seed"])
     tokenizer = AutoTokenizer.from_pretrained(job["model"])
     raw = load_dataset("json", data_files={split: f"{job['data']}/{split}.jsonl" for split in ("train", "dev")})
-    labels = np.array(raw["train"]["label"])
-    center, scale = labels.mean(), labels.std()
 
-    def encode(batch: dict[str, list[Any]]) -> dict[str, Any]:
-        tokens = tokenizer(batch["sentence1"], batch["sentence2"], truncation=True, max_length=job["max_length"])
-        return {**tokens, "labels": [(label - center) / scale for label in batch["label"]]}
+    def encode(batch: dict[str, list[Any]]) -> Any:
+        return tokenizer(batch["sentence1"], batch["sentence2"], truncation=True, max_length=job["max_length"])
 
-    encoded = raw.map(encode, batched=True, remove_columns=raw["train"].column_names)
+    encoded = raw.map(encode, batched=True, remove_columns=["id", "sentence1", "sentence2"])
     model = AutoModelForSequenceClassification.from_pretrained(job["model"], num_labels=1)
     apply_strategy(model, run)
     optimizer = None
