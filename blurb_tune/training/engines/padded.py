@@ -13,7 +13,7 @@ from blurb_tune.training.engines.cut import starting_above, states_at
 from blurb_tune.training.engines.lengths import split_by_length
 from blurb_tune.training.engines.states import States
 
-# In tokens, what a further part of a batch costs beside its arithmetic; for a GPU a guess, which nobody has measured.
+# What a further part of a batch costs beside its arithmetic, in tokens. Chosen, not measured.
 _COST_OF_A_PART = {"cpu": 24.0, "cuda": 4096.0}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,7 +151,7 @@ def test_frozen_blocks_have_no_dropout_and_no_gradient_cached_or_not(
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(layer_map(model).place(name).level > depth)
     model.train()
-    task = replace(TASKS[per_token])
+    task = TASKS[per_token]
 
     def step(prefixes: Prefixes | None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         masks = Masks(1)
