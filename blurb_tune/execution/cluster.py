@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import ray
-from ray._private import services
 from ray._private.authentication import authentication_token_setup
 from ray._private.authentication.authentication_token_setup import AUTH_MODE_ENV_VAR
 from ray._raylet import GcsClient  # type: ignore[attr-defined]
@@ -24,6 +23,7 @@ from ray.exceptions import AuthenticationError
 from ray.tune.execution import class_cache
 
 from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.execution.local import lean_ray, replaced
 from blurb_tune.spec.schema import SweepSpec
 
 _CONNECT_SECONDS = 5.0
@@ -46,6 +46,12 @@ _ENVIRONMENT = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "600",
 }
 
+_LOCAL_ENVIRONMENT = {
+    "RAY_enable_metrics_collection": "0",
+    # A process that waits for a trial is not given up when a placement group has taken the CPUs for just that trial.
+    "RAY_idle_worker_killing_time_threshold_ms": "600000",
+}
+
 
 @contextmanager
 def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threading.Event | None = None) -> Iterator[None]:
@@ -54,7 +60,7 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
     patience: seconds to wait for a cluster that does not answer: a sweep that is resumed by whoever supervises it may come
     before its cluster. Raises InputError when the cluster cannot be reached, KeyboardInterrupt once `interrupted` is set.
     """
-    with _environment(), _credentials_unsaid(), ExitStack() as stack:
+    with _environment(spec), _environment_unsaid(spec), ExitStack() as stack:
         _wait_for(spec.cluster, patience, interrupted or threading.Event())
         try:
             _connect(spec)
@@ -67,9 +73,10 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
+def _environment(spec: SweepSpec) -> Iterator[None]:
     """Ray's settings, where the user has set none, as long as it is in use."""
-    ours = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    settings = _ENVIRONMENT | (_LOCAL_ENVIRONMENT if spec.cluster is None else {})
+    ours = {name: value for name, value in settings.items() if name not in os.environ}
     added = [*ours, *({AUTH_MODE_ENV_VAR} - os.environ.keys())]  # Ray sets the latter itself, for good
     os.environ.update(ours)
     try:
@@ -80,23 +87,25 @@ def _environment() -> Iterator[None]:
 
 
 @contextmanager
-def _credentials_unsaid() -> Iterator[None]:
-    """Tune would hand the driver's AWS keys to the actors in their runtime environment, which `ps` and Ray's logs show to all.
+def _environment_unsaid(spec: SweepSpec) -> Iterator[None]:
+    """What Tune would hand to the actors in their runtime environment.
 
-    A local Ray has them from the driver's environment; the nodes of a cluster have their own.
+    That of the driver's AWS keys `ps` and Ray's logs show to all; the nodes of a cluster have their own. The processes of a local
+    Ray have all of it from the driver's environment; they are prepared before an actor asks for one, and for none in particular.
     """
-    passed_on = class_cache.ENV_VARS_TO_PROPAGATE
-    keys = {name for name in passed_on if name.startswith("AWS_")}
-    passed_on -= keys
-    try:
+    known = class_cache.ENV_VARS_TO_PROPAGATE
+    is_local = spec.cluster is None
+    passed_on = set() if is_local else {name for name in known if not name.startswith("AWS_")}
+    with (
+        replaced(class_cache, "ENV_VARS_TO_PROPAGATE", passed_on),
+        replaced(class_cache, "DEFAULT_ENV_VARS", {} if is_local else class_cache.DEFAULT_ENV_VARS),
+    ):
         yield
-    finally:
-        passed_on |= keys
 
 
 def _connect(spec: SweepSpec) -> None:
     try:
-        with _sigterm_is_ours(), _own_session() if spec.cluster is None else nullcontext():
+        with _sigterm_is_ours(), lean_ray(_processes(spec)) if spec.cluster is None else nullcontext():
             ray.init(
                 address=spec.cluster or "local",
                 include_dashboard=False if spec.cluster is None else None,
@@ -112,34 +121,12 @@ def _connect(spec: SweepSpec) -> None:
 @contextmanager
 def _raylet_is_quiet() -> Iterator[None]:
     """Ray prints into the user's view that a process was lost, which the log says as well; it is for the debug log."""
-    before = ray._private.worker.print_to_stdstream
 
     def to_debug_log(data: dict[str, Any], *_: object, **__: object) -> None:
         _logger.debug("%s: %s", data.get("pid"), "\n".join(data.get("lines", ())))
 
-    ray._private.worker.print_to_stdstream = to_debug_log
-    try:
+    with replaced(ray._private.worker, "print_to_stdstream", to_debug_log):
         yield
-    finally:
-        ray._private.worker.print_to_stdstream = before
-
-
-@contextmanager
-def _own_session() -> Iterator[None]:
-    """Start Ray's processes in a session of their own.
-
-    A signal to the driver's group (a Ctrl-C, SLURM, systemd, Docker) is for the driver, which needs Ray to stop its trials.
-    """
-    before = services.ConsolePopen
-
-    def start(*arguments: Any, **options: Any) -> Any:
-        return before(*arguments, **options, start_new_session=True)
-
-    services.ConsolePopen = start
-    try:
-        yield
-    finally:
-        services.ConsolePopen = before
 
 
 @contextmanager
@@ -296,6 +283,12 @@ def count_room(spec: SweepSpec) -> int:
             ]
         )
     return room
+
+
+def _processes(spec: SweepSpec) -> int:
+    """How many of this machine's processes can be at work at a time, before there is a Ray to ask."""
+    room = max(1, ray._private.utils.get_num_cpus() // spec.resources.cpus)
+    return min(room, spec.resources.concurrency or room)
 
 
 def _gpu_slots(available: float, wanted: float) -> int:
