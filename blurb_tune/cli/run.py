@@ -28,6 +28,7 @@ from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.pulse import Onlooker, Pulse
 from blurb_tune.core.trial import Outcome
+from blurb_tune.execution.forkserver import fork_server
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
@@ -52,7 +53,7 @@ def run_command(
     """Run a sweep and show it, until `interrupted` is set. Returns the exit code."""
     started = time.monotonic()
     console = Console(quiet=quiet or as_json)
-    with open_view(console, str(file)) as view:
+    with fork_server(), open_view(console, str(file)) as view:
         view.on_phase("checking the spec, its data and this machine")
         plan = make_plan(load_spec(file, overrides))
         # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.

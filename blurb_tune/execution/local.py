@@ -6,6 +6,7 @@ them: seconds in which nothing else goes on, for what nobody looks at. This foll
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from typing import Any
 import ray
 from ray import _raylet
 from ray._private import node, services
+from ray._private.parameter import RayParams
 
-from blurb_tune.execution import idle_agent
+from blurb_tune.execution import forkserver, idle_agent, worker
 
 # The agents persist the ports that they listen on; a raylet waits for these files. Nobody ever listens on port 1.
 _AGENT_PORTS = (
@@ -50,6 +52,11 @@ def lean_ray(slots: int) -> Iterator[None]:
 
 class _LeanNode(node.Node):  # type: ignore[misc]
     """A head without autoscaler, API server and log monitor."""
+
+    def __init__(self, ray_params: RayParams, **options: Any):
+        if forkserver.ADDRESS in os.environ:
+            ray_params.worker_path = str(Path(worker.__file__))
+        super().__init__(ray_params, **options)
 
     def start_monitor(self) -> None:
         """Nothing: this machine does not grow."""

@@ -1,0 +1,63 @@
+"""A process that imports what trials need, once, and from which the processes of this machine's trials are then forked.
+
+Importing PyTorch and transformers takes a process seconds of computing. The server begins with it as early as a command can tell
+that there will be trials, beside all else that a sweep needs before its first one. Ray starts its processes as `worker.py`, which
+has the server fork one in its place; where there is no server (any more), it becomes an ordinary process of Ray.
+
+Only for trials on CPUs: what a driver of GPUs sets up does not outlive a fork, and an import might have it set up.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ADDRESS = "BLURB_TUNE_FORK_SERVER"
+
+# Ray's library takes these two from the environment when it is loaded, and never again: a process that no job has got yet, which
+# is told its job later, and a process whose end is looked for, in case that Ray's own does not tell.
+_OF_A_WORKER = {"RAY_JOB_ID": "ffffffff", "RAY_RAYLET_PID": str(os.getpid())}
+
+
+@contextmanager
+def fork_server() -> Iterator[None]:
+    """Within it there is a server at the address that the environment names; one that is there already is as good."""
+    if sys.platform != "linux" or ADDRESS in os.environ:
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="blurb-tune-")  # nobody else's: whoever reaches the server runs what he likes
+    try:
+        server = _start(Path(folder) / "fork-server")
+        os.environ[ADDRESS] = str(Path(folder) / "fork-server")
+        try:
+            yield
+        finally:
+            del os.environ[ADDRESS]
+            server.kill()
+            server.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(address: Path) -> subprocess.Popen[bytes]:
+    """The server listens before it has begun, so that nobody finds it away who comes early."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen()
+        command = [sys.executable, "-m", "blurb_tune.execution.forked", str(listener.fileno())]
+        return subprocess.Popen(
+            command,
+            env={**os.environ, **_OF_A_WORKER},
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE,  # it ends when this process does
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
