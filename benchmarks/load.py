@@ -232,8 +232,8 @@ def ours(trials: int, url: str, seconds: float = 0.0) -> Row:
     from ray import tune
 
     from blurb_tune.execution import driver
-    from blurb_tune.execution.actor import REPORT, TRIAL
     from blurb_tune.execution.cluster import ray_cluster
+    from blurb_tune.execution.messages import REPORT, TRIAL
 
     class Trivial(tune.Trainable):  # type: ignore[misc]
         def setup(self, config: Row, environment: object = None) -> None:

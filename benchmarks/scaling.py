@@ -34,7 +34,7 @@ from blurb_tune.cli.writing import Tables
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.trial import Measurement, Outcome, TrialConfig, TrialReport
-from blurb_tune.execution.weights import WeightsKeeper
+from blurb_tune.execution.keepers import WeightsKeeper
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
 from blurb_tune.replay.simulator import simulate

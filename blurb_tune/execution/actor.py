@@ -1,4 +1,4 @@
-"""The trial actor: a Ray Tune trainable that keeps model and data warm from trial to trial.
+"""What a slot does: it keeps model and data warm from trial to trial. `remote.TrialActor` is its face for Ray Tune.
 
 The one place where exceptions become outcomes.
 """
@@ -15,7 +15,6 @@ from typing import Any
 
 import ray
 import torch
-from ray import tune
 from transformers import PreTrainedModel
 
 from blurb_tune.core.pulse import Pulse
@@ -23,41 +22,29 @@ from blurb_tune.core.trial import Cause, Measurement, Outcome, TrialConfig, Tria
 from blurb_tune.execution.checkpoints import Timer
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.halt import HaltWatch, tell_hang
+from blurb_tune.execution.keepers import weights_name
+from blurb_tune.execution.messages import REPORT, TrialFailedError
 from blurb_tune.execution.nodes import worker_name
 from blurb_tune.execution.pulses import PulseSender
 from blurb_tune.execution.slot import check_versions, set_up_process
 from blurb_tune.execution.trial_log import TrialLog
 from blurb_tune.execution.watchdog import Watchdog
-from blurb_tune.execution.weights import save_weights, weights_name
+from blurb_tune.execution.weights import save_weights
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning
 from blurb_tune.training.forward import is_lack_of_memory
 
-TRIAL = "trial"
-REPORT = "report"
 _DEVICE_FAULTS = ("CUDA error", "CUDNN_STATUS", "cuDNN error", "CUBLAS_STATUS", "NCCL error", "hipError")
-
-
-class TrialFailedError(Exception):
-    """A trial went wrong, and takes its process along: what a GPU is in after a fault cannot be trusted."""
-
-    def __init__(self, report: TrialReport):
-        super().__init__(report)
-        self.report = report
-
-    def __str__(self) -> str:
-        return self.report.reason
 
 
 class _HaltedError(Exception):
     """The driver has trials stop; this one has left a checkpoint."""
 
 
-class TrialActor(tune.Trainable):  # type: ignore[misc]
+class Slot:
     """Runs one trial after another in one process; each `step` trains to the next dev evaluation."""
 
-    def setup(self, config: dict[str, Any], environment: TrialEnvironment | None = None) -> None:
-        assert environment is not None, "tune.with_parameters hands the environment over"
+    def __init__(self, environment: TrialEnvironment, trial: TrialConfig):
         self._environment = environment
         self._model: PreTrainedModel | None = None
         self._data: TrainingData | None = None
@@ -73,11 +60,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._log = TrialLog(environment.logs)
         self._watchdog = Watchdog(environment.hang_seconds, self._tell_hang)
         set_up_process(environment.cpus, environment.device)
-        self._begin(config[TRIAL])
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._begin(new_config[TRIAL])
-        return True
+        self.begin(trial)
 
     def step(self) -> dict[str, Any]:
         self._watchdog.feed()
@@ -116,7 +99,7 @@ class TrialActor(tune.Trainable):  # type: ignore[misc]
         self._let_go()
         self._model = self._data = None
 
-    def _begin(self, trial: TrialConfig) -> None:
+    def begin(self, trial: TrialConfig) -> None:
         """Take up a trial; the model is set up in the first step, where a fault can be reported."""
         self._let_go()
         self._trial = trial

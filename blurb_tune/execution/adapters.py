@@ -22,8 +22,8 @@ from ray.tune.search import Searcher
 
 from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.trial import Cause, Outcome, Prune, TrialConfig, TrialReport
-from blurb_tune.execution.actor import REPORT, TRIAL, TrialFailedError
 from blurb_tune.execution.halt import Halt, has_hung
+from blurb_tune.execution.messages import REPORT, TRIAL, TrialFailedError
 from blurb_tune.execution.nodes import ids_of, worker_of
 from blurb_tune.execution.shares import SlotShare
 from blurb_tune.sweep.sweep import Sweep

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from blurb_tune.core.storage import Storage
 from blurb_tune.core.trial import Measurement, TrialConfig
-from blurb_tune.log import events as ev
-from blurb_tune.log.record import SweepRecord
 from blurb_tune.training.checkpoint import Checkpoint, DamagedError
 
 _SUFFIX = ".safetensors"
@@ -57,30 +54,8 @@ class Checkpoints:
                 place.delete(name)
         return None
 
-    def drop(self, trial_id: str) -> None:
-        """Raises OSError."""
-        self.storage.child(trial_id).clear()
-
-    def drop_all(self) -> None:
-        """Raises OSError."""
-        self.storage.clear()
-
     def _names(self, trial_id: str) -> list[str]:
         return [name for name in self.storage.child(trial_id).names() if name.endswith(_SUFFIX)]
-
-
-class CheckpointKeeper:
-    """Follows the events of a sweep, and removes the checkpoints of trials that have ended."""
-
-    def __init__(self, checkpoints: Checkpoints, record: SweepRecord):
-        self._checkpoints, self._record = checkpoints, record
-
-    def on_event(self, event: ev.Event) -> None:
-        with suppress(OSError):  # the storage is away; the sweep's end clears it all
-            if isinstance(event, ev.TrialEnded) and not event.retry:
-                self._checkpoints.drop(event.trial)
-            elif isinstance(event, ev.SweepEnded) and event.status == "finished":
-                self._checkpoints.drop_all()
 
 
 class Timer:

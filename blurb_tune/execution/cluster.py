@@ -90,8 +90,8 @@ def _environment(spec: SweepSpec) -> Iterator[None]:
 def _environment_unsaid(spec: SweepSpec) -> Iterator[None]:
     """What Tune would hand to the actors in their runtime environment.
 
-    That of the driver's AWS keys `ps` and Ray's logs show to all; the nodes of a cluster have their own. The processes of a local
-    Ray have all of it from the driver's environment; they are prepared before an actor asks for one, and for none in particular.
+    Of the driver's AWS keys: `ps` and Ray's logs show them to all, and the nodes of a cluster have their own. Of a local Ray all:
+    its processes have the driver's environment, and are started before any actor asks for one of another.
     """
     known = class_cache.ENV_VARS_TO_PROPAGATE
     is_local = spec.cluster is None
@@ -286,9 +286,9 @@ def count_room(spec: SweepSpec) -> int:
 
 
 def _processes(spec: SweepSpec) -> int:
-    """How many of this machine's processes can be at work at a time, before there is a Ray to ask."""
-    room = max(1, ray._private.utils.get_num_cpus() // spec.resources.cpus)
-    return min(room, spec.resources.concurrency or room)
+    """How many are started with Ray: for the trials that this machine has room for, and to prepare the sweep in."""
+    room = max(1, int(ray._private.utils.get_num_cpus()) // spec.resources.cpus)
+    return min(room, spec.resources.concurrency or room) + 1
 
 
 def _gpu_slots(available: float, wanted: float) -> int:

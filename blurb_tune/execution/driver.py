@@ -9,36 +9,31 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import optuna
-import ray
 from ray import tune
 
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.versions import versions
-from blurb_tune.execution.actor import TrialActor
 from blurb_tune.execution.adapters import AVOIDED, InterruptStopper, SweepScheduler, SweepSearcher
-from blurb_tune.execution.checkpoints import CheckpointKeeper, Checkpoints
 from blurb_tune.execution.cluster import ClusterWatch, count_nodes, count_room, count_slots, ray_cluster
-from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.final import run_final_test
-from blurb_tune.execution.folder import check_folder, first_event, write_spec
+from blurb_tune.execution.folder import check_folder, first_event, storage_of, write_spec
 from blurb_tune.execution.halt import Halt
+from blurb_tune.execution.keepers import CheckpointKeeper, WeightsKeeper
 from blurb_tune.execution.nodes import slot
-from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment, storage_of
 from blurb_tune.execution.pulses import PulseWatch
+from blurb_tune.execution.remote import Prepared, TrialActor, precision_of, prepare
+from blurb_tune.execution.settings import SlotSettings
 from blurb_tune.execution.shares import SlotShare
-from blurb_tune.execution.weights import WeightsKeeper
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.sweep.sweep import Sweep
-from blurb_tune.training.precision import resolve_precision
 
 Listener = Callable[[ev.Event], None]
 _logger = logging.getLogger(__name__)
@@ -77,17 +72,17 @@ def run_sweep(
     onlooker.on_phase(f"connecting to the Ray cluster at {plan.spec.cluster}" if plan.spec.cluster else "starting Ray")
     with ray_cluster(plan.spec, patience=patience, interrupted=interrupted):
         slots = count_slots(plan.spec)
-        environment = prepare_environment(plan, onlooker.on_phase)
+        prepared = prepare(plan, count_nodes(), onlooker.on_phase)
         paths.root.mkdir(parents=True, exist_ok=True)
         with EventLog(paths.events, paths.lock, is_lost=is_lost) as log:
             for listener in listeners:
                 log.observe(listener)
-            sweep = _open(plan, paths, log, environment, slots, extension)
-            environment = _settled(plan, paths, environment, sweep.record.header)
-            if environment.weights is not None:
-                log.observe(WeightsKeeper(environment.weights, sweep.record).on_event)
-            if environment.checkpoints is not None:
-                log.observe(CheckpointKeeper(environment.checkpoints, sweep.record).on_event)
+            sweep = _open(plan, paths, log, prepared, slots, extension)
+            settings = _settings(plan, paths, prepared, sweep.record.header)
+            if settings.weights is not None:
+                log.observe(WeightsKeeper(settings.weights, sweep.record).on_event)
+            if settings.checkpoints is not None:
+                log.observe(CheckpointKeeper(settings.checkpoints).on_event)
             is_done = False
             lost = threading.Event()
 
@@ -103,7 +98,7 @@ def run_sweep(
 
             try:
                 with ClusterWatch(leave):
-                    is_done = _run(plan, sweep, environment, slots, interrupted, onlooker)
+                    is_done = _run(plan, sweep, prepared, settings, slots, interrupted, onlooker)
             finally:
                 if lost.is_set():
                     threading.Event().wait()  # `leave` ends the process
@@ -117,36 +112,36 @@ def run_sweep(
 def _run(
     plan: Plan,
     sweep: Sweep,
-    environment: TrialEnvironment,
+    prepared: Prepared,
+    settings: SlotSettings,
     slots: int,
     interrupted: threading.Event,
     onlooker: Onlooker,
 ) -> bool:
     """Search, then the final test; whether both are through."""
     if not sweep.is_finished and not interrupted.is_set():
-        _run_trials(plan.spec, sweep, environment, slots, interrupted, onlooker)
+        _run_trials(plan.spec, sweep, prepared, settings, slots, interrupted, onlooker)
     if sweep.is_finished and plan.spec.final_test:
         onlooker.on_phase("running the final test")
-    return sweep.is_finished and run_final_test(plan, sweep, environment, interrupted)
+    return sweep.is_finished and run_final_test(plan, sweep, prepared, settings, interrupted)
 
 
 def _open(
     plan: Plan,
     paths: SweepPaths,
     log: EventLog,
-    environment: TrialEnvironment,
+    prepared: Prepared,
     slots: int,
     extension: ev.SweepExtended | None,
 ) -> Sweep:
-    facts = facts_of(plan, environment)
+    facts = prepared.facts
     if extension is not None:
         log.append(extension)
         write_spec(plan, paths)
         log.append(ev.SweepResumed(slots=slots, versions=versions()))
     elif check_folder(plan, paths) is None:
         write_spec(plan, paths)
-        precision = _precision(plan.spec, environment.device)
-        log.append(first_event(plan, facts, slots, precision, notes_of(plan, environment, count_nodes())))
+        log.append(first_event(plan, facts, slots, precision_of(plan.spec, prepared), prepared.notes))
         if plan.earlier:
             log.append(ev.WarmStarted(configurations=[of for sweep in plan.earlier for of in sweep.configurations]))
     else:
@@ -155,49 +150,42 @@ def _open(
     return Sweep(plan.spec, facts, log, past, nodes=count_nodes())
 
 
-def _settled(plan: Plan, paths: SweepPaths, environment: TrialEnvironment, header: ev.SweepStarted) -> TrialEnvironment:
-    """With where its files go, and the precision that the sweep's first event says."""
-    settings = replace(environment.settings, precision=header.precision or environment.settings.precision)
-    storage, minutes = storage_of(plan.spec.storage, paths), plan.spec.recovery.checkpoint_minutes
-    return replace(
-        environment,
-        settings=settings,
-        weights=storage.child("weights") if plan.spec.final_test else None,
-        checkpoints=None if minutes is None else Checkpoints(storage.child("checkpoints"), 60 * minutes),
+def _settings(plan: Plan, paths: SweepPaths, prepared: Prepared, header: ev.SweepStarted) -> SlotSettings:
+    """Where the sweep's files go, and the precision that its first event says."""
+    spec, storage = plan.spec, storage_of(plan.spec.storage, paths)
+    checkpoints, hang = spec.recovery.checkpoint_minutes, spec.recovery.hang_minutes
+    return SlotSettings(
+        precision=header.precision or precision_of(spec, prepared),
         halt=Halt(f"{header.sweep_id}/{uuid.uuid4().hex}"),
-        hang_seconds=None if plan.spec.recovery.hang_minutes is None else 60 * plan.spec.recovery.hang_minutes,
-        logs=storage.child("logs/trials") if plan.spec.storage else None,
+        weights=storage.child("weights") if spec.final_test else None,
+        checkpoints=None if checkpoints is None else storage.child("checkpoints"),
+        checkpoint_seconds=60 * (checkpoints or 0),
+        hang_seconds=None if hang is None else 60 * hang,
+        logs=storage.child("logs/trials") if spec.storage else None,
         versions=versions(),
     )
-
-
-def _precision(spec: SweepSpec, device: str) -> str:
-    """What the spec's precision means on a slot of this cluster. It is settled once, for slots may differ."""
-    if spec.training.precision != "auto" or device == "cpu":
-        return resolve_precision(spec.training.precision, device)
-    on_a_slot = ray.remote(resolve_precision).options(num_cpus=spec.resources.cpus, num_gpus=spec.resources.gpus)
-    return str(ray.get(on_a_slot.remote(spec.training.precision, device)))
 
 
 def _run_trials(
     spec: SweepSpec,
     sweep: Sweep,
-    environment: TrialEnvironment,
+    prepared: Prepared,
+    settings: SlotSettings,
     slots: int,
     interrupted: threading.Event,
     onlooker: Onlooker,
 ) -> None:
     onlooker.on_phase("starting the processes of the trials")
     needs = {"CPU": float(spec.resources.cpus), "GPU": float(spec.resources.gpus)}
-    with_environment = tune.with_parameters(TrialActor, environment=environment)
-    trainable = tune.with_resources(with_environment, lambda config: slot(needs, config.get(AVOIDED, ())))
+    actor = tune.with_parameters(TrialActor, shared=(prepared.environment, settings))
+    trainable = tune.with_resources(actor, lambda config: slot(needs, config.get(AVOIDED, ())))
     name = f"{sweep.record.header.sweep_id}-{uuid.uuid4().hex[:8]}"
     share = SlotShare(name, spec.priority, count_room(spec), slots)
     with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch, share:
         if share.others:
             others = f"{len(share.others)} other sweep{'s' if len(share.others) > 1 else ''}"
             _logger.warning("the cluster is shared with %s; this one gets %d of %d slots", others, share.slots, slots)
-        searcher, halt = SweepSearcher(sweep, share, needs), environment.halt or Halt("")
+        searcher, halt = SweepSearcher(sweep, share, needs), settings.halt
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(

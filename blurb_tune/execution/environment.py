@@ -11,6 +11,7 @@ from blurb_tune.core.storage import Storage
 from blurb_tune.core.trial import TrialConfig
 from blurb_tune.execution.checkpoints import Checkpoints
 from blurb_tune.execution.halt import Halt
+from blurb_tune.execution.settings import SlotSettings
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.tasks.cache import states_folder
@@ -46,11 +47,8 @@ class ModelEnvironment:
 class TrialEnvironment:
     """It goes through Ray's object store once, and its arrays are mapped from there, not copied.
 
-    models: by the name that the spec gives them. cpus: threads of a trial. weights: where those of finished trials go, None
-    where nobody will ask for them. checkpoints: where running trials are kept, None where they are not.
-    halt: by which the driver has trials stop in the middle of an epoch. hang_seconds: without a step, after which a trial's
-    process ends itself; None for never. logs: where what trials print goes, None where only Ray keeps it. versions: what the
-    driver has installed. states_bytes: for hidden states of frozen blocks on a node's disk.
+    models: by the name that the spec gives them. cpus: threads of a trial. states_bytes: for hidden states of frozen blocks
+    on a node's disk. The rest are the driver's `SlotSettings`.
     """
 
     task: Task
@@ -65,6 +63,13 @@ class TrialEnvironment:
     logs: Storage | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     states_bytes: float = 0.0
+
+    def under(self, settings: SlotSettings) -> TrialEnvironment:
+        """With what the sweep's driver has settled."""
+        places = {name: getattr(settings, name) for name in ("weights", "halt", "hang_seconds", "logs", "versions")}
+        storage = settings.checkpoints
+        checkpoints = None if storage is None else Checkpoints(storage, settings.checkpoint_seconds)
+        return replace(self, settings=replace(self.settings, precision=settings.precision), checkpoints=checkpoints, **places)
 
     def classifier(self, model: str, *, whole: bool = False) -> PreTrainedModel:
         """A classifier for the task, on the device; it costs seconds for a large model.

@@ -16,7 +16,7 @@ from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import OF_THE_SERVICE, SweepPaths, fault_of_folder, whole_path, write_atomically
 from blurb_tune.core.secrets import redact
 from blurb_tune.core.seeds import confirmation_seeds
-from blurb_tune.core.storage import FolderStorage, is_object_store
+from blurb_tune.core.storage import FolderStorage, Storage, is_object_store, open_storage
 from blurb_tune.core.versions import versions
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events, read_events
@@ -36,6 +36,13 @@ def default_folder(plan: Plan) -> Path:
     storage = plan.spec.storage
     home = Path("runs") if storage is None or is_object_store(storage) else FolderStorage.at(storage).root
     return home / f"{plan.spec.name}-{plan.digest[:8]}"
+
+
+def storage_of(uri: str | None, paths: SweepPaths) -> Storage:
+    """The sweep's own place in the storage `uri`, which all nodes reach: its part of an object store, or its folder."""
+    if uri is not None and is_object_store(uri):
+        return open_storage(uri).child(paths.root.name)
+    return FolderStorage(paths.root.resolve())
 
 
 def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:

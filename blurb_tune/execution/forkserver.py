@@ -1,8 +1,8 @@
 """A process that imports what trials need, once, and from which the processes of this machine's trials are then forked.
 
-Importing PyTorch and transformers takes a process seconds of computing. The server begins with it as early as a command can tell
-that there will be trials, beside all else that a sweep needs before its first one. Ray starts its processes as `worker.py`, which
-has the server fork one in its place; where there is no server (any more), it becomes an ordinary process of Ray.
+Importing PyTorch and transformers takes a process seconds of computing. The server begins with it as soon as a command is there
+to run trials, beside all else that comes before the first of them. Ray starts its processes as `worker.py`, which has the server
+fork one in its place; where there is no server, or none any more, it becomes an ordinary process of Ray.
 
 Only for trials on CPUs: what a driver of GPUs sets up does not outlive a fork, and an import might have it set up.
 """
@@ -21,8 +21,8 @@ from pathlib import Path
 
 ADDRESS = "BLURB_TUNE_FORK_SERVER"
 
-# Ray's library takes these two from the environment when it is loaded, and never again: a process that no job has got yet, which
-# is told its job later, and a process whose end is looked for, in case that Ray's own does not tell.
+# Ray's library takes these two from the environment when it is loaded, and never again: that no job has got this process yet, and
+# with which process, besides the raylet that it is connected to, it ends.
 _OF_A_WORKER = {"RAY_JOB_ID": "ffffffff", "RAY_RAYLET_PID": str(os.getpid())}
 
 

@@ -1,7 +1,7 @@
 """A Ray of this machine alone, as long as a sweep runs: started with what trials need of it, and with nothing else.
 
-`ray.init` starts an autoscaler, a dashboard, a log monitor and two agents as well, each a Python process, and waits for most of
-them: seconds in which nothing else goes on, for what nobody looks at. This follows the source of the pinned Ray.
+`ray.init` starts an autoscaler, a dashboard, a log monitor and two agents as well, each a process of Python, and waits for most
+of them: seconds in which nothing else goes on, for what nobody looks at. This follows the source of the pinned Ray.
 """
 
 from __future__ import annotations
@@ -15,34 +15,40 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray import _raylet
 from ray._private import node, services
 from ray._private.parameter import RayParams
+from ray._raylet import (  # type: ignore[attr-defined]
+    DASHBOARD_AGENT_LISTEN_PORT_NAME,
+    METRICS_AGENT_PORT_NAME,
+    METRICS_EXPORT_PORT_NAME,
+    RUNTIME_ENV_AGENT_PORT_NAME,
+    persist_port,
+)
 
 from blurb_tune.execution import forkserver, idle_agent, worker
 
 # The agents persist the ports that they listen on; a raylet waits for these files. Nobody ever listens on port 1.
 _AGENT_PORTS = (
-    _raylet.DASHBOARD_AGENT_LISTEN_PORT_NAME,
-    _raylet.METRICS_AGENT_PORT_NAME,
-    _raylet.METRICS_EXPORT_PORT_NAME,
-    _raylet.RUNTIME_ENV_AGENT_PORT_NAME,
+    DASHBOARD_AGENT_LISTEN_PORT_NAME,
+    METRICS_AGENT_PORT_NAME,
+    METRICS_EXPORT_PORT_NAME,
+    RUNTIME_ENV_AGENT_PORT_NAME,
 )
 _NO_PORT = 1
 _IDLE = subprocess.list2cmdline([sys.executable, "-I", "-S", str(Path(idle_agent.__file__))])
 
 
 @contextmanager
-def lean_ray(slots: int) -> Iterator[None]:
+def lean_ray(processes: int) -> Iterator[None]:
     """Within it `ray.init` starts a cluster of this machine without what a sweep does not ask for.
 
-    slots: processes that are started at once, in which tasks and trials then run. Nothing in this cluster may ask for a runtime
-    environment: its agent is one of those that are missing.
+    processes: so many are started at once, in which tasks and trials then run. Nothing in this cluster may ask for a runtime
+    environment, whose agent is missing.
     """
     with ExitStack() as stack:
         for place, name, value in (
             (node, "Node", _LeanNode),
-            (services, "ConsolePopen", _starter(services.ConsolePopen, slots)),
+            (services, "ConsolePopen", _starter(services.ConsolePopen, processes)),
             # It looks for the dashboard's packages by importing them, and leaves out of the agents what is not there.
             (ray._private.utils, "get_dashboard_dependency_error", lambda: ImportError("no dashboard")),
         ):
@@ -69,16 +75,16 @@ class _LeanNode(node.Node):  # type: ignore[misc]
 
     def start_raylet(self, *arguments: Any, **options: Any) -> None:
         for name in _AGENT_PORTS:
-            _raylet.persist_port(self._session_dir, self._node_id, name, _NO_PORT)
+            persist_port(self._session_dir, self._node_id, name, _NO_PORT)
         super().start_raylet(*arguments, **options)
 
 
-def _starter(popen: Any, slots: int) -> Any:
+def _starter(popen: Any, processes: int) -> Any:
     """How one of Ray's processes is started: in a session of its own, a raylet with idle agents and so many workers.
 
     A signal to the driver's group (a Ctrl-C, SLURM, systemd, Docker) is for the driver, which needs Ray to stop its trials.
     """
-    values = {"dashboard_agent_command": _IDLE, "runtime_env_agent_command": _IDLE, "num_prestart_python_workers": slots}
+    values = {"dashboard_agent_command": _IDLE, "runtime_env_agent_command": _IDLE, "num_prestart_python_workers": processes}
 
     def start(command: list[str], *arguments: Any, **options: Any) -> Any:
         given = (argument.partition("=")[0] for argument in command)

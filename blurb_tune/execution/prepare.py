@@ -1,4 +1,4 @@
-"""What the actors need, made once in the driver: pretrained weights and encoded examples."""
+"""What the actors need, made once: pretrained weights and encoded examples."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.core.paths import SweepPaths
-from blurb_tune.core.storage import FolderStorage, Storage, is_object_store, open_storage
 from blurb_tune.execution.environment import ModelEnvironment, TrialEnvironment
 from blurb_tune.models.catalogue import ModelInfo
 from blurb_tune.models.encoder import load_pretrained, load_tokenizer
@@ -54,13 +52,6 @@ def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: No
         device="cuda" if spec.resources.gpus else "cpu",
         states_bytes=spec.training.prefix_cache_gb * 1e9,
     )
-
-
-def storage_of(uri: str | None, paths: SweepPaths) -> Storage:
-    """The sweep's own place in the storage `uri`, which all nodes reach: its part of an object store, or its folder."""
-    if uri is not None and is_object_store(uri):
-        return open_storage(uri).child(paths.root.name)
-    return FolderStorage(paths.root.resolve())
 
 
 def encode_for(plan: Plan, info: ModelInfo, examples: Sequence[Example], tokenizer: Tokenizer) -> Encoded:

@@ -1,28 +1,20 @@
-"""The weights of finished trials: written by the actors, kept of those that may still win, read by the final test."""
+"""The weights of finished trials: written by the actors, read by the final test. `keepers` removes them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from blurb_tune.core.storage import Storage
-from blurb_tune.log import events as ev
-from blurb_tune.log.record import SweepRecord
-
-_SUFFIX = ".safetensors"
-
-
-def weights_name(trial_id: str, attempt: int) -> str:
-    """What an attempt's weights are called. What an interrupted one left is never taken for those of the next."""
-    return trial_id if attempt == 1 else f"{trial_id}-a{attempt}"
+from blurb_tune.execution.keepers import WEIGHTS_SUFFIX
 
 
 def save_weights(storage: Storage, name: str, weights: Mapping[str, torch.Tensor]) -> None:
     """Write weights, whole or not at all. Raises OSError where they cannot be written."""
-    with storage.writing(f"{name}{_SUFFIX}") as path:
+    with storage.writing(f"{name}{WEIGHTS_SUFFIX}") as path:
         try:
             save_file(dict(weights), path)
         except SafetensorError as error:  # a full disk, for one
@@ -31,45 +23,9 @@ def save_weights(storage: Storage, name: str, weights: Mapping[str, torch.Tensor
 
 def load_weights(storage: Storage, name: str) -> dict[str, torch.Tensor]:
     """The weights of that name. Raises OSError where they cannot be read."""
-    with storage.reading(f"{name}{_SUFFIX}") as path:
+    with storage.reading(f"{name}{WEIGHTS_SUFFIX}") as path:
         try:
             weights: dict[str, torch.Tensor] = load_file(path)
         except SafetensorError as error:
             raise OSError(str(error)) from error
     return weights
-
-
-class WeightsKeeper:
-    """Follows the events of a sweep, and removes the weights of trials that cannot win any more.
-
-    Kept are those of configurations at work and of those that lead: when one ends, it or whoever led before it goes.
-    """
-
-    def __init__(self, storage: Storage, record: SweepRecord):
-        self._storage, self._record = storage, record
-        self._leaders: set[str] | None = None
-
-    def on_event(self, event: ev.Event) -> None:
-        if not isinstance(event, ev.ConfigurationEnded):
-            return
-        leaders = self._record.leaders()
-        if self._leaders is None:  # an earlier driver may have left any
-            drop_weights(self._storage, self._names({*self._record.open_configurations, *leaders}))
-        else:
-            beaten = {event.configuration, *self._leaders} - leaders - self._record.open_configurations
-            for name in self._names(beaten):
-                self._storage.delete(f"{name}{_SUFFIX}")
-        self._leaders = leaders
-
-    def _names(self, configurations: Iterable[str]) -> set[str]:
-        """The weights of all attempts: one that was given up may have written its own."""
-        record = self._record
-        trials = (trial for name in configurations for trial in (*record.trials_of(name), *record.confirmations_of(name)))
-        return {weights_name(trial.trial_id, attempt) for trial in trials for attempt in range(1, trial.attempt + 1)}
-
-
-def drop_weights(storage: Storage, keep: Collection[str]) -> None:
-    """Remove all weights but those named in `keep`. What is half written is left alone: its writer may be at work."""
-    for name in storage.names():
-        if name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) not in keep:
-            storage.delete(name)

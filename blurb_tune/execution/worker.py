@@ -24,7 +24,7 @@ def _forked(command: list[str]) -> int | None:
     with socket.socket(socket.AF_UNIX) as server:
         try:
             server.connect(os.environ[ADDRESS])
-            request = json.dumps({"command": command, "folder": os.getcwd(), "environment": dict(os.environ)}).encode()
+            request = json.dumps({"command": command, "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
             socket.send_fds(server, [b"%8d" % len(request)], [0, 1, 2])
             server.sendall(request)
             answer = server.makefile()

@@ -14,6 +14,7 @@ from blurb_tune.core.errors import InputError
 from blurb_tune.execution import cluster
 from blurb_tune.execution.cluster import (
     _ENVIRONMENT,
+    _LOCAL_ENVIRONMENT,
     _check_address,
     _gpu_slots,
     _is_here,
@@ -76,13 +77,14 @@ def test_the_environment_is_afterwards_what_it_was(monkeypatch: pytest.MonkeyPat
             raise fault
 
     monkeypatch.setattr(ray, "init", start)
-    for name in _ENVIRONMENT:
+    ours = _ENVIRONMENT | _LOCAL_ENVIRONMENT
+    for name in ours:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "1")
     before = dict(os.environ)
     with suppress(InputError, KeyboardInterrupt, OSError), ray_cluster(make_spec()):
         assert fault is None
-    assert {name: seen.get(name) for name in _ENVIRONMENT} == _ENVIRONMENT | {"RAY_AIR_NEW_OUTPUT": "1"}
+    assert {name: seen.get(name) for name in ours} == ours | {"RAY_AIR_NEW_OUTPUT": "1"}
     assert dict(os.environ) == before
 
 

@@ -15,9 +15,10 @@ import yaml
 from blurb_tune.core.storage import FolderStorage
 from blurb_tune.core.trial import Configuration, Outcome, TrialConfig
 from blurb_tune.execution.environment import TrialEnvironment
-from blurb_tune.execution.final import EndedTrial, _test_trial
-from blurb_tune.execution.final import TestSet as EncodedTest
+from blurb_tune.execution.messages import EndedTrial
 from blurb_tune.execution.prepare import encode_for, prepare_environment
+from blurb_tune.execution.testing import TestSet as EncodedTest
+from blurb_tune.execution.testing import test_trial as outcome_on_test
 from blurb_tune.execution.weights import load_weights, save_weights
 from blurb_tune.log import events as ev
 from blurb_tune.models.encoder import load_tokenizer
@@ -59,7 +60,7 @@ def trained(environment: TrialEnvironment) -> Weights:
 def outcome_of(environment: TrialEnvironment, test: EncodedTest, weights: Weights) -> ev.Tested:
     assert environment.weights is not None
     save_weights(environment.weights, ENDED.trial.trial_id, weights)
-    return _test_trial(environment, test, ENDED)
+    return outcome_on_test(environment, test, ENDED)
 
 
 def without(weights: Weights, name: str) -> Weights:

@@ -9,8 +9,9 @@ import torch
 
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.storage import FolderStorage
-from blurb_tune.execution.prepare import storage_of
-from blurb_tune.execution.weights import drop_weights, load_weights, save_weights, weights_name
+from blurb_tune.execution.folder import storage_of
+from blurb_tune.execution.keepers import drop_weights, weights_name
+from blurb_tune.execution.weights import load_weights, save_weights
 
 
 def test_weights_come_back_bit_by_bit(tmp_path: Path) -> None:

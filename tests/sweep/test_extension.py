@@ -12,7 +12,7 @@ import pytest
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.storage import FolderStorage
 from blurb_tune.core.trial import Outcome, TrialConfig, TrialReport
-from blurb_tune.execution.weights import WeightsKeeper, weights_name
+from blurb_tune.execution.keepers import WeightsKeeper, weights_name
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.simulator import MemoryLog, simulate

@@ -1,0 +1,53 @@
+"""What a task that the driver waits for is doing, told through the cluster's own key-value store."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
+
+from blurb_tune.core.errors import BlurbTuneError
+
+_NAMESPACE = b"blurb_tune"
+_SECONDS_PER_LOOK = 0.2
+
+
+@dataclass(frozen=True)
+class Phases:
+    """The newest phase of one task. The task says it, the driver, which waits for the task's result, hears it."""
+
+    name: str = field(default_factory=lambda: f"phases/{uuid.uuid4().hex}")
+
+    def say(self, text: str) -> None:
+        """Whatever is amiss with the store costs the task nothing."""
+        with suppress(Exception):
+            _internal_kv_put(self.name, text.encode(), overwrite=True, namespace=_NAMESPACE)
+
+    def result(self, reference: ray.ObjectRef, hear: Callable[[str], None]) -> Any:
+        """The task's result; `hear` gets each phase until then.
+
+        Raises what the task raised of our errors as it is, and BlurbTuneError when its process was lost.
+        """
+        heard = b""
+        while not ray.wait([reference], timeout=_SECONDS_PER_LOOK, fetch_local=False)[0]:
+            with suppress(Exception):
+                said = _internal_kv_get(self.name, namespace=_NAMESPACE) or b""
+                if said != heard:
+                    heard = said
+                    hear(said.decode())
+        with suppress(Exception):
+            _internal_kv_del(self.name, namespace=_NAMESPACE)
+        try:
+            return ray.get(reference)
+        except RayTaskError as error:
+            if isinstance(error.cause, BlurbTuneError):
+                raise error.cause from None
+            raise
+        except RayError as error:
+            raise BlurbTuneError(f"the process that prepares the sweep was lost: {error}") from None

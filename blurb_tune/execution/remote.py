@@ -1,0 +1,135 @@
+"""What other processes do for the driver, which imports neither PyTorch nor transformers: that would take it seconds.
+
+Each entry imports what it enters when it is called; in a process that was forked for a trial it is there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray import tune
+
+from blurb_tune.execution.messages import TRIAL
+from blurb_tune.execution.phases import Phases
+from blurb_tune.execution.settings import SlotSettings
+from blurb_tune.log import events as ev
+from blurb_tune.preflight import Plan
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.sweep.sweep import SweepFacts
+
+if TYPE_CHECKING:
+    from blurb_tune.execution.environment import TrialEnvironment
+    from blurb_tune.execution.messages import EndedTrial
+    from blurb_tune.execution.testing import TestSet
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A sweep's models and data, which lie in the cluster's store, and what the driver must know of them.
+
+    environment: of a `TrialEnvironment`. precision: what the spec's means; None where a slot has to be asked.
+    """
+
+    environment: ray.ObjectRef
+    facts: SweepFacts
+    notes: Sequence[str]
+    precision: str | None
+
+
+class TrialActor(tune.Trainable):  # type: ignore[misc]
+    """Runs one trial after another in one process; each `step` trains to the next dev evaluation."""
+
+    def setup(self, config: dict[str, Any], shared: tuple[ray.ObjectRef, SlotSettings] | None = None) -> None:
+        from blurb_tune.execution.actor import Slot
+
+        assert shared is not None, "tune.with_parameters hands it over"
+        environment, settings = shared
+        self._slot = Slot(ray.get(environment).under(settings), config[TRIAL])
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._slot.begin(new_config[TRIAL])
+        return True
+
+    def step(self) -> dict[str, Any]:
+        return self._slot.step()
+
+    def cleanup(self) -> None:
+        self._slot.cleanup()
+
+
+@dataclass(frozen=True)
+class TestSplit:
+    """The test split in a model's tokens, a `TestSet` in the cluster's store, and how many examples it has."""
+
+    encoded: ray.ObjectRef
+    examples: int
+
+
+def prepare(plan: Plan, nodes: int, hear: Callable[[str], None]) -> Prepared:
+    """Models and data of a sweep on a cluster of so many nodes. `hear` gets the phases.
+
+    Raises InputError with every model whose weights cannot be used.
+    """
+    environment, facts = _beside_the_driver(plan, _prepare, hear, plan, nodes)
+    return Prepared(environment, *facts)
+
+
+def read_test(plan: Plan, prepared: Prepared, selection: ev.SelectionMade, model: str) -> TestSplit:
+    """The test split, for which a selection must have been made. Raises InputError when it cannot be read."""
+    return TestSplit(*_beside_the_driver(plan, _read_test, lambda text: None, plan, prepared.environment, selection, model))
+
+
+def test_trial(environment: TrialEnvironment, settings: SlotSettings, test: TestSet, ended: EndedTrial) -> ev.Tested:
+    """A task: a trial's model on the test split."""
+    from blurb_tune.execution import testing
+
+    return testing.test_trial(environment.under(settings), test, ended)
+
+
+def precision_of(spec: SweepSpec, prepared: Prepared) -> str:
+    """What the spec's precision means on a slot of this cluster. It is settled once, for slots may differ."""
+    if prepared.precision is not None:
+        return prepared.precision
+    on_a_slot = ray.remote(_resolve).options(num_cpus=spec.resources.cpus, num_gpus=spec.resources.gpus)
+    return str(ray.get(on_a_slot.remote(spec)))
+
+
+def _beside_the_driver(plan: Plan, work: Callable[..., Any], hear: Callable[[str], None], *arguments: Any) -> Any:
+    """A reference to the first of the two results of `work(say, *arguments)`, and the second.
+
+    It is done where the driver's files, caches and environment are: on a cluster in the driver itself.
+    """
+    if plan.spec.cluster is not None:
+        first, second = work(hear, *(ray.get(a) if isinstance(a, ray.ObjectRef) else a for a in arguments))
+        return ray.put(first), second
+    phases = Phases()
+    task = ray.remote(work).options(num_cpus=0, num_returns=2, max_retries=0)
+    reference, second = task.remote(phases.say, *arguments)
+    return reference, phases.result(second, hear)
+
+
+def _prepare(say: Callable[[str], None], plan: Plan, nodes: int) -> tuple[TrialEnvironment, tuple[Any, ...]]:
+    from blurb_tune.execution.prepare import facts_of, notes_of, prepare_environment
+
+    environment = prepare_environment(plan, say)
+    is_open = plan.spec.training.precision == "auto" and environment.device != "cpu"
+    precision = None if is_open else _resolve(plan.spec)
+    return environment, (facts_of(plan, environment), notes_of(plan, environment, nodes), precision)
+
+
+def _read_test(
+    say: Callable[[str], None], plan: Plan, environment: TrialEnvironment, selection: ev.SelectionMade, model: str
+) -> tuple[TestSet, int]:
+    from blurb_tune.execution import testing
+
+    test = testing.read_test(plan, environment, selection, model)
+    return test, len(test.encoded)
+
+
+def _resolve(spec: SweepSpec) -> str:
+    from blurb_tune.training.precision import resolve_precision
+
+    return resolve_precision(spec.training.precision, "cuda" if spec.resources.gpus else "cpu")
