@@ -14,6 +14,7 @@ from blurb_tune.cli.examples import examples
 from blurb_tune.cli.service_app import register
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.execution.forkserver import fork_server
 
 EXAMPLES = examples(
     "# a small sweep that needs no data and no GPU",
@@ -87,9 +88,9 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="print the summary as JSON, nothing else")] = False,
 ) -> None:
     """Run a sweep; the same command again goes on where an interrupted one stopped."""
-    from blurb_tune.cli.run import run_command
+    with exit_codes(), fork_server():  # beside all else that comes before the first trial
+        from blurb_tune.cli.run import run_command
 
-    with exit_codes():
         code = run_command(spec, overrides or [], output, quiet=quiet, as_json=as_json)
     raise typer.Exit(code)
 
@@ -142,9 +143,9 @@ def record(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print errors and the files, nothing else")] = False,
 ) -> None:
     """Run a sweep in which nothing is stopped, and write its learning curves for `replay`; resumes like `run`."""
-    from blurb_tune.cli.replay import record_command
+    with exit_codes(), fork_server():
+        from blurb_tune.cli.replay import record_command
 
-    with exit_codes():
         code = record_command(spec, overrides or [], to, quiet=quiet)
     raise typer.Exit(code)
 
@@ -177,10 +178,10 @@ def extend(
 
     Without options an interrupted sweep goes on with the plan in force.
     """
-    from blurb_tune.cli.extend import Growth, extend_command
+    with exit_codes(), fork_server():
+        from blurb_tune.cli.extend import Growth, extend_command
 
-    growth = Growth(seeds, configurations, confirm, budget or [], only)
-    with exit_codes():
+        growth = Growth(seeds, configurations, confirm, budget or [], only)
         code = extend_command(_sweep(sweep_dir), growth, quiet=quiet, as_json=as_json)
     raise typer.Exit(code)
 

@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -28,7 +29,6 @@ from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.pulse import Onlooker, Pulse
 from blurb_tune.core.trial import Outcome
-from blurb_tune.execution.forkserver import fork_server
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
@@ -53,11 +53,11 @@ def run_command(
     """Run a sweep and show it, until `interrupted` is set. Returns the exit code."""
     started = time.monotonic()
     console = Console(quiet=quiet or as_json)
-    with fork_server(), open_view(console, str(file)) as view:
+    with open_view(console, str(file)) as view:
         view.on_phase("checking the spec, its data and this machine")
         plan = make_plan(load_spec(file, overrides))
-        # Ray and torch take seconds to import, which a mistake in the spec should not have to wait for.
-        view.on_phase("loading Ray and PyTorch")
+        # Ray takes seconds to import, which a mistake in the spec should not have to wait for.
+        view.on_phase("loading Ray")
         from blurb_tune.execution.folder import check_folder, default_folder
         from blurb_tune.execution.keeping import kept
 
@@ -117,6 +117,7 @@ class SweepRun:
     def _drive(self, tracking: Tracking) -> None:
         from blurb_tune.execution.driver import run_sweep
 
+        threading.Thread(target=_import_what_comes_later, name="imports", daemon=True).start()
         paths, keeping = self._paths, self._keeping
         interrupted = keeping.interrupted if keeping else threading.Event()
         if keeping is not None and tracking.uri.startswith("http"):
@@ -174,6 +175,13 @@ class _Onlookers(Onlooker):
 
     def on_pulses(self, pulses: Sequence[Pulse]) -> None:
         self._view.on_pulses(pulses)
+
+
+def _import_what_comes_later() -> None:
+    """While the driver waits for others: what it would wait for else, once trials run and in the end."""
+    for module in ("tracking.store", "report.writing", "report.figures.export"):
+        with suppress(Exception):  # whoever needs it says what is wrong with it
+            import_module(f"blurb_tune.{module}")
 
 
 def _abandon(paths: SweepPaths, keeping: Keeping | None) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ from ray.exceptions import AuthenticationError
 from ray.tune.execution import class_cache
 
 from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.execution.forkserver import fork_server
 from blurb_tune.execution.local import lean_ray, replaced
 from blurb_tune.spec.schema import SweepSpec
 
@@ -61,6 +62,8 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
     before its cluster. Raises InputError when the cluster cannot be reached, KeyboardInterrupt once `interrupted` is set.
     """
     with _environment(spec), _environment_unsaid(spec), ExitStack() as stack:
+        if _is_forked(spec):
+            stack.enter_context(fork_server())
         _wait_for(spec.cluster, patience, interrupted or threading.Event())
         try:
             _connect(spec)
@@ -90,8 +93,8 @@ def _environment(spec: SweepSpec) -> Iterator[None]:
 def _environment_unsaid(spec: SweepSpec) -> Iterator[None]:
     """What Tune would hand to the actors in their runtime environment.
 
-    Of the driver's AWS keys: `ps` and Ray's logs show them to all, and the nodes of a cluster have their own. Of a local Ray all:
-    its processes have the driver's environment, and are started before any actor asks for one of another.
+    To a cluster all but the driver's AWS keys, which `ps` and Ray's logs show to everybody; its nodes have their own. In a
+    local Ray nothing: its processes have the driver's environment, and are started before any actor asks for one.
     """
     known = class_cache.ENV_VARS_TO_PROPAGATE
     is_local = spec.cluster is None
@@ -105,7 +108,7 @@ def _environment_unsaid(spec: SweepSpec) -> Iterator[None]:
 
 def _connect(spec: SweepSpec) -> None:
     try:
-        with _sigterm_is_ours(), lean_ray(_processes(spec)) if spec.cluster is None else nullcontext():
+        with _sigterm_is_ours(), _local(spec) if spec.cluster is None else nullcontext():
             ray.init(
                 address=spec.cluster or "local",
                 include_dashboard=False if spec.cluster is None else None,
@@ -116,6 +119,16 @@ def _connect(spec: SweepSpec) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = spec.cluster or "this machine"
         raise InputError([Problem("cluster", f"no Ray cluster answers at {where}: {error}")]) from error
+
+
+def _local(spec: SweepSpec) -> AbstractContextManager[None]:
+    """A Ray of this machine, with processes for the trials that it has room for, and one to prepare the sweep in."""
+    room = max(1, int(ray._private.utils.get_num_cpus()) // spec.resources.cpus)
+    return lean_ray(min(room, spec.resources.concurrency or room) + 1, is_forked=_is_forked(spec))
+
+
+def _is_forked(spec: SweepSpec) -> bool:
+    return spec.cluster is None and not spec.resources.gpus
 
 
 @contextmanager
@@ -283,12 +296,6 @@ def count_room(spec: SweepSpec) -> int:
             ]
         )
     return room
-
-
-def _processes(spec: SweepSpec) -> int:
-    """How many are started with Ray: for the trials that this machine has room for, and to prepare the sweep in."""
-    room = max(1, int(ray._private.utils.get_num_cpus()) // spec.resources.cpus)
-    return min(room, spec.resources.concurrency or room) + 1
 
 
 def _gpu_slots(available: float, wanted: float) -> int:

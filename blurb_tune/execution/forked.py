@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import os
 import runpy
@@ -12,23 +11,27 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from ray._raylet import Config  # type: ignore[attr-defined]
 
 _IMPORTED = "blurb_tune.execution.actor"
 _SECONDS_FOR_A_REQUEST = 10.0
+_SECONDS_ALONE = 300.0
 _MOST_BYTES = 1 << 24
 
 
 def main(listener: socket.socket) -> None:
-    """Serve until the driver's end of standard input is closed. Returns in each forked process, to run what was asked for."""
-    importlib.import_module(_IMPORTED)
-    gc.collect()
+    """Serve until the driver's end of standard input is closed. Each forked process runs what it was asked for."""
+    gc.disable()  # there is no garbage among what is imported
+    import_module(_IMPORTED)
     gc.freeze()  # a collection in a forked process would write to the pages that all share
     request = _Server(listener).serve()
-    if request is not None:
-        _become(request)
+    if request is None:
+        os._exit(0)
+    gc.enable()
+    _become(request)
 
 
 class _Server:
@@ -45,11 +48,16 @@ class _Server:
         self._children: dict[int, socket.socket] = {}
 
     def serve(self) -> dict[str, Any] | None:
-        """None when all is over; else this is a forked process, and the answer what it is asked for."""
+        """None when all is over; else this is a forked process, and the answer what it is asked for.
+
+        A server that nobody asks for anything is none that the trials can use: they are on a cluster, or on GPUs.
+        """
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
-        while True:
-            for key, _ in self._selector.select():
+        patience: float | None = _SECONDS_ALONE
+        while events := self._selector.select(patience):
+            patience = None
+            for key, _ in events:
                 if key.fileobj is self._listener:
                     request = self._fork()
                     if request is not None:
@@ -63,6 +71,7 @@ class _Server:
                     return None
                 else:  # whoever asked for it is gone, as Ray ends its processes
                     self._end(key.fileobj)
+        return None
 
     def _fork(self) -> dict[str, Any] | None:
         connection, _ = self._listener.accept()

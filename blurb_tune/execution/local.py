@@ -1,12 +1,11 @@
 """A Ray of this machine alone, as long as a sweep runs: started with what trials need of it, and with nothing else.
 
-`ray.init` starts an autoscaler, a dashboard, a log monitor and two agents as well, each a process of Python, and waits for most
-of them: seconds in which nothing else goes on, for what nobody looks at. This follows the source of the pinned Ray.
+`ray.init` starts an autoscaler, a dashboard, a log monitor and two agents as well, all in Python, and waits for most of
+them: seconds in which nothing else goes on, for what nobody looks at. This follows the source of the pinned Ray.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from ray._raylet import (  # type: ignore[attr-defined]
     persist_port,
 )
 
-from blurb_tune.execution import forkserver, idle_agent, worker
+from blurb_tune.execution import idle_agent, worker
 
 # The agents persist the ports that they listen on; a raylet waits for these files. Nobody ever listens on port 1.
 _AGENT_PORTS = (
@@ -39,15 +38,15 @@ _IDLE = subprocess.list2cmdline([sys.executable, "-I", "-S", str(Path(idle_agent
 
 
 @contextmanager
-def lean_ray(processes: int) -> Iterator[None]:
+def lean_ray(processes: int, *, is_forked: bool) -> Iterator[None]:
     """Within it `ray.init` starts a cluster of this machine without what a sweep does not ask for.
 
     processes: so many are started at once, in which tasks and trials then run. Nothing in this cluster may ask for a runtime
-    environment, whose agent is missing.
+    environment, whose agent is missing. is_forked: they come from the fork server.
     """
     with ExitStack() as stack:
         for place, name, value in (
-            (node, "Node", _LeanNode),
+            (node, "Node", _ForkingNode if is_forked else _LeanNode),
             (services, "ConsolePopen", _starter(services.ConsolePopen, processes)),
             # It looks for the dashboard's packages by importing them, and leaves out of the agents what is not there.
             (ray._private.utils, "get_dashboard_dependency_error", lambda: ImportError("no dashboard")),
@@ -58,11 +57,6 @@ def lean_ray(processes: int) -> Iterator[None]:
 
 class _LeanNode(node.Node):  # type: ignore[misc]
     """A head without autoscaler, API server and log monitor."""
-
-    def __init__(self, ray_params: RayParams, **options: Any):
-        if forkserver.ADDRESS in os.environ:
-            ray_params.worker_path = str(Path(worker.__file__))
-        super().__init__(ray_params, **options)
 
     def start_monitor(self) -> None:
         """Nothing: this machine does not grow."""
@@ -79,12 +73,25 @@ class _LeanNode(node.Node):  # type: ignore[misc]
         super().start_raylet(*arguments, **options)
 
 
+class _ForkingNode(_LeanNode):
+    """Its processes begin as `worker.py`."""
+
+    def __init__(self, ray_params: RayParams, **options: Any):
+        ray_params.worker_path = str(Path(worker.__file__))
+        super().__init__(ray_params, **options)
+
+
 def _starter(popen: Any, processes: int) -> Any:
     """How one of Ray's processes is started: in a session of its own, a raylet with idle agents and so many workers.
 
     A signal to the driver's group (a Ctrl-C, SLURM, systemd, Docker) is for the driver, which needs Ray to stop its trials.
     """
-    values = {"dashboard_agent_command": _IDLE, "runtime_env_agent_command": _IDLE, "num_prestart_python_workers": processes}
+    values = {
+        "dashboard_agent_command": _IDLE,
+        "runtime_env_agent_command": _IDLE,
+        "num_prestart_python_workers": processes,
+        "maximum_startup_concurrency": processes,
+    }
 
     def start(command: list[str], *arguments: Any, **options: Any) -> Any:
         given = (argument.partition("=")[0] for argument in command)

@@ -15,8 +15,8 @@ class SlotSettings:
 
     halt: by which the driver has trials stop in the middle of an epoch. weights: where those of finished trials go, None where
     nobody will ask for them. checkpoints: where running trials are kept every `checkpoint_seconds`, None where they are not.
-    hang_seconds: without a step, after which a trial's process ends itself; None for never. logs: where what trials print goes,
-    None where only Ray keeps it. versions: what the driver has installed.
+    hang_seconds: without a step, after which a trial's process ends itself; None for never. logs: where what trials print
+    goes, None where only Ray keeps it. versions: what the driver has installed.
     """
 
     precision: str
