@@ -35,7 +35,7 @@ from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.report.summary import summarise
 from blurb_tune.spec import load_spec
 from blurb_tune.tracking.addresses import page_address
-from blurb_tune.tracking.delivery import Delivery
+from blurb_tune.tracking.delivery import Delivery, load_mlflow
 
 if TYPE_CHECKING:
     from blurb_tune.execution.keeping import Keeping
@@ -179,9 +179,10 @@ class _Onlookers(Onlooker):
 
 def _import_what_comes_later() -> None:
     """While the driver waits for others: what it would wait for else, once trials run and in the end."""
-    for module in ("tracking.store", "report.writing", "report.figures.export"):
-        with suppress(Exception):  # whoever needs it says what is wrong with it
-            import_module(f"blurb_tune.{module}")
+    with suppress(Exception):  # whoever needs it says what is wrong with it
+        load_mlflow()
+        for module in ("writing", "figures.export"):
+            import_module(f"blurb_tune.report.{module}")
 
 
 def _abandon(paths: SweepPaths, keeping: Keeping | None) -> None:

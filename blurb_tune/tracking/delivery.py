@@ -10,19 +10,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.secrets import redact
+from blurb_tune.tasks.cache import cache_folder
 from blurb_tune.tracking import view
 from blurb_tune.tracking.addresses import lies_in, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.parallel import for_each
 from blurb_tune.tracking.runs import RefusedError, RunUpdate, identity
-from blurb_tune.tracking.sqlite import ensure_store, follow_move
+from blurb_tune.tracking.sqlite import copied, ensure_store, follow_move
 
 if TYPE_CHECKING:
     from blurb_tune.tracking.store import Store
@@ -227,16 +230,23 @@ def deliver(paths: SweepPaths, uri: str, experiment: str, patience: float = 15.0
         deliverer.close()
 
 
-def _open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> Store:
-    """Import MLflow, with settings that fit a background thread where the user has set none, and look the runs up."""
+def load_mlflow() -> None:
+    """Import MLflow, which takes seconds, with settings that fit a background thread where the user has set none."""
     for name, value in _MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
+    import_module("blurb_tune.tracking.store")
+
+
+def _open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> Store:
+    """Make the store where it is an SQLite database that is not there yet, and look the runs up."""
+    load_mlflow()
     from blurb_tune.tracking.store import Store, make_database
 
-    file = sqlite_file(uri)
+    file, cache = sqlite_file(uri), cache_folder()
     if file is not None and "%" not in str(file):  # SQLAlchemy and MLflow disagree on what that means
         is_ours = lies_in(paths, uri)
-        ensure_store(file, make_database, is_ours=is_ours)
+        make = copied(cache / f"mlflow-{version('mlflow-skinny')}.db", make_database) if cache else make_database
+        ensure_store(file, make, is_ours=is_ours)
         if is_ours:
             follow_move(file, paths.mlflow_artifacts)
     home = SweepPaths(file.parent) if file else paths

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 
@@ -34,6 +35,27 @@ def ensure_store(file: Path, make: Callable[[Path], None], *, is_ours: bool) -> 
         made.unlink(missing_ok=True)
 
 
+def copied(blank: Path, make: Callable[[Path], None]) -> Callable[[Path], None]:
+    """A way to make a store: as a copy of `blank`, which has no runs. Where that is not there or not whole, `make` makes the
+    store, and a copy of it becomes the new `blank`."""
+
+    def copy(file: Path) -> None:
+        try:
+            if blank.exists() and _is_whole(blank):
+                shutil.copyfile(blank, file)
+                return
+        except (OSError, sqlite3.Error):
+            pass  # a cache that is of no use
+        make(file)
+        with suppress(OSError):
+            blank.parent.mkdir(parents=True, exist_ok=True)
+            here = blank.with_name(f".{blank.name}.{os.getpid()}")
+            shutil.copyfile(file, here)
+            here.replace(blank)
+
+    return copy
+
+
 def follow_move(file: Path, artifacts: Path) -> None:
     """Have the runs of the store `file` find their files in the folder `artifacts`, which was moved or copied with the store.
 
@@ -57,6 +79,11 @@ def _is_made(file: Path) -> bool:
     with closing(sqlite3.connect(file)) as database:
         has_table = database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'experiments'").fetchone()
         return bool(has_table and database.execute("SELECT 1 FROM experiments LIMIT 1").fetchone())
+
+
+def _is_whole(file: Path) -> bool:
+    with closing(sqlite3.connect(file)) as database:
+        return _is_made(file) and database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def _move_unless_there(made: Path, file: Path) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.tasks.cache import CACHE_VARIABLE
 from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command
-from blurb_tune.tracking.sqlite import ensure_store, follow_move
+from blurb_tune.tracking.sqlite import copied, ensure_store, follow_move
 from tests.tracking.conftest import EXPERIMENT, Sweep, look
 
 # Opens a store as MLflow does, or as a delivery does, and dies at one of the statements by which its tables are made.
@@ -50,7 +54,10 @@ else:
 
 def killed_at(statement: int, file: Path, maker: str) -> None:
     command = [sys.executable, "-c", _KILLED, str(file), str(statement), maker]
-    assert subprocess.run(command, capture_output=True, check=False, cwd=file.parent).returncode == -signal.SIGKILL
+    with tempfile.TemporaryDirectory() as no_cache:
+        environment = os.environ | {CACHE_VARIABLE: no_cache}
+        done = subprocess.run(command, capture_output=True, check=False, cwd=file.parent, env=environment)
+    assert done.returncode == -signal.SIGKILL
 
 
 def files_of(folder: Path) -> set[str]:
@@ -127,6 +134,33 @@ def test_the_first_of_two_makers_wins(tmp_path: Path, monkeypatch: pytest.Monkey
     ensure_store(file, Path.touch, is_ours=False)
     assert file.read_text() == ""
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("damage", [lambda whole: None, lambda whole: whole[:100_000], lambda whole: b"a diary"])
+def test_a_store_is_copied_from_one_that_is_whole(
+    tmp_path: Path, blank_store: Path, damage: Callable[[bytes], bytes | None]
+) -> None:
+    """One that is not there, cut short or none is made, and kept; what is copied is a store as it was made."""
+    blank, asked = tmp_path / "cache" / "blank.db", []
+
+    def make(file: Path) -> None:
+        asked.append(file)
+        shutil.copy(blank_store, file)
+
+    if (content := damage(blank_store.read_bytes())) is not None:
+        blank.parent.mkdir()
+        blank.write_bytes(content)
+    for name in ("one.db", "other.db"):
+        copied(blank, make)(tmp_path / name)
+        assert (tmp_path / name).read_bytes() == blank_store.read_bytes()
+    assert asked == [tmp_path / "one.db"]
+    assert list(blank.parent.iterdir()) == [blank]
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path: Path, blank_store: Path) -> None:
+    (tmp_path / "file").touch()
+    copied(tmp_path / "file" / "blank.db", lambda file: shutil.copy(blank_store, file))(tmp_path / "one.db")
+    assert (tmp_path / "one.db").read_bytes() == blank_store.read_bytes()
 
 
 def test_a_file_that_is_no_database_is_not_touched(tmp_path: Path) -> None:
