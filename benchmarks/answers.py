@@ -25,7 +25,8 @@ from blurb_tune.replay.simulator import MemoryLog, simulate
 from blurb_tune.report.answer import Verdict, answer_of
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stats.stability import wilson_interval
-from blurb_tune.sweep.sweep import Sweep, SweepFacts
+from blurb_tune.sweep.facts import SweepFacts
+from blurb_tune.sweep.sweep import Sweep
 
 SPREAD = 0.03
 FACTS = SweepFacts(blocks={"tiny": 8}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0)

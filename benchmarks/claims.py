@@ -28,7 +28,8 @@ from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stats.comparison import compare_all
 from blurb_tune.stats.power import seeds_needed
 from blurb_tune.stats.stability import spread
-from blurb_tune.sweep.sweep import Sweep, SweepFacts
+from blurb_tune.sweep.facts import SweepFacts
+from blurb_tune.sweep.sweep import Sweep
 
 SPREAD = 0.03
 FACTS = SweepFacts(blocks={"tiny": 8}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0)

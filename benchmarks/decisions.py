@@ -35,8 +35,9 @@ from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.spec.pruning import InstabilitySpec, RaceSpec
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stopping.instability import judge
+from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.race import Race
-from blurb_tune.sweep.sweep import Sweep, SweepFacts
+from blurb_tune.sweep.sweep import Sweep
 
 CURVES = Path(__file__).parent / "curves"
 EVALUATIONS = 20

@@ -200,7 +200,8 @@ def our_driver(spec: Any, slots: int) -> Iterator[Any]:
     from blurb_tune.log import events as ev
     from blurb_tune.log.event_log import EventLog, read_events
     from blurb_tune.log.record import SweepRecord
-    from blurb_tune.sweep.sweep import Sweep, SweepFacts
+    from blurb_tune.sweep.facts import SweepFacts
+    from blurb_tune.sweep.sweep import Sweep
 
     facts = SweepFacts(blocks={"tiny": 12}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0)
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:

@@ -39,7 +39,8 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
 from blurb_tune.replay.simulator import simulate
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.sweep.sweep import Sweep, SweepFacts
+from blurb_tune.sweep.facts import SweepFacts
+from blurb_tune.sweep.sweep import Sweep
 
 SEEDS, EVALUATIONS, SLOTS = 5, 8, 16
 SIZES = (500, 2_000, 8_000)

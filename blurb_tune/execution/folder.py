@@ -22,7 +22,7 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events, read_events
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.source import read_source
-from blurb_tune.sweep.sweep import SweepFacts
+from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.tasks.tables import SPLITS
 
 _MAY_GROW = {"seeds", "confirm", "budget", "search"}

@@ -16,7 +16,16 @@ from typing import Any
 
 from ray._raylet import Config  # type: ignore[attr-defined]
 
-_IMPORTED = "blurb_tune.execution.actor"
+# What trials need, what else is prepared for them, and what Ray imports in each of its processes.
+_IMPORTED = (
+    "blurb_tune.execution.actor",
+    "blurb_tune.execution.remote",
+    "blurb_tune.execution.testing",
+    "ray._private.arrow_serialization",
+    "ray.util.serialization_addons",
+    "pydantic.v1",
+    "starlette.datastructures",
+)
 _SECONDS_FOR_A_REQUEST = 10.0
 _SECONDS_ALONE = 300.0
 _MOST_BYTES = 1 << 24
@@ -25,7 +34,9 @@ _MOST_BYTES = 1 << 24
 def main(listener: socket.socket) -> None:
     """Serve until the driver's end of standard input is closed. Each forked process runs what it was asked for."""
     gc.disable()  # there is no garbage among what is imported
-    import_module(_IMPORTED)
+    for module in _IMPORTED:
+        with suppress(ImportError):  # whoever needs it says so
+            import_module(module)
     gc.freeze()  # a collection in a forked process would write to the pages that all share
     request = _Server(listener).serve()
     if request is None:

@@ -14,7 +14,7 @@ from blurb_tune.models.tokens import add_tokens
 from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.preflight import Plan
 from blurb_tune.results.trivial import TrivialLevel
-from blurb_tune.sweep.sweep import SweepFacts
+from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.tasks.cache import cache_folder, cached_encode
 from blurb_tune.tasks.data import load_data
 from blurb_tune.tasks.examples import Example

@@ -15,15 +15,15 @@ from ray import tune
 from blurb_tune.execution.messages import TRIAL
 from blurb_tune.execution.phases import Phases
 from blurb_tune.execution.settings import SlotSettings
-from blurb_tune.log import events as ev
-from blurb_tune.preflight import Plan
-from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.sweep.sweep import SweepFacts
 
 if TYPE_CHECKING:
     from blurb_tune.execution.environment import TrialEnvironment
     from blurb_tune.execution.messages import EndedTrial
     from blurb_tune.execution.testing import TestSet
+    from blurb_tune.log import events as ev
+    from blurb_tune.preflight import Plan
+    from blurb_tune.spec.schema import SweepSpec
+    from blurb_tune.sweep.facts import SweepFacts
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from blurb_tune.search.study import Suggestion
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stats.objectives import aggregate
 from blurb_tune.stats.stability import spread
-from blurb_tune.sweep.sweep import Sweep, SweepFacts
+from blurb_tune.sweep.facts import SweepFacts
+from blurb_tune.sweep.sweep import Sweep
 
 
 @dataclass(frozen=True)

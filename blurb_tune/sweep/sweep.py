@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence, Set
+from dataclasses import replace
 from typing import Protocol
 
 from blurb_tune.core.secrets import redact
@@ -32,7 +32,6 @@ from blurb_tune.core.trial import (
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
 from blurb_tune.results.groups import GroupResult, best_of, why_no_result
-from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.search.samplers import SAMPLERS
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
 from blurb_tune.spec.pruning import RaceSpec
@@ -40,6 +39,7 @@ from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stopping.instability import judge
 from blurb_tune.stopping.pruning import ConfigurationPruning
 from blurb_tune.sweep.budget import spent
+from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.faults import MOST_LOSSES, Faults
 from blurb_tune.sweep.order import place_in_round
 from blurb_tune.sweep.queue import WorkQueue
@@ -75,32 +75,6 @@ class Study(Protocol):
     def replay(self, parameters: dict[str, object]) -> Suggestion: ...
 
     def tell(self, configuration_id: str, values: Sequence[float], failed_share: float) -> None: ...
-
-
-@dataclass(frozen=True)
-class SweepFacts:
-    """What the driver must know of model and data.
-
-    blocks: encoder blocks by model. train_examples: size of the training set, of each fold's in a cross-validation.
-    trivial_loss and trivial_score: the trivial predictor's train loss and dev score. noise_bound: the dev score that noise
-    reaches (`results.trivial`), the trivial score where it is NaN. folds: 0 without cross-validation. levels: the trivial
-    level of each fold, by which its runs are judged; that of all data where there is none.
-    """
-
-    blocks: Mapping[str, int]
-    train_examples: Sequence[int]
-    trivial_loss: float
-    trivial_score: float
-    folds: int = 0
-    noise_bound: float = math.nan
-    levels: Sequence[TrivialLevel] = ()
-
-    def level(self, fold: int | None) -> TrivialLevel:
-        """By which a run is judged."""
-        if self.levels and fold is not None:
-            return self.levels[fold]
-        bound = self.trivial_score if math.isnan(self.noise_bound) else self.noise_bound
-        return TrivialLevel(self.trivial_score, bound, self.trivial_loss)
 
 
 class Sweep:

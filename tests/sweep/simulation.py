@@ -15,7 +15,8 @@ from blurb_tune.log.event_log import EventLog, read_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.simulator import simulate as on_clock
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.sweep.sweep import Sweep, SweepFacts
+from blurb_tune.sweep.facts import SweepFacts
+from blurb_tune.sweep.sweep import Sweep
 
 FACTS = SweepFacts(blocks={"tiny": 6}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0, noise_bound=0.15)
 Behaviour = Callable[[TrialConfig], list[TrialReport]]

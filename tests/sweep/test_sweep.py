@@ -20,8 +20,9 @@ from blurb_tune.preflight import make_plan
 from blurb_tune.replay.simulator import LOST
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.spec import load_spec
+from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.faults import Faults
-from blurb_tune.sweep.sweep import Sweep, SweepFacts
+from blurb_tune.sweep.sweep import Sweep
 from tests.sweep.simulation import FACTS, make_spec, open_log, report, results, simulate, usual
 
 EARLY = {"grace": 0.4, "window": 0.2}
