@@ -53,7 +53,10 @@ class InputError(BlurbTuneError):
 
     def __init__(self, problems: Sequence[Problem]):
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(self.problems)  # what it is made of again where it crosses to another process
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
 
 
 def visible(text: str) -> str:

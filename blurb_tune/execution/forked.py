@@ -46,68 +46,80 @@ def main(listener: socket.socket) -> None:
 
 
 class _Server:
+    """It keeps the connection on which each process was asked for: the process is ended when the other end is gone, and that
+    end is told its number, and its exit code when it has ended."""
+
     def __init__(self, listener: socket.socket):
         self._listener = listener
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(sys.stdin, selectors.EVENT_READ)
-        self._selector.register(listener, selectors.EVENT_READ)
-        wakes, self._wakeup = socket.socketpair()
-        for end in (wakes, self._wakeup):
-            end.setblocking(False)
-        self._selector.register(wakes, selectors.EVENT_READ)
-        self._wakes = wakes
         self._children: dict[int, socket.socket] = {}
+        self._wakes, self._wakeup = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        for place in (listener, self._wakes, sys.stdin):
+            self._selector.register(place, selectors.EVENT_READ)
+        self._wakeup.setblocking(False)
 
     def serve(self) -> dict[str, Any] | None:
         """None when all is over; else this is a forked process, and the answer what it is asked for.
 
         A server that nobody asks for anything is none that the trials can use: they are on a cluster, or on GPUs.
         """
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # to be woken
         signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
         patience: float | None = _SECONDS_ALONE
-        while events := self._selector.select(patience):
+        while ready := [key.fileobj for key, _ in self._selector.select(patience)]:
             patience = None
-            for key, _ in events:
-                if key.fileobj is self._listener:
-                    request = self._fork()
-                    if request is not None:
-                        return request
-                elif key.fileobj is self._wakes:
-                    self._wakes.recv(4096)
-                    self._reap()
-                elif key.fileobj is sys.stdin:
-                    for pid in self._children:
-                        os.kill(pid, signal.SIGKILL)
-                    return None
-                else:  # whoever asked for it is gone, as Ray ends its processes
-                    self._end(key.fileobj)
+            if sys.stdin in ready:
+                break
+            if self._wakes in ready:
+                self._wakes.recv(4096)
+                self._reap()
+            for pid, connection in self._children.items():
+                if connection in ready:
+                    self._selector.unregister(connection)
+                    os.kill(pid, signal.SIGKILL)
+            if self._listener in ready and (request := self._fork()) is not None:
+                return request
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
         return None
 
+    def _reap(self) -> None:
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            with self._children.pop(pid) as connection, suppress(OSError, KeyError):
+                self._selector.unregister(connection)
+                connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+
     def _fork(self) -> dict[str, Any] | None:
+        """The request in the new process, None in this one."""
         connection, _ = self._listener.accept()
+        descriptors: list[int] = []
         try:
             connection.settimeout(_SECONDS_FOR_A_REQUEST)
-            request, descriptors = _receive(connection)
+            request = _receive(connection, descriptors)
             connection.settimeout(None)
-        except (OSError, ValueError):
+            pid = os.fork()
+        except (OSError, ValueError):  # whoever asked is gone, or there is no memory for one more
+            pid = -1
+        if pid == 0:
+            self._leave()
             connection.close()
-            return None
-        pid = os.fork()
-        if pid:
-            for descriptor in descriptors:
+            for number, descriptor in enumerate(descriptors):
+                os.dup2(descriptor, number)
                 os.close(descriptor)
+            return request
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if pid < 0:
+            connection.close()
+        else:
             self._children[pid] = connection
             self._selector.register(connection, selectors.EVENT_READ)
             with suppress(OSError):
                 connection.sendall(b"%d\n" % pid)
-            return None
-        self._leave()
-        connection.close()
-        for number, descriptor in enumerate(descriptors):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-        return request
+        return None
 
     def _leave(self) -> None:
         """In a forked process: have nothing of the server's."""
@@ -118,26 +130,11 @@ class _Server:
         for place in (self._listener, self._wakes, self._wakeup, *self._children.values()):
             place.close()
 
-    def _reap(self) -> None:
-        while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            connection = self._children.pop(pid)
-            self._selector.unregister(connection)
-            with connection, suppress(OSError):
-                connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
-    def _end(self, connection: Any) -> None:
-        for pid, of in self._children.items():
-            if of is connection:
-                os.kill(pid, signal.SIGKILL)
-        self._selector.unregister(connection)
-
-
-def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """A request, with the descriptors for standard input, output and error. Raises OSError and ValueError."""
-    start, descriptors, _, _ = socket.recv_fds(connection, 8, 3)
+def _receive(connection: socket.socket, descriptors: list[int]) -> dict[str, Any]:
+    """A request; `descriptors` gets those for standard input, output and error. Raises OSError and ValueError."""
+    start, received, _, _ = socket.recv_fds(connection, 8, 3)
+    descriptors += received
     size = int(start)
     if size > _MOST_BYTES:
         raise ValueError("expected a command and its environment")
@@ -147,7 +144,8 @@ def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
         if not part:
             raise ValueError("the request ends early")
         data += part
-    return json.loads(data), list(descriptors)
+    request: dict[str, Any] = json.loads(data)
+    return request
 
 
 def _become(request: dict[str, Any]) -> None:
@@ -155,8 +153,8 @@ def _become(request: dict[str, Any]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv = list(request["command"])
     Config.initialize("")  # all other settings of Ray, which it has read when it was imported
+    sys.argv = list(request["command"])
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 

@@ -10,13 +10,12 @@ Only for trials on CPUs: what a driver of GPUs sets up does not outlive a fork, 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 ADDRESS = "BLURB_TUNE_FORK_SERVER"
@@ -25,41 +24,42 @@ ADDRESS = "BLURB_TUNE_FORK_SERVER"
 @contextmanager
 def fork_server() -> Iterator[None]:
     """Within it there is a server at the address that the environment names; one that is there already is as good."""
-    if sys.platform != "linux" or ADDRESS in os.environ:
+    with ExitStack() as stack:
+        if sys.platform == "linux" and ADDRESS not in os.environ:
+            with suppress(OSError):  # there is no room for one, or the path is too long for a socket: it goes without
+                # Nobody else's folder: whoever reaches the server has it run what he likes.
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="blurb-tune-", ignore_cleanup_errors=True))
+                address = Path(folder) / "fork-server"
+                stack.callback(_end, _start(address))
+                os.environ[ADDRESS] = str(address)
+                stack.callback(os.environ.pop, ADDRESS, None)
         yield
-        return
-    folder = Path(tempfile.mkdtemp(prefix="blurb-tune-"))  # nobody else's: whoever reaches the server runs what he likes
-    try:
-        with _started(folder / "fork-server") as address:
-            os.environ[ADDRESS] = str(address)
-            try:
-                yield
-            finally:
-                os.environ.pop(ADDRESS, None)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _started(address: Path) -> Iterator[Path]:
-    """The server listens before it has begun, so that whoever comes early finds it there, and waits."""
+def _start(address: Path) -> subprocess.Popen[bytes]:
+    """It listens before it has begun, so that whoever comes early finds it there, and waits. Raises OSError."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(address))
         listener.listen()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "blurb_tune.execution.forked", str(listener.fileno())],
-            # Ray's library takes these two from the environment when it is loaded, and never again: that no job has got the
-            # process yet, and with which other one it ends, besides the raylet that it is connected to.
-            env={**os.environ, "RAY_JOB_ID": "ffffffff", "RAY_RAYLET_PID": str(os.getpid())},
+        # Ray's library takes two settings from the environment when it is loaded, and never again: that no job has got the
+        # process yet, and with which other one it ends, besides the raylet that it is connected to.
+        environment = {
+            "PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path),
+            "RAY_JOB_ID": "ffffffff",
+            "RAY_RAYLET_PID": str(os.getpid()),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "blurb_tune.execution.forked", str(listener.fileno())],
+            env=os.environ | environment,
             pass_fds=[listener.fileno()],
             stdin=subprocess.PIPE,  # it ends when this process does
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-    try:
-        yield address
-    finally:
-        server.kill()
-        with server:
-            server.wait()
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    server.kill()
+    with server:
+        server.wait()

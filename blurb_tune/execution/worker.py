@@ -1,6 +1,7 @@
 """What Ray starts as a process of its own: asks the fork server for one in its place. Run as a script, with Ray's arguments.
 
-It stays as long as that process lives, and ends it when it is ended itself. Without a server it becomes Ray's own program.
+It stays as long as that process lives, and ends it when it is ended itself. Without a server it becomes Ray's own program, and
+so it does when what was forked falls over its own feet at once.
 """
 
 from __future__ import annotations
@@ -15,30 +16,18 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-ADDRESS = "BLURB_TUNE_FORK_SERVER"
+ADDRESS = "BLURB_TUNE_FORK_SERVER"  # `forkserver.ADDRESS`, without an import
 _SECONDS_TO_BEGIN = 5.0
 
 
-def _forked(command: list[str]) -> int | None:
-    """The exit code of a process that was forked to run `command`; None where none was."""
-    with socket.socket(socket.AF_UNIX) as server:
-        try:
-            server.connect(os.environ[ADDRESS])
-            request = json.dumps({"command": command, "folder": str(Path.cwd()), "environment": dict(os.environ)}).encode()
-            socket.send_fds(server, [b"%8d" % len(request)], [0, 1, 2])
-            server.sendall(request)
-            answer = server.makefile()
-            pid = answer.readline()
-        except (OSError, KeyError):
-            return None
-        if not pid:
-            return None
-        code = answer.readline()
-        if code:
-            return int(code)
-        with suppress(ProcessLookupError):  # the server was killed, and cannot say when its process ends
-            os.kill(int(pid), signal.SIGKILL)
-        return 1
+def main(arguments: list[str]) -> int:
+    """The exit code."""
+    command, started = [_program(), *arguments], time.monotonic()
+    code = _forked(command)
+    fell = code not in (None, 0, -signal.SIGKILL) and time.monotonic() - started < _SECONDS_TO_BEGIN
+    if code is None or fell:
+        os.execv(sys.executable, [sys.executable, *command])
+    return code if code >= 0 else 128 - code
 
 
 def _program() -> str:
@@ -48,10 +37,28 @@ def _program() -> str:
     return str(Path(str(found.origin)).parent / "_private" / "workers" / "default_worker.py")
 
 
+def _forked(command: list[str]) -> int | None:
+    """The exit code of a process that was forked to run `command`; None where none was."""
+    with socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.connect(os.environ[ADDRESS])
+            request = {"command": command, "folder": str(Path.cwd()), "environment": dict(os.environ)}
+            data = json.dumps(request).encode()
+            socket.send_fds(server, [b"%8d" % len(data)], [0, 1, 2])
+            server.sendall(data)
+            answer = server.makefile()
+            pid = answer.readline()
+        except (OSError, KeyError):
+            return None
+        if not pid:
+            return None
+        with suppress(OSError):
+            if code := answer.readline():
+                return int(code)
+        with suppress(ProcessLookupError):  # the server was killed, and nobody says any more when the process ends
+            os.kill(int(pid), signal.SIGKILL)
+        return -signal.SIGKILL
+
+
 if __name__ == "__main__":
-    command = [_program(), *sys.argv[1:]]
-    started = time.monotonic()
-    code = _forked(command)
-    if code is None or (code and time.monotonic() - started < _SECONDS_TO_BEGIN):
-        os.execv(sys.executable, [sys.executable, *command])
-    sys.exit(code if code >= 0 else 128 - code)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,90 @@
+"""A local Ray has what trials need, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import ray
+from ray._private import node, services
+
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.execution.cluster import ray_cluster
+from blurb_tune.execution.phases import Phases
+from tests.sweep.simulation import make_spec
+
+
+def commands() -> str:
+    return "\n".join(" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True))
+
+
+def loaded() -> tuple[int, set[str]]:
+    return psutil.Process().ppid(), {"torch", "transformers"} & sys.modules.keys()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize("is_forked", [True, False])
+def test_only_what_trials_need_is_started_and_nothing_is_left(is_forked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not is_forked:  # as for trials on GPUs
+        monkeypatch.setattr("blurb_tune.execution.cluster._is_forked", lambda spec: False)
+    before = node.Node, services.ConsolePopen
+    with ray_cluster(make_spec()):
+        assert (node.Node, services.ConsolePopen) == before
+        found = commands()
+        assert "raylet" in found
+        for unused in ("dashboard", "log_monitor", "autoscaler", "runtime_env/agent"):
+            assert f"{unused}.py" not in found
+            assert f"{unused}/main.py" not in found
+        _, modules = ray.get(ray.remote(loaded).options(num_cpus=0).remote())
+        assert modules == ({"torch", "transformers"} if is_forked else set())
+        processes = psutil.Process().children(recursive=True)
+    assert psutil.wait_procs(processes, timeout=30)[1] == []
+
+
+def fail(kind: str) -> None:
+    if kind == "input":
+        raise InputError([Problem("here", "is wrong")])
+    if kind == "ours":
+        raise BlurbTuneError("no")
+    if kind == "bug":
+        raise KeyError("x")
+    psutil.Process().kill()
+
+
+def speak(phases: Phases) -> str:
+    for text in ("reading", "writing"):
+        phases.say(text)
+        time.sleep(1.5)
+    return "done"
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_the_driver_hears_what_a_task_does_and_why_it_failed() -> None:
+    with ray_cluster(make_spec()):
+        phases, heard = Phases(), list[str]()
+        assert phases.result(ray.remote(speak).options(num_cpus=0).remote(phases), heard.append) == "done"
+        assert heard == ["reading", "writing"]
+
+        def result_of(kind: str) -> None:
+            Phases().result(ray.remote(fail).options(num_cpus=0, max_retries=0).remote(kind), heard.append)
+
+        with pytest.raises(InputError) as caught:
+            result_of("input")
+        assert caught.value.problems == (Problem("here", "is wrong"),)
+        with pytest.raises(BlurbTuneError, match=r"^no$"):
+            result_of("ours")
+        with pytest.raises(ray.exceptions.RayTaskError, match="KeyError"):
+            result_of("bug")
+        with pytest.raises(BlurbTuneError, match="the process that prepares the sweep was lost"):
+            result_of("lost")
+
+
+def test_the_driver_imports_nothing_that_its_trials_have_imported() -> None:
+    code = "import sys, blurb_tune.execution.driver; print({'torch', 'transformers', 'mlflow'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "set()\n", done.stderr
