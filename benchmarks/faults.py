@@ -1,7 +1,8 @@
 """What a sweep survives, done to it for real: `python benchmarks/faults.py [--driver-kills 50] [--only driver,node]`.
 
 Each fault befalls a sweep of the tiny model on Ray processes of this machine. Printed are how often it was done, what was
-lost or done twice, and whether every number is that of an undisturbed sweep.
+lost or done twice, whether every number is that of an undisturbed sweep, and how many runs of MLflow show them all. `upgrade`
+installs an older MLflow.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,7 @@ SPEC: dict[str, Any] = {
     "final_test": False,
 }
 LOST = 4
+OLD_MLFLOW = "3.9.0"
 
 
 @dataclass
@@ -52,7 +55,7 @@ class Found:
     doubled: int
     attempts: int
     same: bool
-    runs: int
+    runs: list[bool]
 
 
 class Sweep:
@@ -62,6 +65,7 @@ class Sweep:
         folder.mkdir(parents=True)
         (folder / "s.yaml").write_text(yaml.safe_dump(SPEC))
         self.folder, self.out, self.overrides = folder, folder / "out", overrides
+        self.store = self.out / "mlflow.db"
 
     def start(self) -> subprocess.Popen[bytes]:
         sets = [part for override in self.overrides for part in ("--set", override)]
@@ -117,13 +121,14 @@ class Sweep:
             runs=self._runs_in_mlflow(),
         )
 
-    def _runs_in_mlflow(self) -> int:
-        """Active runs of trials in the sweep's own store."""
-        import sqlite3
-
-        with sqlite3.connect(self.out / "mlflow.db") as store:
-            query = "select count(*) from runs join tags using (run_uuid) where key = 'blurb_tune.trial_id'"
-            return int(store.execute(f"{query} and lifecycle_stage = 'active'").fetchone()[0])
+    def _runs_in_mlflow(self) -> list[bool]:
+        """For each active run of a trial in the MLflow store whether it shows what the trial's last attempt has measured."""
+        trials = "select run_uuid, value from runs join tags using (run_uuid) where key = 'blurb_tune.trial_id'"
+        losses = "select step, value from metrics where key = 'dev/loss' and run_uuid = ?"
+        numbers = self.numbers()
+        with sqlite3.connect(self.store) as store:
+            runs = store.execute(f"{trials} and lifecycle_stage = 'active'").fetchall()
+            return [set(store.execute(losses, (run,))) == set(numbers[trial]) for run, trial in runs]
 
 
 def workers(of: int) -> list[psutil.Process]:
@@ -223,12 +228,48 @@ def lose_cluster(sweep: Sweep, folder: Path, port: int) -> int:
     return 1
 
 
+@contextmanager
+def mlflow_server(store: Path, port: int, packages: Path | None = None) -> Iterator[None]:
+    """On an SQLite database; `packages` has another version than the installed one."""
+    path = {"PYTHONPATH": str(packages)} if packages else {}
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{store}", "--port", str(port)]
+    with (store.parent / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [*command, "--workers", "1"], env=os.environ | path, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def upgrade_tracking(sweep: Sweep, folder: Path, port: int) -> int:
+    """In the middle of a sweep the server stops, its database is brought to the installed version, and it starts again."""
+    old = folder / "packages"
+    versions = [f"{name}=={OLD_MLFLOW}" for name in ("mlflow", "mlflow-skinny", "mlflow-tracing")]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(old), *versions], check=True)
+    sweep.store = folder / "server.db"
+    with mlflow_server(sweep.store, port, old):
+        driver = sweep.start()
+        sweep.until(lambda: sweep.store.exists() and sweep.measured() > 100, driver)
+    before = sweep.measured()
+    subprocess.run(
+        [sys.executable, "-m", "mlflow", "db", "upgrade", f"sqlite:///{sweep.store}"], check=True, capture_output=True
+    )
+    sweep.until(lambda: sweep.measured() > before, driver)
+    with mlflow_server(sweep.store, port):
+        driver.wait()
+        subprocess.run([sys.executable, "-m", "blurb_tune", "sync", str(sweep.out)], check=True, capture_output=True)
+    return 1
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trial-kills", type=int, default=20)
     parser.add_argument("--driver-kills", type=int, default=50)
     parser.add_argument("--latest", type=float, default=25.0, help="seconds until a driver is killed at the latest")
-    parser.add_argument("--only", default="trials,driver,node,cluster")
+    parser.add_argument("--only", default="trials,driver,node,cluster,upgrade")
     arguments = parser.parse_args()
     os.environ["RAY_AUTH_MODE"] = "disabled"  # all is on this machine
     root = Path(tempfile.mkdtemp(prefix="faults-"))
@@ -236,19 +277,21 @@ def main() -> None:
     whole = Sweep(root / "whole")
     whole.finish()
     undisturbed = whole.numbers()
-    remote = f"cluster=127.0.0.1:{port}"
+    remote, server = f"cluster=127.0.0.1:{port}", f"tracking.uri=http://127.0.0.1:{port + 1}"
     faults: dict[str, Callable[[], tuple[Sweep, int]]] = {
         "trials": lambda: (s := Sweep(root / "trials"), kill_trials(s, arguments.trial_kills)),
         "driver": lambda: (s := Sweep(root / "driver"), kill_driver(s, arguments.driver_kills, arguments.latest)),
         "node": lambda: (s := Sweep(root / "node", remote), lose_node(s, root / "node-ray", port)),
         "cluster": lambda: (s := Sweep(root / "cluster", remote), lose_cluster(s, root / "cluster-ray", port)),
+        "upgrade": lambda: (s := Sweep(root / "upgrade", server), upgrade_tracking(s, root / "upgrade", port + 1)),
     }
-    print(f"{'fault':10}{'tried':>7}{'trials':>8}{'lost':>6}{'doubled':>9}{'attempts':>10}{'MLflow runs':>13}  numbers")
+    print(f"{'fault':10}{'tried':>7}{'trials':>8}{'lost':>6}{'doubled':>9}{'attempts':>10}{'MLflow whole':>14}  numbers")
     for name in arguments.only.split(","):
         sweep, tried = faults[name]()
         found = sweep.judge(undisturbed)
+        runs = f"{sum(found.runs)} of {len(found.runs)}"
         same = "the same" if found.same else "DIFFERENT"
-        row = f"{name:10}{tried:7}{found.trials:8}{found.lost:6}{found.doubled:9}{found.attempts:10}{found.runs:13}  {same}"
+        row = f"{name:10}{tried:7}{found.trials:8}{found.lost:6}{found.doubled:9}{found.attempts:10}{runs:>14}  {same}"
         print(row, flush=True)
     shutil.rmtree(root, ignore_errors=True)
 
