@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from blurb_tune.execution.forkserver import fork_server
 from blurb_tune.tasks.sources import DataSource
 
 pytest_plugins = ["tests.disks", "tests.storages", "tests.stack"]
@@ -55,6 +56,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Encoded examples of tests do not go to the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BLURB_CACHE_DIR", str(tmp_path_factory.mktemp("encoded")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_fork_server(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What trials import is imported once for all sweeps of these tests, also for those of commands."""
+    if any(item.get_closest_marker("ray") for item in request.session.items):
+        with fork_server(patience=3600.0):
+            yield
+    else:
         yield
 
 

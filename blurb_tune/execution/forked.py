@@ -1,4 +1,4 @@
-"""The fork server's process; see `forkserver`. Run as a module, with the number of its listening socket."""
+"""The fork server's process; see `forkserver`. Run as a module, with the number of its listening socket, and its patience."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ _IMPORTED = (
     "starlette.datastructures",
 )
 _SECONDS_FOR_A_REQUEST = 10.0
-_SECONDS_ALONE = 300.0
 _MOST_BYTES = 1 << 24
 
 
-def main(listener: socket.socket) -> None:
-    """Serve until the driver's end of standard input is closed. Each forked process runs what it was asked for."""
+def main(listener: socket.socket, patience: float) -> None:
+    """Serve until the driver's end of standard input is closed. Each forked process runs what it was asked for.
+
+    patience: seconds to wait for the first request.
+    """
     gc.disable()  # there is no garbage among what is imported
     for module in _IMPORTED:
         with suppress(ImportError):  # whoever needs it says so
             import_module(module)
     gc.freeze()  # a collection in a forked process would write to the pages that all share
-    request = _Server(listener).serve()
+    request = _Server(listener).serve(patience)
     if request is None:
         os._exit(0)
     gc.enable()
@@ -58,14 +60,10 @@ class _Server:
             self._selector.register(place, selectors.EVENT_READ)
         self._wakeup.setblocking(False)
 
-    def serve(self) -> dict[str, Any] | None:
-        """None when all is over; else this is a forked process, and the answer what it is asked for.
-
-        A server that nobody asks for anything is none that the trials can use: they are on a cluster, or on GPUs.
-        """
+    def serve(self, patience: float | None) -> dict[str, Any] | None:
+        """None when all is over; else this is a forked process, and the answer what it is asked for."""
         signal.signal(signal.SIGCHLD, lambda *_: None)  # to be woken
         signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
-        patience: float | None = _SECONDS_ALONE
         while ready := [key.fileobj for key, _ in self._selector.select(patience)]:
             patience = None
             if sys.stdin in ready:
@@ -159,4 +157,4 @@ def _become(request: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))
+    main(socket.socket(fileno=int(sys.argv[1])), float(sys.argv[2]))

@@ -19,24 +19,28 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 ADDRESS = "BLURB_TUNE_FORK_SERVER"
+_SECONDS_ALONE = 300.0
 
 
 @contextmanager
-def fork_server() -> Iterator[None]:
-    """Within it there is a server at the address that the environment names; one that is there already is as good."""
+def fork_server(patience: float = _SECONDS_ALONE) -> Iterator[None]:
+    """Within it there is a server at the address that the environment names; one that is there already is as good.
+
+    patience: seconds after which it ends where nobody has asked it for anything: trials are on a cluster then, or on GPUs.
+    """
     with ExitStack() as stack:
         if sys.platform == "linux" and ADDRESS not in os.environ:
             with suppress(OSError):  # there is no room for one, or the path is too long for a socket: it goes without
                 # Nobody else's folder: whoever reaches the server has it run what he likes.
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="blurb-tune-", ignore_cleanup_errors=True))
                 address = Path(folder) / "fork-server"
-                stack.callback(_end, _start(address))
+                stack.callback(_end, _start(address, patience))
                 os.environ[ADDRESS] = str(address)
                 stack.callback(os.environ.pop, ADDRESS, None)
         yield
 
 
-def _start(address: Path) -> subprocess.Popen[bytes]:
+def _start(address: Path, patience: float) -> subprocess.Popen[bytes]:
     """It listens before it has begun, so that whoever comes early finds it there, and waits. Raises OSError."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(address))
@@ -49,7 +53,7 @@ def _start(address: Path) -> subprocess.Popen[bytes]:
             "RAY_RAYLET_PID": str(os.getpid()),
         }
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "blurb_tune.execution.forked", str(listener.fileno())],
+            [sys.executable, "-P", "-m", "blurb_tune.execution.forked", str(listener.fileno()), str(patience)],
             env=os.environ | environment,
             pass_fds=[listener.fileno()],
             stdin=subprocess.PIPE,  # it ends when this process does

@@ -20,27 +20,29 @@ _SECONDS_PER_LOOK = 0.2
 
 @dataclass(frozen=True)
 class Phases:
-    """The newest phase of one task. The task says it, the driver, which waits for the task's result, hears it."""
+    """The phases of one task. The task says them, the driver, which waits for the task's result, hears them."""
 
     name: str = field(default_factory=lambda: f"phases/{uuid.uuid4().hex}")
 
     def say(self, text: str) -> None:
         """Whatever is amiss with the store costs the task nothing."""
         with suppress(Exception):
-            _internal_kv_put(self.name, text.encode(), overwrite=True, namespace=_NAMESPACE)
+            said = [*self._said(), text]
+            _internal_kv_put(self.name, "\n".join(said).encode(), overwrite=True, namespace=_NAMESPACE)
 
     def result(self, reference: ray.ObjectRef, hear: Callable[[str], None]) -> Any:
         """The task's result; `hear` gets each phase until then.
 
         Raises what the task raised of our errors as it is, and BlurbTuneError when its process was lost.
         """
-        heard = b""
-        while not ray.wait([reference], timeout=_SECONDS_PER_LOOK, fetch_local=False)[0]:
+        heard = 0
+        is_done = False
+        while not is_done:
+            is_done = bool(ray.wait([reference], timeout=_SECONDS_PER_LOOK, fetch_local=False)[0])
             with suppress(Exception):
-                said = _internal_kv_get(self.name, namespace=_NAMESPACE) or b""
-                if said != heard:
-                    heard = said
-                    hear(said.decode())
+                for text in self._said()[heard:]:
+                    heard += 1
+                    hear(text)
         with suppress(Exception):
             _internal_kv_del(self.name, namespace=_NAMESPACE)
         try:
@@ -51,3 +53,7 @@ class Phases:
             raise
         except RayError as error:
             raise BlurbTuneError(f"the process that prepares the sweep was lost: {error}") from None
+
+    def _said(self) -> list[str]:
+        said = _internal_kv_get(self.name, namespace=_NAMESPACE)
+        return said.decode().split("\n") if said else []

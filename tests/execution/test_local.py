@@ -13,12 +13,13 @@ from ray._private import node, services
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.execution.cluster import ray_cluster
+from blurb_tune.execution.forkserver import ADDRESS
 from blurb_tune.execution.phases import Phases
 from tests.sweep.simulation import make_spec
 
 
-def commands() -> str:
-    return "\n".join(" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True))
+def children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
 
 
 def loaded() -> tuple[int, set[str]]:
@@ -31,17 +32,18 @@ def loaded() -> tuple[int, set[str]]:
 def test_only_what_trials_need_is_started_and_nothing_is_left(is_forked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not is_forked:  # as for trials on GPUs
         monkeypatch.setattr("blurb_tune.execution.cluster._is_forked", lambda spec: False)
-    before = node.Node, services.ConsolePopen
+    monkeypatch.delenv(ADDRESS, raising=False)
+    before, others = (node.Node, services.ConsolePopen), children()
     with ray_cluster(make_spec()):
         assert (node.Node, services.ConsolePopen) == before
-        found = commands()
+        found = "\n".join(" ".join(process.cmdline()) for process in children() - others)
         assert "raylet" in found
         for unused in ("dashboard", "log_monitor", "autoscaler", "runtime_env/agent"):
             assert f"{unused}.py" not in found
             assert f"{unused}/main.py" not in found
         _, modules = ray.get(ray.remote(loaded).options(num_cpus=0).remote())
         assert modules == ({"torch", "transformers"} if is_forked else set())
-        processes = psutil.Process().children(recursive=True)
+        processes = list(children() - others)
     assert psutil.wait_procs(processes, timeout=30)[1] == []
 
 
