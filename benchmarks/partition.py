@@ -96,6 +96,7 @@ def main() -> None:
         sweep_id = json.loads(from_laptop(environment, "submit", str(root / "s.yaml"), "-y", "--json"))["id"]
         sweep = Sweep.__new__(Sweep)
         sweep.out = storage / sweep_id
+        sweep.store = sweep.out / "mlflow.db"
 
         def status() -> dict[str, Any]:
             return dict(json.loads(from_laptop(environment, "status", sweep_id, "--json")))
