@@ -20,9 +20,9 @@ from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialRepo
 from blurb_tune.models.encoder import Pretrained, restore_weights
 from blurb_tune.models.layers import layer_map
 from blurb_tune.models.vocabulary import Vocabulary
-from blurb_tune.stabilization.decay import parameter_groups
-from blurb_tune.stabilization.strategy import apply_strategy
 from blurb_tune.tasks.metrics import Evaluation, evaluate
+from blurb_tune.techniques.decay import parameter_groups
+from blurb_tune.techniques.strategy import apply_strategy
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.data import TrainingData

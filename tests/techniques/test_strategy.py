@@ -10,7 +10,7 @@ import torch
 from blurb_tune.core.trial import Strategy
 from blurb_tune.models.encoder import build_classifier, restore_weights
 from blurb_tune.models.layers import layer_map
-from blurb_tune.stabilization.strategy import apply_strategy
+from blurb_tune.techniques.strategy import apply_strategy
 from tests.models.encoders import architecture, has_weight_decay, is_pooler
 
 BLOCKS = 4

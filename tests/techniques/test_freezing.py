@@ -7,8 +7,8 @@ import torch
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.trial import Strategy
-from blurb_tune.stabilization.freezing import freeze
-from blurb_tune.stabilization.strategy import apply_strategy
+from blurb_tune.techniques.freezing import freeze
+from blurb_tune.techniques.strategy import apply_strategy
 from tests.models.encoders import is_idle
 
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.layers import LayerMap, layer_map
-from blurb_tune.stabilization.decay import parameter_groups
+from blurb_tune.techniques.decay import parameter_groups
 from tests.models import encoders
 from tests.models.encoders import FAMILIES
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.trial import Strategy
-from blurb_tune.stabilization.decay import parameter_groups
-from blurb_tune.stabilization.strategy import apply_strategy
+from blurb_tune.techniques.decay import parameter_groups
+from blurb_tune.techniques.strategy import apply_strategy
 from tests.models.encoders import has_weight_decay, is_bias_or_norm, is_idle
 
 BLOCKS = 4

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from blurb_tune.core.trial import Strategy
 from blurb_tune.models.encoder import Pretrained
 from blurb_tune.models.layers import LayerMap
-from blurb_tune.stabilization.freezing import freeze
-from blurb_tune.stabilization.reinit import draw_head, reinitialise
+from blurb_tune.techniques.freezing import freeze
+from blurb_tune.techniques.reinit import draw_head, reinitialise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 import torch
 
-from blurb_tune.stabilization.reinit import draw_head, reinitialise
+from blurb_tune.techniques.reinit import draw_head, reinitialise
 from tests.models.encoders import is_bias_or_norm, is_pooler
 
 BLOCKS = 4
