@@ -20,7 +20,7 @@ from blurb_tune.core.secrets import faults_of, holds_secret, resolve
 from blurb_tune.core.storage import fault_of_storage, fault_of_uri, open_storage
 from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
-from blurb_tune.search.combinations import count, count_strategies, planned_configurations, too_deep
+from blurb_tune.search.combinations import count, has_strategy, infeasible, planned_configurations, why_empty
 from blurb_tune.search.warm_start import Earlier, read_earlier
 from blurb_tune.spec import LoadedSpec, SweepSpec
 from blurb_tune.spec.dimensions import bounds_of, values_of
@@ -116,7 +116,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         problems += _check_metric(loaded, found.source.task)
     has_all_models = models.keys() == set(spec.models)
     if has_all_models:
-        problems += _check_depths(loaded, models)
+        problems += _check_strategies(loaded, models)
     problems += _check_length(loaded, models)
     problems += _check_checkpointing(loaded, models)
     if check_machine:
@@ -195,6 +195,7 @@ def _sizes(task: Task, data: TaskData | None) -> tuple[int | None, int | None]:
 
 def _digest(spec: SweepSpec, data: str) -> str:
     content = spec.model_dump(mode="json", exclude=_NOT_IN_DIGEST | {"data"})
+    content["space"] = spec.space.digested()
     del content["training"]["prefix_cache_gb"]
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS)
@@ -271,17 +272,16 @@ def _check_metric(loaded: LoadedSpec, task: Task) -> Iterator[Problem]:
         yield loaded.source.problem(("metric",), f"task {task.name!r} has no metric {metric!r}{did_you_mean(metric, usable)}")
 
 
-def _check_depths(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:
-    """What is too deep for every model, or else the models for which everything is too deep."""
+def _check_strategies(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:
+    """What no model can have, or else the models that can have nothing of it."""
     space, blocks = loaded.spec.space, {name: info.blocks for name, info in models.items()}
-    faults = list(too_deep(space, blocks))
+    faults = list(infeasible(space, blocks))
     for path, what in faults:
         yield loaded.source.problem(("space", *path), what)
     for name, limit in blocks.items():
-        if not faults and not count_strategies(space, limit):
+        if not faults and not has_strategy(space, limit):
             path = ("space",) if len(blocks) == 1 else _model_paths(loaded)[name]
-            what = f"no configuration has `freeze_depth + reinit_count <= {limit}` ({name} has {limit} blocks)"
-            yield loaded.source.problem(path, what)
+            yield loaded.source.problem(path, why_empty(space, name, limit))
 
 
 def _check_length(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:

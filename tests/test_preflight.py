@@ -60,7 +60,11 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         {"space": {"strategy": ["vanilla", {"freeze_depth": 3, "reinit_count": 2}]}},
         "space.strategy[1]: `freeze_depth + reinit_count <= 4` must hold",
     ),
-    "no feasible configuration": ({"space": {"freeze_depth": [3, 4], "reinit_count": 2}}, "no configuration has"),
+    "no feasible configuration": (
+        {"space": {"freeze_depth": [3, 4], "reinit_count": 2}},
+        "space: no configuration keeps `freeze_depth + reinit_count <= 4` (tiny has 4 blocks); "
+        "the nearest that fits is {freeze_depth: 3, reinit_count: 1}",
+    ),
     "one of several models is unknown": ({"model": ["tiny", "minlm"]}, "model[1]: there is no model 'minlm'; did you mean"),
     "one of a choice of models is unknown": ({"model": {"choice": ["minlm"]}}, "model.choice[0]: there is no model"),
     "deeper than every model": (
@@ -73,7 +77,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a model that no strategy fits": (
         {"model": ["minilm", "tiny"], "space": {"strategy": [{"freeze_depth": 5}, {"reinit_count": 6}]}},
-        "model[1]: no configuration has `freeze_depth + reinit_count <= 4` (tiny has 4 blocks)",
+        "model[1]: no configuration keeps `freeze_depth <= 4` (tiny has 4 blocks); the nearest that fits is {freeze_depth: 4}",
     ),
     "endless grid": (
         {"search": {"sampler": "grid"}, "space": {"decay_rate": {"low": 0.5, "high": 1.0}}},

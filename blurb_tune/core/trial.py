@@ -8,21 +8,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from blurb_tune.techniques.registry import AXES, active
+
+T = TypeVar("T")
+
+
+def _with_axes(cls: type[T]) -> type[T]:
+    """Give a class a field for each axis of the techniques, behind its `model` if it has one."""
+    own = dict(cls.__annotations__)
+    first = {name: own.pop(name) for name in ("model",) if name in own}
+    cls.__annotations__ = first | {name: axis.type.__name__ for name, axis in AXES.items()} | own
+    for name, axis in AXES.items():
+        setattr(cls, name, axis.neutral)
+    return cls
 
 
 @dataclass(frozen=True, order=True)
+@_with_axes
 class Strategy:
-    """How a run is stabilised: the three techniques of Tinn et al. (arXiv 2112.07869), composable.
+    """How a run is stabilized: a field for each axis of each technique (`techniques/registry.py`), neutral by default."""
 
-    freeze_depth: embeddings and this many lowest blocks get no gradient; 0 freezes nothing.
-    decay_rate: learning rate factor per block from the head downwards, 0 < rate <= 1; 1 is neutral.
-    reinit_count: the pooler and this many top blocks are drawn anew; 0 changes nothing.
-    """
+    if TYPE_CHECKING:
 
-    freeze_depth: int = 0
-    decay_rate: float = 1.0
-    reinit_count: int = 0
+        def __init__(self, **values: Any) -> None: ...
 
     @property
     def is_vanilla(self) -> bool:
@@ -31,39 +42,31 @@ class Strategy:
     @property
     def family(self) -> str:
         """The techniques at work, such as `freeze+decay`, or `vanilla` for none."""
-        techniques = {
-            "freeze": self.freeze_depth > 0,
-            "decay": self.decay_rate < 1,
-            "reinit": self.reinit_count > 0,
-        }
-        return "+".join(name for name, used in techniques.items() if used) or "vanilla"
+        return "+".join(technique.name for technique in active(vars(self))) or "vanilla"
 
     @property
     def label(self) -> str:
-        """A short unique name, such as `freeze 4 + decay 0.8`."""
+        """A short unique name, such as `freeze 4 + decay 0.8`; settings of a technique are in it that are not the default."""
         parts = []
-        if self.freeze_depth:
-            parts.append(f"freeze {self.freeze_depth}")
-        if self.decay_rate < 1:
-            parts.append(f"decay {self.decay_rate:.4g}")
-        if self.reinit_count:
-            parts.append(f"reinit {self.reinit_count}")
+        for technique in active(vars(self)):
+            first, *settings = technique.axes
+            said = [axis for axis in settings if getattr(self, axis.name) != axis.neutral]
+            parts.append(" ".join(axis.label(getattr(self, axis.name)) for axis in (first, *said)))
         return " + ".join(parts) or "vanilla"
 
 
 @dataclass(frozen=True)
+@_with_axes
 class Configuration:
-    """One point of the search space: a model, a strategy and its optimisation settings.
+    """One point of the search space: a model, a strategy and its optimization settings.
 
-    model: as the spec names it. learning_rate: peak rate of the head. batch_size: examples per optimiser step. epochs: passes
-    over the training set. warmup_share: share of the steps with rising rate. weight_decay: decoupled, none on biases and
-    LayerNorm. bias_correction: Adam's; off reproduces BERTAdam. max_grad_norm: clipping threshold, None for no clipping.
+    model: as the spec names it. Then come the fields of `Strategy`. learning_rate: peak rate of the head. batch_size: examples
+    per optimizer step. epochs: passes over the training set. warmup_share: share of the steps with rising rate. weight_decay:
+    decoupled, none on biases and LayerNorm. bias_correction: Adam's; off reproduces BERTAdam. max_grad_norm: clipping
+    threshold, None for no clipping.
     """
 
     model: str = ""
-    freeze_depth: int = 0
-    decay_rate: float = 1.0
-    reinit_count: int = 0
     learning_rate: float = 5e-5
     batch_size: int = 16
     epochs: int = 20
@@ -72,16 +75,20 @@ class Configuration:
     bias_correction: bool = True
     max_grad_norm: float | None = 1.0
 
-    @property
+    if TYPE_CHECKING:
+
+        def __init__(self, **values: Any) -> None: ...
+
+    @cached_property
     def strategy(self) -> Strategy:
-        return Strategy(self.freeze_depth, self.decay_rate, self.reinit_count)
+        return Strategy(**{name: getattr(self, name) for name in STRATEGY_NAMES})
 
     def values(self) -> dict[str, Any]:
         """All hyperparameters by name, in the order of the fields."""
         return asdict(self)
 
 
-STRATEGY_NAMES = tuple(f.name for f in fields(Strategy))
+STRATEGY_NAMES = tuple(AXES)
 HYPERPARAMETER_NAMES = tuple(f.name for f in fields(Configuration))
 
 

@@ -15,6 +15,7 @@ from blurb_tune.core.errors import visible
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Configuration, Measurement, Outcome, trial_name
 from blurb_tune.log.shapes import expect, made_of, shown
 from blurb_tune.stats.objectives import parse
+from blurb_tune.techniques.registry import AXES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,7 +303,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
 
 
 LOG_VERSION = 1
-_LEAST = {name: 0 for name in HYPERPARAMETER_NAMES if name != "model"} | {"epochs": 1, "batch_size": 1}
+_TEXTS = {"model", *(name for name, axis in AXES.items() if axis.type is str)}
+_LEAST = {name: 0 for name in HYPERPARAMETER_NAMES if name not in _TEXTS} | {"epochs": 1, "batch_size": 1}
 _LAST_SECOND = 253_402_300_800.0  # of the year 9999
 _STATES = ("COMPLETE", "STOPPED", "INCOMPLETE", "FAIL", "PRUNED")
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import torch
 
 from blurb_tune.core.seeds import derive
+from blurb_tune.models.layers import LayerMap, Part, is_in
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,6 +38,15 @@ def draw_module(model: PreTrainedModel, name: str, seed: int) -> None:
             model._init_weights(submodule)
     for old, new in zip(module.parameters(), fresh.parameters(), strict=True):
         old.copy_(new)
+
+
+def draw_head(model: PreTrainedModel, layers: LayerMap, pretrained: Collection[str], seed: int) -> None:
+    """Draw the head, and of the pooler the modules that are not among the `pretrained` parameters."""
+    draw_module(model, layers.family.head, seed)
+    drawn = layers.names(Part.POOLER) - set(pretrained)
+    for module in layers.pooler_modules:
+        if any(is_in(name, module) for name in drawn):
+            draw_module(model, module, seed)
 
 
 def _children_first(module: torch.nn.Module, path: str) -> list[tuple[str, torch.nn.Module]]:

@@ -8,14 +8,11 @@ from statistics import median
 from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.techniques.registry import TECHNIQUES
 
 _FEW_STEPS = 200
 _HARDLY_LEARNED = 0.9
-_TECHNIQUES = {
-    "freeze": "freezing lower blocks (`freeze_depth: [0, 2, 4]`)",
-    "decay": "layerwise decay (`decay_rate: [0.8, 0.9, 1.0]`)",
-    "reinit": "re-initializing top blocks (`reinit_count: [0, 1, 2]`)",
-}
+_MOST_UNTRIED = 3
 
 
 def failed_runs(record: SweepRecord) -> tuple[int, int]:
@@ -66,11 +63,7 @@ def _rates_and_epochs(record: SweepRecord, runs: list[TrialRecord]) -> Iterator[
 
 
 def _untried(record: SweepRecord) -> Iterator[str]:
-    tried = {
-        technique
-        for configuration in record.configurations.values()
-        for technique in configuration.configuration.strategy.family.split("+")
-    }
-    left = [what for technique, what in _TECHNIQUES.items() if technique not in tried]
+    values = [of.configuration.values() for of in record.configurations.values()]
+    left = [f"{of.doing} (`{of.example}`)" for of in TECHNIQUES if not any(map(of.is_active, values))]
     if left:
-        yield f"Not tried: {', '.join(left)}."
+        yield f"Not tried: {', '.join(left[:_MOST_UNTRIED])}."

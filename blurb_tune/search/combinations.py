@@ -1,4 +1,4 @@
-"""What a space holds: how many configurations, which, and whether `freeze_depth + reinit_count <= L` leaves any.
+"""What a space holds: how many configurations, which, and whether the techniques that exclude each other leave any.
 
 `blocks` is the number of encoder blocks (L) by model name, in the spec's order. Light on purpose: `validate` counts with it,
 without Optuna. Nothing here lists a space: a grid can have more points than memory has bytes.
@@ -14,19 +14,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration, Strategy
-from blurb_tune.spec.dimensions import Choice, Range, bounds_of, values_of
-from blurb_tune.spec.schema import SpaceSpec
+from blurb_tune.search.feasible import Feasible
+from blurb_tune.spec.dimensions import Range, bounds_of, values_of
+from blurb_tune.spec.space import SpaceSpec
+from blurb_tune.techniques.registry import AXES, TECHNIQUES, conflicts, is_feasible, is_neutral, nearest_feasible
 
 
-def is_feasible(strategy: Strategy, blocks: int) -> bool:
-    """A freshly drawn block is never frozen: freeze_depth + reinit_count <= L, the number of blocks."""
-    return strategy.freeze_depth + strategy.reinit_count <= blocks
+def feasible(space: SpaceSpec, blocks: int) -> Feasible:
+    """What the techniques' axes of a space leave each other in a model with so many blocks."""
+    return Feasible({name: getattr(space, name) for name in STRATEGY_NAMES}, blocks)
 
 
 def axes(space: SpaceSpec, blocks: Mapping[str, int]) -> dict[str, Sequence[Any] | None]:
     """The values of each hyperparameter by name, the model first, None for one that is not countable.
 
-    With an explicit list of strategies the second axis is `strategy`, in place of its three dimensions.
+    With an explicit list of strategies the second axis is `strategy`, in place of the techniques' dimensions.
     """
     names = [name for name in HYPERPARAMETER_NAMES if name != "model"]
     found: dict[str, Sequence[Any] | None] = {"model": list(blocks)}
@@ -38,13 +40,13 @@ def axes(space: SpaceSpec, blocks: Mapping[str, int]) -> dict[str, Sequence[Any]
 
 def holds(space: SpaceSpec, blocks: Mapping[str, int], configuration: Configuration) -> bool:
     """Whether a configuration lies in the space."""
-    limit = blocks.get(configuration.model)
-    if limit is None or not is_feasible(configuration.strategy, limit):
+    limit, values = blocks.get(configuration.model), configuration.values()
+    if limit is None or not is_feasible(values, limit):
         return False
     if space.strategy is not None and configuration.strategy not in [s.strategy for s in space.strategy]:
         return False
-    names = [name for name in axes(space, {}) if name not in ("model", "strategy")]
-    return all(contains(getattr(space, name), getattr(configuration, name)) for name in names)
+    names = [name for name in axes(space, {}) if name not in ("model", "strategy") and not is_neutral(name, values)]
+    return all(contains(getattr(space, name), values[name]) for name in names)
 
 
 def contains(dimension: Any, value: Any) -> bool:
@@ -52,17 +54,6 @@ def contains(dimension: Any, value: Any) -> bool:
     if isinstance(dimension, Range) and dimension.grid() is None:
         return bool(dimension.low <= value <= dimension.high)
     return value in (values_of(dimension) or [])
-
-
-def depths_up_to(dimension: Any, room: int) -> Sequence[int]:
-    """The values of a dimension of depths that are not above `room`, ascending or as listed."""
-    match dimension:
-        case Choice():
-            return [value for value in dimension.choice if value <= room]
-        case Range(low=low, high=high, step=step):
-            return range(low, min(high, room) + 1, step or 1)
-        case _:
-            return [dimension] if dimension <= room else []
 
 
 @dataclass(frozen=True)
@@ -135,64 +126,77 @@ class Combinations:
 
 
 def _parts(space: SpaceSpec, model: str, blocks: int, others: dict[str, Sequence[Any]]) -> Iterator[_Part]:
-    """The configurations of a model, by strategy where these are listed, else by freeze_depth; `others` are all other axes."""
+    """The configurations of a model; `others` are the values of all axes but model and strategy."""
     if space.strategy is not None:
         for item in space.strategy:
-            if is_feasible(item.strategy, blocks):
+            if is_feasible(asdict(item.strategy), blocks):
                 yield _Part({"model": model, **asdict(item.strategy)}, others)
         return
-    within = {name: values for name, values in others.items() if name != "freeze_depth"}
-    for depth in depths_up_to(space.freeze_depth, blocks):
-        reinit_counts = depths_up_to(space.reinit_count, blocks - depth)
-        yield _Part({"model": model, "freeze_depth": depth}, within | {"reinit_count": reinit_counts})
+    for offers in feasible(space, blocks).parts():
+        yield _Part({"model": model}, others | {name: offer for name, offer in offers.items() if not isinstance(offer, Range)})
 
 
 def count(space: SpaceSpec, blocks: Mapping[str, int]) -> int | None:
     """The number of feasible configurations, None when there is no end of them."""
-    found = axes(space, blocks)
-    if any(values is None for values in found.values()):
-        return None
-    others = (values for name, values in found.items() if name not in ("model", "strategy", "freeze_depth", "reinit_count"))
-    size = math.prod(len(values or []) for values in others)
-    return size * sum(count_strategies(space, limit) for limit in blocks.values())
+    return None if any(values is None for values in axes(space, blocks).values()) else Combinations(space, blocks).size
+
+
+def has_strategy(space: SpaceSpec, blocks: int) -> bool:
+    """Whether a model with this many blocks can have any strategy of the space."""
+    return _fitting(space, blocks) > 0 if space.strategy is not None else not feasible(space, blocks).is_empty
+
+
+def _fitting(space: SpaceSpec, blocks: int) -> int:
+    """How many strategies of the list a model with this many blocks can have."""
+    return sum(is_feasible(asdict(item.strategy), blocks) for item in space.strategy or ())
 
 
 def pairs_left_out(space: SpaceSpec, blocks: Mapping[str, int]) -> int:
-    """How many pairs of a model and a strategy from an explicit list do not fit: `freeze_depth + reinit_count > L`."""
-    return sum(len(space.strategy) - count_strategies(space, limit) for limit in blocks.values()) if space.strategy else 0
+    """How many pairs of a model and a strategy from an explicit list do not fit."""
+    return sum(len(space.strategy) - _fitting(space, limit) for limit in blocks.values()) if space.strategy else 0
 
 
-def too_deep(space: SpaceSpec, blocks: Mapping[str, int]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The strategies of the list, or the depths, that fit no model: their places in the space, and what is wrong."""
+def infeasible(space: SpaceSpec, blocks: Mapping[str, int]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The strategies of the list, or the values, that no model can have: their places in the space, what is wrong, and the
+    nearest that one can have."""
     deepest = max(blocks.values())
     has = ", ".join(f"{model} has {limit} blocks" for model, limit in blocks.items())
     for index, item in enumerate(space.strategy or []):
-        if not is_feasible(item.strategy, deepest):
-            yield ("strategy", index), f"`freeze_depth + reinit_count <= {deepest}` must hold ({has})"
-    for name in ("freeze_depth", "reinit_count"):
-        _, high = bounds_of(getattr(space, name))
-        if high > deepest:
+        values = asdict(item.strategy)
+        if faults := list(conflicts(values, deepest)):
+            why = f" ({has})" if is_feasible(values, math.inf) else ""
+            yield ("strategy", index), f"{', '.join(faults)}{why}; {_nearest(values, deepest)}"
+    for name, axis in AXES.items() if space.strategy is None else ():
+        if axis.up_to_blocks and (high := bounds_of(getattr(space, name))[1]) > deepest:
             yield (name,), f"{high} is beyond {'the model' if len(blocks) == 1 else 'every model'}'s blocks; {has}"
 
 
-def count_strategies(space: SpaceSpec, blocks: int) -> int:
-    """How many strategies of the list, or pairs of the two depths, fit a model with this many blocks."""
-    if space.strategy is not None:
-        return sum(item.freeze_depth + item.reinit_count <= blocks for item in space.strategy)
-    depths = depths_up_to(space.freeze_depth, blocks)
-    return sum(len(depths_up_to(space.reinit_count, blocks - depth)) for depth in depths)
+def why_empty(space: SpaceSpec, model: str, blocks: int) -> str:
+    """What is wrong with a space that has no strategy for a model, and the nearest that the model can have."""
+    least = feasible(space, blocks).least if space.strategy is None else asdict(space.strategy[0].strategy)
+    rules = " and ".join(rule.removesuffix(" must hold") for rule in conflicts(least, blocks))
+    return f"no configuration keeps {rules} ({model} has {blocks} blocks); {_nearest(least, blocks)}"
+
+
+def _nearest(values: Mapping[str, Any], blocks: int) -> str:
+    found = nearest_feasible(values, blocks)
+    said = ", ".join(f"{name}: {value}" for name, value in found.items() if value != AXES[name].neutral)
+    return f"the nearest that fits is {{{said}}}" if said else "the nearest that fits is vanilla"
 
 
 def count_kinds(space: SpaceSpec, blocks: int) -> int:
-    """Among how many strategies a model's configurations are shared: those of the list, or the ways to have each of the three
+    """Among how many strategies a model's configurations are shared: those of the list, or the ways to have each of the
     techniques at work or not, where these are dimensions of their own."""
     if space.strategy is not None:
-        return count_strategies(space, blocks)
-    neutral, kinds = asdict(Strategy()), 1
-    for name in STRATEGY_NAMES:
-        low, high = bounds_of(getattr(space, name))
-        kinds *= (low <= neutral[name] <= high) + (low != neutral[name] or high != neutral[name])
-    return kinds
+        return _fitting(space, blocks)
+    kinds: list[frozenset[str]] = [frozenset()]
+    for technique in TECHNIQUES:
+        axis = technique.axes[0]
+        ends = bounds_of(getattr(space, axis.name))
+        without = kinds if min(map(axis.distance, ends)) == 0 else []
+        has_others = max(map(axis.distance, ends)) > 0
+        kinds = [*without, *(kind | {technique.name} for kind in kinds if has_others and not kind & {*technique.excludes})]
+    return len(kinds)
 
 
 def count_of_each(space: SpaceSpec) -> float:

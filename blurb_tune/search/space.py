@@ -10,11 +10,12 @@ from typing import Any
 import optuna
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
-from blurb_tune.search.combinations import axes, contains, count_strategies, depths_up_to, is_feasible
-from blurb_tune.spec.dimensions import Choice, FloatGrid, Range, bounds_of
-from blurb_tune.spec.schema import SpaceSpec
+from blurb_tune.search.combinations import axes, contains, feasible, has_strategy, why_empty
+from blurb_tune.search.feasible import Offer, first_of
+from blurb_tune.spec.dimensions import Choice, FloatGrid, Range
+from blurb_tune.spec.space import SpaceSpec
+from blurb_tune.techniques.registry import AXES, SETTING_OF, is_feasible, is_neutral
 
-DEPTHS = ("freeze_depth", "reinit_count")
 # Of a step. To Optuna a number lies on a grid when it is off by less than 1e-8, which rounding alone exceeds on a fine one.
 _ROUNDING = 1e-9
 
@@ -22,23 +23,24 @@ _ROUNDING = 1e-9
 class SearchSpace:
     """A space for the models in `blocks`, which gives the number of encoder blocks (L) by model name.
 
-    `freeze_depth + reinit_count <= L` holds by construction: what is on offer depends on the model, and of `reinit_count` on
-    the `freeze_depth` just drawn. From trial to trial Optuna lets the bounds of a number change, but not the categories of a
-    choice. So a range of depths ends earlier; a choice of depths is drawn by rank, which stands for the same depth whatever
-    else is on offer; a model that cannot have every strategy of a list has the others under a parameter name of its own. TPE
-    models such parameters one by one, from all trials that have them, and the rest jointly.
+    Only feasible strategies are drawn: what is on offer of a technique's axis depends on the model and on the axes drawn
+    before, as with `freeze_depth + reinit_count <= L`. From trial to trial Optuna lets the bounds of a number change, but not
+    the categories of a choice. So a range ends earlier; a choice is drawn by rank from the neutral value, which stands for the
+    same value whatever else is on offer; a model that cannot have every strategy of a list has the others under a parameter
+    name of its own. TPE models such parameters one by one, from all trials that have them, and the rest jointly.
 
     Raises ValueError when a model has no feasible configuration.
     """
 
     def __init__(self, spec: SpaceSpec, blocks: Mapping[str, int]):
-        lost = [model for model, limit in blocks.items() if not count_strategies(spec, limit)]
-        if lost:
-            raise ValueError(f"no configuration of {', '.join(lost)} has `freeze_depth + reinit_count <= L`")
+        for model, limit in blocks.items():
+            if not has_strategy(spec, limit):
+                raise ValueError(why_empty(spec, model, limit))
         self._blocks = dict(blocks)
+        self._feasible = {model: feasible(spec, limit) for model, limit in blocks.items()}
         self._strategies = {s.strategy.label: s.strategy for s in spec.strategy or []}
         self._dimensions = {name: getattr(spec, name) for name in axes(spec, blocks) if name not in ("model", "strategy")}
-        self._ranked = {name for name in DEPTHS if name in self._dimensions and self._is_ranked(name)}
+        self._ranked = {name for name in STRATEGY_NAMES if name in self._dimensions and self._is_ranked(name)}
 
     @property
     def parameter_names(self) -> list[str]:
@@ -58,9 +60,8 @@ class SearchSpace:
             offered = self._strategies_of(model)
             values |= asdict(offered[trial.suggest_categorical(self._strategy_name(model), list(offered))])
         for name, dimension in self._dimensions.items():
-            if name in DEPTHS:
-                taken = values["freeze_depth"] if name == "reinit_count" else self._least_reinit_count
-                values[name] = self._suggest_depth(trial, name, self._blocks[model] - taken)
+            if name in STRATEGY_NAMES:
+                values[name] = self._suggest_feasible(trial, name, self._feasible[model].offer(name, values))
             else:
                 values[name] = _suggest(trial, name, dimension)
         return Configuration(**values)
@@ -77,7 +78,8 @@ class SearchSpace:
         if self._strategies:
             is_there = vanilla.label in self._strategies
         else:
-            is_there = all(contains(self._dimensions[name], getattr(vanilla, name)) for name in STRATEGY_NAMES)
+            mains = (name for name in STRATEGY_NAMES if name not in SETTING_OF)
+            is_there = all(contains(self._dimensions[name], getattr(vanilla, name)) for name in mains)
         return self._parameters_of(model, vanilla) if is_there else None
 
     def _parameters_of(self, model: str, strategy: Strategy) -> dict[str, Any]:
@@ -86,65 +88,60 @@ class SearchSpace:
             return parameters | {self._strategy_name(model): strategy.label}
         for name in STRATEGY_NAMES:
             dimension, value = self._dimensions[name], getattr(strategy, name)
+            if is_neutral(name, asdict(strategy)):
+                continue
             if name in self._ranked:
-                parameters[_rank(name)] = sorted(dimension.choice).index(value)
+                parameters[_rank(name)] = sorted(dimension.choice, key=AXES[name].distance).index(value)
             elif isinstance(dimension, Choice | Range):
                 parameters[name] = value
         return parameters
 
     def _strategies_of(self, model: str) -> dict[str, Strategy]:
         """The strategies of the list that fit the model, by label."""
-        return {label: s for label, s in self._strategies.items() if is_feasible(s, self._blocks[model])}
+        return {label: s for label, s in self._strategies.items() if is_feasible(asdict(s), self._blocks[model])}
 
     def _strategy_name(self, model: str) -> str:
         has_all = len(self._strategies_of(model)) == len(self._strategies)
         return "strategy" if has_all else f"strategy_within_{self._blocks[model]}"
 
-    @property
-    def _least_reinit_count(self) -> int:
-        return int(bounds_of(self._dimensions["reinit_count"])[0])
-
     def _is_ranked(self, name: str) -> bool:
         """Whether it depends on what was drawn before which values of a choice are on offer."""
-        if not isinstance(self._dimensions[name], Choice):
+        if name in SETTING_OF or not isinstance(self._dimensions[name], Choice):
             return False
-        rooms = {blocks - self._least_reinit_count for blocks in self._blocks.values()}
-        if name == "reinit_count":
-            freeze = self._dimensions["freeze_depth"]
-            rooms = {
-                blocks - depth
-                for blocks in self._blocks.values()
-                for depth in depths_up_to(freeze, blocks - self._least_reinit_count)
-            }
-        return len({tuple(depths_up_to(self._dimensions[name], room)) for room in rooms}) > 1
+        return len(set[float]().union(*(of.sizes(name) for of in self._feasible.values()))) > 1
 
-    def _suggest_depth(self, trial: optuna.trial.Trial, name: str, room: int) -> int:
-        dimension = self._dimensions[name]
-        offered = depths_up_to(dimension, room)
+    def _suggest_feasible(self, trial: optuna.trial.Trial, name: str, offer: Offer) -> Any:
         if name in self._ranked:
-            return sorted(offered)[trial.suggest_int(_rank(name), 0, len(offered) - 1)]
-        match dimension:
-            case Choice():
-                return int(trial.suggest_categorical(name, offered))
-            case Range(low=low, step=step, log=log):
-                return trial.suggest_int(name, low, offered[-1], step=step or 1, log=log)
-            case _:
-                return int(dimension)
+            values = sorted(offer, key=AXES[name].distance) if not isinstance(offer, Range) else []
+            return values[trial.suggest_int(_rank(name), 0, len(values) - 1)]
+        dimension = self._dimensions[name]
+        if not isinstance(dimension, Choice | Range) or (isinstance(dimension, Range) and isinstance(offer, list)):
+            return first_of(offer)
+        if isinstance(offer, list):
+            return trial.suggest_categorical(name, offer)
+        return _suggest_number(trial, name, offer, log=isinstance(dimension, Range) and dimension.log)
 
 
 def _suggest(trial: optuna.trial.Trial, name: str, dimension: Any) -> Any:
     match dimension:
         case Choice():
             return trial.suggest_categorical(name, dimension.choice)
-        case Range(low=low, high=high, log=log):
+        case Range():
             grid = dimension.grid()
-            if isinstance(grid, FloatGrid):
-                return _suggest_step(trial, name, grid)
-            if isinstance(grid, range):
-                return trial.suggest_int(name, low, grid[-1], step=grid.step, log=log)
-            return trial.suggest_float(name, low, high, log=log)
+            return _suggest_number(trial, name, dimension if grid is None else grid, log=dimension.log)
         case _:
             return dimension
+
+
+def _suggest_number(trial: optuna.trial.Trial, name: str, offer: Offer, *, log: bool) -> Any:
+    match offer:
+        case Range(low=low, high=high):
+            return trial.suggest_float(name, low, high, log=log)
+        case FloatGrid():
+            return _suggest_step(trial, name, offer)
+        case range():
+            return trial.suggest_int(name, offer[0], offer[-1], step=offer.step, log=log)
+    raise TypeError(f"no numbers: {offer}")
 
 
 def _suggest_step(trial: optuna.trial.Trial, name: str, grid: FloatGrid) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -59,7 +60,7 @@ class FloatGrid(Sequence[float]):
         self._decimals = 12 if finest >= 1e-11 else 10 - math.floor(math.log10(finest))
         # As the decimals are written, not as they are stored: in floats a bound that lies on the grid can be missed.
         exact = (Fraction(repr(high)) - Fraction(repr(low))) / Fraction(repr(step))
-        self._size = math.floor(exact + Fraction(1, 10**9)) + 1
+        self._first, self._size = 0, math.floor(exact + Fraction(1, 10**9)) + 1
 
     def __len__(self) -> int:
         return self._size
@@ -67,13 +68,21 @@ class FloatGrid(Sequence[float]):
     @overload
     def __getitem__(self, index: int) -> float: ...
     @overload
-    def __getitem__(self, index: slice) -> list[float]: ...
-    def __getitem__(self, index: int | slice) -> float | list[float]:
+    def __getitem__(self, index: slice) -> Sequence[float]: ...
+    def __getitem__(self, index: int | slice) -> float | Sequence[float]:
         if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(self._size))]
+            return self._slice(*index.indices(self._size))
         if not -self._size <= index < self._size:
             raise IndexError(f"the grid has {self._size} values, but got index {index}")
-        return round(self._low + index % self._size * self.step, self._decimals)
+        return round(self._low + (self._first + index % self._size) * self.step, self._decimals)
+
+    def _slice(self, start: int, stop: int, step: int) -> Sequence[float]:
+        """A grid of neighbors, a list of others."""
+        if step != 1:
+            return [self[number] for number in range(start, stop, step)]
+        part = copy.copy(self)
+        part._first, part._size = self._first + start, max(0, stop - start)
+        return part
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, int | float) and self.nearest(value) == value
@@ -91,7 +100,7 @@ class FloatGrid(Sequence[float]):
 
     def _nearest(self, value: float) -> int:
         last = self._size - 1
-        guess = round(min(max((value - self._low) / self.step, 0), last))
+        guess = round(min(max((value - self._low) / self.step - self._first, 0), last))
         # What was rounded on the way can put the guess one beside.
         near = {min(max(guess + offset, 0), last) for offset in (-1, 0, 1)}
         return min(near, key=lambda index: abs(self[index] - value))

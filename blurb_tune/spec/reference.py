@@ -14,12 +14,14 @@ from blurb_tune.spec.schema import (
     RecoverySpec,
     ResourcesSpec,
     SearchSpec,
-    SpaceSpec,
     SweepSpec,
     TrackingSpec,
     TrainingSpec,
 )
+from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.spec.task import TaskSpec
+from blurb_tune.techniques.protocol import Axis
+from blurb_tune.techniques.registry import TECHNIQUES
 
 _INTRODUCTION = """\
 # All settings of a spec
@@ -35,11 +37,11 @@ epochs: 20                                            # fixed
 batch_size: [16, 32]                                  # a choice; the long form is {choice: [16, 32]}
 freeze_depth: {low: 0, high: 6, step: 2}              # a range of whole numbers
 learning_rate: {low: 1.0e-5, high: 1.0e-4, log: true} # a range, uniform in the logarithm
-strategy: [vanilla, {freeze_depth: 4}, {decay_rate: 0.9, reinit_count: 2}]   # a list, instead of the three dimensions
+strategy: [vanilla, {freeze_depth: 4}, {decay_rate: 0.9, reinit_count: 2}]   # a list, instead of dimensions
 ```
 
-`model: [bert-base, pubmedelectra-large]` makes the model one more axis. No sample ever has `freeze_depth + reinit_count` above
-its own model's number of blocks; a depth must fit at least one of the models. `sampler: grid` runs every combination.
+`model: [bert-base, pubmedelectra-large]` makes the model one more axis. No sample ever breaks a rule of "techniques" below; a
+depth must fit at least one of the models. `sampler: grid` runs every combination.
 """
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -63,7 +65,33 @@ def reference() -> str:
     parts.append("## pruning.pruner\n\nA name, or a mapping with `kind` and the settings of that pruner.\n")
     for name, model in PRUNERS.items():
         parts += [f"### {name}\n", f"{model.__doc__}\n", _table(model)]
-    return "\n".join(part for part in parts if part)
+    parts += ["## techniques\n", *_techniques()]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _techniques() -> Iterator[str]:
+    """Which technique brings which axes, and what cannot be combined."""
+    yield "What stabilizes, in the order in which it is applied. Axes behind the first one have no effect without that one."
+    yield "No block is frozen that is re-initialized: `freeze_depth + reinit_count` is at most the model's number of blocks.\n"
+    yield "| technique | axes | neutral | values | not with | source |\n|---|---|---|---|---|---|"
+    names = {technique.name: technique.axes[0].name for technique in TECHNIQUES}
+    for of in TECHNIQUES:
+        axes, source = ", ".join(f"`{axis.name}`" for axis in of.axes), of.source
+        neutral = ", ".join(f"`{_plain(axis.neutral)}`" for axis in of.axes)
+        rules = ", ".join(f"`{_rule(axis)}`" for axis in of.axes)
+        excludes = ", ".join(f"`{names[name]}`" for name in of.excludes)
+        author = source.author.replace(" and others", " et al.")
+        yield f"| {of.doing} | {axes} | {neutral} | {rules} | {excludes} | {author} {source.year}, arXiv {source.eprint} |"
+
+
+def _rule(axis: Axis) -> str:
+    if axis.up_to_blocks:
+        return f"{axis.rule} <= L"
+    return {bool: "true, false", str: ", ".join(axis.choices)}.get(axis.type, axis.rule)
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _table(model: type[BaseModel]) -> str:

@@ -6,14 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
 from blurb_tune.spec.budget import BudgetSpec
-from blurb_tune.spec.dimensions import MAX_CHOICES, MAX_NUMBER, Dimension, Options, SpecModel, repeated, values_of
+from blurb_tune.spec.dimensions import Options, SpecModel, repeated, values_of
 from blurb_tune.spec.pruning import PruningSpec
+from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.stats.objectives import OBJECTIVES, parse, spelled
 
-_DEFAULT = Configuration()
 MAX_NAME = 80
 MAX_SEEDS = 10_000
 MAX_CONFIRM = 1_000
@@ -82,9 +81,6 @@ def _task_shape(data: Any) -> str:
 
 
 FileName = Annotated[str, AfterValidator(_file_name)]
-Depth = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
-Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
-DecayRate = Annotated[float, Field(gt=0, le=1)]
 Seeds = Annotated[
     list[Annotated[int, Field(ge=0, lt=2**63)]],
     Field(min_length=1, max_length=MAX_SEEDS),
@@ -94,62 +90,6 @@ Seeds = Annotated[
 
 
 CrossedCount = Annotated[int, Field(ge=2, le=MAX_CROSSED)]
-
-
-class StrategySpec(SpecModel):
-    """One strategy of an explicit list; what is left out is neutral. The word `vanilla` stands for all neutral."""
-
-    freeze_depth: Depth = 0
-    decay_rate: DecayRate = 1.0
-    reinit_count: Depth = 0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _vanilla(cls, data: Any) -> Any:
-        if isinstance(data, str):
-            if data != "vanilla":
-                raise ValueError(f"expected `vanilla` or a mapping such as {{freeze_depth: 4}}, but got {data!r}")
-            return {}
-        return data
-
-    @property
-    def strategy(self) -> Strategy:
-        return Strategy(self.freeze_depth, self.decay_rate, self.reinit_count)
-
-
-class SpaceSpec(SpecModel):
-    """What is searched. Each hyperparameter is a fixed value, a choice `[a, b]`, or a range `{low, high, step | log}`."""
-
-    strategy: Annotated[list[StrategySpec], Field(min_length=1, max_length=MAX_CHOICES)] | None = Field(
-        None, description="an explicit list of strategies, instead of the three dimensions below"
-    )
-    freeze_depth: Dimension[Depth] = Field(0, description="embeddings and this many lowest blocks stay as pretrained")
-    decay_rate: Dimension[DecayRate] = Field(1.0, description="factor on the learning rate per block, from the head down")
-    reinit_count: Dimension[Depth] = Field(0, description="pooler and this many top blocks are drawn anew")
-    learning_rate: Dimension[Annotated[float, Field(gt=0)]] = Field(_DEFAULT.learning_rate, description="peak, at the head")
-    batch_size: Dimension[Positive] = Field(_DEFAULT.batch_size, description="examples per step")
-    epochs: Dimension[Positive] = Field(_DEFAULT.epochs, description="passes over the training set")
-    warmup_share: Dimension[Annotated[float, Field(ge=0, lt=1)]] = Field(
-        _DEFAULT.warmup_share, description="share of the steps with rising learning rate, before the linear decay"
-    )
-    weight_decay: Dimension[Annotated[float, Field(ge=0)]] = Field(
-        _DEFAULT.weight_decay, description="decoupled; none on biases and LayerNorm"
-    )
-    bias_correction: Options[bool] = Field(True, description="Adam's bias correction; false reproduces BERTAdam")
-    max_grad_norm: Dimension[Annotated[float, Field(gt=0)] | None] = Field(
-        _DEFAULT.max_grad_norm, description="gradients are clipped to this norm; null: no clipping"
-    )
-
-    @model_validator(mode="after")
-    def _one_way_to_say_it(self) -> SpaceSpec:
-        neutral = Strategy()
-        both = [name for name in STRATEGY_NAMES if getattr(self, name) != getattr(neutral, name)]
-        if self.strategy is not None and both:
-            raise ValueError(f"give `strategy` or {', '.join(both)}, not both")
-        if self.strategy is not None:
-            for label in repeated(s.strategy.label for s in self.strategy):
-                raise ValueError(f"the strategies of a list must differ, but {label!r} stands twice")
-        return self
 
 
 class SearchSpec(SpecModel):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from blurb_tune.core.trial import Configuration
+from blurb_tune.techniques.registry import step_cost
 
 # More than any trial costs, in blocks times epochs.
 _MODEL = 1 << 40
@@ -19,4 +20,4 @@ def place_in_round(configuration: Configuration, *, models: Sequence[str], block
     at = models.index(configuration.model) if configuration.model in models else len(models)
     if round_number % 2:
         at = len(models) - at
-    return at * _MODEL - configuration.epochs * (blocks + 1 - configuration.freeze_depth)
+    return at * _MODEL - configuration.epochs * step_cost(configuration.values(), blocks + 1)

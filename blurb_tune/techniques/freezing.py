@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Mapping
+from typing import Any
 
-from blurb_tune.models.layers import LayerMap
+from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
 
 
-def freeze(model: torch.nn.Module, layers: LayerMap, depth: int) -> None:
-    """Let embeddings and blocks 1..depth have no gradient and stay as they are; everything else is trained.
+class Freezing(Technique):
+    """Embeddings and blocks 1..k get no gradient and stay as they are; everything else is trained.
 
-    depth: 0..L; 0 freezes nothing, L leaves pooler and head alone. Raises ValueError outside this range.
-    (Tinn et al., arXiv 2112.07869.)
+    With k = L pooler and head alone are trained. (Tinn et al., arXiv 2112.07869.)
     """
-    if not 0 <= depth <= layers.blocks:
-        raise ValueError(f"0 <= depth <= {layers.blocks} must hold, but got depth={depth}")
-    for name, parameter in model.named_parameters():
-        is_frozen = depth > 0 and layers.place(name).level <= depth
-        parameter.requires_grad_(not is_frozen)
-        if is_frozen:
-            # A leftover gradient would let AdamW's weight decay and momentum move a frozen tensor.
-            parameter.grad = None
+
+    name = "freeze"
+    doing = "freezing of the lower encoder blocks"
+    example = "freeze_depth: [0, 2, 4]"
+    source = Source("tinn2023", "Tinn and others", 2023, "2112.07869")
+    axes = (
+        Axis(
+            "freeze_depth",
+            int,
+            neutral=0,
+            word="freeze",
+            meaning="embeddings and this many lowest blocks stay as pretrained",
+            low=0,
+            up_to_blocks=True,
+        ),
+    )
+    freeze_depth: int
+
+    @classmethod
+    def cost(cls, values: Mapping[str, Any], blocks: int) -> int:
+        return blocks - int(values["freeze_depth"])
+
+    def prepare(self, subject: Subject) -> None:
+        self._subject = subject
+
+    def rate_factor(self, parameter: str) -> float:
+        return float(self._subject.layers.place(parameter).level > self.freeze_depth)

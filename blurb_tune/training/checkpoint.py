@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-_FORMAT = 2
+_FORMAT = 3
 _FACTS = "blurb_tune"
 
 

@@ -17,12 +17,9 @@ from transformers import PreTrainedModel
 from blurb_tune.core.seeds import derive, streams
 from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
-from blurb_tune.models.encoder import Pretrained, restore_weights
-from blurb_tune.models.layers import layer_map
+from blurb_tune.models.encoder import Pretrained
 from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.tasks.metrics import Evaluation, evaluate
-from blurb_tune.techniques.decay import parameter_groups
-from blurb_tune.techniques.strategy import apply_strategy
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.data import TrainingData
@@ -30,7 +27,9 @@ from blurb_tune.training.engines.dropout import Masks
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.forward import Forward
+from blurb_tune.training.groups import frozen_depth, parameter_groups
 from blurb_tune.training.optimizer import ScheduledAdamW
+from blurb_tune.training.preparation import prepare
 
 Weights = dict[str, torch.Tensor]
 
@@ -85,7 +84,21 @@ class FineTuning:
         self._configuration = configuration
         self._device = next(model.parameters()).device
         self._masks = Masks(derive(self._seed, "masks"))
-        self._frozen_depth = 0 if settings.frozen_dropout else configuration.freeze_depth
+        self._total_steps = total_steps(len(data.train), configuration)
+        self._steps_per_epoch = self._total_steps // configuration.epochs
+        self._train_seconds = self._eval_seconds = 0.0
+
+        self._treatment, self._layers = prepare(
+            model,
+            pretrained,
+            configuration.strategy,
+            data.task.kind,
+            init_seed=of_initialization,
+            seed=self._seed,
+            steps=self._total_steps,
+            steps_per_epoch=self._steps_per_epoch,
+        )
+        self._frozen_depth = 0 if settings.frozen_dropout else frozen_depth(self._layers, self._treatment)
         self._forward = Forward(
             model,
             data.task,
@@ -95,19 +108,13 @@ class FineTuning:
             eval_batch_size=settings.eval_batch_size,
             frozen_depth=self._frozen_depth,
             masks=self._masks,
+            treatment=self._treatment,
         )
-        self._total_steps = total_steps(len(data.train), configuration)
-        self._steps_per_epoch = self._total_steps // configuration.epochs
-        self._train_seconds = self._eval_seconds = 0.0
-
-        restore_weights(model, pretrained)
-        self._layers = layers = layer_map(model)
-        apply_strategy(model, layers, configuration.strategy, of_initialization, pretrained)
         groups = parameter_groups(
             model,
-            layers,
+            self._layers,
+            self._treatment,
             learning_rate=configuration.learning_rate,
-            decay_rate=configuration.decay_rate,
             weight_decay=configuration.weight_decay,
         )
         self._optimizer = ScheduledAdamW(
@@ -115,6 +122,7 @@ class FineTuning:
             total_steps=self._total_steps,
             warmup_share=configuration.warmup_share,
             bias_correction=configuration.bias_correction,
+            watched=None if vocabulary is None else model.get_parameter(vocabulary.parameter),
         )
         self._parameters = self._optimizer.parameters
         self._names: dict[torch.Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
@@ -126,7 +134,7 @@ class FineTuning:
         self._norms: list[torch.Tensor] = []
         self._dropout_state = self._first_dropout_state()
         self._best: Measurement | None = None
-        self._best_weights = Weights()
+        self._best_weights, self._best_shrinkage = Weights(), 1.0
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -138,13 +146,11 @@ class FineTuning:
 
         They may be the model's own, which the next trial overwrites.
         """
-        weights, steps = self._best_weights or _weights_of(self._model), self._optimizer.steps
+        weights = self._treatment.export(self._best_weights or _weights_of(self._model))
         if self._vocabulary is None:
             return weights
-        if self._best_weights and self._best is not None:
-            steps = self._best.step
-        table = self._model.get_parameter(self._vocabulary.parameter)
-        return self._vocabulary.written_back(weights, self._optimizer.shrinkage(table, steps))
+        shrinkage = self._best_shrinkage if self._best_weights else self._optimizer.shrinkage
+        return self._vocabulary.written_back(weights, shrinkage)
 
     def checkpoint(self) -> Checkpoint:
         """All that the next step depends on: a trial that is `resume`d from it gives the same numbers, bit for bit.
@@ -155,6 +161,7 @@ class FineTuning:
         tensors = {f"weights/{name}": _copied(parameter) for name, parameter in learned.items()}
         tensors |= {f"adam/{name}": value.clone() for name, value in self._optimizer.state(self._names).items()}
         tensors |= {f"best/{name}": weights for name, weights in self._best_weights.items()}
+        tensors |= {f"technique/{name}": value.clone() for name, value in self._treatment.state().items()}
         tensors["dropout"] = self._dropout_state if self._started is None else self._get_dropout_state()
         tensors["masks"] = self._masks.state()
         if self._window:
@@ -169,6 +176,7 @@ class FineTuning:
                 "eval_batch_size": self._forward.eval_batch_size,
                 "has_halved": self._forward.has_halved,
                 "best": asdict(self._best) if self._best else None,
+                "shrinkage": [self._optimizer.shrinkage, self._best_shrinkage],
             },
         )
 
@@ -177,7 +185,7 @@ class FineTuning:
 
         Raises KeyError or RuntimeError where it is of another model or strategy; the trial has to begin anew then.
         """
-        parts: dict[str, Weights] = {"weights": {}, "adam": {}, "best": {}}
+        parts: dict[str, Weights] = {"weights": {}, "adam": {}, "best": {}, "technique": {}}
         for key, tensor in checkpoint.tensors.items():
             part, _, name = key.partition("/")
             if name:
@@ -187,6 +195,8 @@ class FineTuning:
                 parameter.copy_(parts["weights"][self._names[parameter]])
         facts = checkpoint.facts
         self._optimizer.load(facts["steps"], parts["adam"], self._names)
+        self._optimizer.shrinkage, self._best_shrinkage = facts["shrinkage"]
+        self._treatment.load(parts["technique"])
         self._batches = itertools.islice(self._batches, facts["steps"], None)
         self._dropout_state = checkpoint.tensors["dropout"]
         self._masks.load(checkpoint.tensors["masks"])
@@ -245,7 +255,7 @@ class FineTuning:
             return
         self._best = measurement
         if self._settings.keeps_best:
-            self._best_weights = _weights_of(self._model, copy=True)
+            self._best_weights, self._best_shrinkage = _weights_of(self._model, copy=True), self._optimizer.shrinkage
 
     def _train_to_evaluation(self, after_step: Callable[[], None]) -> bool:
         """Whether the loss stayed finite up to the next evaluation, which the last step always has."""
@@ -264,12 +274,16 @@ class FineTuning:
         return True
 
     def _step(self, rows: np.ndarray) -> None:
+        self._treatment.before_step(self._optimizer.steps + 1)
         loss = self._forward.backward(self._data.train, rows, self._known_below()[0])
+        self._treatment.after_backward()
         limit = self._configuration.max_grad_norm
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, math.inf if limit is None else limit)
         self._norms.append(norm.detach().to(self._device))  # it is on the CPU where no parameter has a gradient
         self._window.append(loss)
+        self._treatment.before_update(self._optimizer.next_rates(self._names))
         self._optimizer.step()
+        self._treatment.after_step()
 
     def _known_below(self) -> tuple[States | None, States | None]:
         """What comes out of the frozen part for train and for dev; None where it is computed anew each time."""
@@ -290,6 +304,7 @@ class FineTuning:
     def _measurement(self, evaluation: Evaluation | None) -> Measurement:
         step = self._optimizer.steps
         metrics = dict(evaluation.metrics) if evaluation else {}
+        metrics |= self._treatment.report()
         return Measurement(
             step=step,
             epoch=step / self._steps_per_epoch,

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from blurb_tune.tasks.features import Encoded
 from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.techniques.treatment import Treatment
 from blurb_tune.training.batching import sorted_batches
 from blurb_tune.training.engines.choice import make_engine
 from blurb_tune.training.engines.dropout import Masks
@@ -36,7 +37,7 @@ class Forward:
     error goes on to the caller. What a step learns from does not change: gradients of the parts add up to those of the whole.
 
     frozen_depth: embeddings and blocks 1 to this one compute without dropout and gradient; 0 for none. masks: from which
-    dropout draws on a CPU.
+    dropout draws on a CPU. treatment: the techniques that have a part in the loss, None for none.
     """
 
     def __init__(
@@ -50,8 +51,9 @@ class Forward:
         eval_batch_size: int,
         frozen_depth: int = 0,
         masks: Masks | None = None,
+        treatment: Treatment | None = None,
     ):
-        self._model, self._task = model, task
+        self._model, self._task, self._treatment = model, task, treatment
         self._device = next(model.parameters()).device
         self._autocast_dtype = autocast_dtype(precision, self._device)
         self.precision = resolve_precision(precision, self._device.type)
@@ -66,7 +68,8 @@ class Forward:
         return type(self._engine).__name__
 
     def backward(self, data: Encoded, rows: np.ndarray, below: States | None = None) -> torch.Tensor:
-        """Add the gradient of the mean loss over the examples `rows` to the model's; returns that loss, detached.
+        """Add the gradient of the mean loss over the examples `rows`, and of what the techniques add to it, to the model's;
+        returns the loss without that, detached.
 
         The mean is over examples, or over the words that the model reads; multi-label losses are means over labels too.
         below: what comes out of the frozen part, where that is known.
@@ -120,10 +123,21 @@ class Forward:
             for part in self._engine.parts(data.lengths[batch]):
                 units = data.units(batch[part])
                 if len(units):
-                    share = self._loss(self._run(data, batch[part], below), data.labels[units]) * (len(units) / total)
-                    share.backward()  # type: ignore[no-untyped-call]
-                    losses.append(share.detach())
+                    loss, penalties = self._objective(data, batch[part], data.labels[units], below)
+                    share = len(units) / total
+                    sum(penalties, loss).mul(share).backward()  # type: ignore[no-untyped-call]
+                    losses.append(loss.detach() * share)
         return torch.stack(losses).sum() if losses else torch.zeros((), device=self._device)
+
+    def _objective(
+        self, data: Encoded, rows: np.ndarray, labels: np.ndarray, below: States | None
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """The mean loss, and what the techniques add to it."""
+        if self._treatment is None:
+            return self._loss(self._run(data, rows, below), labels), []
+        outputs = [self._run(data, rows, below) for _ in range(self._treatment.passes)]
+        losses = [self._loss(of_pass, labels) for of_pass in outputs]
+        return losses[0] if len(losses) == 1 else torch.stack(losses).mean(), self._treatment.penalties(outputs)
 
     def _outputs(self, data: Encoded, below: States | None) -> np.ndarray:
         outputs = np.full((len(data.labels), self._task.outputs), np.nan, dtype=np.float32)

@@ -31,16 +31,31 @@ class ScheduledAdamW:
     Without bias correction it does the steps of BERTAdam (Zhang et al. 2021, arXiv 2006.05987), p -= lr * (m /
     (sqrt(v) + eps) + wd * p), with the eps = 1e-6 of BERT's own `AdamWeightDecayOptimizer`; AdamW's is 1e-8. AdamW divides m
     by 1 - b1^t and v by 1 - b2^t, so lr, eps and weight decay are scaled in each step by what cancels the division.
+
+    A parameter without a gradient stays as it is in a step, and so do its moments.
+
+    watched: a parameter whose `shrinkage` is followed: what weight decay alone has left of an element of it, the product of
+    1 - rate * decay over the steps in which it had a gradient.
     """
 
-    def __init__(self, groups: list[dict[str, Any]], *, total_steps: int, warmup_share: float, bias_correction: bool):
+    def __init__(
+        self,
+        groups: list[dict[str, Any]],
+        *,
+        total_steps: int,
+        warmup_share: float,
+        bias_correction: bool,
+        watched: torch.nn.Parameter | None = None,
+    ):
         self._base = [(float(group["lr"]), float(group["weight_decay"])) for group in groups]
         self._total_steps = total_steps
         self._warmup_share = warmup_share
         self._bias_correction = bias_correction
         self._epsilon = EPSILON if bias_correction else BERTADAM_EPSILON
         self._adamw = torch.optim.AdamW(groups, betas=BETAS, eps=self._epsilon, fused=True)
+        self._watched = watched
         self.steps = 0
+        self.shrinkage = 1.0
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -49,29 +64,24 @@ class ScheduledAdamW:
     @property
     def peak_rate(self) -> float:
         """The largest learning rate of the last step, which is the head's."""
-        factor = rate_factor(max(1, self.steps), total_steps=self._total_steps, warmup_share=self._warmup_share)
-        return max(rate for rate, _ in self._base) * factor
+        return max(rate for rate, _ in self._base) * self._factor(max(1, self.steps))
 
-    def shrinkage(self, parameter: torch.nn.Parameter, steps: int) -> float:
-        """What weight decay alone leaves of an element of `parameter` in so many steps: the product of 1 - rate * decay."""
-        for group, (rate, decay) in zip(self._adamw.param_groups, self._base, strict=True):
-            if any(parameter is member for member in group["params"]):
-                factors = (
-                    rate_factor(step, total_steps=self._total_steps, warmup_share=self._warmup_share)
-                    for step in range(1, steps + 1)
-                )
-                return math.prod(1 - rate * factor * decay for factor in factors)
-        return 1.0
+    def next_rates(self, names: Mapping[torch.Tensor, str]) -> dict[str, float]:
+        """The learning rates of the next step, by the parameters' names."""
+        factor, groups = self._factor(self.steps + 1), zip(self._adamw.param_groups, self._base, strict=True)
+        return {names[parameter]: rate * factor for group, (rate, _) in groups for parameter in group["params"]}
 
     def step(self) -> None:
         """One update from the gradients at hand, which are dropped."""
         self.steps += 1
-        factor = rate_factor(self.steps, total_steps=self._total_steps, warmup_share=self._warmup_share)
+        factor = self._factor(self.steps)
         scale, root = (1.0, 1.0) if self._bias_correction else self._uncorrected()
         for group, (rate, decay) in zip(self._adamw.param_groups, self._base, strict=True):
             group["lr"] = rate * factor * scale
             group["weight_decay"] = decay / scale
             group["eps"] = self._epsilon / root
+            if any(parameter is self._watched for parameter in group["params"] if parameter.grad is not None):
+                self.shrinkage *= 1 - rate * factor * decay
         self._adamw.step()
         self._adamw.zero_grad(set_to_none=True)
 
@@ -92,6 +102,20 @@ class ScheduledAdamW:
             self._adamw.state[parameter][moment] = value.to(parameter.device, copy=True)
         self.steps = steps
 
+    def _factor(self, step: int) -> float:
+        return rate_factor(step, total_steps=self._total_steps, warmup_share=self._warmup_share)
+
     def _uncorrected(self) -> tuple[float, float]:
+        """What cancels the bias correction. Parameters that had no gradient in earlier steps are counted on for it, too."""
+        for parameter in self.parameters if self.steps > 1 else ():
+            if parameter.grad is not None:
+                moments = self._adamw.state[parameter] or self._first_moments(parameter)
+                moments["step"].fill_(self.steps - 1)
         first, second = 1 - BETAS[0] ** self.steps, 1 - BETAS[1] ** self.steps
         return first / second**0.5, second**0.5
+
+    def _first_moments(self, parameter: torch.nn.Parameter) -> dict[str, torch.Tensor]:
+        moments = {name: torch.zeros_like(parameter, requires_grad=False) for name in ("exp_avg", "exp_avg_sq")}
+        moments["step"] = torch.zeros((), device=parameter.device)
+        self._adamw.state[parameter] = moments
+        return moments

@@ -8,8 +8,8 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Strategy
-from blurb_tune.search.combinations import count_strategies
-from blurb_tune.spec.schema import SpaceSpec
+from blurb_tune.search.combinations import has_strategy
+from blurb_tune.spec.space import SpaceSpec
 
 
 def depths(most: int) -> st.SearchStrategy[Any]:
@@ -47,5 +47,5 @@ def spaces(draw: st.DrawFn) -> tuple[SpaceSpec, dict[str, int]]:
         values["reinit_count"] = draw(depths(most))
         values["decay_rate"] = draw(st.sampled_from([1.0, [0.8, 0.9], {"low": 0.5, "high": 1.0, "step": 0.25}]))
     spec = SpaceSpec.model_validate(values)
-    assume(all(count_strategies(spec, limit) for limit in blocks.values()))
+    assume(all(has_strategy(spec, limit) for limit in blocks.values()))
     return spec, blocks

@@ -15,13 +15,13 @@ from blurb_tune.search.combinations import (
     Combinations,
     axes,
     count,
-    is_feasible,
     pairs_left_out,
     planned_configurations,
 )
 from blurb_tune.search.space import SearchSpace
 from blurb_tune.spec.dimensions import values_of
-from blurb_tune.spec.schema import SpaceSpec
+from blurb_tune.spec.space import SpaceSpec
+from blurb_tune.techniques.registry import is_feasible
 from tests.search.spaces import spaces
 
 ONE = {"m": 6}
@@ -65,7 +65,7 @@ def test_the_combinations_are_the_feasible_part_of_each_model_s_space(space: tup
     alone = [point for model, limit in blocks.items() for point in Combinations(spec, {model: limit})]
     assert list(Combinations(spec, blocks)) == alone
     unbounded = Combinations(spec, dict.fromkeys(blocks, 100))
-    assert alone == [point for point in unbounded if is_feasible(point.strategy, blocks[point.model])]
+    assert alone == [point for point in unbounded if is_feasible(point.values(), blocks[point.model])]
 
 
 @settings(max_examples=80)
@@ -78,7 +78,7 @@ def test_the_combinations_by_index_are_the_product_of_the_axes(space: tuple[Spac
         point = dict(zip(names, values, strict=True))
         strategy = point.pop("strategy", None)
         configuration = Configuration(**point, **(asdict(strategy) if strategy else {}))
-        if is_feasible(configuration.strategy, blocks[configuration.model]):
+        if is_feasible(configuration.values(), blocks[configuration.model]):
             found.append(configuration)
     assert [points[index] for index in range(points.size)] == list(points) == found
     firsts = [next((i for i, c in enumerate(found) if c.model == m and c.strategy.is_vanilla), None) for m in blocks]

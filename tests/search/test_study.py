@@ -17,7 +17,8 @@ from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Configuration
 from blurb_tune.search.combinations import Combinations, count
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
-from blurb_tune.spec.schema import SpaceSpec, SweepSpec
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.spec.space import SpaceSpec
 from tests.search.spaces import spaces
 
 BLOCKS = {"tiny": 6}

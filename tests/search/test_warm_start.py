@@ -16,7 +16,8 @@ from blurb_tune.log.event_log import read_events
 from blurb_tune.replay.simulator import MemoryLog, simulate
 from blurb_tune.search.combinations import holds
 from blurb_tune.search.warm_start import read_earlier
-from blurb_tune.spec.schema import SpaceSpec, SweepSpec
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.sweep.sweep import Sweep
 from tests.search.test_samplers import values_of
 from tests.sweep.simulation import FACTS, open_log, report

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from blurb_tune.spec.dimensions import FloatGrid, Range, repeated, values_of
-from blurb_tune.spec.schema import SpaceSpec
+from blurb_tune.spec.space import SpaceSpec
 
 decimals = st.decimals(0, 10, places=4)
 
@@ -86,3 +86,23 @@ def test_what_no_sampler_can_tell_apart_or_hold_is_refused(dimension: Any, expec
 @given(st.lists(st.one_of(st.integers(0, 5), st.none(), st.sampled_from([1.0, True, "a"]))))
 def test_what_is_repeated_has_stood_before(values: list[Any]) -> None:
     assert list(repeated(values)) == [value for index, value in enumerate(values) if value in values[:index]]
+
+
+def test_what_a_sweep_is_known_by_has_not_changed_since_there_were_three_techniques() -> None:
+    """Or sweeps of earlier versions could not be taken up. An axis that came later counts where it is not neutral."""
+    since = {
+        "strategy": None,
+        "freeze_depth": 0,
+        "decay_rate": 1.0,
+        "reinit_count": 0,
+        "learning_rate": 5e-05,
+        "batch_size": 16,
+        "epochs": 20,
+        "warmup_share": 0.1,
+        "weight_decay": 0.01,
+        "bias_correction": True,
+        "max_grad_norm": 1.0,
+    }
+    assert SpaceSpec().digested() == since
+    one = {"freeze_depth": 2, "decay_rate": 1.0, "reinit_count": 0}
+    assert SpaceSpec.model_validate({"strategy": [{"freeze_depth": 2}]}).digested() == since | {"strategy": [one]}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 from transformers import PreTrainedModel
 
+from blurb_tune.core.trial import Strategy
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.layers import LayerMap, layer_map
-from blurb_tune.techniques.decay import parameter_groups
+from blurb_tune.tasks.task import Kind
+from blurb_tune.techniques.treatment import Treatment
+from blurb_tune.training.groups import parameter_groups
+from blurb_tune.training.preparation import prepare
 from tests.models import encoders
 from tests.models.encoders import FAMILIES
 
@@ -19,13 +24,27 @@ BLOCKS = 4
 OUTPUTS = 3
 
 
-@dataclass(frozen=True)
+@dataclass
 class Subject:
     """A restored model on which a strategy is to be proved."""
 
     model: PreTrainedModel
     layers: LayerMap
     pretrained: Pretrained
+    treatment: Treatment | None = None
+
+    def treat(self, seed: int = 0, steps: int = 8, kind: Kind = Kind.CLASSIFICATION, **axes: Any) -> Treatment:
+        """Prepare the model for a strategy, as a trial does."""
+        self.treatment, self.layers = prepare(
+            self.model, self.pretrained, Strategy(**axes), kind, init_seed=seed, seed=seed, steps=steps, steps_per_epoch=4
+        )
+        return self.treatment
+
+    def groups(self, *, learning_rate: float = 1e-2, weight_decay: float = 0.01) -> list[dict[str, Any]]:
+        assert self.treatment is not None
+        return parameter_groups(
+            self.model, self.layers, self.treatment, learning_rate=learning_rate, weight_decay=weight_decay
+        )
 
     def weights(self) -> dict[str, torch.Tensor]:
         return {name: p.detach().cpu().clone() for name, p in self.model.named_parameters()}
@@ -34,10 +53,9 @@ class Subject:
         """Parameters of which any bit differs from `before`; NaN, a head that nobody has drawn, equals itself."""
         return {name for name, now in self.weights().items() if now.numpy().tobytes() != before[name].numpy().tobytes()}
 
-    def train(self, steps: int = 3, *, decay_rate: float = 1.0, seed: int = 0, gradients_only: bool = False) -> list[float]:
+    def train(self, steps: int = 3, *, seed: int = 0, gradients_only: bool = False) -> list[float]:
         """Losses of real AdamW steps, dropout included."""
-        groups = parameter_groups(self.model, self.layers, learning_rate=1e-2, decay_rate=decay_rate, weight_decay=0.01)
-        return train(self.model, torch.optim.AdamW(groups), steps, seed, gradients_only)
+        return train(self.model, torch.optim.AdamW(self.groups()), steps, seed, gradients_only)
 
 
 def train(
@@ -66,6 +84,15 @@ def make_subject(family: str, per_token: bool = False) -> Subject:
     pretrained = encoders.make_pretrained(family, hidden_size=32, num_hidden_layers=BLOCKS, intermediate_size=48)
     model = build_classifier(pretrained, OUTPUTS, per_token=per_token)
     return Subject(model, layer_map(model), pretrained)
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Models this small take ten times as long where two threads wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(params=FAMILIES)

@@ -8,17 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.trial import Strategy
-from blurb_tune.techniques.decay import parameter_groups
-from blurb_tune.techniques.strategy import apply_strategy
 from tests.models.encoders import has_weight_decay, is_bias_or_norm, is_idle
 
 BLOCKS = 4
 
 
-def groups_of(subject, **changes):
-    settings_ = {"learning_rate": 5e-5, "decay_rate": 0.8, "weight_decay": 0.01, **changes}
-    return parameter_groups(subject.model, subject.layers, **settings_)
+def groups_of(subject, *, learning_rate=5e-5, weight_decay=0.01, **axes):
+    subject.treat(**axes)
+    return subject.groups(learning_rate=learning_rate, weight_decay=weight_decay)
 
 
 def by_name(subject, groups) -> dict[str, dict]:
@@ -30,7 +27,7 @@ def by_name(subject, groups) -> dict[str, dict]:
 
 
 def test_each_rate_is_the_base_rate_times_the_decay_to_the_distance_from_the_head(subject, level):
-    rates = {name: group["lr"] for name, group in by_name(subject, groups_of(subject)).items()}
+    rates = {name: group["lr"] for name, group in by_name(subject, groups_of(subject, decay_rate=0.8)).items()}
     assert rates == {name: 5e-5 * 0.8 ** (BLOCKS + 1 - level(name)) for name, _ in subject.model.named_parameters()}
 
 
@@ -129,7 +126,6 @@ def test_the_weights_of_each_family_that_decay_and_that_do_not(family, shared_su
     found = {True: set(), False: set()}
     for per_token in (False, True):
         subject = shared_subjects[family, per_token]
-        subject.model.requires_grad_(True)
         for name, group in by_name(subject, groups_of(subject)).items():
             *_, module, own = name.split(".")
             if own == "weight":
@@ -142,7 +138,7 @@ def test_the_weights_of_each_family_that_decay_and_that_do_not(family, shared_su
 
 def test_groups_have_names_of_the_field(new_subject):
     subject = new_subject("bert")
-    names = [group["name"] for group in groups_of(subject)]
+    names = [group["name"] for group in groups_of(subject, decay_rate=0.8)]
     assert len(set(names)) == len(names) == 2 * (BLOCKS + 2)
     assert {"embeddings", "block 1", "block 4, no weight decay", "pooler to head"} <= set(names)
     assert {group["name"] for group in groups_of(subject, decay_rate=1.0)} == {
@@ -157,22 +153,21 @@ def test_every_trainable_parameter_is_in_exactly_one_group(shared_subjects, leve
     """For every strategy there is: frozen ones are left out, all others are in with their own rate and class."""
     subject = shared_subjects[data.draw(st.sampled_from(sorted(shared_subjects)))]
     depth = data.draw(st.integers(0, BLOCKS))
-    strategy = Strategy(depth, data.draw(st.floats(0.3, 1.0)), data.draw(st.integers(0, BLOCKS - depth)))
+    rate, count = data.draw(st.floats(0.3, 1.0)), data.draw(st.integers(0, BLOCKS - depth))
     weight_decay = data.draw(st.sampled_from([0.0, 0.01, 0.1]))
-    apply_strategy(subject.model, subject.layers, strategy, 0, subject.pretrained)
-    found = by_name(subject, groups_of(subject, decay_rate=strategy.decay_rate, weight_decay=weight_decay))
+    axes = {"freeze_depth": depth, "decay_rate": rate, "reinit_count": count}
+    found = by_name(subject, groups_of(subject, weight_decay=weight_decay, **axes))
     trainable = {name for name, p in subject.model.named_parameters() if not (depth > 0 and level(name) <= depth)}
     assert found.keys() == trainable
     for name, group in found.items():
-        assert group["lr"] == 5e-5 * strategy.decay_rate ** (BLOCKS + 1 - level(name))
+        assert group["lr"] == 5e-5 * rate ** (BLOCKS + 1 - level(name))
         assert group["weight_decay"] == (weight_decay if has_weight_decay(name) else 0.0)
 
 
 def test_the_groups_drive_adamw(subject, family, level):
     """AdamW's first step moves every weight by its rate, so a tensor's step tells the rate that it had."""
-    apply_strategy(subject.model, subject.layers, Strategy(decay_rate=0.5), 0, subject.pretrained)
-    before = subject.weights()
     groups = groups_of(subject, learning_rate=1e-2, decay_rate=0.5, weight_decay=0.0)
+    before = subject.weights()
     subject.train(1, gradients_only=True)
     optimizer = torch.optim.AdamW(groups, eps=1e-30)
     optimizer.step()
@@ -184,12 +179,13 @@ def test_the_groups_drive_adamw(subject, family, level):
 
 @pytest.mark.parametrize("rate", [0.0, -0.5, 1.01, float("nan")])
 def test_decay_rates_out_of_range(subject, rate):
-    with pytest.raises(ValueError, match=r"0 < decay_rate <= 1 must hold, but got decay_rate="):
+    with pytest.raises(ValueError, match=r"`0 < decay_rate <= 1` must hold, but got decay_rate="):
         groups_of(subject, decay_rate=rate)
 
 
 @pytest.mark.parametrize("requires_grad", [True, False])
 def test_an_unknown_parameter_raises_even_when_frozen(subject, requires_grad):
+    subject.treat()
     subject.model.base_model.adapter = torch.nn.Linear(2, 2).requires_grad_(requires_grad)
     with pytest.raises(BlurbTuneError, match="adapter"):
-        groups_of(subject)
+        subject.groups()

@@ -6,25 +6,22 @@ import pytest
 import torch
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.trial import Strategy
-from blurb_tune.techniques.freezing import freeze
-from blurb_tune.techniques.strategy import apply_strategy
 from tests.models.encoders import is_idle
 
 
 @pytest.mark.parametrize("depth", [0, 1, 4])
 def test_frozen_tensors_are_bitwise_unchanged_and_all_others_change(subject, family, level, depth):
-    apply_strategy(subject.model, subject.layers, Strategy(freeze_depth=depth), 0, subject.pretrained)
+    subject.treat(freeze_depth=depth)
     before = subject.weights()
     frozen = {name for name in before if depth > 0 and level(name) <= depth}
     assert bool(frozen) == (depth > 0)
-    subject.train(5, decay_rate=0.9)
+    subject.train(5)
     assert subject.changed(before) == {name for name in before if name not in frozen and not is_idle(name, family)}
 
 
 @pytest.mark.parametrize("depth", [0, 1, 4])
 def test_frozen_tensors_get_no_gradient(subject, family, level, depth):
-    apply_strategy(subject.model, subject.layers, Strategy(freeze_depth=depth), 0, subject.pretrained)
+    subject.treat(freeze_depth=depth)
     subject.train(1, gradients_only=True)
     without = {name for name, p in subject.model.named_parameters() if p.grad is None and not is_idle(name, family)}
     assert without == {name for name, p in subject.model.named_parameters() if not p.requires_grad}
@@ -44,12 +41,12 @@ def test_frozen_tensors_get_no_gradient(subject, family, level, depth):
 )
 def test_what_block_1_reads_is_frozen_with_it(new_subject, per_token, family, parameter):
     subject = new_subject(family, per_token)
-    freeze(subject.model, subject.layers, 1)
+    subject.treat(freeze_depth=1)
     assert not subject.model.get_parameter(parameter).requires_grad
 
 
 def test_with_all_blocks_frozen_the_top_one_goes_on_giving_the_same(subject):
-    apply_strategy(subject.model, subject.layers, Strategy(freeze_depth=4), 0, subject.pretrained)
+    subject.treat(freeze_depth=4)
     outputs = []
     top = subject.model.get_submodule(subject.layers.block_modules(4)[0])
     top.register_forward_hook(lambda _, inputs, output: outputs.append(output[0] if isinstance(output, tuple) else output))
@@ -64,30 +61,35 @@ def test_with_all_blocks_frozen_the_top_one_goes_on_giving_the_same(subject):
 
 def test_a_leftover_gradient_moves_nothing(subject):
     """AdamW passes over a tensor without a gradient, yet decays and moves one that still has an old one."""
-    apply_strategy(subject.model, subject.layers, Strategy(), 0, subject.pretrained)
+    subject.treat()
     optimizer = torch.optim.AdamW(subject.model.parameters(), lr=0.1)
     subject.train(1, gradients_only=True)
-    freeze(subject.model, subject.layers, 2)
+    frozen = subject.treat(freeze_depth=2)
+    subject.train(1, gradients_only=True)
     before = subject.weights()
     optimizer.step()
-    moved = {name for name, p in subject.model.named_parameters() if not p.requires_grad} & subject.changed(before)
-    assert not moved
+    still = {name for name in before if frozen.rate_factor(name) == 0}
+    assert still == {name for name, p in subject.model.named_parameters() if not p.requires_grad}
+    assert not still & subject.changed(before)
     assert subject.changed(before)
 
 
 def test_freezing_again_undoes_a_deeper_freeze(subject):
-    freeze(subject.model, subject.layers, 4)
-    freeze(subject.model, subject.layers, 0)
+    subject.treat(freeze_depth=4)
+    subject.treat(freeze_depth=0)
     assert all(p.requires_grad for p in subject.model.parameters())
 
 
-@pytest.mark.parametrize("depth", [-1, 5])
-def test_depths_out_of_range(subject, depth):
-    with pytest.raises(ValueError, match=f"0 <= depth <= 4 must hold, but got depth={depth}"):
-        freeze(subject.model, subject.layers, depth)
+@pytest.mark.parametrize(("depth", "rule"), [(-1, "`0 <= freeze_depth`"), (5, "`freeze_depth <= 4`")])
+def test_depths_out_of_range(subject, depth, rule):
+    before = subject.weights()
+    with pytest.raises(ValueError, match=f"{rule} must hold, but got freeze_depth={depth}"):
+        subject.treat(freeze_depth=depth)
+    assert subject.changed(before) <= before.keys() - subject.pretrained.weights.keys(), "the head alone"
 
 
 def test_an_unknown_parameter_raises(subject):
+    treatment = subject.treat(freeze_depth=1)
     subject.model.base_model.adapter = torch.nn.Linear(2, 2)
     with pytest.raises(BlurbTuneError, match="adapter"):
-        freeze(subject.model, subject.layers, 1)
+        treatment.freeze(subject.model)

@@ -7,23 +7,15 @@ from itertools import product
 import pytest
 import torch
 
-from blurb_tune.core.trial import Strategy
 from blurb_tune.models.encoder import build_classifier, restore_weights
-from blurb_tune.models.layers import layer_map
-from blurb_tune.techniques.strategy import apply_strategy
 from tests.models.encoders import architecture, has_weight_decay, is_pooler
 
 BLOCKS = 4
 
 
-def apply(subject, strategy: Strategy, seed: int = 0) -> None:
-    restore_weights(subject.model, subject.pretrained)
-    apply_strategy(subject.model, subject.layers, strategy, seed, subject.pretrained)
-
-
 def test_neutral_strategy_has_the_losses_of_plain_fine_tuning(subject, per_token, plain_train, tmp_path):
     """The reference knows nothing of blurb_tune but the numbers in the head: transformers' own loading, plain AdamW."""
-    apply(subject, Strategy(), seed=3)
+    subject.treat(seed=3)
     subject.model.save_pretrained(tmp_path)
     reference = architecture(per_token).from_pretrained(tmp_path)
     spared = {n for n, _ in reference.named_parameters() if not has_weight_decay(n)}
@@ -40,24 +32,10 @@ def test_neutral_strategy_has_the_losses_of_plain_fine_tuning(subject, per_token
 
 def test_every_technique_changes_the_losses(subject):
     losses = []
-    for strategy in (Strategy(), Strategy(freeze_depth=2), Strategy(decay_rate=0.8), Strategy(reinit_count=1)):
-        apply(subject, strategy)
-        losses.append(tuple(subject.train(4, decay_rate=strategy.decay_rate)))
+    for axes in ({}, {"freeze_depth": 2}, {"decay_rate": 0.8}, {"reinit_count": 1}):
+        subject.treat(**axes)
+        losses.append(tuple(subject.train(4)))
     assert len(set(losses)) == 4
-
-
-def test_a_trial_does_not_depend_on_what_ran_before_in_its_slot(new_subject, family, per_token):
-    """The same strategy and seed on a fresh slot and on one that has just trained another trial."""
-    strategy = Strategy(freeze_depth=1, decay_rate=0.9, reinit_count=2)
-    fresh, used = new_subject(family, per_token), new_subject(family, per_token)
-    apply(used, Strategy(freeze_depth=3, reinit_count=1), seed=9)
-    used.train(3)
-    results = []
-    for subject in (fresh, used):
-        apply(subject, strategy, seed=5)
-        results.append((subject.train(4, decay_rate=0.9), subject.weights()))
-    assert results[0][0] == results[1][0]
-    assert all(torch.equal(results[0][1][name], value) for name, value in results[1][1].items())
 
 
 def test_all_admissible_pairs_freeze_and_draw_what_they_say(subject, family, level):
@@ -66,7 +44,7 @@ def test_all_admissible_pairs_freeze_and_draw_what_they_say(subject, family, lev
             continue
         restore_weights(subject.model, subject.pretrained)
         before = subject.weights()
-        apply_strategy(subject.model, subject.layers, Strategy(depth, 1.0, count), 1, subject.pretrained)
+        subject.treat(freeze_depth=depth, reinit_count=count)
         drawn = {name for name in before if name not in subject.pretrained.weights}
         if count:
             drawn |= {name for name in before if BLOCKS - count < level(name) <= BLOCKS or is_pooler(name, family)}
@@ -79,8 +57,8 @@ def test_all_admissible_pairs_freeze_and_draw_what_they_say(subject, family, lev
 @pytest.mark.parametrize(("depth", "count"), [(3, 2), (5, 0), (0, 5), (-1, 2), (2, -1), (4, 1)])
 def test_strategies_that_make_no_sense_change_nothing(subject, depth, count):
     before = subject.weights()
-    with pytest.raises(ValueError, match=rf"<= 4 must hold, but got freeze_depth={depth}, reinit_count={count}"):
-        apply_strategy(subject.model, subject.layers, Strategy(depth, 1.0, count), 0, subject.pretrained)
+    with pytest.raises(ValueError, match=rf"must hold, but got (freeze_depth={depth})?(, )?(reinit_count={count})?$"):
+        subject.treat(freeze_depth=depth, reinit_count=count)
     assert subject.changed(before) == set()
     assert all(p.requires_grad for p in subject.model.parameters())
 
@@ -88,16 +66,14 @@ def test_strategies_that_make_no_sense_change_nothing(subject, depth, count):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_trial_on_a_gpu_starts_from_the_same_weights_each_time(subject, per_token):
-    strategy = Strategy(freeze_depth=1, reinit_count=2)
-    apply(subject, strategy, seed=5)
+    subject.treat(freeze_depth=1, reinit_count=2, seed=5)
     expected = subject.weights()
-    model = build_classifier(subject.pretrained, 3, per_token=per_token).to("cuda")
+    subject.model = build_classifier(subject.pretrained, 3, per_token=per_token).to("cuda")
     for _ in range(2):
-        restore_weights(model, subject.pretrained)
         state = torch.cuda.get_rng_state()
-        apply_strategy(model, layer_map(model), strategy, 5, subject.pretrained)
+        subject.treat(freeze_depth=1, reinit_count=2, seed=5)
         assert torch.equal(torch.cuda.get_rng_state(), state)
-        assert all(torch.equal(p.detach().cpu(), expected[name]) for name, p in model.named_parameters())
+        assert subject.changed(expected) == set()
         with torch.no_grad():
-            for parameter in model.parameters():
+            for parameter in subject.model.parameters():
                 parameter.add_(1)

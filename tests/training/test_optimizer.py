@@ -73,3 +73,37 @@ def test_steps_equal_the_formulas(bias_correction: bool, scale: float) -> None:
     for found, expected in zip(run(bias_correction, scale), reference(bias_correction, scale), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
     assert not torch.allclose(run(True)[0], run(False)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("bias_correction", [True, False])
+def test_a_parameter_that_learns_later_takes_steps_as_if_it_were_its_first(bias_correction: bool) -> None:
+    """It rests while it has no gradient: no decay, no moments. BERTAdam's first step is (1 - b1) g / ((1 - b2)^0.5 |g|)."""
+    parameters, gradients = draw(0, 1.0)
+    optimizer = ScheduledAdamW(groups(parameters), total_steps=8, warmup_share=0.0, bias_correction=bias_correction)
+    late = parameters[0].detach().clone()
+    for step, gradient in enumerate(gradients, start=1):
+        parameters[1].grad = gradient[1].clone()
+        if step >= 4:
+            parameters[0].grad = gradient[0].clone()
+        optimizer.step()
+        assert torch.equal(parameters[0], late) == (step < 4)
+        if step == 4:
+            rate = 0.01 * rate_factor(4, total_steps=8, warmup_share=0.0)
+            size = 1.0 if bias_correction else 0.1 / 0.001**0.5
+            expected = late - rate * (size * gradient[0].sign() + 0.1 * late)
+            assert torch.allclose(parameters[0], expected, rtol=1e-3)
+
+
+def test_shrinkage_is_that_of_the_steps_with_a_gradient() -> None:
+    parameters, gradients = draw(0, 1.0)
+    optimizer = ScheduledAdamW(
+        groups(parameters), total_steps=8, warmup_share=0.25, bias_correction=True, watched=parameters[0]
+    )
+    expected = 1.0
+    for step, gradient in enumerate(gradients, start=1):
+        parameters[1].grad = gradient[1].clone()
+        if step % 2:
+            parameters[0].grad = gradient[0].clone()
+            expected *= 1 - 0.01 * 0.1 * rate_factor(step, total_steps=8, warmup_share=0.25)
+        optimizer.step()
+    assert optimizer.shrinkage == pytest.approx(expected, rel=1e-12)

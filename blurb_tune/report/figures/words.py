@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from blurb_tune.core.trial import STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures.scale import short
+from blurb_tune.techniques.registry import AXES
 
 _SHORT = {
     "learning_rate": "lr",
@@ -15,9 +16,7 @@ _SHORT = {
     "weight_decay": "weight decay",
     "bias_correction": "bias correction",
     "max_grad_norm": "clip",
-    "freeze_depth": "freeze",
-    "decay_rate": "decay",
-    "reinit_count": "reinit",
+    **{name: axis.word for name, axis in AXES.items()},
 }
 
 _RULES = {

@@ -16,12 +16,8 @@ from blurb_tune.report.settings import searched, title_of
 from blurb_tune.report.wording import listed
 from blurb_tune.stats.objectives import OBJECTIVES, parse
 from blurb_tune.tasks.catalogue import BLURB
+from blurb_tune.techniques.registry import TECHNIQUES
 
-_TECHNIQUES = {
-    "freeze_depth": ("freezing of the lower encoder blocks", "tinn2023"),
-    "decay_rate": ("layerwise decay of the learning rate", "zhang2021"),
-    "reinit_count": ("re-initialization of the top encoder blocks", "zhang2021"),
-}
 _BLURB = {task.name for task in BLURB}
 _TEST_INTERVALS = {"pearson": "fisher1921", "spearman": "bonett2000", "accuracy": "wilson1927"}
 
@@ -40,7 +36,8 @@ def methods(record: SweepRecord, provenance: Provenance, figures: Set[str]) -> I
 def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -> Iterator[tuple[str, list[str]]]:
     header = record.header
     names = searched(record)
-    tried = [(what, key) for name, (what, key) in _TECHNIQUES.items() if _is_tried(record, name)]
+    values = [of.configuration.values() for of in record.configurations.values()]
+    tried = [(of.doing, of.source.key) for of in TECHNIQUES if any(map(of.is_active, values))]
     models = listed(list(header.models))
     version = header.versions.get("blurb-tune", "")
     program = f"blurb-tune{f' {version}' if version else ''}"
@@ -92,11 +89,6 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
         yield "The expected best of n runs is by the estimator for independent draws", ["dodge2019"]
     if "importances" in figures:
         yield "The importance of hyperparameters is by PED-ANOVA", ["watanabe2023"]
-
-
-def _is_tried(record: SweepRecord, name: str) -> bool:
-    neutral = 1.0 if name == "decay_rate" else 0
-    return any(getattr(of.configuration, name) != neutral for of in record.configurations.values())
 
 
 def _get(provenance: Provenance, *path: str) -> object:

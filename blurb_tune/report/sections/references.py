@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from blurb_tune.techniques.registry import TECHNIQUES
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -35,6 +37,7 @@ def _article(author: str, year: int, journal: str, volume: str, pages: str) -> R
 
 
 REFERENCES: Mapping[str, Reference] = {
+    **{of.key: _arxiv(of.author, of.year, of.eprint) for of in (technique.source for technique in TECHNIQUES)},
     "tinn2023": Reference(
         "article",
         "Tinn and Cheng and Gu and Usuyama and Liu and Naumann and Gao and Poon",
@@ -50,7 +53,6 @@ REFERENCES: Mapping[str, Reference] = {
         },
     ),
     "mosbach2021": _arxiv("Mosbach and others", 2021, "2006.04884"),
-    "zhang2021": _arxiv("Zhang and others", 2021, "2006.05987"),
     "dodge2019": _arxiv("Dodge and others", 2019, "1909.03004"),
     "dodge2020": _arxiv("Dodge and others", 2020, "2002.06305"),
     "gu2021": _arxiv("Gu and others", 2021, "2007.15779"),

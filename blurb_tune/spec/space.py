@@ -1,0 +1,114 @@
+"""The section on what is searched: the axes of the techniques, and the optimization settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, create_model, model_validator
+
+from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
+from blurb_tune.spec.dimensions import MAX_CHOICES, MAX_NUMBER, Dimension, Options, SpecModel, repeated
+from blurb_tune.techniques.protocol import Axis
+from blurb_tune.techniques.registry import AXES, SETTING_OF
+
+_DEFAULT = Configuration()
+_FIRST_AXES = ("freeze_depth", "decay_rate", "reinit_count")
+Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+
+
+def _value_type(axis: Axis) -> Any:
+    """The values of a technique's axis, with its bounds."""
+    if axis.type is str:
+        return Literal[axis.choices]
+    if axis.type is bool:
+        return bool
+    low, high = ("gt" if axis.open_low else "ge"), ("lt" if axis.open_high else "le")
+    bounds: dict[str, Any] = {low: axis.low, high: MAX_NUMBER if axis.high is None and axis.type is int else axis.high}
+    return Annotated[axis.type, Field(**{name: bound for name, bound in bounds.items() if bound is not None})]
+
+
+def _dimension_type(axis: Axis) -> Any:
+    value: Any = _value_type(axis)
+    return Options[value] if axis.type in (bool, str) else Dimension[value]
+
+
+class _StrategySpec(SpecModel):
+    @model_validator(mode="before")
+    @classmethod
+    def _vanilla(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            if data != "vanilla":
+                raise ValueError(f"expected `vanilla` or a mapping such as {{freeze_depth: 4}}, but got {data!r}")
+            return {}
+        return data
+
+    @property
+    def strategy(self) -> Strategy:
+        return Strategy(**{name: getattr(self, name) for name in STRATEGY_NAMES})
+
+
+def _with_axes(name: str, base: type[SpecModel], fields: dict[str, Any], doc: str | None = None) -> Any:
+    """A model with what a base has, and a field for each axis of the techniques."""
+    return create_model(name, __base__=base, __doc__=doc, __module__=__name__, **fields)
+
+
+StrategySpec: Any = _with_axes(
+    "StrategySpec",
+    _StrategySpec,
+    {name: (_value_type(axis), axis.neutral) for name, axis in AXES.items()},
+    "One strategy of an explicit list; what is left out is neutral. The word `vanilla` stands for all neutral.",
+)
+
+
+class _StrategyList(SpecModel):
+    strategy: Annotated[list[StrategySpec], Field(min_length=1, max_length=MAX_CHOICES)] | None = Field(
+        None, description="an explicit list of strategies, instead of the dimensions of the techniques below"
+    )
+
+
+_Techniques: Any = _with_axes(
+    "_Techniques",
+    _StrategyList,
+    {name: (_dimension_type(axis), Field(axis.neutral, description=axis.meaning)) for name, axis in AXES.items()},
+)
+
+
+class SpaceSpec(_Techniques):  # type: ignore[misc]
+    """What is searched. Each hyperparameter is a fixed value, a choice `[a, b]`, or a range `{low, high, step | log}`."""
+
+    learning_rate: Dimension[Annotated[float, Field(gt=0)]] = Field(_DEFAULT.learning_rate, description="peak, at the head")
+    batch_size: Dimension[Positive] = Field(_DEFAULT.batch_size, description="examples per step")
+    epochs: Dimension[Positive] = Field(_DEFAULT.epochs, description="passes over the training set")
+    warmup_share: Dimension[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        _DEFAULT.warmup_share, description="share of the steps with rising learning rate, before the linear decay"
+    )
+    weight_decay: Dimension[Annotated[float, Field(ge=0)]] = Field(
+        _DEFAULT.weight_decay, description="decoupled; none on biases and LayerNorm"
+    )
+    bias_correction: Options[bool] = Field(True, description="Adam's bias correction; false reproduces BERTAdam")
+    max_grad_norm: Dimension[Annotated[float, Field(gt=0)] | None] = Field(
+        _DEFAULT.max_grad_norm, description="gradients are clipped to this norm; null: no clipping"
+    )
+
+    def digested(self) -> dict[str, Any]:
+        """What the digest of a sweep is made of: without axes that are neutral and have not always been there, so that a sweep
+        of an earlier version can be taken up."""
+        content: dict[str, Any] = self.model_dump(mode="json")
+        for values in (content, *(content["strategy"] or ())):
+            for name, axis in AXES.items():
+                if name not in _FIRST_AXES and values[name] == axis.neutral:
+                    del values[name]
+        return content
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> SpaceSpec:
+        both = [name for name, axis in AXES.items() if getattr(self, name) != axis.neutral]
+        if self.strategy is not None and both:
+            raise ValueError(f"give `strategy` or {', '.join(both)}, not both")
+        for name in both:
+            if name in SETTING_OF and SETTING_OF[name].name not in both:
+                raise ValueError(f"`{name}` has no effect without `{SETTING_OF[name].name}`")
+        if self.strategy is not None:
+            for label in repeated(s.strategy.label for s in self.strategy):
+                raise ValueError(f"the strategies of a list must differ, but {label!r} stands twice")
+        return self

@@ -1,0 +1,65 @@
+"""The parameters that the optimizer has, in groups of the same learning rate and weight decay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from blurb_tune.models.layers import LayerMap, Part, Place
+from blurb_tune.techniques.treatment import Treatment
+
+
+def parameter_groups(
+    model: torch.nn.Module, layers: LayerMap, treatment: Treatment, *, learning_rate: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """The trainable parameters as groups for torch's AdamW, each with its `lr`, `weight_decay` and a `name`.
+
+    A parameter learns at `learning_rate` times the factor that the techniques give it. Biases and norms have no weight decay,
+    by their names: BERT's own optimizer excludes whatever has "bias" or "LayerNorm" in its name. So MPNet's table of relative
+    attention biases, which has two dimensions, is a bias, and DeBERTa's of relative position embeddings is not. Parameters of
+    equal settings share a group, so that the optimizer has few and large ones.
+
+    Raises BlurbTuneError for a parameter that the layer map does not know.
+    """
+    members: dict[tuple[float, float], list[tuple[Place, torch.nn.Parameter]]] = {}
+    for name, parameter in model.named_parameters():
+        place = layers.place(name)
+        if not parameter.requires_grad:
+            continue
+        rate = learning_rate * treatment.rate_factor(name)
+        decays = treatment.has_weight_decay(name) and has_weight_decay(name)
+        members.setdefault((rate, weight_decay if decays else 0.0), []).append((place, parameter))
+    return [
+        {
+            "name": _group_name([place for place, _ in group], decay),
+            "params": [parameter for _, parameter in group],
+            "lr": rate,
+            "weight_decay": decay,
+        }
+        for (rate, decay), group in members.items()
+    ]
+
+
+def frozen_depth(layers: LayerMap, treatment: Treatment) -> int:
+    """Up to which block, embeddings included, nothing learns in the whole trial; 0 for none."""
+    return max(0, min(place.level for name, place in layers.places.items() if treatment.rate_factor(name) != 0) - 1)
+
+
+def has_weight_decay(parameter: str) -> bool:
+    """Whether it is neither a bias nor a norm's, by its name."""
+    *modules, own = parameter.split(".")
+    holder = modules[-1].lower() if modules else ""
+    return not (own.endswith("bias") or holder.endswith("bias") or "norm" in holder)
+
+
+def _group_name(places: list[Place], weight_decay: float) -> str:
+    """Such as `block 3`, or `embeddings to head, no weight decay`."""
+    lowest, highest = min(places, key=_height), max(places, key=_height)
+    extent = str(lowest) if lowest == highest else f"{lowest} to {highest}"
+    return extent if weight_decay else f"{extent}, no weight decay"
+
+
+def _height(place: Place) -> tuple[int, bool]:
+    """Orders places from the embeddings to the head, which is above the pooler on the same level."""
+    return place.level, place.part is Part.HEAD

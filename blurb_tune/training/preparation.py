@@ -1,0 +1,58 @@
+"""What a trial's model is before its first step."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from transformers import PreTrainedModel
+
+from blurb_tune.core.seeds import derive
+from blurb_tune.core.trial import Strategy
+from blurb_tune.models.drawing import draw_head, draw_module
+from blurb_tune.models.encoder import Pretrained, restore_weights
+from blurb_tune.models.layers import LayerMap, layer_map
+from blurb_tune.tasks.task import Kind
+from blurb_tune.techniques.protocol import Subject
+from blurb_tune.techniques.treatment import Treatment, check_strategy, restore_modules
+from blurb_tune.training.engines.dropout import Masks
+from blurb_tune.training.groups import has_weight_decay
+
+_OUTPUTS: dict[Kind, Literal["labels", "number"]] = {Kind.MULTI_LABEL: "labels", Kind.REGRESSION: "number"}
+
+
+def prepare(
+    model: PreTrainedModel,
+    pretrained: Pretrained,
+    strategy: Strategy,
+    kind: Kind,
+    *,
+    init_seed: int,
+    seed: int,
+    steps: int,
+    steps_per_epoch: int,
+) -> tuple[Treatment, LayerMap]:
+    """Set a model back to the pretrained weights, draw its head, and make it ready for a strategy.
+
+    The layers are those of the model as it is then. Same seeds, same weights, whatever trial has had the model before, and the
+    same head whatever the strategy. init_seed: of what is drawn now. seed: of what is drawn in training. Raises ValueError for
+    a strategy that the model cannot have, before anything has changed.
+    """
+    check_strategy(vars(strategy), model.config.num_hidden_layers)
+    restore_modules(model)
+    restore_weights(model, pretrained)
+    draw_head(model, layer_map(model), pretrained.weights.keys(), init_seed)
+    subject = Subject(
+        model,
+        partial(layer_map, model),
+        set(pretrained.weights),
+        steps,
+        steps_per_epoch,
+        _OUTPUTS.get(kind, "classes"),
+        initialize=lambda module: draw_module(model, module, init_seed),
+        has_weight_decay=has_weight_decay,
+        generator=lambda name: Masks(derive(seed, "technique", name)),
+    )
+    treatment = Treatment(subject, vars(strategy))
+    treatment.freeze(model)
+    return treatment, layer_map(model)
