@@ -8,6 +8,7 @@ from typing import Any
 
 from blurb_tune.techniques.decay import LayerwiseDecay
 from blurb_tune.techniques.freezing import Freezing
+from blurb_tune.techniques.mixout import Mixout
 from blurb_tune.techniques.protocol import Axis, Technique
 from blurb_tune.techniques.reinitialization import Reinitialization
 
@@ -15,6 +16,7 @@ TECHNIQUES: tuple[type[Technique], ...] = (
     Freezing,
     LayerwiseDecay,
     Reinitialization,
+    Mixout,
 )
 
 

@@ -20,6 +20,7 @@ CONFIGURATIONS = {
     "decay": Configuration(epochs=2, learning_rate=1e-2, weight_decay=0.5, decay_rate=0.8),
     "BERTAdam": Configuration(epochs=2, learning_rate=1e-2, weight_decay=0.5, bias_correction=False),
     "freeze": Configuration(epochs=2, learning_rate=1e-2, weight_decay=0.5, freeze_depth=1),
+    "mixout": Configuration(epochs=2, learning_rate=1e-2, weight_decay=0.5, mixout=0.3),
 }
 
 
