@@ -9,6 +9,7 @@ from typing import Any
 from blurb_tune.techniques.decay import LayerwiseDecay
 from blurb_tune.techniques.freezing import Freezing
 from blurb_tune.techniques.mixout import Mixout
+from blurb_tune.techniques.pretrained_decay import PretrainedDecay
 from blurb_tune.techniques.protocol import Axis, Technique
 from blurb_tune.techniques.reinitialization import Reinitialization
 
@@ -17,6 +18,7 @@ TECHNIQUES: tuple[type[Technique], ...] = (
     LayerwiseDecay,
     Reinitialization,
     Mixout,
+    PretrainedDecay,
 )
 
 
