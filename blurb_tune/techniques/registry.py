@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any
 
+from blurb_tune.techniques.bitfit import BitFit
 from blurb_tune.techniques.decay import LayerwiseDecay
 from blurb_tune.techniques.freezing import Freezing
 from blurb_tune.techniques.mixout import Mixout
@@ -19,6 +20,7 @@ TECHNIQUES: tuple[type[Technique], ...] = (
     Reinitialization,
     Mixout,
     PretrainedDecay,
+    BitFit,
 )
 
 
