@@ -13,6 +13,7 @@ from blurb_tune.techniques.mixout import Mixout
 from blurb_tune.techniques.pretrained_decay import PretrainedDecay
 from blurb_tune.techniques.protocol import Axis, Technique
 from blurb_tune.techniques.reinitialization import Reinitialization
+from blurb_tune.techniques.unfreezing import GradualUnfreezing
 
 TECHNIQUES: tuple[type[Technique], ...] = (
     Freezing,
@@ -21,6 +22,7 @@ TECHNIQUES: tuple[type[Technique], ...] = (
     Mixout,
     PretrainedDecay,
     BitFit,
+    GradualUnfreezing,
 )
 
 

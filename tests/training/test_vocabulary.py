@@ -22,6 +22,7 @@ CONFIGURATIONS = {
     "freeze": Configuration(epochs=2, learning_rate=1e-2, weight_decay=0.5, freeze_depth=1),
     "mixout": Configuration(epochs=2, learning_rate=1e-2, weight_decay=0.5, mixout=0.3),
     "wdpre": Configuration(epochs=2, learning_rate=1e-2, weight_decay=0.5, pretrained_decay=0.5),
+    "unfreeze": Configuration(epochs=3, learning_rate=1e-2, weight_decay=0.5, unfreeze_epochs=0.5),
 }
 
 
