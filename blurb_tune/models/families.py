@@ -45,6 +45,7 @@ class Family:
     blocks: the list that holds the blocks, counted from 0 there. pooler: what stands between the last block and the classifier
     proper; in some families a part of the head. head: what maps to the task's outputs.
     projection: maps the embeddings to the width of the blocks, where a model has it.
+    projections: what makes queries and values, or keys with them, by names in a block.
     beside_first_block: modules outside the list that work with block 1 and share its place; called as f(input of the block,
     its output, ...), they give what block 2 reads.
     tuple_blocks: a block gives a tuple, its output first.
@@ -63,6 +64,7 @@ class Family:
     pooler: tuple[str, ...]
     head: str = "classifier"
     projection: str | None = None
+    projections: tuple[str, ...] = ("attention.self.query", "attention.self.value")
     beside_first_block: tuple[str, ...] = ()
     tuple_blocks: bool = False
     layout: BlockLayout | None = None
@@ -116,6 +118,7 @@ FAMILIES: Mapping[str, Family] = {
             # Every block reads the one table of relative positions.
             embeddings=("deberta.embeddings", "deberta.encoder.rel_embeddings"),
             blocks="deberta.encoder.layer",
+            projections=("attention.self.in_proj",),
             pooler=("pooler",),
             tuple_blocks=True,
             # It fills masked scores, in the low precision, with the lowest number of fp32.
@@ -128,6 +131,7 @@ FAMILIES: Mapping[str, Family] = {
             # as its name suggests, of the encoder's output.
             embeddings=("deberta.embeddings", "deberta.encoder.rel_embeddings", "deberta.encoder.LayerNorm"),
             blocks="deberta.encoder.layer",
+            projections=("attention.self.query_proj", "attention.self.value_proj"),
             # v2's convolution reads the embeddings and is added to the output of block 1.
             beside_first_block=("deberta.encoder.conv",),
             pooler=("pooler",),
@@ -138,6 +142,7 @@ FAMILIES: Mapping[str, Family] = {
             token_table="model.embeddings.tok_embeddings",
             embeddings=("model.embeddings",),
             blocks="model.layers",
+            projections=("attn.Wqkv",),
             # Blocks norm their input, so a last norm stands behind them. Like any layer on top of the encoder it is trained
             # whatever is frozen, and drawn anew (to ones) with the block whose output it norms. `head` is pretrained, unlike
             # the dense layers of other heads, and a token classifier has it too.
@@ -148,6 +153,7 @@ FAMILIES: Mapping[str, Family] = {
             token_table="distilbert.embeddings.word_embeddings",
             embeddings=("distilbert.embeddings",),
             blocks="distilbert.transformer.layer",
+            projections=("attention.q_lin", "attention.v_lin"),
             pooler=("pre_classifier",),
             layout=BlockLayout(
                 query="attention.q_lin",
@@ -171,6 +177,7 @@ FAMILIES: Mapping[str, Family] = {
             # Every block adds the same biases for relative positions to its attention.
             embeddings=("mpnet.embeddings", "mpnet.encoder.relative_attention_bias"),
             blocks="mpnet.encoder.layer",
+            projections=("attention.attn.q", "attention.attn.v"),
             pooler=("classifier.dense",),
             tuple_blocks=True,
             padded_positions=True,

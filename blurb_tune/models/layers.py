@@ -58,6 +58,13 @@ class LayerMap:
         return self.modules[Place(block, Part.BLOCK)]
 
     @property
+    def projections(self) -> tuple[str, ...]:
+        """What makes queries and values in all blocks, from the lowest up."""
+        return tuple(
+            f"{self.family.blocks}.{block}.{name}" for block in range(self.blocks) for name in self.family.projections
+        )
+
+    @property
     def pooler_modules(self) -> tuple[str, ...]:
         """None in a token classifier of most families."""
         return self.modules[Place(self.blocks + 1, Part.POOLER)]

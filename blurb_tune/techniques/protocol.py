@@ -81,6 +81,9 @@ class Generator(Protocol):
     def draw(self, shape: tuple[int, ...], p: float) -> tuple[torch.Tensor, float]:
         """Which elements stay, as bools on the CPU, when each is dropped with probability `p`; and 1 / (1 - p)."""
 
+    def uniform(self, count: int) -> torch.Tensor:
+        """Numbers from 0 to below 1, float64 of shape (count,), on the CPU."""
+
     def state(self) -> torch.Tensor:
         """Where it stands."""
 
@@ -106,6 +109,9 @@ class Layers(Protocol):
 
     @property
     def pooler_modules(self) -> tuple[str, ...]: ...
+
+    @property
+    def projections(self) -> tuple[str, ...]: ...
 
     def place(self, parameter: str) -> Place: ...
 

@@ -9,6 +9,7 @@ from typing import Any
 from blurb_tune.techniques.bitfit import BitFit
 from blurb_tune.techniques.decay import LayerwiseDecay
 from blurb_tune.techniques.freezing import Freezing
+from blurb_tune.techniques.lora import LoRA
 from blurb_tune.techniques.mixout import Mixout
 from blurb_tune.techniques.pretrained_decay import PretrainedDecay
 from blurb_tune.techniques.protocol import Axis, Technique
@@ -23,6 +24,7 @@ TECHNIQUES: tuple[type[Technique], ...] = (
     PretrainedDecay,
     BitFit,
     GradualUnfreezing,
+    LoRA,
 )
 
 

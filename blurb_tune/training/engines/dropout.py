@@ -30,6 +30,11 @@ class Masks:
         kept = torch.from_numpy(words.view(np.int16)[:count]).ge(threshold - 2 ** (_BITS - 1)).view(shape)
         return kept, 2**_BITS / (2**_BITS - threshold)
 
+    def uniform(self, count: int) -> torch.Tensor:
+        """Numbers from 0 to below 1, float64 of shape (count,), on a grid of 2^-53."""
+        words = self._generator.random_raw(count) >> np.uint64(11)
+        return torch.from_numpy(words.astype(np.float64) * 2.0**-53)
+
     def drop(self, values: torch.Tensor, p: float) -> torch.Tensor:
         """Dropout, as torch.nn.functional.dropout has it."""
         if p <= 0:
