@@ -13,6 +13,7 @@ from blurb_tune.techniques.lora import LoRA
 from blurb_tune.techniques.mixout import Mixout
 from blurb_tune.techniques.pretrained_decay import PretrainedDecay
 from blurb_tune.techniques.protocol import Axis, Technique
+from blurb_tune.techniques.rdrop import RDrop
 from blurb_tune.techniques.reinitialization import Reinitialization
 from blurb_tune.techniques.unfreezing import GradualUnfreezing
 
@@ -25,6 +26,7 @@ TECHNIQUES: tuple[type[Technique], ...] = (
     BitFit,
     GradualUnfreezing,
     LoRA,
+    RDrop,
 )
 
 

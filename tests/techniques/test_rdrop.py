@@ -1,0 +1,62 @@
+"""R-Drop's divergence beside torch's, and its two passes in a trial."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import distributions
+from torch.nn import functional
+
+from blurb_tune.tasks.task import Kind
+from tests.techniques.slots import Slot, finish, without_dropout
+
+
+def both_ways(p: distributions.Distribution, q: distributions.Distribution) -> torch.Tensor:
+    return (distributions.kl_divergence(p, q) + distributions.kl_divergence(q, p)) / 2
+
+
+@pytest.mark.parametrize("kind", [Kind.CLASSIFICATION, Kind.TOKEN_CLASSIFICATION, Kind.MULTI_LABEL, Kind.REGRESSION])
+def test_the_penalty_is_the_divergence_of_what_the_outputs_stand_for(new_subject, kind):
+    treatment = new_subject("bert").treat(rdrop=3.0, kind=kind)
+    generator = torch.Generator().manual_seed(0)
+    p, q = (torch.randn(7, 1 if kind is Kind.REGRESSION else 4, generator=generator) for _ in range(2))
+    if kind is Kind.REGRESSION:  # 2 sigma^2 = 1: the squared error is the negative log likelihood
+        expected = both_ways(distributions.Normal(p, math.sqrt(0.5)), distributions.Normal(q, math.sqrt(0.5))).mean()
+    elif kind is Kind.MULTI_LABEL:
+        expected = both_ways(distributions.Bernoulli(logits=p), distributions.Bernoulli(logits=q)).mean()
+    else:
+        expected = both_ways(distributions.Categorical(logits=p), distributions.Categorical(logits=q)).mean()
+    (penalty,) = treatment.penalties([p, q])
+    assert treatment.passes == 2
+    assert penalty.item() == pytest.approx(3 * expected.item(), rel=1e-5)
+
+
+def test_of_classes_it_is_that_of_the_authors_code(new_subject):
+    """As in dropreg/R-Drop: kl_div of log softmax and softmax, both ways, their mean; here a mean over units."""
+    treatment = new_subject("bert").treat(rdrop=1.0)
+    p, q = torch.randn(5, 3), torch.randn(5, 3)
+    there = functional.kl_div(p.log_softmax(-1), q.softmax(-1), reduction="batchmean")
+    back = functional.kl_div(q.log_softmax(-1), p.softmax(-1), reduction="batchmean")
+    assert treatment.penalties([p, q])[0].item() == pytest.approx((there + back).item() / 2, rel=1e-5)
+
+
+def test_without_dropout_the_two_passes_are_one(per_token):
+    slot = Slot("bert", per_token)
+    without_dropout(slot.model)
+    assert finish(slot.start(rdrop=5.0)) == pytest.approx(finish(slot.start()), rel=1e-5)
+
+
+def test_a_larger_weight_brings_the_passes_closer(per_token):
+    slot, divergences = Slot("bert", per_token), []
+    for weight in (1e-6, 50.0):
+        trial = slot.start(rdrop=weight)
+        finish(trial)
+        slot.model.train()
+        rows, train = np.arange(7), slot.data.train
+        with trial._own_dropout(), torch.no_grad():
+            _, penalties = trial._forward._objective(train, rows, train.labels[train.units(rows)], None)
+        divergences.append(penalties[0].item() / weight)
+    assert divergences[1] < divergences[0]
