@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any
 
 from blurb_tune.techniques.bitfit import BitFit
+from blurb_tune.techniques.child_tuning import ChildTuning
 from blurb_tune.techniques.decay import LayerwiseDecay
 from blurb_tune.techniques.freezing import Freezing
 from blurb_tune.techniques.lora import LoRA
@@ -27,6 +28,7 @@ TECHNIQUES: tuple[type[Technique], ...] = (
     GradualUnfreezing,
     LoRA,
     RDrop,
+    ChildTuning,
 )
 
 
