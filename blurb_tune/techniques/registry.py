@@ -9,6 +9,7 @@ from typing import Any
 from blurb_tune.techniques.bitfit import BitFit
 from blurb_tune.techniques.child_tuning import ChildTuning
 from blurb_tune.techniques.decay import LayerwiseDecay
+from blurb_tune.techniques.dynamics import DynamicFreezing
 from blurb_tune.techniques.freezing import Freezing
 from blurb_tune.techniques.lora import LoRA
 from blurb_tune.techniques.mixout import Mixout
@@ -29,6 +30,7 @@ TECHNIQUES: tuple[type[Technique], ...] = (
     LoRA,
     RDrop,
     ChildTuning,
+    DynamicFreezing,
 )
 
 

@@ -1,0 +1,83 @@
+"""Layer-wise freezing by training dynamics."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+
+if TYPE_CHECKING:
+    import torch
+
+# Above any distance that a step makes, so that every tensor learns once before one does for the second time.
+_NOT_YET = 1e6
+_MB = 1e6 / 4  # elements of fp32
+
+
+class DynamicFreezing(Technique):
+    """In each step, of all T tensors the floor(share * T) that moved least when they last learned rest.
+
+    SlimFit (Ardakani et al. 2023, arXiv 2305.18513). Tensors are those of more than one dimension and the weights of norms,
+    as far as they are not frozen; biases learn on. How far one moved is the mean of |(before - after) / before| over its
+    elements, where one that was 0 counts as 0. A tensor that rests keeps its value; one that has not learned yet has a large
+    random one.
+
+    Measured are `frozen_share`, the share of the elements that rested of all that learn, and `gradient_mb_saved`, the memory
+    of the gradients that were not there, in MB: means over the steps so far.
+    """
+
+    name = "dynamic"
+    doing = "layer-wise freezing by training dynamics (SlimFit)"
+    example = "dynamic_freeze: [0.0, 0.5, 0.9]"
+    source = Source("ardakani2023", "Ardakani and others", 2023, "2305.18513")
+    axes = (
+        Axis(
+            "dynamic_freeze",
+            float,
+            neutral=0.0,
+            word="dynamic",
+            meaning="share of the tensors that rest in a step, those that moved least (SlimFit)",
+            low=0,
+            high=1,
+            open_high=True,
+        ),
+    )
+    after = ("freeze", "reinit")
+    excludes = ("bitfit",)
+    dynamic_freeze: float
+
+    def prepare(self, subject: Subject) -> None:
+        import torch
+
+        learning = {name: p for name, p in subject.model.named_parameters() if subject.rate_factor(name) != 0}
+        self._tensors = {name: p for name, p in learning.items() if p.ndim > 1 or name.endswith(".weight")}
+        self._distances = _NOT_YET * (1 + subject.generator(self.name).uniform(len(self._tensors)))
+        self._elements, self._before = sum(p.numel() for p in learning.values()), dict[str, torch.Tensor]()
+        self._totals = torch.zeros(2, dtype=torch.float64)  # steps, and elements that rested in them
+
+    def resting(self) -> Collection[str]:
+        names = list(self._tensors)
+        count = int(self.dynamic_freeze * len(names))
+        return {names[index] for index in self._distances.argsort(stable=True)[:count].tolist()}
+
+    def before_update(self, rates: Mapping[str, float]) -> None:
+        self._before = {name: p.detach().clone() for name, p in self._tensors.items() if p.grad is not None}
+        self._totals[0] += 1
+        self._totals[1] += sum(p.numel() for p in self._tensors.values() if not p.requires_grad)
+
+    def after_step(self) -> None:
+        for index, (name, parameter) in enumerate(self._tensors.items()):
+            if (before := self._before.get(name)) is not None:
+                moved = ((before - parameter.detach()) / before).abs()
+                self._distances[index] = moved.masked_fill(before == 0, 0.0).mean().item()
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {"distances": self._distances, "totals": self._totals}
+
+    def load(self, state: Mapping[str, torch.Tensor]) -> None:
+        self._distances, self._totals = state["distances"].clone(), state["totals"].clone()
+
+    def report(self) -> dict[str, float]:
+        steps, rested = self._totals.tolist()
+        return {"frozen_share": rested / steps / self._elements, "gradient_mb_saved": rested / steps / _MB}
