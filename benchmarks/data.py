@@ -39,7 +39,7 @@ def make_tokenizer(task: str) -> Any:
     """minilm's, with the task's markers as tokens of their own."""
     from blurb_tune.models.catalogue import describe_model
     from blurb_tune.models.encoder import load_tokenizer
-    from blurb_tune.tasks.catalogue import TASKS
+    from blurb_tune.tasks.blurb.catalogue import TASKS
 
     tokenizer = load_tokenizer(describe_model("minilm"))
     tokenizer.add_tokens(list(TASKS[task].markers))
@@ -48,10 +48,10 @@ def make_tokenizer(task: str) -> Any:
 
 def our_tokens(data: str, cache: Path, tokenizer: Any) -> tuple[Any, int]:
     """All of DDI's train and dev, from its files; and the number of tokens, having looked at each."""
-    from blurb_tune.tasks.cache import cached_encode
-    from blurb_tune.tasks.catalogue import TASKS
-    from blurb_tune.tasks.data import load_data
-    from blurb_tune.tasks.sources import find_source
+    from blurb_tune.tasks.blurb.catalogue import TASKS
+    from blurb_tune.tasks.checking.data import load_data
+    from blurb_tune.tasks.encoding.cache import cached_encode
+    from blurb_tune.tasks.sources.source import find_source
 
     loaded = load_data(find_source(TASKS["ddi"], data), cache=cache)
     kept = [cached_encode(split, tokenizer, MAX_LENGTH, TASKS["ddi"], cache=cache) for split in (loaded.train, loaded.dev)]
@@ -83,8 +83,6 @@ def measure_here(way: str, data: str, cache: Path) -> tuple[Any, Measured]:
     tokenizer("a first call")
     if way == THEIRS:
         import datasets  # noqa: F401
-    import blurb_tune.tasks.cache
-    import blurb_tune.tasks.data  # noqa: F401
 
     gc.collect()
     process, before, cpu = psutil.Process(), memory(psutil.Process()), cpu_seconds()
@@ -170,10 +168,10 @@ def compare_losses(data: str) -> None:
     """Examples of DDI's train and dev that lose a masked entity to the maximum length,"""
     import numpy as np
 
-    from blurb_tune.tasks.catalogue import TASKS
-    from blurb_tune.tasks.data import load_data
-    from blurb_tune.tasks.features import encode
-    from blurb_tune.tasks.sources import find_source
+    from blurb_tune.tasks.blurb.catalogue import TASKS
+    from blurb_tune.tasks.checking.data import load_data
+    from blurb_tune.tasks.encoding.features import encode
+    from blurb_tune.tasks.sources.source import find_source
 
     tokenizer, task = make_tokenizer("ddi"), TASKS["ddi"]
     loaded = load_data(find_source(task, data))
@@ -195,10 +193,10 @@ def compare_padding(data: str) -> None:
     from transformers import DataCollatorWithPadding
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
-    from blurb_tune.tasks.catalogue import TASKS
-    from blurb_tune.tasks.data import load_data
-    from blurb_tune.tasks.features import encode
-    from blurb_tune.tasks.sources import find_source
+    from blurb_tune.tasks.blurb.catalogue import TASKS
+    from blurb_tune.tasks.checking.data import load_data
+    from blurb_tune.tasks.encoding.features import encode
+    from blurb_tune.tasks.sources.source import find_source
     from blurb_tune.training.batching import epoch_batches, padding_efficiency
 
     tokenizer, task = make_tokenizer("chemprot"), TASKS["chemprot"]

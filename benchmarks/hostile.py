@@ -49,7 +49,7 @@ from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.replay.curves import read_curves
 from blurb_tune.report.summary import summarise
 from blurb_tune.spec import load_spec
-from blurb_tune.tasks.readers import FORMATS, read_conll, read_table
+from blurb_tune.tasks.sources.readers import FORMATS, read_conll, read_table
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.server import dashboard_command, dashboard_url

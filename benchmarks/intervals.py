@@ -23,7 +23,7 @@ from blurb_tune.stats.permutation import permutation_p
 from blurb_tune.stats.stability import fisher_interval, wilson_interval
 from blurb_tune.stats.superiority import superiority
 from blurb_tune.stats.variance import brown_forsythe_p
-from blurb_tune.tasks.intervals import spearman_interval
+from blurb_tune.tasks.scoring.intervals import spearman_interval
 
 Floats = NDArray[np.float64]
 SIZES = (5, 10, 50)

@@ -28,12 +28,12 @@ from blurb_tune.spec.earlier import STUDIES
 from blurb_tune.spec.load import UNKNOWN
 from blurb_tune.spec.source import KeyPath
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.cache import cache_folder
-from blurb_tune.tasks.data import inspect
-from blurb_tune.tasks.inspection import Inspection, TaskData
-from blurb_tune.tasks.named import located, spec_source
-from blurb_tune.tasks.own import resolved
-from blurb_tune.tasks.sources import DataSource
+from blurb_tune.tasks.checking.data import inspect
+from blurb_tune.tasks.checking.inspection import Inspection, TaskData
+from blurb_tune.tasks.encoding.cache import cache_folder
+from blurb_tune.tasks.sources.custom import resolved
+from blurb_tune.tasks.sources.named import located, spec_source
+from blurb_tune.tasks.sources.source import DataSource
 from blurb_tune.tasks.task import BINARY_METRICS, LOWER_IS_BETTER, Kind, Task
 from blurb_tune.tracking.server import check_server
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from blurb_tune.execution.forkserver import fork_server
-from blurb_tune.tasks.sources import DataSource
+from blurb_tune.tasks.sources.source import DataSource
 
 pytest_plugins = ["tests.disks", "tests.storages", "tests.stack"]
 

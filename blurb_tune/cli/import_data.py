@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
-from blurb_tune.tasks.catalogue import find_task
-from blurb_tune.tasks.foreign import find_data_sets
-from blurb_tune.tasks.importing import import_data_sets
-from blurb_tune.tasks.sources import DATA_VARIABLE
-from blurb_tune.tasks.tables import SPLITS
+from blurb_tune.tasks.blurb.catalogue import find_task
+from blurb_tune.tasks.importing.copying import import_data_sets
+from blurb_tune.tasks.importing.foreign import find_data_sets
+from blurb_tune.tasks.sources.source import DATA_VARIABLE
+from blurb_tune.tasks.sources.tables import SPLITS
 from blurb_tune.tasks.task import Task
 
 

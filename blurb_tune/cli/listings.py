@@ -14,10 +14,10 @@ from rich.text import Text
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.catalogue import KNOWN_MODELS, KnownModel, check_weights, describe_model
-from blurb_tune.tasks.catalogue import TASKS
-from blurb_tune.tasks.hub import PREFIX
-from blurb_tune.tasks.sources import DATA_VARIABLE, find_source
-from blurb_tune.tasks.tables import FileTables, HubTables, Nowhere
+from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.sources.hub import PREFIX
+from blurb_tune.tasks.sources.source import DATA_VARIABLE, find_source
+from blurb_tune.tasks.sources.tables import FileTables, HubTables, Nowhere
 from blurb_tune.tasks.task import Task
 
 _TASKS_NOTE = f"""

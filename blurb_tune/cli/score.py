@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from blurb_tune.core.errors import ExitCode
-from blurb_tune.tasks.blurb import BlurbScore, blurb_score, of_type, read_scores
+from blurb_tune.tasks.blurb.score import BlurbScore, blurb_score, of_type, read_scores
 
 
 def score_command(file: Path, *, as_json: bool) -> ExitCode:

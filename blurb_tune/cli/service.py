@@ -30,7 +30,7 @@ from blurb_tune.service.prune import leftovers, remove, work_folder
 from blurb_tune.service.settings import Settings, settings
 from blurb_tune.service.sweeps import Submission, user
 from blurb_tune.spec import load_spec
-from blurb_tune.tasks.cache import cache_folder, states_folder
+from blurb_tune.tasks.encoding.cache import cache_folder, states_folder
 
 _OVER = {"finished", "no result", "failed", "stopped", "paused", "interrupted", "lost"}
 _CODES = {"finished": ExitCode.DONE, "no result": ExitCode.NO_RESULT, "failed": ExitCode.FAILED, "lost": ExitCode.FAILED}

@@ -14,7 +14,7 @@ from blurb_tune.execution.halt import Halt
 from blurb_tune.execution.settings import SlotSettings
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.vocabulary import Vocabulary
-from blurb_tune.tasks.cache import states_folder
+from blurb_tune.tasks.encoding.cache import states_folder
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.data import FoldedData, TrainingData
 from blurb_tune.training.engines.cache import StatesCache

@@ -15,11 +15,11 @@ from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.preflight import Plan
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.sweep.facts import SweepFacts
-from blurb_tune.tasks.cache import cache_folder, cached_encode
-from blurb_tune.tasks.data import load_data
+from blurb_tune.tasks.checking.data import load_data
+from blurb_tune.tasks.checking.inspection import TaskData
+from blurb_tune.tasks.encoding.cache import cache_folder, cached_encode
+from blurb_tune.tasks.encoding.features import Encoded, Tokenizer
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.features import Encoded, Tokenizer
-from blurb_tune.tasks.inspection import TaskData
 from blurb_tune.training.data import FoldedData, TrainingData
 from blurb_tune.training.fine_tuning import TrainingSettings
 

@@ -22,10 +22,10 @@ from blurb_tune.log import events as ev
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.preflight import Plan
-from blurb_tune.tasks.data import load_test
-from blurb_tune.tasks.features import Encoded
-from blurb_tune.tasks.intervals import score_interval
-from blurb_tune.tasks.metrics import TrivialPredictor, evaluate
+from blurb_tune.tasks.checking.data import load_test
+from blurb_tune.tasks.encoding.features import Encoded
+from blurb_tune.tasks.scoring.intervals import score_interval
+from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
 from blurb_tune.training.data import FoldedData
 from blurb_tune.training.fine_tuning import Weights
 from blurb_tune.training.forward import Forward

@@ -23,7 +23,7 @@ from blurb_tune.core.paths import read_file, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration, Measurement, Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.results.trivial import TrivialLevel
-from blurb_tune.tasks.readers import read_csv, read_parquet
+from blurb_tune.tasks.sources.readers import read_csv, read_parquet
 
 COLUMNS = ("configuration", "seed", "evaluation", "step", "train_loss", "dev_loss", "dev_score")
 MORE_COLUMNS = ("epoch", "learning_rate", "grad_norm", "prediction_spread", "seconds")

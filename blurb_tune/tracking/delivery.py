@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.secrets import redact
-from blurb_tune.tasks.cache import cache_folder
+from blurb_tune.tasks.encoding.cache import cache_folder
 from blurb_tune.tracking import view
 from blurb_tune.tracking.addresses import lies_in, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from blurb_tune.tasks.features import Encoded
-from blurb_tune.tasks.metrics import TrivialPredictor
+from blurb_tune.tasks.encoding.features import Encoded
+from blurb_tune.tasks.scoring.metrics import TrivialPredictor
 from blurb_tune.tasks.task import Task
 
 

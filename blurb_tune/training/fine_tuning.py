@@ -19,7 +19,7 @@ from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
 from blurb_tune.models.encoder import Pretrained
 from blurb_tune.models.vocabulary import Vocabulary
-from blurb_tune.tasks.metrics import Evaluation, evaluate
+from blurb_tune.tasks.scoring.metrics import Evaluation, evaluate
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.data import TrainingData

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from blurb_tune.tasks.features import Encoded
+from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.tasks.task import Kind, Task
 from blurb_tune.techniques.treatment import Treatment
 from blurb_tune.training.batching import sorted_batches

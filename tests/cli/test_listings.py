@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from blurb_tune.cli.listings import print_tasks
-from blurb_tune.tasks.catalogue import BLURB
-from blurb_tune.tasks.sources import DATA_VARIABLE
+from blurb_tune.tasks.blurb.catalogue import BLURB
+from blurb_tune.tasks.sources.source import DATA_VARIABLE
 
 
 @pytest.fixture(autouse=True)

@@ -24,8 +24,8 @@ from blurb_tune.log import events as ev
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.preflight import make_plan
 from blurb_tune.spec import load_spec
-from blurb_tune.tasks.data import load_data
-from blurb_tune.tasks.metrics import TrivialPredictor
+from blurb_tune.tasks.checking.data import load_data
+from blurb_tune.tasks.scoring.metrics import TrivialPredictor
 from blurb_tune.training.fine_tuning import Weights
 
 CONFIGURATION = Configuration(model="tiny", learning_rate=0.001, epochs=1)

@@ -11,8 +11,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from blurb_tune.tasks.catalogue import TASKS
-from blurb_tune.tasks.features import Words
+from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.encoding.features import Words
 from blurb_tune.tasks.task import Kind, Task
 
 

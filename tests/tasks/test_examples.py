@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
-from blurb_tune.tasks.catalogue import TASKS
+from blurb_tune.tasks.blurb.catalogue import TASKS
 from blurb_tune.tasks.examples import MAX_PROBLEMS, Example, Label, NamedProblem, Row, parse, shown, spelled
 from blurb_tune.tasks.task import Kind, Task
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from blurb_tune.tasks.catalogue import TASKS
+from blurb_tune.tasks.blurb.catalogue import TASKS
 from blurb_tune.tasks.task import BINARY_METRICS, METRICS, Kind, is_called, plain_name
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tasks.cache import CACHE_VARIABLE
+from blurb_tune.tasks.encoding.cache import CACHE_VARIABLE
 from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command

@@ -18,8 +18,8 @@ from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.results.trivial import TRIVIAL_LOSS_MARGIN, TrivialLevel
-from blurb_tune.tasks.features import collate
-from blurb_tune.tasks.metrics import Evaluation, TrivialPredictor
+from blurb_tune.tasks.encoding.features import collate
+from blurb_tune.tasks.scoring.metrics import Evaluation, TrivialPredictor
 from blurb_tune.training import fine_tuning
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.data import TrainingData

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from blurb_tune.models.families import family_of
-from blurb_tune.tasks.features import Encoded
+from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.training.engines.dropout import Masks
 from blurb_tune.training.engines.packed import PackedEngine
 from blurb_tune.training.engines.padded import PaddedEngine

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from blurb_tune.models.families import Family
-from blurb_tune.tasks.features import Encoded, collate
+from blurb_tune.tasks.encoding.features import Encoded, collate
 from blurb_tune.training.engines.cut import starting_above, states_at
 from blurb_tune.training.engines.lengths import split_by_length
 from blurb_tune.training.engines.states import States

@@ -1,0 +1,1 @@
+"""The benchmark: its 13 data sets, its score, and the built-in `demo` task."""

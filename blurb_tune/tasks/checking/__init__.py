@@ -1,0 +1,1 @@
+"""Everything that can be wrong with the data of a task, found before anything starts."""

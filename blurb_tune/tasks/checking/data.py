@@ -1,0 +1,190 @@
+"""Reading and checking the data of a source.
+
+What tuning works with are train and dev. The test split stays closed until the search is over: `load_test` wants to see
+the event that says so, and nothing else opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.log.events import SelectionMade
+from blurb_tune.tasks.checking.checks import (
+    check_classes,
+    dev_fault,
+    label_counts,
+    note_counts,
+    note_repairs,
+    note_repeated,
+    one_sided,
+    train_fault,
+)
+from blurb_tune.tasks.checking.findings import remembered
+from blurb_tune.tasks.checking.inspection import Inspection, TaskData, joint_digest
+from blurb_tune.tasks.checking.labels import check_enough, check_labels, infer_labels, listed, note_labels
+from blurb_tune.tasks.checking.scaling import standardised
+from blurb_tune.tasks.checking.splitting import cut_dev, cut_folds
+from blurb_tune.tasks.examples import Example, NamedProblem, Row, parse
+from blurb_tune.tasks.sources.source import DataSource
+from blurb_tune.tasks.sources.tables import TUNING_SPLITS, Split
+from blurb_tune.tasks.task import Kind, Task
+
+DEFAULT_DEV_SHARE = 0.2
+
+
+def inspect(source: DataSource, *, cache: Path | None = None) -> Inspection:
+    """Read train and dev and find everything that is wrong with them. Of test it is only looked whether it is there.
+
+    cache: the folder of what was found before; files in which nothing was wrong are known by their digest there, and read when
+    somebody asks for an example. None: they are read each time.
+    """
+    return _look(source) if cache is None else remembered(source, cache, _look)
+
+
+def load_data(source: DataSource, *, cache: Path | None = None) -> TaskData:
+    """Train and dev, as `inspect` has them. Raises InputError with everything that is wrong with them."""
+    found = inspect(source, cache=cache)
+    if found.data is None:
+        raise InputError(found.problems)
+    return found.data
+
+
+def load_split(source: DataSource, split: str) -> tuple[Example, ...]:
+    """The examples of `train` or `dev`. Raises InputError with everything that is wrong with the data, and BlurbTuneError
+    for any other split.
+    """
+    if split not in TUNING_SPLITS:
+        raise BlurbTuneError(f"only train and dev are read before the search is over, not {split!r}")
+    data = load_data(source)
+    return tuple(data.train if split == "train" else data.dev)
+
+
+def load_test(source: DataSource, selection: SelectionMade) -> tuple[Example, ...]:
+    """The examples of the test split, for which the event has to be shown that ends the search.
+
+    Raises BlurbTuneError without it or without a test split, and InputError with everything that is wrong with the rows.
+    """
+    if not isinstance(selection, SelectionMade):
+        raise BlurbTuneError("the test split is read when the search is over and its winner is named, not before")
+    if not source.has_test:
+        raise BlurbTuneError(f"{source.describe()}: there is no test split")
+    examples, problems = parse(source.task, source.rows("test")[0], source.tables.place("test"))
+    if problems:
+        raise InputError(problems)
+    return tuple(examples)
+
+
+def _look(source: DataSource) -> Inspection:
+    try:
+        problems = [*source.tables.problems(), *_conflicts(source)]
+        splits = [split for split in TUNING_SPLITS if source.tables.has(split)]
+        tables = {split: source.rows(split) for split in splits} if "train" in splits else {}
+    except InputError as error:
+        return Inspection(source, problems=error.problems)
+    except BlurbTuneError as error:
+        return Inspection(source, problems=(Problem(source.describe(), str(error)),))
+    train_rows = tables["train"][0] if tables else []
+    source, label_problems = _with_labels(source, train_rows)
+    problems += label_problems
+    if source.is_own:
+        problems += check_enough(source.task, train_rows, source.tables.place("train"))
+    # With a fault in the labels as a whole every row would be a problem of its own.
+    judged = replace(source.task, labels=()) if label_problems else source.task
+    examples: dict[Split, list[Example]] = {"train": [], "dev": []}
+    for split, (rows, _) in tables.items():
+        examples[split], faults = parse(judged, rows, source.tables.place(split))
+        problems += faults
+    if problems or source.task.label_field in source.task.fields:  # of which the spec's own faults tell
+        return Inspection(source, problems=tuple(problems))
+    digest = joint_digest(digest for _, digest in tables.values())
+    return _inspect_examples(source, examples["train"], examples["dev"], digest)
+
+
+def _conflicts(source: DataSource) -> list[Problem]:
+    """What the spec asks for and dev, which is there, leaves no room for."""
+    asked = {"dev_share": source.dev_share, "folds": source.folds}
+    what = "cuts dev from train, but there is a dev split"
+    return [NamedProblem(source.describe(), what, key) for key, value in asked.items() if value and source.tables.has("dev")]
+
+
+def _with_labels(source: DataSource, rows: Sequence[Row | Problem]) -> tuple[DataSource, list[Problem]]:
+    """The source with the labels that the rows of train hold, where nobody named them."""
+    if not source.is_own:
+        return source, []
+    task, found = source.task, [row for row in rows if isinstance(row, Row)]
+    task = replace(task, labels=task.labels or infer_labels(task, found))
+    return replace(source, task=task), check_labels(task, found, source.tables.place("train"))
+
+
+def _inspect_examples(source: DataSource, train: list[Example], dev: list[Example], digest: str) -> Inspection:
+    task, place, whole = source.task, source.tables.place("train"), train
+    cuts: tuple[tuple[int, ...], ...] = ()
+    if source.folds:
+        try:
+            cuts = cut_folds(task, whole, source.folds)
+        except ValueError as error:
+            return Inspection(source, problems=(NamedProblem(place, str(error), "folds"),))
+    elif not dev:
+        cuts = (cut_dev(task, whole, source.dev_share or DEFAULT_DEV_SHARE),)
+        if not cuts[0]:
+            what = "there are too few different texts of each label to cut dev from them; name a dev file"
+            return Inspection(source, problems=(NamedProblem(place, what, "train"),))
+    sides = [_sides(whole, cut) for cut in cuts] or [(train, dev)]
+    # What is cut off may be all that there is of a label, which is a note; with a dev split of its own it is a fault.
+    problems = [*check_classes(task, whole, dev, place), *_side_problems(source, sides)]
+    if problems:
+        return Inspection(source, problems=tuple(problems))
+    if not source.folds:
+        train, dev = sides[0]
+    notes = [*_note_cuts(task, whole, cuts, has_folds=bool(source.folds)), *note_repeated(train, dev)]
+    if source.is_own:
+        rare = one_sided(task, whole, cuts)
+        notes = [*note_labels(task, label_counts(task, train), list(rare)), *notes]
+        if not source.has_test:
+            notes.append("test: there is no test split; scores on dev are all there will be")
+    for note in (note_counts, note_repairs):
+        notes += [text for name, split in (("train", train), ("dev", dev)) for text in note(task, split, name)]
+    source = replace(source, task=standardised(task, train))
+    return Inspection(source, TaskData(tuple(train), tuple(dev), cuts if source.folds else ()), (), tuple(notes), digest)
+
+
+def _sides(whole: list[Example], cut: Sequence[int]) -> tuple[list[Example], list[Example]]:
+    chosen = set(cut)
+    return [e for i, e in enumerate(whole) if i not in chosen], [whole[i] for i in cut]
+
+
+def _side_problems(source: DataSource, sides: Sequence[tuple[list[Example], list[Example]]]) -> Iterator[Problem]:
+    """Told once for all folds."""
+    faults = [
+        (number, split, fault)
+        for number, (train, dev) in enumerate(sides, start=1)
+        for split, fault in (("train", train_fault(source.task, train)), ("dev", dev_fault(source.task, dev)))
+        if fault
+    ]
+    for number, split, fault in faults[:1] if source.folds or len(faults) == len(TUNING_SPLITS) else faults:
+        place = source.tables.place("train")
+        if source.folds:
+            count = len({number for number, _, _ in faults})
+            which = f"fold {number}'s {split} part {fault}; {count} of {len(sides)} folds are like that"
+            yield NamedProblem(place, which, "folds")
+        elif split == "dev" and not source.tables.has("dev"):
+            yield NamedProblem(place, f"dev, as cut from train, {fault}; name a dev file", "train")
+        else:
+            yield Problem(source.tables.place("dev" if split == "dev" else "train"), f"{split} {fault}")
+
+
+def _note_cuts(task: Task, whole: list[Example], cuts: Sequence[Sequence[int]], *, has_folds: bool) -> Iterator[str]:
+    by = "score" if task.kind is Kind.REGRESSION else "label"
+    if has_folds:
+        sizes = sorted({len(cut) for cut in cuts})
+        each = " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))
+        yield f"dev: {len(cuts)} folds, each {each} of the {len(whole)} examples, stratified by {by}"
+    elif cuts:
+        yield f"dev: {len(cuts[0])} of {len(whole)} examples cut from train, stratified by {by}"
+    if rare := one_sided(task, whole, cuts):
+        where = "of every fold" if has_folds else "of the cut"
+        names = listed(f"{name!r} ({count})" for name, count in rare.items())
+        yield f"labels that are not on both sides {where}: {names}"

@@ -1,0 +1,1 @@
+"""From examples to tokens and labels in flat arrays, and the cache of them."""

@@ -1,0 +1,168 @@
+"""From examples to padded batches of token ids, in plain numpy.
+
+`Encoded` is flat, so that it crosses Ray's object store without a copy: all trials of a node share one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.tasks.encoding.pieces import boundaries, ranges
+from blurb_tune.tasks.encoding.tokenizing import tokenise
+from blurb_tune.tasks.examples import Example
+from blurb_tune.tasks.task import Kind, Task
+
+
+class Tokenizer(Protocol):
+    """A fast Hugging Face tokenizer, as far as it is used here. backend_tokenizer: its `tokenizers.Tokenizer`."""
+
+    backend_tokenizer: Any
+    model_input_names: list[str]
+    truncation_side: str
+    pad_token_id: int
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Where the words of tagged sentences stand, w words in n sentences.
+
+    offsets: int64, (n + 1,); sentence i has the words offsets[i] to offsets[i + 1]. tokens: int32, (w,), the position of each
+    word's first token among the tokens of its sentence, -1 for a word that was cut off or that gives no token.
+    """
+
+    offsets: NDArray[np.int64]
+    tokens: NDArray[np.int32]
+
+    @property
+    def is_read(self) -> NDArray[np.bool_]:
+        """Which words the model gets to read, (w,)."""
+        return self.tokens >= 0
+
+    @property
+    def lost(self) -> int:
+        """How many words the model does not get to read."""
+        return int(np.count_nonzero(~self.is_read))
+
+    def take(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Words]:
+        """The indices of the words of the sentences `rows`, in that order, and where these words stand."""
+        counts = np.diff(self.offsets)[rows]
+        indices = ranges(self.offsets[rows], counts)
+        return indices, Words(boundaries(counts), self.tokens[indices])
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """n tokenised examples, one after the other, and their m labels: one per example, or one per word where there are words.
+
+    input_ids: int32, (tokens,). token_type_ids: int8, (tokens,), or None when the tokenizer has none. offsets: int64, (n +
+    1,); example i has the tokens offsets[i] to offsets[i + 1]. labels: float32 scores (m,) by the task's scale, int64 class
+    or tag indices (m,), or float32 flags (m, labels). words: of a token classification, else None. truncated: how many
+    examples lost tokens to the maximum length.
+    """
+
+    input_ids: NDArray[np.int32]
+    token_type_ids: NDArray[np.int8] | None
+    offsets: NDArray[np.int64]
+    labels: NDArray[np.float32] | NDArray[np.int64]
+    words: Words | None
+    truncated: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens per example, (n,)."""
+        return np.diff(self.offsets)
+
+    def units(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The indices of the labels that the model can predict for the examples `rows`: the examples, or their read words."""
+        if self.words is None:
+            return rows
+        indices, words = self.words.take(rows)
+        return indices[words.is_read]
+
+    def positions(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Where in the collated batch of `rows`, flattened to (batch x longest,), the model says something of `units(rows)`.
+
+        None where it says one thing of each example.
+        """
+        if self.words is None:
+            return None
+        _, words = self.words.take(rows)
+        line = np.repeat(np.arange(len(rows)), np.diff(words.offsets))
+        return (line * int(self.lengths[rows].max()) + words.tokens)[words.is_read]
+
+    def renumbered(self, ids: NDArray[np.int32]) -> Encoded:
+        """The same examples, whose tokens have other numbers, (tokens,)."""
+        return replace(self, input_ids=ids)
+
+    def take(self, rows: NDArray[np.int64]) -> Encoded:
+        """The examples `rows` alone, in that order; `truncated` stays that of all."""
+        tokens = ranges(self.offsets[rows], self.lengths[rows])
+        labels, words = (rows, None) if self.words is None else self.words.take(rows)
+        return Encoded(
+            input_ids=self.input_ids[tokens],
+            token_type_ids=None if self.token_type_ids is None else self.token_type_ids[tokens],
+            offsets=boundaries(self.lengths[rows]),
+            labels=self.labels[labels],
+            words=words,
+            truncated=self.truncated,
+        )
+
+
+def encode(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, task: Task) -> Encoded:
+    """Tokenise `examples`, of which there is at least one.
+
+    `max_length` is in tokens, special ones included. Texts that are too long lose their end, of a pair the longer text first;
+    where a text holds the task's markers, `windows.keep_markers` says what is cut off, and no marker is. The label of a word
+    sits on its first token.
+
+    Raises BlurbTuneError where the special tokens, or the markers of an example, take up more than `max_length`.
+    """
+    if not hasattr(tokenizer, "backend_tokenizer"):
+        raise BlurbTuneError(f"{type(tokenizer).__name__} is not a fast tokenizer; expected one with a tokenizer.json")
+    tokens = tokenise(examples, tokenizer.backend_tokenizer, max_length, tokenizer.truncation_side, task)
+    return Encoded(
+        input_ids=tokens.ids,
+        token_type_ids=tokens.types if "token_type_ids" in tokenizer.model_input_names else None,
+        offsets=boundaries(tokens.lengths),
+        labels=_labels(task, examples),
+        words=Words(boundaries([len(example.texts) for example in examples]), tokens.first) if task.per_token else None,
+        truncated=tokens.truncated,
+    )
+
+
+def _labels(task: Task, examples: Sequence[Example]) -> NDArray[Any]:
+    labels = [example.label for example in examples]
+    if task.per_token:
+        return np.concatenate([np.asarray(tags, dtype=np.int64) for tags in labels])
+    if task.kind is Kind.REGRESSION:
+        assert task.label_center is not None, "the data have been looked at"
+        assert task.label_scale is not None, "the data have been looked at"
+        return ((np.array(labels) - task.label_center) / task.label_scale).astype(np.float32)
+    return np.array(labels, dtype=np.int64 if task.kind is Kind.CLASSIFICATION else np.float32)
+
+
+def collate(encoded: Encoded, rows: Sequence[int] | NDArray[np.int64], pad_token_id: int) -> dict[str, NDArray[np.int64]]:
+    """The model's inputs for the examples `rows`, of which there is at least one: (len(rows), longest of them), int64.
+
+    `input_ids` and `attention_mask`, and `token_type_ids` when the tokenizer has them; padding is on the right.
+    """
+    rows = np.asarray(rows)
+    starts, lengths = encoded.offsets[rows], encoded.lengths[rows]
+    columns = np.arange(lengths.max())
+    mask = columns < lengths[:, None]
+    tokens = (starts[:, None] + columns)[mask]
+    batch = {"input_ids": np.full(mask.shape, pad_token_id, dtype=np.int64), "attention_mask": mask.astype(np.int64)}
+    batch["input_ids"][mask] = encoded.input_ids[tokens]
+    if encoded.token_type_ids is not None:
+        batch["token_type_ids"] = np.zeros(mask.shape, dtype=np.int64)
+        batch["token_type_ids"][mask] = encoded.token_type_ids[tokens]
+    return batch

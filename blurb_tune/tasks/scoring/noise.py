@@ -1,0 +1,87 @@
+"""How far chance alone carries predictions without skill on a split of this size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from scipy import stats
+
+from blurb_tune.core.seeds import derive
+from blurb_tune.tasks.scoring.predictions import Predictions
+from blurb_tune.tasks.scoring.scores import Flags, Floats, Ints, average_precision
+from blurb_tune.tasks.task import Kind
+
+_LEVEL = 0.95
+_DRAWS = 1000
+
+
+def noise_bound(metric: str, constant: Predictions) -> float:
+    """The score that predictions without skill stay at or below in 95 % of cases, the same at every call.
+
+    constant: what the best constant predictor under the metric says of the split, whose labels must leave the metric defined.
+
+    - pearson, spearman: the one-sided critical value of no correlation;
+    - roc_auc: that of Mann and Whitney's statistic;
+    - average_precision: the 95 % quantile of random rankings of these labels;
+    - all others count, and for them it is the larger of two 95 % quantiles: of the constant predictor's score over bootstrap
+      samples of the examples (for tags: of the sentences), and of the score of the labels themselves in random order. The
+      latter knows how often each label occurs, and by that alone beats every constant under macro F1, and under Matthews'
+      coefficient in half of the cases. Of tags it is worked out for word_macro_f1, the one metric where it matters.
+    """
+    generator = np.random.default_rng(derive(0, "noise", metric))
+    match metric:
+        case "pearson" | "spearman":
+            return _correlation_bound(len(constant))
+        case "roc_auc":
+            return _roc_auc_bound(constant.columns[1] == 1)
+        case "average_precision":
+            is_positive: Flags = constant.columns[1] == 1
+            return _quantile(average_precision(generator.random(len(constant)), is_positive) for _ in range(_DRAWS))
+        case _:
+            resampled = _quantile(constant.resampled(metric, _DRAWS, generator))
+            return max(resampled, _quantile(_shuffled(metric, constant, generator)))
+
+
+def _quantile(scores: Iterable[float] | Floats) -> float:
+    """Of the defined ones; minus infinity where there are none."""
+    values = np.array([score for score in scores if not math.isnan(score)])
+    return float(np.quantile(values, _LEVEL, method="inverted_cdf")) if len(values) else -math.inf
+
+
+def _correlation_bound(n: int) -> float:
+    """The r at which t = r sqrt((n - 2) / (1 - r^2)) is Student's quantile, with n - 2 degrees of freedom; 1 for n < 3.
+
+    Of Pearson's correlation between normal variables that are independent it is exact, of Spearman's an approximation.
+    """
+    if n < 3:
+        return 1.0
+    t = float(stats.t.ppf(_LEVEL, n - 2))
+    return t / math.sqrt(n - 2 + t * t)
+
+
+def _roc_auc_bound(is_positive: Flags) -> float:
+    """1/2 + z sqrt((n + 1) / (12 p (n - p))) for p of n positives, by the normal approximation of Mann & Whitney 1947."""
+    n, positives = len(is_positive), int(is_positive.sum())
+    deviation = math.sqrt((n + 1) / (12 * positives * (n - positives)))
+    return min(1.0, 0.5 + float(stats.norm.ppf(_LEVEL)) * deviation)
+
+
+def _shuffled(metric: str, constant: Predictions, generator: np.random.Generator) -> Iterable[float]:
+    """The scores of the split's own labels in random order."""
+    if constant.task.kind is Kind.TOKEN_CLASSIFICATION:
+        return _shuffled_words(constant.columns, generator) if metric == "word_macro_f1" else ()
+    actual, n = constant.columns[1], len(constant)
+    others = constant.columns[2:]
+    drawn = (Predictions(constant.task, (actual[generator.permutation(n)], actual, *others)) for _ in range(_DRAWS))
+    return (predictions.metrics([metric])[metric] for predictions in drawn)
+
+
+def _shuffled_words(columns: tuple[Ints, ...], generator: np.random.Generator) -> Floats:
+    """word_macro_f1 of tags that are put on random words: of k words of a type, a hypergeometric number is hit."""
+    _, types, words = columns
+    actual, total = types[:, 2].sum(axis=0), words[:, 2].sum()
+    hits = generator.hypergeometric(actual, total - actual, actual, size=(_DRAWS, len(actual)))
+    scores: Floats = (hits / np.maximum(actual, 1)).mean(axis=1)
+    return scores

@@ -1,0 +1,1 @@
+"""Where a task's data come from, and the rows of their files."""

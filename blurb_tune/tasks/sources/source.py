@@ -1,0 +1,105 @@
+"""Where a task's data come from: a BLURB folder, a hub data set, a user's own tables, or code.
+
+A `DataSource` is what a spec names. Only `data.load_test` reads the test split of one; everything else at most looks whether
+it is there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from blurb_tune.core.errors import Problem
+from blurb_tune.core.paths import home_expanded
+from blurb_tune.tasks.examples import NamedProblem, Row
+from blurb_tune.tasks.sources import hub
+from blurb_tune.tasks.sources.cells import typed
+from blurb_tune.tasks.sources.tables import SPLITS, BuiltIn, FileTables, HubTables, Nowhere, Split, Tables
+from blurb_tune.tasks.task import Task, is_called
+
+DATA_VARIABLE = "BLURB_DATA_DIR"
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """The data of a task.
+
+    is_own: a user's own task, where cells of text may stand for numbers and lists, and dev may be cut from train. dev_share:
+    share of train that becomes dev then, None where nobody said. folds: of a cross-validation, 0 without one.
+    """
+
+    task: Task
+    tables: Tables
+    is_own: bool = False
+    dev_share: float | None = None
+    folds: int = 0
+
+    @property
+    def has_test(self) -> bool:
+        """There is a test split; it is not opened."""
+        return self.tables.has("test")
+
+    def rows(self, split: Split) -> tuple[list[Row | Problem], str]:
+        """The rows of a split, and the SHA-256 of its content in hex."""
+        rows, digest = self.tables.read(split)
+        holds_text = self.is_own or isinstance(self.tables, HubTables)
+        return [typed(self.task, row) if holds_text and isinstance(row, Row) else row for row in rows], digest
+
+    def describe(self) -> str:
+        return self.tables.describe()
+
+
+def find_source(task: Task, data: str | None = None, base: Path = Path()) -> DataSource:
+    """Where a task of the catalogue has its data, whether or not they are there.
+
+    `data` is the spec's: a folder, relative to `base`, or `hf://owner/name[/config]`. Without it BLURB_DATA_DIR names the
+    folder, and where the task is not in that one, there is the hub's copy. A folder holds the task's folder, under any of its
+    names in any spelling, or is itself that folder. A built-in task has its data in itself.
+    """
+    if task.is_builtin:
+        return DataSource(task, BuiltIn())
+    if data and data.startswith(hub.PREFIX):
+        return _on_the_hub(task, data.removeprefix(hub.PREFIX))
+    if data:
+        return DataSource(task, _folder_tables(task, base / home_expanded(data)))
+    folder = os.environ.get(DATA_VARIABLE)
+    tables = _folder_tables(task, home_expanded(folder)) if folder else _nowhere(task)
+    if isinstance(tables, Nowhere) and task.hub_copy is not None:
+        return _on_the_hub(task, task.hub_copy.name, instead=tables.problem)
+    return DataSource(task, tables)
+
+
+def _on_the_hub(task: Task, name: str, instead: Problem | None = None) -> DataSource:
+    columns = task.hub_copy.columns if task.hub_copy and task.hub_copy.name == name else {}
+    without_ids = replace(task, id_field=None)  # which data sets of the hub seldom have
+    return DataSource(without_ids, HubTables(name, "data", needs_dev=True, columns=columns, instead=instead))
+
+
+def _nowhere(task: Task) -> Nowhere:
+    without_hub = "" if task.hub_copy else " (there is no copy on the hub)"
+    return Nowhere(Problem(f"task {task.name!r}", f"no data folder is given; {_advice(task)}{without_hub}"))
+
+
+def _folder_tables(task: Task, root: Path) -> Tables:
+    try:
+        inside = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    except OSError as error:
+        return Nowhere(NamedProblem(str(root), f"the folder cannot be read: {error.strerror}", "data"))
+    matches = [folder for folder in inside if is_called(task, folder.name)]
+    exact = root / task.folder
+    is_itself = not matches and _file(root, "train").is_file()
+    folder = root if is_itself else exact if exact in matches or not matches else matches[0]
+    if not folder.is_dir():
+        foreign = [path for path in inside if path.name in ("seqcls", "tokcls")]
+        hint = f"; LinkBERT's folders are read by `blurb-tune import-data {root} --to FOLDER`" if foreign else ""
+        return Nowhere(NamedProblem(str(folder), f"no such folder; {_advice(task)} with its three .jsonl files{hint}", "data"))
+    return FileTables({split: _file(folder, split) for split in SPLITS}, {})
+
+
+def _file(folder: Path, split: Split) -> Path:
+    return folder / f"{split}.jsonl"
+
+
+def _advice(task: Task) -> str:
+    return f"set `data:` in the spec or {DATA_VARIABLE} to the folder that holds {task.folder}/"

@@ -1,0 +1,159 @@
+"""The labels of a user's own task: taken from the rows, and checked as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blurb_tune.core.errors import Problem
+from blurb_tune.tasks.checking.labels import check_enough, check_labels, infer_labels, note_labels
+from blurb_tune.tasks.examples import NamedProblem, Row
+from blurb_tune.tasks.task import Kind, Task
+
+
+def _task(kind: Kind = Kind.CLASSIFICATION, **settings: Any) -> Task:
+    return Task(
+        name="t", kind=kind, **{"metric": "macro_f1", "description": "", "max_length": 8, "fields": ("text",)} | settings
+    )
+
+
+def _rows(*labels: Any) -> list[Row]:
+    return [Row(f"t:{number}", {"text": "a", "label": label}) for number, label in enumerate(labels, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "expected"),
+    [
+        (Kind.CLASSIFICATION, ["yes", "no", "yes"], ("no", "yes")),
+        (Kind.CLASSIFICATION, ["10", 9, 1.0, "-2"], ("-2", "1", "9", "10")),
+        (Kind.CLASSIFICATION, ["10.5", "9.5", "-1", "9.50"], ("-1", "9.5", "9.50", "10.5")),
+        (Kind.CLASSIFICATION, ["0.0", 1.0, "1", "01"], ("0", "01", "1")),
+        (Kind.CLASSIFICATION, ["b", "2", "10", "a"], ("2", "10", "a", "b")),
+        (Kind.CLASSIFICATION, [True, False], ("false", "true")),
+        (Kind.CLASSIFICATION, ["a", None, "", " ", float("nan"), 2.5, ["b"], {}], ("a",)),
+        (Kind.MULTI_LABEL, [["b", "a"], [], ["c"], "d"], ("a", "b", "c", "d")),
+        (Kind.MULTI_LABEL, [[0, 1], [1, 1]], ()),
+        (Kind.TOKEN_CLASSIFICATION, [["O", "B-x"], ["I-x"]], ("B-x", "I-x", "O")),
+        (Kind.REGRESSION, [1.0, 2.0], ()),
+    ],
+)
+def test_labels_are_those_of_the_rows_in_an_order_that_the_rows_do_not_change(
+    kind: Kind, labels: list[Any], expected: tuple[str, ...]
+) -> None:
+    assert infer_labels(_task(kind), _rows(*labels)) == expected
+    assert infer_labels(_task(kind), _rows(*reversed(labels))) == expected
+
+
+@given(st.lists(st.text() | st.integers() | st.booleans() | st.floats() | st.none()))
+def test_inferred_labels_are_distinct_and_not_empty(labels: list[Any]) -> None:
+    found = infer_labels(_task(), _rows(*labels))
+    assert len(set(found)) == len(found)
+    assert all(label.strip() for label in found)
+
+
+FAULTS: list[tuple[Task, list[Any], str, str]] = [
+    (_task(labels=("a",)), ["a", "a"], "label", "'label' holds 'a' alone; expected at least two labels"),
+    (_task(), [None, ""], "label", "'label' holds no label; expected at least two labels"),
+    (_task(Kind.MULTI_LABEL), [[], []], "label", "'label' holds no label; expected at least one label"),
+    (_task(Kind.MULTI_LABEL), [[0, 1]], "label", "'label' has lists of 0 and 1; name what they stand for in `labels:`"),
+    (
+        _task(labels=tuple(f"id{i}" for i in range(30))),
+        [f"id{i}" for i in range(30)],
+        "label",
+        "'label' holds 30 labels in 30 rows; are column and `kind` right?",
+    ),
+    (_task(metric="f1", labels=("a", "b", "c")), ["a"], "metric", "'f1' is of two classes, but there are 3: a, b, c"),
+    (_task(labels=("a", "bb"), left_out=("b",)), ["a"], "left_out", "unknown label 'b'; did you mean 'bb'?"),
+    (
+        _task(labels=("a", "b"), left_out=("b", "a")),
+        ["a", "b"],
+        "left_out",
+        "with all labels left out there is nothing to score",
+    ),
+    (
+        _task(labels=("false", "maybe", "true")),
+        ["yes", "maybe", "no"],
+        "labels",
+        "YAML reads yes, no, on and off as true and false: write 'no', 'yes'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("task", "labels", "key", "what"), FAULTS)
+def test_each_fault_of_the_labels_is_told_with_its_key(task: Task, labels: list[Any], key: str, what: str) -> None:
+    rows = _rows(*labels)
+    assert [*check_labels(task, rows, "t.csv"), *check_enough(task, rows, "t.csv")] == [NamedProblem("t.csv", what, key)]
+
+
+@pytest.mark.parametrize(
+    ("task", "labels"),
+    [
+        (_task(Kind.REGRESSION), [1.0]),
+        (_task(labels=("false", "true")), [True, False]),
+        (_task(Kind.MULTI_LABEL, labels=("a", "b")), [[0, 1]]),
+        (_task(Kind.TOKEN_CLASSIFICATION, labels=tuple(f"B-{i}" for i in range(30))), [["B-1"]]),
+        (_task(metric="f1", labels=("a", "b"), left_out=("a",)), ["a", "b"]),
+    ],
+)
+def test_sound_labels_are_left_alone(task: Task, labels: list[Any]) -> None:
+    assert [*check_labels(task, _rows(*labels), "t"), *check_enough(task, _rows(*labels), "t")] == []
+
+
+def test_a_column_that_is_not_there_is_told_elsewhere() -> None:
+    task = _task(label_field="labl")
+    assert [*check_labels(task, _rows("a"), "t"), *check_enough(task, _rows("a"), "t")] == []
+
+
+def test_of_labels_that_cannot_be_read_nothing_is_made_out() -> None:
+    """The rows that were not read may hold what seems to be lacking."""
+    task = _task(labels=("a",), left_out=("b",))
+    assert len(check_enough(task, _rows("a"), "t")) == 2
+    assert check_enough(task, [*_rows("a"), Problem("t:2", "expected 2 cells, but got 3")], "t") == []
+    assert check_enough(_task(labels=("a",)), _rows("a", ""), "t") == []
+
+
+def test_values_that_are_no_labels_are_told_by_their_type() -> None:
+    (problem,) = check_enough(_task(), _rows(date(2020, 1, 2), date(2021, 1, 2)), "t")
+    what = "'label' holds no label, but values of type date, such as \"2020-01-02\"; expected at least two labels"
+    assert problem.what == what
+
+
+def test_labels_are_shown_with_their_counts() -> None:
+    counts = {"no": 8, "yes": 2}
+    assert list(note_labels(_task(labels=("no", "yes")), counts)) == ["labels in train: no 8, yes 2 (the positive class)"]
+    assert list(note_labels(_task(Kind.MULTI_LABEL, labels=("no", "yes")), counts)) == ["labels in train: no 8, yes 2"]
+    assert list(note_labels(_task(Kind.REGRESSION), {})) == []
+    many = {f"L{index}": index for index in range(2, 15)}
+    (note,) = note_labels(_task(labels=tuple(many)), many)
+    assert note == "labels in train: L14 14, L13 13, L12 12, L11 11, L10 10, L9 9, L8 8, L7 7 and 5 more"
+
+
+NOTES: list[tuple[Task, tuple[str, ...], str | None]] = [
+    (_task(), ("No", "no", "yes"), "labels that differ in case, blanks or as numbers only: 'No' and 'no'"),
+    (_task(), ("a b", "ab"), "labels that differ in case, blanks or as numbers only: 'a b' and 'ab'"),
+    (_task(), ("1", "01", "2"), "labels that differ in case, blanks or as numbers only: '1' and '01'"),
+    (_task(), ("NaN", "no", "yes"), "taken as labels: 'NaN'; rows without a label have to be left out"),
+    (_task(left_out=("none",)), ("none", "no", "yes"), None),
+    (_task(Kind.MULTI_LABEL), ("a, b", "b"), "labels with a comma or a bar: 'a, b'; between labels there is a semicolon"),
+    (_task(), ("a, b", "b"), None),
+    (_task(Kind.TOKEN_CLASSIFICATION), ("B-x", "B-y"), "there is no tag 'O': every word is read as part of an entity"),
+    (_task(Kind.TOKEN_CLASSIFICATION), ("B-x", "O"), None),
+]
+
+
+@pytest.mark.parametrize(("task", "labels", "expected"), NOTES)
+def test_labels_that_may_be_mistakes_are_noted(task: Task, labels: tuple[str, ...], expected: str | None) -> None:
+    notes = list(note_labels(replace(task, labels=labels), dict.fromkeys(labels, 5)))
+    assert notes[1:] == ([expected] if expected else [])
+
+
+def test_labels_with_a_single_example_are_noted_once() -> None:
+    task = _task(labels=("no", "yes", "yse"))
+    counts = {"no": 1, "yes": 5, "yse": 1}
+    assert list(note_labels(task, counts))[1:] == ["labels with one train example alone: 'no', 'yse'"]
+    assert list(note_labels(task, counts, told=["yse"]))[1:] == ["labels with one train example alone: 'no'"]
