@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from blurb_tune.tasks.blurb.catalogue import TASKS
-from blurb_tune.tasks.encoding.features import Words
+from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.task import Kind, Task
 
 

@@ -25,9 +25,10 @@ from blurb_tune.tasks.checking.checks import (
 from blurb_tune.tasks.checking.findings import remembered
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData, joint_digest
 from blurb_tune.tasks.checking.labels import check_enough, check_labels, infer_labels, listed, note_labels
+from blurb_tune.tasks.checking.parsing import parse
 from blurb_tune.tasks.checking.scaling import standardised
 from blurb_tune.tasks.checking.splitting import cut_dev, cut_folds
-from blurb_tune.tasks.examples import Example, NamedProblem, Row, parse
+from blurb_tune.tasks.examples import Example, NamedProblem, Row
 from blurb_tune.tasks.sources.source import DataSource
 from blurb_tune.tasks.sources.tables import TUNING_SPLITS, Split
 from blurb_tune.tasks.task import Kind, Task

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blurb_tune.tasks.encoding.entries import read_entry, write_entry
-from blurb_tune.tasks.encoding.features import Encoded, Tokenizer, Words, encode
+from blurb_tune.tasks.encoding.features import Encoded, Tokenizer, encode
 from blurb_tune.tasks.encoding.known import digest_of
 from blurb_tune.tasks.examples import Example
+from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.task import Task
 
 CACHE_VARIABLE = "BLURB_CACHE_DIR"

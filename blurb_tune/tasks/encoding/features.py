@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.tasks.encoding.pieces import boundaries, ranges
 from blurb_tune.tasks.encoding.tokenizing import tokenise
 from blurb_tune.tasks.examples import Example
+from blurb_tune.tasks.ragged import Words, boundaries, ranges
 from blurb_tune.tasks.task import Kind, Task
 
 
@@ -26,34 +26,6 @@ class Tokenizer(Protocol):
     model_input_names: list[str]
     truncation_side: str
     pad_token_id: int
-
-
-@dataclass(frozen=True, eq=False)
-class Words:
-    """Where the words of tagged sentences stand, w words in n sentences.
-
-    offsets: int64, (n + 1,); sentence i has the words offsets[i] to offsets[i + 1]. tokens: int32, (w,), the position of each
-    word's first token among the tokens of its sentence, -1 for a word that was cut off or that gives no token.
-    """
-
-    offsets: NDArray[np.int64]
-    tokens: NDArray[np.int32]
-
-    @property
-    def is_read(self) -> NDArray[np.bool_]:
-        """Which words the model gets to read, (w,)."""
-        return self.tokens >= 0
-
-    @property
-    def lost(self) -> int:
-        """How many words the model does not get to read."""
-        return int(np.count_nonzero(~self.is_read))
-
-    def take(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Words]:
-        """The indices of the words of the sentences `rows`, in that order, and where these words stand."""
-        counts = np.diff(self.offsets)[rows]
-        indices = ranges(self.offsets[rows], counts)
-        return indices, Words(boundaries(counts), self.tokens[indices])
 
 
 @dataclass(frozen=True, eq=False)

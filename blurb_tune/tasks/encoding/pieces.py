@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
+from blurb_tune.tasks.ragged import boundaries, ranges
+
 # Pieces that are tokenised in one call: enough to keep all cores busy, few enough to take little memory.
 _CHUNK = 1000
 _BLANK = re.compile(r"\s")
@@ -40,17 +42,6 @@ class Ragged:
     def take(self, rows: NDArray[np.int32]) -> Ragged:
         tokens = ranges(self.offsets[rows], self.lengths[rows])
         return Ragged(self.ids[tokens], self.in_marker[tokens], boundaries(self.lengths[rows]))
-
-
-def boundaries(counts: Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Where each of len(counts) groups starts when they stand one after the other, and where the last one ends, (n + 1,)."""
-    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-
-
-def ranges(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """starts[0] ... starts[0] + counts[0] - 1, then the same for the next, in one array."""
-    ends = np.cumsum(counts)
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + counts, counts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.tasks.encoding.pieces import Pieces, Ragged, boundaries, ranges, read_texts, read_words
+from blurb_tune.tasks.encoding.pieces import Pieces, Ragged, read_texts, read_words
 from blurb_tune.tasks.encoding.windows import keep_markers, share_room
 from blurb_tune.tasks.examples import Example
+from blurb_tune.tasks.ragged import boundaries, ranges
 from blurb_tune.tasks.task import Task
 
 # Examples that are put together at a time, for the sake of memory.

@@ -18,7 +18,8 @@ from typing import Any
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.paths import fault_of_folder
 from blurb_tune.tasks.checking.checks import count_units, note_counts
-from blurb_tune.tasks.examples import Example, Row, is_list, parse
+from blurb_tune.tasks.checking.parsing import parse
+from blurb_tune.tasks.examples import Example, Row, is_list
 from blurb_tune.tasks.importing.foreign import DataSet, read_rows
 from blurb_tune.tasks.sources.tables import SPLITS, Split
 from blurb_tune.tasks.task import OUTSIDE, Kind, Task

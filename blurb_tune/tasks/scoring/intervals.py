@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blurb_tune.stats.stability import fisher_interval, wilson_interval
-from blurb_tune.tasks.encoding.features import Words
+from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.tasks.scoring.predictions import Predictions
 from blurb_tune.tasks.task import Task

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from blurb_tune.results.trivial import TrivialLevel
-from blurb_tune.tasks.encoding.features import Words
+from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.noise import noise_bound
 from blurb_tune.tasks.scoring.predictions import Predictions
 from blurb_tune.tasks.scoring.scores import Flags, Floats, Ints, is_constant

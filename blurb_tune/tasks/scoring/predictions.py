@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from blurb_tune.tasks.encoding.features import Words
+from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.entities import NO_TAG, TagSet, compare_entities, per_sentence
 from blurb_tune.tasks.scoring.scores import Counts, Flags, Floats, Ints, average_precision, correlations, matthews, roc_auc
 from blurb_tune.tasks.task import OUTSIDE, Kind, Task

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from blurb_tune.tasks.encoding.pieces import ranges
+from blurb_tune.tasks.ragged import ranges
 from blurb_tune.training.engines.dropout import Masks
 from blurb_tune.training.engines.lengths import split_by_length
 

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from blurb_tune.models.families import BlockLayout, Family
 from blurb_tune.tasks.encoding.features import Encoded
-from blurb_tune.tasks.encoding.pieces import ranges
+from blurb_tune.tasks.ragged import ranges
 from blurb_tune.training.engines.attention import Group, attend, groups_of
 from blurb_tune.training.engines.cut import has_module, starting_above
 from blurb_tune.training.engines.dropout import Masks

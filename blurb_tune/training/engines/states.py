@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from blurb_tune.tasks.encoding.pieces import ranges
+from blurb_tune.tasks.ragged import ranges
 
 
 @dataclass(frozen=True, eq=False)

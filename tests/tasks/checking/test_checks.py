@@ -20,8 +20,8 @@ from blurb_tune.tasks.checking.checks import (
     one_sided,
     train_fault,
 )
-from blurb_tune.tasks.encoding.features import Words
 from blurb_tune.tasks.examples import Example
+from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
 from blurb_tune.tasks.task import BINARY_METRICS, METRICS, Kind, Task
 

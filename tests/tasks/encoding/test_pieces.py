@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from blurb_tune.models.tiny import tiny_tokenizer
-from blurb_tune.tasks.encoding.pieces import boundaries, ranges, read_texts, read_words
+from blurb_tune.tasks.encoding.pieces import read_texts, read_words
+from blurb_tune.tasks.ragged import boundaries, ranges
 from tests.tasks.small_tokenizers import make_tokenizer
 
 TEXTS = ["the gene of the cell", "the cell", "the gene of the cell"]

@@ -16,8 +16,9 @@ from seqeval.metrics import f1_score
 from sklearn import metrics as reference
 
 from blurb_tune.tasks.blurb.catalogue import TASKS
-from blurb_tune.tasks.encoding.features import Words
-from blurb_tune.tasks.examples import Row, parse
+from blurb_tune.tasks.checking.parsing import parse
+from blurb_tune.tasks.examples import Row
+from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
 from blurb_tune.tasks.task import Kind, Task
 from tests.tasks.splits import SPLIT_TASKS

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from blurb_tune.tasks.blurb.catalogue import TASKS
-from blurb_tune.tasks.encoding.features import Words
+from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
 from blurb_tune.tasks.scoring.noise import noise_bound
 from blurb_tune.tasks.scoring.predictions import Predictions

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.tasks.blurb.catalogue import TASKS
-from blurb_tune.tasks.encoding.features import Words
+from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.tasks.scoring.predictions import Predictions
 from blurb_tune.tasks.task import Kind

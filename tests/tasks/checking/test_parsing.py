@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.blurb.catalogue import TASKS
-from blurb_tune.tasks.examples import MAX_PROBLEMS, Example, Label, NamedProblem, Row, parse, shown, spelled
+from blurb_tune.tasks.checking.parsing import MAX_PROBLEMS, parse
+from blurb_tune.tasks.examples import Example, Label, NamedProblem, Row, shown, spelled
 from blurb_tune.tasks.task import Kind, Task
 
 BIOSSES, PUBMEDQA, HOC, NER, PICO = (TASKS[name] for name in ("biosses", "pubmedqa", "hoc", "ncbi-disease", "ebm-pico"))
