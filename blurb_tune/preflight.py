@@ -31,8 +31,8 @@ from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.checking.data import inspect
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData
 from blurb_tune.tasks.encoding.cache import cache_folder
-from blurb_tune.tasks.sources.custom import resolved
-from blurb_tune.tasks.sources.named import located, spec_source
+from blurb_tune.tasks.sources.custom import fill_defaults
+from blurb_tune.tasks.sources.named import attach_spec_lines, spec_source
 from blurb_tune.tasks.sources.source import DataSource
 from blurb_tune.tasks.task import BINARY_METRICS, LOWER_IS_BETTER, Kind, Task
 from blurb_tune.tracking.server import check_server
@@ -112,7 +112,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         found = inspect(data, cache=cache_folder()) if check_machine else Inspection(data)
     problems += faults
     if found is not None:
-        problems += located(loaded, found.problems)
+        problems += attach_spec_lines(loaded, found.problems)
         problems += _check_metric(loaded, found.source.task)
     has_all_models = models.keys() == set(spec.models)
     if has_all_models:
@@ -148,7 +148,7 @@ def _earlier(loaded: LoadedSpec, task: Task, models: Mapping[str, ModelInfo], pr
 
 def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], base: Path, earlier: Sequence[Earlier]) -> Plan:
     task, space, search = found.source.task, spec.space, spec.search
-    spec = spec.model_copy(update={"task": resolved(spec.task, task)}) if isinstance(spec.task, TaskSpec) else spec
+    spec = spec.model_copy(update={"task": fill_defaults(spec.task, task)}) if isinstance(spec.task, TaskSpec) else spec
     task = replace(task, metric=spec.metric or task.metric)
     train, dev = _sizes(task, found.data)
     blocks = {name: info.blocks for name, info in models.items()}

@@ -46,7 +46,7 @@ class NamedProblem(Problem):
     key: str
 
 
-def spelled(label: Any) -> Any:
+def normalize_label(label: Any) -> Any:
     """A label as `Task.labels` spells it: 1, 1.0 and "1.0" as "1", true as "true"; what is no such thing stays as it is."""
     if isinstance(label, bool):
         return "true" if label else "false"
@@ -65,7 +65,7 @@ def is_list(value: Any) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value for a message, not longer than fits a line."""
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

@@ -24,9 +24,9 @@ from blurb_tune.tasks.checking.checks import (
 )
 from blurb_tune.tasks.checking.findings import remembered
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData, joint_digest
-from blurb_tune.tasks.checking.labels import check_enough, check_labels, infer_labels, listed, note_labels
+from blurb_tune.tasks.checking.labels import check_enough, check_labels, infer_labels, join_limited, note_labels
 from blurb_tune.tasks.checking.parsing import parse
-from blurb_tune.tasks.checking.scaling import standardised
+from blurb_tune.tasks.checking.scaling import with_label_scale
 from blurb_tune.tasks.checking.splitting import cut_dev, cut_folds
 from blurb_tune.tasks.examples import Example, NamedProblem, Row
 from blurb_tune.tasks.sources.source import DataSource
@@ -148,7 +148,7 @@ def _inspect_examples(source: DataSource, train: list[Example], dev: list[Exampl
             notes.append("test: there is no test split; scores on dev are all there will be")
     for note in (note_counts, note_repairs):
         notes += [text for name, split in (("train", train), ("dev", dev)) for text in note(task, split, name)]
-    source = replace(source, task=standardised(task, train))
+    source = replace(source, task=with_label_scale(task, train))
     return Inspection(source, TaskData(tuple(train), tuple(dev), cuts if source.folds else ()), (), tuple(notes), digest)
 
 
@@ -187,5 +187,5 @@ def _note_cuts(task: Task, whole: list[Example], cuts: Sequence[Sequence[int]], 
         yield f"dev: {len(cuts[0])} of {len(whole)} examples cut from train, stratified by {by}"
     if rare := one_sided(task, whole, cuts):
         where = "of every fold" if has_folds else "of the cut"
-        names = listed(f"{name!r} ({count})" for name, count in rare.items())
+        names = join_limited(f"{name!r} ({count})" for name, count in rare.items())
         yield f"labels that are not on both sides {where}: {names}"

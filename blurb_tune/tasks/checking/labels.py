@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from blurb_tune.core.errors import Problem, did_you_mean
-from blurb_tune.tasks.examples import NamedProblem, Row, is_flags, is_list, shown, spelled
+from blurb_tune.tasks.examples import NamedProblem, Row, is_flags, is_list, normalize_label, short_repr
 from blurb_tune.tasks.scoring.schemes import other_scheme
 from blurb_tune.tasks.task import BINARY_METRICS, OUTSIDE, Kind, Task
 
@@ -52,17 +52,17 @@ def note_labels(task: Task, counts: Mapping[str, int], told: Sequence[str] = ())
     if alike := _alike(task.labels):
         yield f"labels that differ in case, blanks or as numbers only: {'; '.join(alike)}"
     if absent := [label for label in task.labels if _plain(label) in _NOT_AVAILABLE and label not in task.left_out]:
-        yield f"taken as labels: {listed(map(repr, absent))}; rows without a label have to be left out"
+        yield f"taken as labels: {join_limited(map(repr, absent))}; rows without a label have to be left out"
     joined = [label for label in task.labels if "," in label or "|" in label] if task.kind is Kind.MULTI_LABEL else []
     if joined:
-        yield f"labels with a comma or a bar: {listed(map(repr, joined))}; between labels there is a semicolon"
+        yield f"labels with a comma or a bar: {join_limited(map(repr, joined))}; between labels there is a semicolon"
     if alone := [label for label in task.labels if counts.get(label) == 1 and label not in told]:
-        yield f"labels with one train {'word' if task.per_token else 'example'} alone: {listed(map(repr, alone))}"
+        yield f"labels with one train {'word' if task.per_token else 'example'} alone: {join_limited(map(repr, alone))}"
     if task.per_token and OUTSIDE not in task.labels:
         yield f"there is no tag {OUTSIDE!r}: every word is read as part of an entity"
 
 
-def listed(names: Any) -> str:
+def join_limited(names: Any) -> str:
     """The first eight, and the number of the others."""
     names = list(names)
     rest = len(names) - _MANY_SHOWN
@@ -74,7 +74,7 @@ def _shown_counts(task: Task, counts: Mapping[str, int]) -> str:
     is_binary = task.kind is Kind.CLASSIFICATION and len(task.labels) == len(_TRUTH)
     positive = {task.labels[-1]: " (the positive class)"} if is_binary else {}
     labels = sorted(task.labels, key=lambda label: -counts.get(label, 0) if len(task.labels) > _MANY_SHOWN else 0)
-    return listed(f"{label} {counts.get(label, 0)}{positive.get(label, '')}" for label in labels)
+    return join_limited(f"{label} {counts.get(label, 0)}{positive.get(label, '')}" for label in labels)
 
 
 def _alike(labels: Sequence[str]) -> list[str]:
@@ -121,7 +121,7 @@ def _lacks(task: Task, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
 def _other_values(task: Task, rows: Sequence[Row]) -> str:
     values = [row.values.get(task.label_field) for row in rows]
     other = next((value for value in values if not isinstance(value, str | list | None)), None)
-    return f", but values of type {type(other).__name__}, such as {shown(other)}" if other is not None else ""
+    return f", but values of type {type(other).__name__}, such as {short_repr(other)}" if other is not None else ""
 
 
 def _has_column(task: Task, rows: Sequence[Row]) -> bool:
@@ -137,7 +137,7 @@ def _labels(task: Task, rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         value = row.values.get(task.label_field)
         for item in value if is_list(value) and task.kind is not Kind.CLASSIFICATION else (value,):
-            name: Any = spelled(item)
+            name: Any = normalize_label(item)
             if isinstance(name, str) and name.strip():
                 yield name
 

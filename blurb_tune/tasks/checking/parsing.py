@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from blurb_tune.core.errors import Problem, did_you_mean
-from blurb_tune.tasks.examples import Example, Label, NamedProblem, Row, is_flags, is_list, shown, spelled
+from blurb_tune.tasks.examples import Example, Label, NamedProblem, Row, is_flags, is_list, normalize_label, short_repr
 from blurb_tune.tasks.task import Kind, Task
 
 MAX_PROBLEMS = 20
@@ -38,7 +38,7 @@ def parse(task: Task, rows: Iterable[Row | Problem], file: str) -> tuple[list[Ex
         faults = _faults(task, row.values)
         name = str(row.values[task.id_field]) if task.id_field and _has_id(task, row.values) else str(number)
         if (first := first_places.setdefault(name, row.place)) != row.place:
-            faults.append(f"id {shown(name)} stands at {first} already; ids must differ within a file")
+            faults.append(f"id {short_repr(name)} stands at {first} already; ids must differ within a file")
         problems += [Problem(row.place, fault) for fault in faults]
         if not faults and _knows_labels(task):
             texts = row.values[task.fields[0]] if task.per_token else [row.values[field] for field in task.fields]
@@ -74,7 +74,7 @@ def _faults(task: Task, row: Mapping[str, Any]) -> list[str]:
         if task.id_field not in row:
             faults.append(f"`{task.id_field}` is missing")
         elif not _has_id(task, row):
-            faults.append(f"`{task.id_field}` must be a string or an integer, but got {shown(row[task.id_field])}")
+            faults.append(f"`{task.id_field}` must be a string or an integer, but got {short_repr(row[task.id_field])}")
     text_faults = _word_faults(task.fields[0], row) if task.per_token else [_text_fault(row, name) for name in task.fields]
     faults += [fault for fault in text_faults if fault]
     if task.label_field not in row:
@@ -95,7 +95,7 @@ def _text_fault(row: Mapping[str, Any], name: str) -> str | None:
 
 def _string_fault(name: str, text: Any) -> str | None:
     if not isinstance(text, str):
-        return f"{name} must be a string, but got {shown(text)}"
+        return f"{name} must be a string, but got {short_repr(text)}"
     if not text.strip():
         return f"{name} is empty"
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
@@ -108,7 +108,7 @@ def _word_faults(name: str, row: Mapping[str, Any]) -> list[str | None]:
         return [f"`{name}` is missing"]
     words = row[name]
     if not is_list(words) or not words:
-        return [f"`{name}` must be a list of at least one word, but got {shown(words)}"]
+        return [f"`{name}` must be a list of at least one word, but got {short_repr(words)}"]
     return [_string_fault(f"word {number} of `{name}`", word) for number, word in enumerate(words, start=1)]
 
 
@@ -134,7 +134,7 @@ def _label_faults(task: Task, row: Mapping[str, Any]) -> list[str]:
 
 def _list_faults(task: Task, labels: Sequence[Any]) -> list[str]:
     """Each unknown label once; one fault of the whole list where something in it is no text."""
-    unknown = {shown(name): name for name in labels if _index(task, name) < 0}
+    unknown = {short_repr(name): name for name in labels if _index(task, name) < 0}
     if not all(isinstance(name, str) and name.strip() for name in unknown.values()):
         return [_wrong(task, labels)]
     return [fault for name in unknown.values() for fault in _class_faults(task, name)]
@@ -144,11 +144,11 @@ def _class_faults(task: Task, label: Any) -> list[str]:
     if _index(task, label) >= 0:
         return []
     is_name = isinstance(label, str) and label.strip()
-    return [f"unknown label {shown(label)}{did_you_mean(label, task.labels)}" if is_name else _wrong(task, label)]
+    return [f"unknown label {short_repr(label)}{did_you_mean(label, task.labels)}" if is_name else _wrong(task, label)]
 
 
 def _wrong(task: Task, label: Any) -> str:
-    return f"`{task.label_field}` must be {_expected_label(task)}, but got {shown(label)}"
+    return f"`{task.label_field}` must be {_expected_label(task)}, but got {short_repr(label)}"
 
 
 def _expected_label(task: Task) -> str:
@@ -181,7 +181,7 @@ def _label(task: Task, label: Any) -> Label:
 
 def _index(task: Task, label: Any) -> int:
     """The index of a label by its name, -1 of none; a whole number stands for the label that is spelled like it."""
-    name = spelled(label)
+    name = normalize_label(label)
     name = task.label_aliases.get(name, name) if isinstance(name, str) else name
     return task.labels.index(name) if name in task.labels else -1
 

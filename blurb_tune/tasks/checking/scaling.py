@@ -11,7 +11,7 @@ from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.task import Kind, Task
 
 
-def standardised(task: Task, train: Sequence[Example]) -> Task:
+def with_label_scale(task: Task, train: Sequence[Example]) -> Task:
     """The task with center and scale of its scores; where they are left to the data, mean and standard deviation of train.
 
     So neither learning rates nor the rules for lost runs need to know in which unit somebody measured.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.tasks.encoding.tokenizing import tokenise
+from blurb_tune.tasks.encoding.tokenizing import tokenize
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.ragged import Words, boundaries, ranges
 from blurb_tune.tasks.task import Kind, Task
@@ -100,7 +100,7 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, t
     """
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise BlurbTuneError(f"{type(tokenizer).__name__} is not a fast tokenizer; expected one with a tokenizer.json")
-    tokens = tokenise(examples, tokenizer.backend_tokenizer, max_length, tokenizer.truncation_side, task)
+    tokens = tokenize(examples, tokenizer.backend_tokenizer, max_length, tokenizer.truncation_side, task)
     return Encoded(
         input_ids=tokens.ids,
         token_type_ids=tokens.types if "token_type_ids" in tokenizer.model_input_names else None,

@@ -89,10 +89,10 @@ def _reads_between_blanks(backend: Any) -> bool:
 def _read(texts: Sequence[Sequence[str]], spell: Callable[[str], str], backend: Any, markers: Sequence[str]) -> Pieces:
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
     rows = np.fromiter(chain.from_iterable(map(numbers.__getitem__, pieces) for pieces in texts), np.int32)
-    return Pieces(_tokenise([spell(piece) for piece in numbers], backend, markers), rows, boundaries(list(map(len, texts))))
+    return Pieces(_tokenize([spell(piece) for piece in numbers], backend, markers), rows, boundaries(list(map(len, texts))))
 
 
-def _tokenise(pieces: Sequence[str], backend: Any, markers: Sequence[str]) -> Ragged:
+def _tokenize(pieces: Sequence[str], backend: Any, markers: Sequence[str]) -> Ragged:
     pattern = re.compile("|".join(map(re.escape, sorted(markers, key=len, reverse=True))) or r"(?!)")
     ids: list[NDArray[np.int32]] = []
     in_marker: list[NDArray[np.bool_]] = []

@@ -47,7 +47,7 @@ class Tokens:
         )
 
 
-def tokenise(examples: Sequence[Example], backend: Any, max_length: int, side: str, task: Task) -> Tokens:
+def tokenize(examples: Sequence[Example], backend: Any, max_length: int, side: str, task: Task) -> Tokens:
     """`backend` is a `tokenizers.Tokenizer`, which stays as it is; `side` is where texts are cut, "right" or "left".
 
     Raises BlurbTuneError where the special tokens, or the markers of an example, take up more than `max_length`.

@@ -15,7 +15,7 @@ from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import read_file
 from blurb_tune.tasks.blurb.catalogue import BLURB
 from blurb_tune.tasks.examples import Row
-from blurb_tune.tasks.sources.cells import typed
+from blurb_tune.tasks.sources.cells import coerce_cells
 from blurb_tune.tasks.sources.readers import FORMATS, read_conll, read_table
 from blurb_tune.tasks.sources.tables import Split
 from blurb_tune.tasks.task import Task, is_called
@@ -83,7 +83,7 @@ def read_rows(data_set: DataSet, split: Split) -> list[Row | Problem]:
         names = " and ".join(file.name for file in files)
         raise InputError([Problem(str(data_set.folder), f"{names} both hold the {split} split; leave one of them here")])
     rows = [row for file in files for row in _read(task, file)]
-    return [typed(task, row) if isinstance(row, Row) else row for row in rows]
+    return [coerce_cells(task, row) if isinstance(row, Row) else row for row in rows]
 
 
 def _folders(source: Path) -> Iterator[Path]:

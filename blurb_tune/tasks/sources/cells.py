@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from blurb_tune.core.errors import Problem
-from blurb_tune.tasks.examples import Row, shown
+from blurb_tune.tasks.examples import Row, short_repr
 from blurb_tune.tasks.task import Kind, Task
 
 LABEL_SEPARATOR = ";"
@@ -28,7 +28,7 @@ _LIKE_WORDS = re.compile(r"""\[+['"]""")
 _LIKE_LABELS = re.compile(r"""\[+['"]|\[[^][\s,;]*[\s,;][^][]*\]$""")
 
 
-def typed(task: Task, row: Row) -> Row | Problem:
+def coerce_cells(task: Task, row: Row) -> Row | Problem:
     """A row whose text cells are what the task's kind wants; what cannot be read as such stays text.
 
     Regression: a number. Multi-label: labels with semicolons between them, or a list. Token classification: words and tags
@@ -46,7 +46,7 @@ def typed(task: Task, row: Row) -> Row | Problem:
             try:
                 values[name] = _value(task.kind, cell.strip(), is_label=name == task.label_field)
             except ValueError as error:
-                faults.append(f"`{name}` must be {error}, but got {shown(cell)}, which begins like a list and is none")
+                faults.append(f"`{name}` must be {error}, but got {short_repr(cell)}, which begins like a list and is none")
     return Problem(row.place, "; ".join(faults)) if faults else replace(row, values=values)
 
 

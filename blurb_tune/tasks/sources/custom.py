@@ -11,7 +11,7 @@ from blurb_tune.core.errors import did_you_mean
 from blurb_tune.core.paths import home_expanded
 from blurb_tune.spec.dimensions import repeated
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.examples import spelled
+from blurb_tune.tasks.examples import normalize_label
 from blurb_tune.tasks.sources.hub import PREFIX
 from blurb_tune.tasks.sources.readers import FORMATS
 from blurb_tune.tasks.sources.source import DataSource
@@ -44,10 +44,10 @@ def own_source(spec: TaskSpec, base: Path) -> DataSource:
         metric=spec.metric or DEFAULT_METRICS[kind],
         description="a task of one's own",
         max_length=spec.max_length,
-        labels=tuple(map(spelled, spec.labels or ())),
+        labels=tuple(map(normalize_label, spec.labels or ())),
         label_center=spec.label_center,
         label_scale=spec.label_scale,
-        left_out=tuple(map(spelled, spec.left_out)),
+        left_out=tuple(map(normalize_label, spec.left_out)),
         fields=tuple(spec.text),
         label_field=spec.label,
         id_field=spec.id,
@@ -56,7 +56,7 @@ def own_source(spec: TaskSpec, base: Path) -> DataSource:
     return DataSource(task, _tables(spec, base), is_own=True, dev_share=spec.dev_share, folds=spec.folds or 0)
 
 
-def resolved(spec: TaskSpec, task: Task) -> TaskSpec:
+def fill_defaults(spec: TaskSpec, task: Task) -> TaskSpec:
     """The mapping with what was left to the data and to defaults."""
     found = {"name": task.name, "labels": list(task.labels) or None, "metric": task.metric}
     return spec.model_copy(update={**found, "label_center": task.label_center, "label_scale": task.label_scale})
@@ -126,7 +126,7 @@ def _score_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
         yield "metric", f"there is no metric {spec.metric!r} for {spec.kind}{did_you_mean(spec.metric, usable)}"
     if kind is Kind.REGRESSION and spec.labels:
         yield "labels", "numbers have no labels; leave this out, or name another `kind`"
-    for label in islice(repeated(map(spelled, spec.labels or ())), 1):
+    for label in islice(repeated(map(normalize_label, spec.labels or ())), 1):
         yield "labels", f"labels must differ, but {label!r} stands more than once"
     if spec.left_out and kind not in _CAN_LEAVE_OUT:
         yield "left_out", f"labels are left out of the F1 of {' and '.join(_CAN_LEAVE_OUT)} alone"

@@ -35,7 +35,7 @@ def spec_source(loaded: LoadedSpec) -> tuple[DataSource | None, list[Problem]]:
         return None, [source.problem(("task",), str(error))]
 
 
-def located(loaded: LoadedSpec, problems: Sequence[Problem]) -> Iterator[Problem]:
+def attach_spec_lines(loaded: LoadedSpec, problems: Sequence[Problem]) -> Iterator[Problem]:
     """Problems of the data; one that lies with what the spec names is the fault of the line that names it."""
     for problem in problems:
         path: KeyPath | None = None

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from blurb_tune.core.errors import Problem
-from blurb_tune.tasks.examples import Row, shown
+from blurb_tune.tasks.examples import Row, short_repr
 
 Reading = Iterator[Row | Problem]
 
@@ -53,7 +53,7 @@ def read_json(content: bytes, file: str) -> Reading:
         if isinstance(item, dict):
             yield Row(place, item)
         else:
-            yield Problem(place, f"expected a JSON object, but got {shown(item)}")
+            yield Problem(place, f"expected a JSON object, but got {short_repr(item)}")
 
 
 def read_csv(content: bytes, file: str, separator: str = ",") -> Reading:
@@ -124,7 +124,7 @@ def read_conll(content: bytes, file: str, words: str, tags: str) -> Reading:
             continue
         if cells and not cells[0].startswith("-DOCSTART-"):
             if len(cells) == 1:
-                yield Problem(f"{file}:{number}", f"expected a word and its tag, but got {shown(cells[0])}")
+                yield Problem(f"{file}:{number}", f"expected a word and its tag, but got {short_repr(cells[0])}")
                 is_whole = False
             begin = begin if sentence else number
             sentence.append(cells)
@@ -185,15 +185,17 @@ def _record(line: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"expected a JSON object, but this is no JSON: {error}") from None
     if not isinstance(record, dict):
-        raise ValueError(f"expected a JSON object, but got {shown(record)}")
+        raise ValueError(f"expected a JSON object, but got {short_repr(record)}")
     return record
 
 
 def _header_faults(header: Sequence[str], separator: str, place: str) -> list[Problem]:
     repeated = [name for name, count in Counter(header).items() if name and count > 1]
-    problems = [Problem(place, f"the column {shown(name)} stands more than once in the header") for name in repeated]
+    problems = [Problem(place, f"the column {short_repr(name)} stands more than once in the header") for name in repeated]
     other = next((mark for mark in (";", "\t", ",") if mark != separator and mark in header[0]), None)
     if len(header) == 1 and other:
         wanted = "tabs" if separator == "\t" else f"{separator!r}"
-        problems.append(Problem(place, f"the header is one cell, {shown(header[0])}; expected columns separated by {wanted}"))
+        problems.append(
+            Problem(place, f"the header is one cell, {short_repr(header[0])}; expected columns separated by {wanted}")
+        )
     return problems

@@ -14,7 +14,7 @@ from blurb_tune.core.errors import Problem
 from blurb_tune.core.paths import home_expanded
 from blurb_tune.tasks.examples import NamedProblem, Row
 from blurb_tune.tasks.sources import hub
-from blurb_tune.tasks.sources.cells import typed
+from blurb_tune.tasks.sources.cells import coerce_cells
 from blurb_tune.tasks.sources.tables import SPLITS, BuiltIn, FileTables, HubTables, Nowhere, Split, Tables
 from blurb_tune.tasks.task import Task, is_called
 
@@ -44,7 +44,7 @@ class DataSource:
         """The rows of a split, and the SHA-256 of its content in hex."""
         rows, digest = self.tables.read(split)
         holds_text = self.is_own or isinstance(self.tables, HubTables)
-        return [typed(self.task, row) if holds_text and isinstance(row, Row) else row for row in rows], digest
+        return [coerce_cells(self.task, row) if holds_text and isinstance(row, Row) else row for row in rows], digest
 
     def describe(self) -> str:
         return self.tables.describe()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.blurb.catalogue import TASKS
 from blurb_tune.tasks.checking.parsing import MAX_PROBLEMS, parse
-from blurb_tune.tasks.examples import Example, Label, NamedProblem, Row, shown, spelled
+from blurb_tune.tasks.examples import Example, Label, NamedProblem, Row, normalize_label, short_repr
 from blurb_tune.tasks.task import Kind, Task
 
 BIOSSES, PUBMEDQA, HOC, NER, PICO = (TASKS[name] for name in ("biosses", "pubmedqa", "hoc", "ncbi-disease", "ebm-pico"))
@@ -151,7 +151,15 @@ def test_truth_is_spelled_as_in_json() -> None:
     task = replace(PUBMEDQA, labels=("false", "true"))
     rows = _rows(*({**PAIR, "id": i, "label": label} for i, label in enumerate([True, "true", False])))
     assert [example.label for example in parse(task, rows, "t")[0]] == [1, 1, 0]
-    assert [spelled(label) for label in (True, 1, 1.0, -0.0, 2.5, "x", None)] == ["true", "1", "1", "0", 2.5, "x", None]
+    assert [normalize_label(label) for label in (True, 1, 1.0, -0.0, 2.5, "x", None)] == [
+        "true",
+        "1",
+        "1",
+        "0",
+        2.5,
+        "x",
+        None,
+    ]
 
 
 def test_all_faults_of_a_row_and_of_a_file_come_together_in_their_order() -> None:
@@ -259,4 +267,4 @@ _JSON = st.recursive(
 def test_no_values_raise(task: Task, values: list[dict[str, Any]]) -> None:
     examples, problems = parse(task, _rows(*values), "t")
     assert examples or problems
-    assert all(len(shown(value)) <= 63 for row in values for value in row.values())
+    assert all(len(short_repr(value)) <= 63 for row in values for value in row.values())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.examples import Row
-from blurb_tune.tasks.sources.cells import typed
+from blurb_tune.tasks.sources.cells import coerce_cells
 from blurb_tune.tasks.task import Kind, Task
 
 
@@ -48,7 +48,7 @@ def _task(kind: Kind) -> Task:
 )
 def test_a_label_s_cell_is_what_the_kind_wants(kind: Kind, cell: Any, expected: Any) -> None:
     row = Row("t:1", {"text": "a b", "label": cell, "other": "1;2"})
-    read = typed(_task(kind), row)
+    read = coerce_cells(_task(kind), row)
     assert isinstance(read, Row)
     assert read.values["label"] == expected
     assert read.values["text"] == (["a", "b"] if kind is Kind.TOKEN_CLASSIFICATION else "a b")
@@ -57,8 +57,8 @@ def test_a_label_s_cell_is_what_the_kind_wants(kind: Kind, cell: Any, expected: 
 
 @given(st.sampled_from(Kind), st.dictionaries(st.sampled_from(["text", "label"]), st.text()))
 def test_no_cell_raises_and_reading_twice_changes_nothing(kind: Kind, values: dict[str, str]) -> None:
-    once = typed(_task(kind), Row("t", values))
-    assert isinstance(once, Problem) or repr(typed(_task(kind), once)) == repr(once)
+    once = coerce_cells(_task(kind), Row("t", values))
+    assert isinstance(once, Problem) or repr(coerce_cells(_task(kind), once)) == repr(once)
 
 
 LISTS = [Kind.MULTI_LABEL, Kind.TOKEN_CLASSIFICATION]
@@ -76,7 +76,7 @@ def _numpy(items: list[str]) -> str:
 @example(items=["it's", 'a "quote"', "both '\"", "\\", "a, b", "]", "\n", "5\u00a0mg", ""])
 @example(items=["word"] * 100)  # which numpy breaks into lines
 def test_a_list_comes_back_however_it_was_written(write: Any, kind: Kind, items: list[str]) -> None:
-    read = typed(_task(kind), Row("t", {"text": write(items), "label": f" {write(items)}\n"}))
+    read = coerce_cells(_task(kind), Row("t", {"text": write(items), "label": f" {write(items)}\n"}))
     assert isinstance(read, Row)
     assert read.values["label"] == items
     assert read.values["text"] == (items if kind is Kind.TOKEN_CLASSIFICATION else write(items))
@@ -85,7 +85,7 @@ def test_a_list_comes_back_however_it_was_written(write: Any, kind: Kind, items:
 @pytest.mark.parametrize("flags", [[0, 1, 0], [1, 0] * 60, [0.0, 1.0]])
 @pytest.mark.parametrize("write", [str, lambda flags: str(np.array(flags))])
 def test_flags_come_back_as_numbers(write: Any, flags: list[float]) -> None:
-    read = typed(_task(Kind.MULTI_LABEL), Row("t", {"text": "a", "label": write(flags)}))
+    read = coerce_cells(_task(Kind.MULTI_LABEL), Row("t", {"text": "a", "label": write(flags)}))
     assert isinstance(read, Row)
     assert read.values["label"] == flags
 
@@ -112,7 +112,7 @@ SPOILT_LABELS = ["[B, O]", "[B O]", "[B;O]", "[np.str_('B'), np.str_('O')]", "[n
 def test_a_spoilt_list_is_a_problem_of_its_row(kind: Kind, cell: str) -> None:
     is_per_token = kind is Kind.TOKEN_CLASSIFICATION
     for name in ("label", "text") if is_per_token else ("label",):
-        found = typed(_task(kind), Row("t:7", {"text": "a b", "label": "B O", name: cell}))
+        found = coerce_cells(_task(kind), Row("t:7", {"text": "a b", "label": "B O", name: cell}))
         assert isinstance(found, Problem)
         what = ("words" if name == "text" else "tags") + " with blanks" if is_per_token else "labels with semicolons"
         start = f"`{name}` must be {what} between them, a JSON list, or a list as Python writes it, but got "
@@ -122,11 +122,11 @@ def test_a_spoilt_list_is_a_problem_of_its_row(kind: Kind, cell: str) -> None:
 @pytest.mark.parametrize("cell", SPOILT_LABELS)
 @pytest.mark.parametrize("kind", LISTS)
 def test_labels_in_brackets_that_are_no_list_are_a_problem_too(kind: Kind, cell: str) -> None:
-    assert isinstance(typed(_task(kind), Row("t", {"text": "a b", "label": cell})), Problem)
+    assert isinstance(coerce_cells(_task(kind), Row("t", {"text": "a b", "label": cell})), Problem)
 
 
 def test_all_spoilt_cells_of_a_row_are_named() -> None:
-    found = typed(_task(Kind.TOKEN_CLASSIFICATION), Row("t", {"text": "['a", "label": "['B"}))
+    found = coerce_cells(_task(Kind.TOKEN_CLASSIFICATION), Row("t", {"text": "['a", "label": "['B"}))
     assert isinstance(found, Problem)
     assert all(f"`{name}` must be" in found.what for name in ("text", "label"))
 
@@ -148,14 +148,14 @@ def test_all_spoilt_cells_of_a_row_are_named() -> None:
     ],
 )
 def test_words_may_begin_with_a_bracket(sentence: str) -> None:
-    read = typed(_task(Kind.TOKEN_CLASSIFICATION), Row("t", {"text": sentence, "label": "O"}))
+    read = coerce_cells(_task(Kind.TOKEN_CLASSIFICATION), Row("t", {"text": sentence, "label": "O"}))
     assert isinstance(read, Row)
     assert read.values["text"] == sentence.split(" ")
 
 
 @pytest.mark.parametrize("cell", ["[sic]", "[a]; [b c]", "[a] b", "a [b]", "[a"])
 def test_labels_may_begin_with_a_bracket(cell: str) -> None:
-    read = typed(_task(Kind.MULTI_LABEL), Row("t", {"text": "a", "label": cell}))
+    read = coerce_cells(_task(Kind.MULTI_LABEL), Row("t", {"text": "a", "label": cell}))
     assert isinstance(read, Row)
     assert read.values["label"] == cell.split("; ")
 
@@ -170,7 +170,7 @@ def test_a_cell_with_brackets_raises_and_warns_of_nothing(cell: str, kind: Kind)
     """Python warns of escapes that it does not know when it reads a list."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        assert isinstance(typed(_task(kind), Row("t", {"text": cell, "label": cell})), Row | Problem)
+        assert isinstance(coerce_cells(_task(kind), Row("t", {"text": cell, "label": cell})), Row | Problem)
     assert not told
 
 
@@ -178,4 +178,4 @@ def test_a_cell_with_brackets_raises_and_warns_of_nothing(cell: str, kind: Kind)
 def test_a_long_cell_takes_no_longer_than_its_length(piece: str) -> None:
     """Where each character is looked at a few times, that is; with time in its square this would run for hours."""
     for kind in LISTS:
-        typed(_task(kind), Row("t", {"text": "[" + piece * (1_000_000 // len(piece)), "label": "[" + piece * 300_000}))
+        coerce_cells(_task(kind), Row("t", {"text": "[" + piece * (1_000_000 // len(piece)), "label": "[" + piece * 300_000}))
