@@ -31,10 +31,10 @@ from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.checking.data import inspect
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData
 from blurb_tune.tasks.encoding.cache import cache_folder
-from blurb_tune.tasks.sources.custom import fill_defaults
+from blurb_tune.tasks.sources.custom import fill_defaults, note_kind
 from blurb_tune.tasks.sources.named import attach_spec_lines, spec_source
 from blurb_tune.tasks.sources.source import DataSource
-from blurb_tune.tasks.task import BINARY_METRICS, LOWER_IS_BETTER, Kind, Task
+from blurb_tune.tasks.task import Task
 from blurb_tune.tracking.server import check_server
 
 # What does not change a sweep's numbers may be changed when it is taken up again; of the resources, all but the device.
@@ -148,7 +148,10 @@ def _earlier(loaded: LoadedSpec, task: Task, models: Mapping[str, ModelInfo], pr
 
 def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], base: Path, earlier: Sequence[Earlier]) -> Plan:
     task, space, search = found.source.task, spec.space, spec.search
-    spec = spec.model_copy(update={"task": fill_defaults(spec.task, task)}) if isinstance(spec.task, TaskSpec) else spec
+    notes = list(found.notes)
+    if isinstance(spec.task, TaskSpec):
+        notes = [*note_kind(spec.task), *notes]
+        spec = spec.model_copy(update={"task": fill_defaults(spec.task, task)})
     task = replace(task, metric=spec.metric or task.metric)
     train, dev = _sizes(task, found.data)
     blocks = {name: info.blocks for name, info in models.items()}
@@ -169,7 +172,7 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], b
         combinations=count(space, blocks),
         max_epochs=trials * epochs,
         max_steps=steps,
-        notes=(*found.notes, *(_of_earlier(sweep) for sweep in earlier), *_of_secrets(spec)),
+        notes=(*notes, *(_of_earlier(sweep) for sweep in earlier), *_of_secrets(spec)),
         earlier=tuple(earlier),
         digest=_digest(spec, found.digest),
         data_digest=found.digest,
@@ -264,9 +267,8 @@ def _models(loaded: LoadedSpec, problems: list[Problem]) -> dict[str, ModelInfo]
 
 def _check_metric(loaded: LoadedSpec, task: Task) -> Iterator[Problem]:
     metric = loaded.spec.metric
-    usable = [name for name in task.metrics if name not in LOWER_IS_BETTER]
-    usable += BINARY_METRICS if task.kind is Kind.CLASSIFICATION and not task.labels else ()
-    if metric in LOWER_IS_BETTER:
+    usable = [name for name in task.metrics if name in task.kind.usable_metrics]
+    if metric in task.metrics and metric not in usable:
         yield loaded.source.problem(("metric",), f"{metric!r} cannot be maximised; expected one of: {', '.join(usable)}")
     elif metric is not None and metric not in usable:
         yield loaded.source.problem(("metric",), f"task {task.name!r} has no metric {metric!r}{did_you_mean(metric, usable)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -41,9 +41,13 @@ class TaskSpec(SpecModel):
     test: Name | None = Field(None, description="file that is read once, at the very end; null: no final test")
     hub: Name | None = Field(None, description="data set on the hub, `owner/name` or `owner/name/config`, instead of files")
     text: Columns = Field(description="column of the text; a list of two columns for pairs; words and blanks for tagging")
-    label: Name = Field(description="column of the label; several labels of a text have `;` between them, tags have blanks")
-    kind: Literal["regression", "classification", "multi-label", "token classification"] = Field(
-        description="what is predicted: a number, one of several classes, any number of labels, or a tag for every word"
+    label: Name | Annotated[list[Name], Field(min_length=2)] = Field(
+        description="column of the label; several labels of a text have `;` between them, tags have blanks; or a list of "
+        "columns with 0 and 1, one for each label"
+    )
+    kind: Name = Field(
+        description="what is predicted, such as `classification`, `regression` or `ner`: "
+        "[all kinds](own-data.md#which-kind-of-task)"
     )
     labels: Annotated[list[LabelName], Field(min_length=1)] | None = Field(
         None, description="all labels, the positive one of two last; null: those of train, sorted"
@@ -56,13 +60,23 @@ class TaskSpec(SpecModel):
     )
     metric: Name | None = Field(
         None,
-        description="the score; null: `pearson`, `macro_f1`, `micro_f1` or `entity_f1`, in the order of the kinds",
+        description="the score; null: that of the kind",
     )
     left_out: list[LabelName] = Field(
         [], description="labels that micro_f1 and macro_f1 leave out, such as that of no relation"
     )
     markers: list[Name] = Field([], description="placeholders in the text, such as `@GENE$`, each read as one unit")
     max_length: Annotated[int, Field(ge=8)] = Field(128, description="tokens per example; what is longer is cut off")
+    label_separator: Name | None = Field(
+        None, description="what stands between the labels of a text; null: `;`, or `|` or `,` where the column leaves no doubt"
+    )
+    sentence: Name | None = Field(
+        None, description="column of a table with one word a row that says to which sentence it belongs; null: one called so"
+    )
+    columns: list[Name] | None = Field(
+        None, description="names of the columns of tables without a header, in their order; null: the first row has them"
+    )
+    encoding: Name | None = Field(None, description="of the files, such as `cp1252` for Latin-1; null: UTF-8")
     id: Name | None = Field(None, description="column of ids, which must differ; null: rows are counted")
     dev_share: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="share of train that becomes dev where there is no dev split; null: 0.2"

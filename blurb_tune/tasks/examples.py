@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 from blurb_tune.core.errors import Problem
 
 _MAX_SHOWN = 60
+MANY_SHOWN = 8
 # A whole number that is written with a point, as pandas does where a column has gaps.
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
 
@@ -69,3 +70,10 @@ def short_repr(value: Any) -> str:
     """A value for a message, not longer than fits a line."""
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+def join_limited(names: Any) -> str:
+    """The first eight, and the number of the others."""
+    names = list(names)
+    rest = len(names) - MANY_SHOWN
+    return ", ".join(names[:MANY_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

@@ -5,34 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from types import MappingProxyType
 
+from blurb_tune.tasks.kind import Kind
 
-class Kind(StrEnum):
-    """What a model predicts.
-
-    regression: one number. classification: one of several classes. multi-label: any number of several labels.
-    token classification: a tag for every word.
-    """
-
-    REGRESSION = "regression"
-    CLASSIFICATION = "classification"
-    MULTI_LABEL = "multi-label"
-    TOKEN_CLASSIFICATION = "token classification"
-
-
-METRICS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
-    {
-        Kind.REGRESSION: ("pearson", "spearman", "mse"),
-        Kind.CLASSIFICATION: ("accuracy", "micro_f1", "macro_f1", "matthews"),
-        Kind.MULTI_LABEL: ("micro_f1", "macro_f1", "exact_match"),
-        Kind.TOKEN_CLASSIFICATION: ("entity_f1", "entity_precision", "entity_recall", "word_macro_f1", "word_accuracy"),
-    }
-)
-# Of the class that stands last in `Task.labels`; defined for two classes only.
-BINARY_METRICS = ("f1", "roc_auc", "average_precision")
-LOWER_IS_BETTER = frozenset({"mse"})
 OUTSIDE = "O"
 
 
@@ -58,7 +33,7 @@ class Task:
     label_aliases: other spellings of labels in data files. left_out: classes that micro_f1 and macro_f1 leave out.
     fields: the one or two text columns, or the one column of words. label_field: the column of labels. id_field: the column
     of ids, None where rows are counted instead. markers: masked entities in the text, each read as one unit and never cut
-    off. max_length: default, in tokens.
+    off. entity_types: how the tagged entities are called in corpora that have several types. max_length: default, in tokens.
 
     folder and aliases: names that a folder with the data may have, in any spelling. hub_copy: where the hub has the data, None
     where it has no tables of them. blurb_type: the benchmark's task type,
@@ -81,6 +56,7 @@ class Task:
     label_field: str = "label"
     id_field: str | None = "id"
     markers: tuple[str, ...] = ()
+    entity_types: tuple[str, ...] = ()
     folder: str = ""
     aliases: tuple[str, ...] = ()
     hub_copy: HubCopy | None = None
@@ -93,20 +69,23 @@ class Task:
     @property
     def metrics(self) -> tuple[str, ...]:
         """All metrics the task reports, the score first."""
-        names = METRICS[self.kind]
-        if self.kind is Kind.CLASSIFICATION and len(self.labels) == 2:
-            names = (*names, *BINARY_METRICS)
+        names = self.kind.metric_names(self)
         return (self.metric, *(name for name in names if name != self.metric))
 
     @property
     def outputs(self) -> int:
         """Width of the model's output: one value, or one logit per class, label or tag."""
-        return len(self.labels) or 1
+        return self.kind.outputs(self)
 
     @property
     def per_token(self) -> bool:
         """The model predicts for tokens, not for whole texts."""
-        return self.kind is Kind.TOKEN_CLASSIFICATION
+        return self.kind.word_field is not None
+
+    @property
+    def knows_labels(self) -> bool:
+        """Whether all labels are known that the task's kind needs."""
+        return bool(self.labels) or not self.kind.has_labels
 
     @property
     def sizes(self) -> Mapping[str, int]:

@@ -40,7 +40,7 @@ class TrainingData:
     @classmethod
     def of(cls, task: Task, train: Encoded, dev: Encoded, pad_token_id: int) -> TrainingData:
         """With the trivial predictor that follows from the labels."""
-        return cls(task, train, dev, TrivialPredictor.of(task, train.labels, dev.labels, dev.words), pad_token_id)
+        return cls(task, train, dev, TrivialPredictor.of(task, train.labels, dev.labels, dev.words, train.words), pad_token_id)
 
 
 @dataclass(frozen=True, eq=False)

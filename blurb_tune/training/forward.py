@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 import numpy as np
 import torch
-from torch.nn import functional
 from transformers import PreTrainedModel
 
 from blurb_tune.tasks.encoding.features import Encoded
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import Task
 from blurb_tune.techniques.treatment import Treatment
 from blurb_tune.training.batching import sorted_batches
 from blurb_tune.training.engines.choice import make_engine
@@ -71,7 +70,7 @@ class Forward:
         """Add the gradient of the mean loss over the examples `rows`, and of what the techniques add to it, to the model's;
         returns the loss without that, detached.
 
-        The mean is over examples, or over the words that the model reads; multi-label losses are means over labels too.
+        The mean is over the terms of the loss of the task's kind: examples, or words that the model reads.
         below: what comes out of the frozen part, where that is known.
         """
         try:
@@ -116,27 +115,28 @@ class Forward:
         return run()
 
     def _backward(self, data: Encoded, rows: np.ndarray, below: States | None) -> torch.Tensor:
-        total = max(1, len(data.units(rows)))
+        total = max(1, self._task.kind.terms(data.labels[data.units(rows)], data.sizes(rows)))
         losses = []
         for start in range(0, len(rows), self.micro_batch_size):
             batch = rows[start : start + self.micro_batch_size]
             for part in self._engine.parts(data.lengths[batch]):
                 units = data.units(batch[part])
-                if len(units):
-                    loss, penalties = self._objective(data, batch[part], data.labels[units], below)
-                    share = len(units) / total
+                labels, sizes = data.labels[units], data.sizes(batch[part])
+                if terms := self._task.kind.terms(labels, sizes):
+                    loss, penalties = self._objective(data, batch[part], labels, sizes, below)
+                    share = terms / total
                     sum(penalties, loss).mul(share).backward()  # type: ignore[no-untyped-call]
                     losses.append(loss.detach() * share)
         return torch.stack(losses).sum() if losses else torch.zeros((), device=self._device)
 
     def _objective(
-        self, data: Encoded, rows: np.ndarray, labels: np.ndarray, below: States | None
+        self, data: Encoded, rows: np.ndarray, labels: np.ndarray, sizes: Sequence[int] | None, below: States | None
     ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """The mean loss, and what the techniques add to it."""
         if self._treatment is None:
-            return self._loss(self._run(data, rows, below), labels), []
+            return self._loss(self._run(data, rows, below), labels, sizes), []
         outputs = [self._run(data, rows, below) for _ in range(self._treatment.passes)]
-        losses = [self._loss(of_pass, labels) for of_pass in outputs]
+        losses = [self._loss(of_pass, labels, sizes) for of_pass in outputs]
         return losses[0] if len(losses) == 1 else torch.stack(losses).mean(), self._treatment.penalties(outputs)
 
     def _outputs(self, data: Encoded, below: States | None) -> np.ndarray:
@@ -175,13 +175,8 @@ class Forward:
         finally:
             self._model.train(was_training)
 
-    def _loss(self, outputs: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
-        targets = self._on_device(labels)
-        if self._task.kind is Kind.REGRESSION:
-            return functional.mse_loss(outputs.squeeze(-1), targets)
-        if self._task.kind is Kind.MULTI_LABEL:
-            return functional.binary_cross_entropy_with_logits(outputs, targets)
-        return functional.cross_entropy(outputs, targets)
+    def _loss(self, outputs: torch.Tensor, labels: np.ndarray, sizes: Sequence[int] | None) -> torch.Tensor:
+        return self._task.kind.loss(outputs, self._on_device(labels), sizes)
 
     def _on_device(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values).to(self._device, non_blocking=True)

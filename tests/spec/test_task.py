@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
 
 from blurb_tune.spec import load_spec
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.task import Kind
 
 FIVE_LINES = """\
 task: {train: notes.csv, text: note, label: urgent, kind: classification}
@@ -51,10 +49,6 @@ def test_a_resolved_mapping_reads_back_as_itself(tmp_path: Path) -> None:
     assert spec.task.labels == ["a", "1", "true"]
     file.write_text(yaml.safe_dump(spec.model_dump(mode="json")))
     assert load_spec(file).valid() == spec
-
-
-def test_the_kinds_are_those_of_the_tasks() -> None:
-    assert set(get_args(TaskSpec.model_fields["kind"].annotation)) == set(Kind)
 
 
 @pytest.mark.parametrize(

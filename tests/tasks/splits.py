@@ -11,9 +11,11 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.ragged import Words
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import Task
 
 
 def _own(kind: Kind, metric: str, *labels: str, **options: Any) -> Task:
@@ -26,11 +28,11 @@ SPLIT_TASKS = (
     TASKS["ddi"],  # leaves out a class
     TASKS["gad"],  # two classes
     TASKS["hoc"],
-    _own(Kind.MULTI_LABEL, "macro_f1", "a", "b", "c", left_out=("b",)),
+    _own(kinds.MULTI_LABEL, "macro_f1", "a", "b", "c", left_out=("b",)),
     TASKS["ncbi-disease"],
     TASKS["ebm-pico"],
-    _own(Kind.TOKEN_CLASSIFICATION, "entity_f1", "O", "B-gene", "I-gene", "B-drug", "I-drug"),
-    _own(Kind.TOKEN_CLASSIFICATION, "word_accuracy", "noun", "verb"),  # without an outside
+    _own(kinds.TOKEN_CLASSIFICATION, "entity_f1", "O", "B-gene", "I-gene", "B-drug", "I-drug"),
+    _own(kinds.TOKEN_CLASSIFICATION, "word_accuracy", "noun", "verb"),  # without an outside
 )
 
 
@@ -65,10 +67,10 @@ def splits(draw: st.DrawFn) -> Split:
     m = draw(st.integers(1, 12)) if words is None else len(words.tokens)
     outputs = draw(npst.arrays(np.float32, (m, task.outputs), elements=st.sampled_from([-2.0, -0.5, 0.0, 0.5, 2.0])))
     match task.kind:
-        case Kind.REGRESSION:
+        case kinds.REGRESSION:
             labels = draw(npst.arrays(np.float32, m, elements=st.sampled_from([0.0, 1.5, 4.0])))
             right = labels[:, None]
-        case Kind.MULTI_LABEL:
+        case kinds.MULTI_LABEL:
             labels = draw(npst.arrays(np.float32, (m, task.outputs), elements=st.sampled_from([0.0, 1.0])))
             right = labels - np.float32(0.5)
         case _:

@@ -18,18 +18,19 @@ from transformers import PreTrainedModel
 from blurb_tune.models.catalogue import describe_model
 from blurb_tune.models.drawing import draw_module
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_tokenizer
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.catalogue import find_task
 from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Example, Label
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import Task
 from blurb_tune.training.forward import Forward
 from tests.training import out_of_memory
 
 TASKS = {
-    Kind.REGRESSION: "biosses",
-    Kind.CLASSIFICATION: "pubmedqa",
-    Kind.MULTI_LABEL: "hoc",
-    Kind.TOKEN_CLASSIFICATION: "bc5-chem",
+    kinds.REGRESSION: "biosses",
+    kinds.CLASSIFICATION: "pubmedqa",
+    kinds.MULTI_LABEL: "hoc",
+    kinds.TOKEN_CLASSIFICATION: "bc5-chem",
 }
 WORDS = (
     "the",
@@ -57,18 +58,18 @@ def examples_of(task: Task, count: int = 11) -> list[Example]:
     for index in range(count):
         words = tuple((WORDS * 3)[index : index + 2 + 2 * index])
         label: Label = float(index % 4)
-        if task.kind is Kind.CLASSIFICATION:
+        if task.kind == kinds.CLASSIFICATION:
             label = index % 3
-        elif task.kind is Kind.MULTI_LABEL:
+        elif task.kind == kinds.MULTI_LABEL:
             label = tuple(int((index + bit) % 3 == 0) for bit in range(len(task.labels)))
-        elif task.kind is Kind.TOKEN_CLASSIFICATION:
+        elif task.kind == kinds.TOKEN_CLASSIFICATION:
             examples.append(Example(str(index), words, tuple((index + place) % 3 for place in range(len(words)))))
             continue
         examples.append(Example(str(index), (" ".join(words),) * len(task.fields), label))
     return examples
 
 
-@pytest.fixture(params=list(Kind))
+@pytest.fixture(params=list(TASKS))
 def task(request: pytest.FixtureRequest) -> Task:
     return find_task(TASKS[request.param])
 
@@ -123,10 +124,10 @@ def test_the_loss_is_the_mean_over_what_the_model_reads(task: Task, data: Encode
     is_read = ~outputs.isnan().any(dim=1)
     outputs, labels = outputs[is_read], torch.from_numpy(data.labels)[is_read]
     expected = {
-        Kind.REGRESSION: lambda: functional.mse_loss(outputs[:, 0], labels),
-        Kind.CLASSIFICATION: lambda: functional.cross_entropy(outputs, labels),
-        Kind.MULTI_LABEL: lambda: functional.binary_cross_entropy_with_logits(outputs, labels),
-        Kind.TOKEN_CLASSIFICATION: lambda: functional.cross_entropy(outputs, labels),
+        kinds.REGRESSION: lambda: functional.mse_loss(outputs[:, 0], labels),
+        kinds.CLASSIFICATION: lambda: functional.cross_entropy(outputs, labels),
+        kinds.MULTI_LABEL: lambda: functional.binary_cross_entropy_with_logits(outputs, labels),
+        kinds.TOKEN_CLASSIFICATION: lambda: functional.cross_entropy(outputs, labels),
     }[task.kind]()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     if task.per_token:

@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from blurb_tune.core.errors import BlurbTuneError, did_you_mean
-from blurb_tune.tasks.task import HubCopy, Kind, Task, is_called
+from blurb_tune.tasks.kinds import CLASSIFICATION, MULTI_LABEL, REGRESSION, TOKEN_CLASSIFICATION
+from blurb_tune.tasks.task import HubCopy, Task, is_called
 
 SPLITS = ("train", "dev", "test")
 
@@ -24,7 +25,7 @@ def _sizes(train: int, dev: int, test: int) -> dict[str, int]:
 def _ner(name: str, description: str, mentions: dict[str, int], hub_config: str, **options: Any) -> Task:
     return Task(
         name=name,
-        kind=Kind.TOKEN_CLASSIFICATION,
+        kind=TOKEN_CLASSIFICATION,
         metric="entity_f1",
         description=f"named entities: {description}",
         max_length=256,
@@ -43,7 +44,7 @@ def _relation(name: str, description: str, max_length: int, labels: tuple[str, .
     """The class `0`, no relation, is left out of the score."""
     return Task(
         name=name,
-        kind=Kind.CLASSIFICATION,
+        kind=CLASSIFICATION,
         metric="micro_f1",
         description=f"relation of two masked entities: {description}",
         max_length=max_length,
@@ -63,6 +64,7 @@ _ALL = (
         "bc5chem",
         folder="BC5CDR-chem",
         aliases=("bc5chem", "bc5cdr-chemical"),
+        entity_types=("Chemical", "Chem"),
         examples=_sizes(4560, 4581, 4797),
     ),
     _ner(
@@ -72,6 +74,7 @@ _ALL = (
         "bc5disease",
         folder="BC5CDR-disease",
         aliases=("bc5disease",),
+        entity_types=("Disease",),
         examples=_sizes(4560, 4581, 4797),
     ),
     _ner(
@@ -81,20 +84,30 @@ _ALL = (
         "ncbi_disease",
         folder="NCBI-disease",
         aliases=("ncbi",),
+        entity_types=("Disease", "SpecificDisease", "DiseaseClass", "CompositeMention", "Modifier"),
         examples=_sizes(5424, 923, 940),
     ),
-    _ner("bc2gm", "genes in PubMed sentences", _sizes(15197, 3061, 6325), "bc2gm", folder="BC2GM", aliases=("bc2gm-gene",)),
+    _ner(
+        "bc2gm",
+        "genes in PubMed sentences",
+        _sizes(15197, 3061, 6325),
+        "bc2gm",
+        folder="BC2GM",
+        aliases=("bc2gm-gene",),
+        entity_types=("Gene", "Protein"),
+    ),
     _ner(
         "jnlpba",
         "molecules and cells in MEDLINE abstracts, as one class",
         _sizes(46750, 4551, 8662),
         "jnlpba",
         folder="JNLPBA",
+        entity_types=("DNA", "RNA", "protein", "cell_line", "cell_type"),
         examples=_sizes(16807, 1739, 3856),
     ),
     Task(
         name="ebm-pico",
-        kind=Kind.TOKEN_CLASSIFICATION,
+        kind=TOKEN_CLASSIFICATION,
         metric="word_macro_f1",
         description="participants, interventions and outcomes in abstracts of clinical trials, word by word",
         max_length=256,
@@ -124,7 +137,7 @@ _ALL = (
         256,
         ("DDI-advise", "DDI-effect", "DDI-int", "DDI-mechanism"),
         folder="DDI",
-        aliases=("ddi-2013", "ddi2013"),
+        aliases=("ddi-2013", "ddi2013", "ddi2013-type"),
         label_aliases={"DDI-false": "0"},
         markers=("@DRUG$", "@DRUG-DRUG$"),
         published=_sizes(25296, 2496, 5716),
@@ -141,7 +154,7 @@ _ALL = (
     ),
     Task(
         name="biosses",
-        kind=Kind.REGRESSION,
+        kind=REGRESSION,
         metric="pearson",
         description="similarity of two biomedical sentences, scored 0 to 4 by experts",
         max_length=128,
@@ -153,7 +166,7 @@ _ALL = (
     ),
     Task(
         name="hoc",
-        kind=Kind.MULTI_LABEL,
+        kind=MULTI_LABEL,
         metric="micro_f1",
         description="which of ten hallmarks of cancer does an abstract speak of",
         max_length=512,
@@ -177,7 +190,7 @@ _ALL = (
     ),
     Task(
         name="pubmedqa",
-        kind=Kind.CLASSIFICATION,
+        kind=CLASSIFICATION,
         metric="accuracy",
         description="does the abstract answer the question with yes, no or maybe",
         max_length=512,
@@ -192,7 +205,7 @@ _ALL = (
     ),
     Task(
         name="bioasq",
-        kind=Kind.CLASSIFICATION,
+        kind=CLASSIFICATION,
         metric="accuracy",
         description="do the snippets answer the question with yes or no",
         max_length=512,
@@ -204,7 +217,7 @@ _ALL = (
     ),
     Task(
         name="demo",
-        kind=Kind.REGRESSION,
+        kind=REGRESSION,
         metric="pearson",
         description="similarity of two invented biomedical sentences, scored 0 to 4; needs no data folder",
         max_length=64,

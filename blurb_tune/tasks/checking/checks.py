@@ -5,14 +5,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import numpy as np
 
 from blurb_tune.core.errors import Problem, did_you_mean
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.scoring.entities import TagSet, count_entities, count_repairs
-from blurb_tune.tasks.task import OUTSIDE, Kind, Task
+from blurb_tune.tasks.task import Task
 
 
 def check_classes(task: Task, train: Sequence[Example], dev: Sequence[Example], place: str) -> Iterator[Problem]:
@@ -27,59 +23,30 @@ def check_classes(task: Task, train: Sequence[Example], dev: Sequence[Example], 
 
 def train_fault(task: Task, examples: Sequence[Example]) -> str | None:
     """Why nothing can be learnt of these examples: they are all labelled alike."""
-    if len(_kinds(task, examples)) > 1:
+    if len(task.kind.distinct(examples)) > 1:
         return None
-    return f"{_alone(task, examples)}, of which nothing can be learnt; expected {_expected(task)}"
+    return f"{_alone(task, examples)}, of which nothing can be learnt; expected {task.kind.expected_of_split(task)}"
 
 
 def dev_fault(task: Task, examples: Sequence[Example]) -> str | None:
     """Why no score on these examples tells a good model from a trivial one.
 
-    Regression: a correlation is of scores that differ. Else a constant prediction is right everywhere, of a single class, of
-    examples with the same scored labels, or of words that are all of one type (or all outside entities).
+    A correlation is of scores that differ, and elsewhere a constant prediction is right everywhere.
     """
-    kinds = _kinds(task, examples)
-    scored = set(range(len(task.labels))) - {task.labels.index(label) for label in task.left_out if label in task.labels}
-    match task.kind:
-        case Kind.MULTI_LABEL:
-            is_sound = len({tuple(flags[index] for index in scored) for flags in kinds}) > 1
-        case Kind.TOKEN_CLASSIFICATION if OUTSIDE in task.labels:
-            types = TagSet.of(task.labels).types
-            is_sound = len({types[tag] for tag in kinds}) > 1
-        case Kind.CLASSIFICATION:
-            is_sound = len(kinds) > 1 and bool(kinds & scored)
-        case _:
-            is_sound = len(kinds) > 1
-    if is_sound:
+    distinct = task.kind.distinct(examples)
+    if len(distinct) > 1 and task.kind.tells_skill(task, distinct):
         return None
-    return f"{_alone(task, examples)}, by which no score tells a good model from a trivial one; expected {_expected(task)}"
-
-
-def _kinds(task: Task, examples: Sequence[Example]) -> set[Any]:
-    """The different labels of the examples, or tags of their words."""
-    labels = (example.label for example in examples)
-    return set(itertools.chain.from_iterable(labels)) if task.per_token else set(labels)  # type: ignore[arg-type]
+    expected = task.kind.expected_of_split(task)
+    return f"{_alone(task, examples)}, by which no score tells a good model from a trivial one; expected {expected}"
 
 
 def _alone(task: Task, examples: Sequence[Example]) -> str:
     """What the examples hold, which is too little."""
     what = " and ".join(f"{name!r}" for name in label_counts(task, examples))
-    if task.kind is Kind.REGRESSION:
-        what = ", ".join(f"the score {score:g}" for score in _kinds(task, examples))
+    if not task.kind.has_labels:
+        what = ", ".join(map(task.kind.show, task.kind.distinct(examples)))
     size = f"({len(examples)} example{'s' if len(examples) > 1 else ''})"
     return f"holds {what} alone {size}" if what else f"holds no label {size}"
-
-
-def _expected(task: Task) -> str:
-    match task.kind:
-        case Kind.REGRESSION:
-            return "at least two different scores"
-        case Kind.MULTI_LABEL:
-            return "examples with labels that are scored, and others without"
-        case Kind.TOKEN_CLASSIFICATION:
-            return "words inside and outside of entities" if OUTSIDE in task.labels else "at least two different tags"
-        case Kind.CLASSIFICATION:
-            return f"at least two labels{', one of them scored' if task.left_out else ''}"
 
 
 def one_sided(task: Task, examples: Sequence[Example], devs: Sequence[Sequence[int]]) -> dict[str, int]:
@@ -92,34 +59,13 @@ def one_sided(task: Task, examples: Sequence[Example], devs: Sequence[Sequence[i
 
 def label_counts(task: Task, examples: Sequence[Example]) -> Counter[str]:
     """How many examples have each label, or how many words each tag."""
-    if task.kind is Kind.REGRESSION:
-        return Counter()
-    counts: Counter[int] = Counter()
-    for example in examples:
-        match example.label:
-            case tuple(flags) if task.kind is Kind.MULTI_LABEL:
-                counts.update(index for index, flag in enumerate(flags) if flag)
-            case tuple(tags):
-                counts.update(tags)
-            case label:
-                counts[int(label)] += 1
+    counts = Counter(itertools.chain.from_iterable(task.kind.indices(example.label) for example in examples))
     return Counter({task.labels[index]: count for index, count in counts.items()})
-
-
-def count_units(task: Task, examples: Sequence[Example]) -> int:
-    """How much a split holds in the units in which it was published: entities, words with a tag other than O, or examples."""
-    if not task.per_token:
-        return len(examples)
-    tags = np.concatenate([np.asarray(example.label, dtype=np.int64) for example in examples])
-    if task.counted == "tokens":
-        return int((tags != task.labels.index(OUTSIDE)).sum())
-    offsets = np.cumsum([0, *(len(example.texts) for example in examples)], dtype=np.int64)
-    return count_entities(tags, offsets, task.labels)
 
 
 def note_counts(task: Task, examples: Sequence[Example], split: str) -> Iterator[str]:
     """What a split holds, where that is not what was published."""
-    if split in task.published and (count := count_units(task, examples)) != task.published[split]:
+    if split in task.published and (count := task.kind.units(task, examples)) != task.published[split]:
         yield f"{split}: {count} {task.counted}, published {task.published[split]}"
     if split in task.examples and len(examples) != task.examples[split]:
         yield f"{split}: {len(examples)} examples, in BLURB's files {task.examples[split]}"
@@ -133,13 +79,6 @@ def note_repeated(train: Sequence[Example], dev: Sequence[Example]) -> Iterator[
         yield f"{count} of {len(dev)} dev examples {'has' if count == 1 else 'have'} texts that stand in train, too"
 
 
-def note_repairs(task: Task, examples: Sequence[Example], split: str) -> Iterator[str]:
-    """How many entities begin with an I tag, which the scores read as seqeval does."""
-    if not task.per_token or not examples:
-        return
-    tags = np.concatenate([np.asarray(example.label, dtype=np.int64) for example in examples])
-    offsets = np.cumsum([0, *(len(example.texts) for example in examples)], dtype=np.int64)
-    count = count_repairs(tags, offsets, task.labels)
-    if count:
-        which = "entity begins" if count == 1 else "entities begin"
-        yield f"{split}: {count} {which} without a B tag; they are read as if it were there, as seqeval does"
+def note_readings(task: Task, examples: Sequence[Example], split: str) -> Iterator[str]:
+    """What of the examples is read otherwise than it stands there."""
+    yield from (f"{split}: {note}" for note in task.kind.notes_on_examples(task, examples))

@@ -17,21 +17,27 @@ from blurb_tune.tasks.checking.checks import (
     dev_fault,
     label_counts,
     note_counts,
-    note_repairs,
+    note_readings,
     note_repeated,
     one_sided,
     train_fault,
 )
 from blurb_tune.tasks.checking.findings import remembered
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData, joint_digest
-from blurb_tune.tasks.checking.labels import check_enough, check_labels, infer_labels, join_limited, note_labels
+from blurb_tune.tasks.checking.labels import (
+    check_enough,
+    check_inferred,
+    check_labels,
+    infer_labels,
+    note_labels,
+    with_aliases,
+)
 from blurb_tune.tasks.checking.parsing import parse
-from blurb_tune.tasks.checking.scaling import with_label_scale
 from blurb_tune.tasks.checking.splitting import cut_dev, cut_folds
-from blurb_tune.tasks.examples import Example, NamedProblem, Row
+from blurb_tune.tasks.examples import Example, NamedProblem, Row, join_limited
 from blurb_tune.tasks.sources.source import DataSource
 from blurb_tune.tasks.sources.tables import TUNING_SPLITS, Split
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import Task
 
 DEFAULT_DEV_SHARE = 0.2
 
@@ -116,8 +122,12 @@ def _with_labels(source: DataSource, rows: Sequence[Row | Problem]) -> tuple[Dat
     if not source.is_own:
         return source, []
     task, found = source.task, [row for row in rows if isinstance(row, Row)]
-    task = replace(task, labels=task.labels or infer_labels(task, found))
-    return replace(source, task=task), check_labels(task, found, source.tables.place("train"))
+    is_listed = bool(task.labels)
+    task = with_aliases(replace(task, labels=task.labels or infer_labels(task, found)), found)
+    problems = check_labels(task, found, source.tables.place("train"))
+    return replace(source, task=task), problems or (
+        [] if is_listed else check_inferred(task, found, source.tables.place("train"))
+    )
 
 
 def _inspect_examples(source: DataSource, train: list[Example], dev: list[Example], digest: str) -> Inspection:
@@ -146,9 +156,9 @@ def _inspect_examples(source: DataSource, train: list[Example], dev: list[Exampl
         notes = [*note_labels(task, label_counts(task, train), list(rare)), *notes]
         if not source.has_test:
             notes.append("test: there is no test split; scores on dev are all there will be")
-    for note in (note_counts, note_repairs):
+    for note in (note_counts, note_readings):
         notes += [text for name, split in (("train", train), ("dev", dev)) for text in note(task, split, name)]
-    source = replace(source, task=with_label_scale(task, train))
+    source = replace(source, task=task.kind.with_scale(task, train))
     return Inspection(source, TaskData(tuple(train), tuple(dev), cuts if source.folds else ()), (), tuple(notes), digest)
 
 
@@ -178,7 +188,7 @@ def _side_problems(source: DataSource, sides: Sequence[tuple[list[Example], list
 
 
 def _note_cuts(task: Task, whole: list[Example], cuts: Sequence[Sequence[int]], *, has_folds: bool) -> Iterator[str]:
-    by = "score" if task.kind is Kind.REGRESSION else "label"
+    by = "label" if task.kind.has_labels else "score"
     if has_folds:
         sizes = sorted({len(cut) for cut in cuts})
         each = " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))

@@ -58,12 +58,12 @@ def _recalled(source: DataSource, digest: str, entry: Path, look: Look) -> Inspe
 
     try:
         known = json.loads((read_entry(entry) or {})[_FILE].read_bytes())
-        labels, center, scale = known["task"]
+        labels, aliases, center, scale = known["task"]
         (trained, train), (held_out, dev) = known["examples"]
         folds, notes = tuple(map(tuple, known["folds"])), tuple(known["notes"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    task = replace(source.task, labels=tuple(labels), label_center=center, label_scale=scale)
+    task = replace(source.task, labels=tuple(labels), label_aliases=aliases, label_center=center, label_scale=scale)
     splits = KnownExamples(trained, train, lambda: read().train), KnownExamples(held_out, dev, lambda: read().dev)
     return Inspection(replace(source, task=task), TaskData(*splits, folds), (), notes, digest)
 
@@ -83,7 +83,7 @@ def _kept(found: Inspection, source: DataSource, tables: FileTables, folder: Pat
         return found
     task, train, dev = found.source.task, _known(found.data.train), _known(found.data.dev)
     finding = {
-        "task": [task.labels, task.label_center, task.label_scale],
+        "task": [task.labels, dict(task.label_aliases), task.label_center, task.label_scale],
         "examples": [[len(part), part.digest] for part in (train, dev)],
         "folds": found.data.folds,
         "notes": found.notes,
@@ -100,6 +100,7 @@ def _key(source: DataSource, tables: FileTables, digest: str) -> str:
     """In hex; it changes with everything that a look at files of this digest depends on."""
     formats = [tables.files[split].suffix for split in TUNING_SPLITS if tables.has(split)]
     facts = [_code(), digest, formats, repr(source.task), source.is_own, source.dev_share, source.folds, source.has_test]
+    facts += [repr(tables.layout), source.flags, source.separator, source.sentence]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -4,34 +4,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from blurb_tune.core.errors import Problem, did_you_mean
-from blurb_tune.tasks.examples import NamedProblem, Row, is_flags, is_list, normalize_label, short_repr
-from blurb_tune.tasks.scoring.schemes import other_scheme
-from blurb_tune.tasks.task import BINARY_METRICS, OUTSIDE, Kind, Task
+from blurb_tune.tasks.examples import MANY_SHOWN, NamedProblem, Row, join_limited, normalize_label, short_repr
+from blurb_tune.tasks.task import Task
 
 # More labels than this, on more than half of the rows, are no labels but texts, numbers or ids.
 _MANY_LABELS = 20
-_MANY_SHOWN = 8
+# So many labels that are all numbers may be scores or grades.
+_MANY_NUMBERS = 5
 _LEAST = {1: "one label", 2: "two labels"}
 _TRUTH = ("false", "true")
 _READ_AS_TRUTH = ("no", "off", "yes", "on")
 _NOT_AVAILABLE = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "none", "null"})
+# A label on no more rows than that, while another is so many times as frequent, may be a misspelling of it.
+_RARE, _TIMES_MORE, _SHORTEST_WORD = 2, 20, 3
+_WORD = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
 def infer_labels(task: Task, rows: Sequence[Row]) -> tuple[str, ...]:
     """All labels of the rows: numbers in ascending order, other labels in the order of their characters."""
-    if task.kind is Kind.REGRESSION or _has_flags(task, rows):
+    if not task.kind.has_labels or _has_flags(task, rows):
         return ()
     return tuple(sorted(set(_labels(task, rows)), key=_order))
 
 
+def with_aliases(task: Task, rows: Sequence[Row]) -> Task:
+    """The task with the labels that it reads those of the rows as, where these are written in another way."""
+    found = task.kind.aliases(dict.fromkeys([*task.labels, *_labels(task, rows)]))
+    labels = tuple(dict.fromkeys(found.get(label, label) for label in task.labels))
+    return replace(task, labels=labels, label_aliases={**task.label_aliases, **found})
+
+
 def check_labels(task: Task, rows: Sequence[Row], place: str) -> list[Problem]:
     """What is wrong with the labels of a task whatever else its rows may hold; `place` names the data in messages."""
-    if task.kind is Kind.REGRESSION or task.label_field in task.fields or not _has_column(task, rows):
+    if not task.kind.has_labels or task.label_field in task.fields or not _has_column(task, rows):
         return []  # the last two are told as what they are
     return [NamedProblem(place, what, key) for key, what in _faults(task, rows)]
 
@@ -39,9 +50,61 @@ def check_labels(task: Task, rows: Sequence[Row], place: str) -> list[Problem]:
 def check_enough(task: Task, rows: Sequence[Row | Problem], place: str) -> list[Problem]:
     """What the labels of a task lack. Nothing is said where some rows or labels cannot be read: they may hold it."""
     readable = [row for row in rows if isinstance(row, Row)]
-    if task.kind is Kind.REGRESSION or len(readable) < len(rows) or not _has_column(task, readable):
+    if not task.kind.has_labels or len(readable) < len(rows) or not _has_column(task, readable):
         return []
     return [NamedProblem(place, what, key) for key, what in _lacks(task, readable)]
+
+
+def check_inferred(task: Task, rows: Sequence[Row], place: str) -> list[Problem]:
+    """What speaks against labels that nobody has listed: they are numbers, or one looks like a misspelling of another.
+
+    A misspelling is rare beside the label that it is one letter from, and is told with its rows.
+    """
+    scores = [label for label in task.labels if _NUMBER.fullmatch(label) and "." in label]
+    if scores and all(map(_NUMBER.fullmatch, task.labels)):
+        what = (
+            f"holds numbers such as {scores[0]}; did you mean `kind: regression`? If they are classes, list them in `labels`"
+        )
+        return [NamedProblem(place, f"{task.label_field!r} {what}", "label")]
+    places: dict[str, list[str]] = {}
+    for row in rows:
+        for label in dict.fromkeys(_labels(task, [row])):
+            places.setdefault(label, []).append(row.place)
+    counts = {label: len(found) for label, found in places.items()}
+    rare = {label: meant for label in counts if counts[label] <= _RARE and (meant := _meant(label, counts))}
+    return [
+        Problem(
+            place,
+            f"label {short_repr(label)} is rare; did you mean {meant!r}, which {counts[meant]} rows have? "
+            "If not, list all labels in `labels`",
+        )
+        for label, meant in rare.items()
+        for place in places[label]
+    ]
+
+
+def _meant(label: str, counts: Mapping[str, int]) -> str | None:
+    """The most frequent label that is one letter from this one, in a word of at least three."""
+    frequent = [name for name in counts if counts[name] >= _TIMES_MORE * counts[label] and _is_typo(label, name)]
+    return max(frequent, key=lambda name: counts[name], default=None)
+
+
+def _is_typo(label: str, name: str) -> bool:
+    words, others = (_WORD.findall(text.casefold()) for text in (label, name))
+    if len(words) != len(others) or _WORD.sub("", label) != _WORD.sub("", name):
+        return False
+    pairs = [(a, b) for a, b in zip(words, others, strict=True) if a != b]
+    return len(pairs) == 1 and min(map(len, pairs[0])) >= _SHORTEST_WORD and _is_one_letter_off(*pairs[0])
+
+
+def _is_one_letter_off(a: str, b: str) -> bool:
+    """By the distance of Damerau 1964 (Commun. ACM 7:171), in which two letters that have changed places are one fault."""
+    a, b = sorted((a, b), key=len)
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
+    if len(a) < len(b):
+        return a[start:] == b[start + 1 :]
+    is_swapped = a[start : start + 2] == b[start : start + 2][::-1] and a[start + 2 :] == b[start + 2 :]
+    return is_swapped or a[start + 1 :] == b[start + 1 :]
 
 
 def note_labels(task: Task, counts: Mapping[str, int], told: Sequence[str] = ()) -> Iterator[str]:
@@ -53,27 +116,18 @@ def note_labels(task: Task, counts: Mapping[str, int], told: Sequence[str] = ())
         yield f"labels that differ in case, blanks or as numbers only: {'; '.join(alike)}"
     if absent := [label for label in task.labels if _plain(label) in _NOT_AVAILABLE and label not in task.left_out]:
         yield f"taken as labels: {join_limited(map(repr, absent))}; rows without a label have to be left out"
-    joined = [label for label in task.labels if "," in label or "|" in label] if task.kind is Kind.MULTI_LABEL else []
-    if joined:
-        yield f"labels with a comma or a bar: {join_limited(map(repr, joined))}; between labels there is a semicolon"
+    yield from task.kind.notes_on_labels(task)
+    if len(task.labels) >= _MANY_NUMBERS and all(map(_NUMBER.fullmatch, task.labels)):
+        yield f"all {len(task.labels)} labels are numbers, read as names; with `regression` or `ordinal` their order counts"
     if alone := [label for label in task.labels if counts.get(label) == 1 and label not in told]:
         yield f"labels with one train {'word' if task.per_token else 'example'} alone: {join_limited(map(repr, alone))}"
-    if task.per_token and OUTSIDE not in task.labels:
-        yield f"there is no tag {OUTSIDE!r}: every word is read as part of an entity"
-
-
-def join_limited(names: Any) -> str:
-    """The first eight, and the number of the others."""
-    names = list(names)
-    rest = len(names) - _MANY_SHOWN
-    return ", ".join(names[:_MANY_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _shown_counts(task: Task, counts: Mapping[str, int]) -> str:
     """In the labels' order; of more than eight the most frequent first."""
-    is_binary = task.kind is Kind.CLASSIFICATION and len(task.labels) == len(_TRUTH)
+    is_binary = len(task.labels) == len(_TRUTH) and any(metric.of_two_classes for metric in task.kind.metrics)
     positive = {task.labels[-1]: " (the positive class)"} if is_binary else {}
-    labels = sorted(task.labels, key=lambda label: -counts.get(label, 0) if len(task.labels) > _MANY_SHOWN else 0)
+    labels = sorted(task.labels, key=lambda label: -counts.get(label, 0) if len(task.labels) > MANY_SHOWN else 0)
     return join_limited(f"{label} {counts.get(label, 0)}{positive.get(label, '')}" for label in labels)
 
 
@@ -95,17 +149,16 @@ def _faults(task: Task, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
         yield "label", f"{column!r} has lists of 0 and 1; name what they stand for in `labels:`"
     elif len(task.labels) > _MANY_LABELS and not task.per_token and 2 * len(task.labels) > len(rows):
         yield "label", f"{column!r} holds {len(task.labels)} labels in {len(rows)} rows; are column and `kind` right?"
-    if task.metric in BINARY_METRICS and len(task.labels) > len(_TRUTH):
+    of_two = {metric.name for metric in task.kind.metrics if metric.of_two_classes}
+    if task.metric in of_two and len(task.labels) > len(_TRUTH):
         yield "metric", f"{task.metric!r} is of two classes, but there are {len(task.labels)}: {', '.join(task.labels)}"
-    if task.per_token and (fault := other_scheme(task.labels)):
-        yield "label", f"{column!r} has {fault}"
     read = sorted(set(_labels(task, rows)).intersection(_READ_AS_TRUTH)) if set(task.labels) & set(_TRUTH) else []
     if read:
         yield "labels", f"YAML reads yes, no, on and off as true and false: write {', '.join(f'{name!r}' for name in read)}"
 
 
 def _lacks(task: Task, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    column, least = task.label_field, 1 if task.kind is Kind.MULTI_LABEL else 2
+    column, least = task.label_field, task.kind.least_labels
     is_whole = all(any(_labels(task, [row])) for row in rows)
     if not task.labels and not _has_flags(task, rows):
         yield "label", f"{column!r} holds no label{_other_values(task, rows)}; expected at least {_LEAST[least]}"
@@ -119,7 +172,7 @@ def _lacks(task: Task, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
 
 
 def _other_values(task: Task, rows: Sequence[Row]) -> str:
-    values = [row.values.get(task.label_field) for row in rows]
+    values = _values(task, rows)
     other = next((value for value in values if not isinstance(value, str | list | None)), None)
     return f", but values of type {type(other).__name__}, such as {short_repr(other)}" if other is not None else ""
 
@@ -129,14 +182,16 @@ def _has_column(task: Task, rows: Sequence[Row]) -> bool:
 
 
 def _has_flags(task: Task, rows: Sequence[Row]) -> bool:
-    values = [row.values.get(task.label_field) for row in rows] if task.kind is Kind.MULTI_LABEL else []
-    return any(values) and all(is_flags(value) for value in values)
+    return task.kind.has_flags(_values(task, rows))
+
+
+def _values(task: Task, rows: Sequence[Row]) -> list[Any]:
+    return [row.values.get(task.label_field) for row in rows]
 
 
 def _labels(task: Task, rows: Sequence[Row]) -> Iterator[str]:
-    for row in rows:
-        value = row.values.get(task.label_field)
-        for item in value if is_list(value) and task.kind is not Kind.CLASSIFICATION else (value,):
+    for value in _values(task, rows):
+        for item in task.kind.names_in(value):
             name: Any = normalize_label(item)
             if isinstance(name, str) and name.strip():
                 yield name

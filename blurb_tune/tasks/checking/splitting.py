@@ -7,15 +7,13 @@ from the texts, not from the order of the rows.
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from blurb_tune.core.seeds import derive
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.task import OUTSIDE, Kind, Task
+from blurb_tune.tasks.task import Task
 
 _SEED = 0
-_SCORE_BINS = 10
 
 Groups = list[list[int]]
 
@@ -57,7 +55,7 @@ def _strata(task: Task, examples: Sequence[Example]) -> list[Groups]:
     groups: dict[tuple[str, ...], list[int]] = {}
     for index, example in enumerate(examples):
         groups.setdefault(example.texts, []).append(index)
-    keys = _keys(task, [examples[group[0]] for group in groups.values()])
+    keys = task.kind.strata(task, [examples[group[0]] for group in groups.values()])
     strata: dict[int, list[tuple[str, ...]]] = {}
     for texts, key in zip(groups, keys, strict=True):
         strata.setdefault(key, []).append(texts)
@@ -65,26 +63,3 @@ def _strata(task: Task, examples: Sequence[Example]) -> list[Groups]:
         [groups[texts] for texts in sorted(strata[key], key=lambda texts: derive(_SEED, "split", *texts))]
         for key in sorted(strata)
     ]
-
-
-def _keys(task: Task, examples: Sequence[Example]) -> list[int]:
-    """The stratum of each example: its class, its rarest label or tag, or a tenth of the scores in their order."""
-    if task.kind is Kind.REGRESSION:
-        by_score = sorted(range(len(examples)), key=lambda index: (examples[index].label, examples[index].texts))
-        bins = min(_SCORE_BINS, max(1, len(examples) // _SCORE_BINS))
-        ranks = {index: rank for rank, index in enumerate(by_score)}
-        return [ranks[index] * bins // len(examples) for index in range(len(examples))]
-    labels = [_labels(task, example) for example in examples]
-    counts = Counter(itertools.chain.from_iterable(labels))
-    return [min(found, key=lambda label: (counts[label], label), default=-1) for found in labels]
-
-
-def _labels(task: Task, example: Example) -> set[int]:
-    """The indices of the labels that an example has; of tags, those inside entities."""
-    match example.label:
-        case tuple(flags) if task.kind is Kind.MULTI_LABEL:
-            return {index for index, flag in enumerate(flags) if flag}
-        case tuple(tags):
-            return {tag for tag in tags if task.labels[tag] != OUTSIDE}
-        case label:
-            return {int(label)}

@@ -16,7 +16,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.tasks.encoding.tokenizing import tokenize
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.ragged import Words, boundaries, ranges
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import Task
 
 
 class Tokenizer(Protocol):
@@ -60,6 +60,14 @@ class Encoded:
         indices, words = self.words.take(rows)
         return indices[words.is_read]
 
+    def sizes(self, rows: NDArray[np.int64]) -> list[int] | None:
+        """How many of `units(rows)` belong to each of the examples `rows`; None where each has one."""
+        if self.words is None:
+            return None
+        _, words = self.words.take(rows)
+        sizes: list[int] = np.diff(boundaries(words.is_read)[words.offsets]).tolist()
+        return sizes
+
     def positions(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """Where in the collated batch of `rows`, flattened to (batch x longest,), the model says something of `units(rows)`.
 
@@ -101,25 +109,16 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, t
     if not hasattr(tokenizer, "backend_tokenizer"):
         raise BlurbTuneError(f"{type(tokenizer).__name__} is not a fast tokenizer; expected one with a tokenizer.json")
     tokens = tokenize(examples, tokenizer.backend_tokenizer, max_length, tokenizer.truncation_side, task)
+    plain = task.kind.word_field
+    sizes = None if plain is None else [len(example.texts) - plain for example in examples]
     return Encoded(
         input_ids=tokens.ids,
         token_type_ids=tokens.types if "token_type_ids" in tokenizer.model_input_names else None,
         offsets=boundaries(tokens.lengths),
-        labels=_labels(task, examples),
-        words=Words(boundaries([len(example.texts) for example in examples]), tokens.first) if task.per_token else None,
+        labels=task.kind.arrays(task, [example.label for example in examples], sizes),
+        words=None if sizes is None else Words(boundaries(sizes), tokens.first),
         truncated=tokens.truncated,
     )
-
-
-def _labels(task: Task, examples: Sequence[Example]) -> NDArray[Any]:
-    labels = [example.label for example in examples]
-    if task.per_token:
-        return np.concatenate([np.asarray(tags, dtype=np.int64) for tags in labels])
-    if task.kind is Kind.REGRESSION:
-        assert task.label_center is not None, "the data have been looked at"
-        assert task.label_scale is not None, "the data have been looked at"
-        return ((np.array(labels) - task.label_center) / task.label_scale).astype(np.float32)
-    return np.array(labels, dtype=np.int64 if task.kind is Kind.CLASSIFICATION else np.float32)
 
 
 def collate(encoded: Encoded, rows: Sequence[int] | NDArray[np.int64], pad_token_id: int) -> dict[str, NDArray[np.int64]]:

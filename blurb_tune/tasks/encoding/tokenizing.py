@@ -55,10 +55,10 @@ def tokenize(examples: Sequence[Example], backend: Any, max_length: int, side: s
     backend = copy.deepcopy(backend)
     backend.no_padding()
     backend.no_truncation()
+    plain = len(task.fields) if task.kind.word_field is None else task.kind.word_field
+    texts = [read_texts([e.texts[index] for e in examples], backend, task.markers) for index in range(plain)]
     if task.per_token:
-        texts = [read_words([example.texts for example in examples], backend)]
-    else:
-        texts = [read_texts(column, backend, task.markers) for column in zip(*(e.texts for e in examples), strict=True)]
+        texts.append(read_words([example.texts[plain:] for example in examples], backend))
     layout = _Layout.of(backend, max_length, side, task)
     return Tokens.join([layout.put(examples, texts, start) for start in range(0, len(examples), _CHUNK)])
 
@@ -68,7 +68,7 @@ class _Layout:
     """How texts become an example.
 
     specials: ids and types of the special tokens before each text and behind the last. types: of each text's own tokens.
-    room: the most tokens of the texts together. is_split: the text is words of its own.
+    room: the most tokens of the texts together. is_split: the last text is words of its own.
     """
 
     specials: tuple[tuple[list[int], list[int]], ...]
@@ -105,8 +105,12 @@ class _Layout:
                 windows = keep_markers(in_marker, shares[:, row].tolist(), self.room)
                 for mask, span, window in zip(kept, spans, windows, strict=True):
                     mask[span] = window
-        first = self._first_tokens(texts[0], kept[0], starts[0]) if self.is_split else np.empty(0, np.int32)
-        return Tokens(*self._fill(texts, kept), first, len(too_long))
+        ids, types, total = self._fill(texts, kept)
+        first = np.empty(0, np.int32)
+        if self.is_split:
+            before = total - len(self.specials[-1][0]) - np.diff(boundaries(kept[-1])[texts[-1].offsets])
+            first = self._first_tokens(texts[-1], kept[-1], starts[-1], before)
+        return Tokens(ids, types, total, first, len(too_long))
 
     def _plain(self, text: Ragged, shares: NDArray[np.int64]) -> NDArray[np.bool_]:
         """What plain truncation keeps of each row."""
@@ -141,12 +145,17 @@ class _Layout:
                 place = place + lengths[number]
         return ids, types, total
 
-    def _first_tokens(self, text: Ragged, kept: NDArray[np.bool_], starts: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Where in its example the first token of each word stands, -1 for none; `starts` says where it is in the text."""
+    def _first_tokens(
+        self, text: Ragged, kept: NDArray[np.bool_], starts: NDArray[np.int64], ahead: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        """Where in its example the first token of each word stands, -1 for none; `starts` says where it is in the text.
+
+        ahead: how many tokens of each example stand before the text.
+        """
         first = np.full(len(starts) - 1, -1, dtype=np.int32)
         words = np.flatnonzero(np.diff(starts))
         words = words[kept[starts[words]]]
         row = np.searchsorted(text.offsets, starts[words], side="right") - 1
         before = boundaries(kept)
-        first[words] = before[starts[words]] - before[text.offsets[row]] + len(self.specials[0][0])
+        first[words] = before[starts[words]] - before[text.offsets[row]] + ahead[row]
         return first

@@ -17,14 +17,13 @@ from typing import Any
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.paths import fault_of_folder
-from blurb_tune.tasks.checking.checks import count_units, note_counts
+from blurb_tune.tasks.checking.checks import note_counts
 from blurb_tune.tasks.checking.parsing import parse
-from blurb_tune.tasks.examples import Example, Row, is_list
+from blurb_tune.tasks.examples import Example, Row
 from blurb_tune.tasks.importing.foreign import DataSet, read_rows
+from blurb_tune.tasks.importing.tags import with_tags
 from blurb_tune.tasks.sources.tables import SPLITS, Split
-from blurb_tune.tasks.task import OUTSIDE, Kind, Task
-
-_PLAIN_TAGS = ("B", "I", OUTSIDE)
+from blurb_tune.tasks.task import Task
 
 Report = Callable[[str], object]
 
@@ -103,16 +102,20 @@ def _import(data_set: DataSet, target: Path, report: Report) -> Imported:
         except InputError as error:
             problems += error.problems
             continue
-        foreign, dropped = _as_it_comes(task, rows)
+        try:
+            foreign, read = _as_it_comes(task, rows, str(data_set.files[split][0]))
+        except InputError as error:
+            problems += error.problems
+            continue
         splits[split], faults = parse(foreign, rows, str(data_set.files[split][0]))
         problems += faults
-        remarks += [f"{task.name} {split}: {', '.join(dropped)} read as plain B and I"] if dropped else []
+        remarks += [f"{task.name} {split}: {remark}" for remark in read]
     if problems:
         raise InputError(problems)
     folder = target / task.folder
     folder.mkdir()
     digests = {split: _write(task, examples, folder / f"{split}.jsonl") for split, examples in splits.items()}
-    units = {split: count_units(task, examples) for split, examples in splits.items()}
+    units = {split: task.kind.units(task, examples) for split, examples in splits.items()}
     counts = {split: len(examples) for split, examples in splits.items()}
     meta = _meta(data_set, counts, units, digests)
     (folder / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -120,19 +123,12 @@ def _import(data_set: DataSet, target: Path, report: Report) -> Imported:
     return Imported(task, folder, counts, tuple(remarks))
 
 
-def _as_it_comes(task: Task, rows: Sequence[Row | Problem]) -> tuple[Task, list[str]]:
-    """The task as these rows spell it: without ids where there are none, and with the typed tags of other people's files.
-
-    BLURB has one class of entities in each data set; `B-Disease` is its `B`.
-    """
-    values = [row.values for row in rows if isinstance(row, Row)]
-    if task.id_field is not None and not any(task.id_field in row for row in values):
+def _as_it_comes(task: Task, rows: Sequence[Row | Problem], file: str) -> tuple[Task, list[str]]:
+    """The task as these rows spell it: without ids where there are none, and with the tags of other people's files."""
+    found = [row for row in rows if isinstance(row, Row)]
+    if task.id_field is not None and not any(task.id_field in row.values for row in found):
         task = replace(task, id_field=None)
-    if task.labels != _PLAIN_TAGS:
-        return task, []
-    tags = {tag for row in values if is_list(found := row.get(task.label_field)) for tag in found if isinstance(tag, str)}
-    typed = sorted(tag for tag in tags if tag.startswith(("B-", "I-")))
-    return replace(task, label_aliases={**task.label_aliases, **{tag: tag[0] for tag in typed}}), typed
+    return with_tags(task, found, file)
 
 
 def _write(task: Task, examples: Sequence[Example], file: Path) -> str:
@@ -145,17 +141,7 @@ def _write(task: Task, examples: Sequence[Example], file: Path) -> str:
 
 def _record(task: Task, example: Example) -> dict[str, Any]:
     texts = {task.fields[0]: list(example.texts)} if task.per_token else dict(zip(task.fields, example.texts, strict=True))
-    return {"id": example.id, **texts, task.label_field: _label(task, example)}
-
-
-def _label(task: Task, example: Example) -> Any:
-    match example.label:
-        case tuple(flags) if task.kind is Kind.MULTI_LABEL:
-            return list(flags)
-        case tuple(tags):
-            return [task.labels[tag] for tag in tags]
-        case label:
-            return label if task.kind is Kind.REGRESSION else task.labels[int(label)]
+    return {"id": example.id, **texts, task.label_field: task.kind.write_label(task, example.label)}
 
 
 def _meta(
@@ -164,7 +150,7 @@ def _meta(
     task = data_set.task
     return {
         "task": task.name,
-        "kind": task.kind,
+        "kind": task.kind.name,
         "labels": list(task.labels),
         "metric": task.metric,
         "counts": dict(counts),

@@ -15,8 +15,11 @@ from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import read_file
 from blurb_tune.tasks.blurb.catalogue import BLURB
 from blurb_tune.tasks.examples import Row
-from blurb_tune.tasks.sources.cells import coerce_cells
-from blurb_tune.tasks.sources.readers import FORMATS, read_conll, read_table
+from blurb_tune.tasks.importing.originals import as_blurb
+from blurb_tune.tasks.kinds.labels import label_index
+from blurb_tune.tasks.sources.columns import coerce_columns
+from blurb_tune.tasks.sources.readers import CONLL_ENDINGS, FORMATS, Layout, read_table
+from blurb_tune.tasks.sources.readers import read_rows as read_rows_of_file
 from blurb_tune.tasks.sources.tables import Split
 from blurb_tune.tasks.task import Task, is_called
 
@@ -32,7 +35,6 @@ _SPLIT_NAMES: Mapping[str, Split] = {
 }
 # `train.json`, or a part such as `train-00000-of-00002.parquet`.
 _SPLIT_FILE = re.compile(rf"(?P<split>{'|'.join(_SPLIT_NAMES)})(?P<part>-\d+-of-\d+)?")
-_CONLL = (".conll", ".bio", ".iob", ".iob2", ".txt")
 _LINKBERT_ENDING = "_hf"
 _MAX_DEPTH = 4
 
@@ -59,7 +61,7 @@ def find_data_sets(source: Path, task: Task | None = None) -> tuple[list[DataSet
     folders = {folder: files for folder in _folders(source) if "train" in (files := _split_files(folder))}
     if not folders:
         raise InputError(
-            [Problem(str(source), f"there is no train file ({', '.join((*FORMATS, *_CONLL))}) in it or below it")]
+            [Problem(str(source), f"there is no train file ({', '.join((*FORMATS, *CONLL_ENDINGS))}) in it or below it")]
         )
     tasks = {folder: _task_of(folder) for folder in folders}
     if task is not None and len(folders) == 1:
@@ -76,14 +78,14 @@ def find_data_sets(source: Path, task: Task | None = None) -> tuple[list[DataSet
 def read_rows(data_set: DataSet, split: Split) -> list[Row | Problem]:
     """The rows of a split. Raises InputError where there is no file for it, or more than one that are no parts of one."""
     task, files = data_set.task, data_set.files.get(split, ())
-    files = [file for file in files if task.per_token or file.suffix.lower() not in _CONLL]
+    files = [file for file in files if task.per_token or file.suffix.lower() not in CONLL_ENDINGS]
     if not files:
         raise InputError([Problem(str(data_set.folder), f"there is no {split} file")])
     if len(files) > 1 and not all(_part(file) for file in files):
         names = " and ".join(file.name for file in files)
         raise InputError([Problem(str(data_set.folder), f"{names} both hold the {split} split; leave one of them here")])
-    rows = [row for file in files for row in _read(task, file)]
-    return [coerce_cells(task, row) if isinstance(row, Row) else row for row in rows]
+    rows = as_blurb(task, [row for file in files for row in _read(task, file)])
+    return coerce_columns(task, rows, str(files[0]))
 
 
 def _folders(source: Path) -> Iterator[Path]:
@@ -98,7 +100,7 @@ def _split_files(folder: Path) -> Files:
     files: dict[Split, list[Path]] = {}
     for file in sorted(folder.iterdir()):
         match = _SPLIT_FILE.fullmatch(file.stem.lower())
-        if match and file.suffix.lower() in (*FORMATS, *_CONLL) and file.is_file():
+        if match and file.suffix.lower() in (*FORMATS, *CONLL_ENDINGS) and file.is_file():
             files.setdefault(_SPLIT_NAMES[match["split"]], []).append(file)
     return files
 
@@ -129,10 +131,20 @@ def _read(task: Task, file: Path) -> Iterator[Row | Problem]:
         content = read_file(file)
     except OSError as error:
         return iter([Problem(str(file), f"cannot be read: {error.strerror}")])
-    is_table = file.suffix.lower() in FORMATS
-    if task.per_token and file.suffix.lower() == ".tsv":
-        header = content.partition(b"\n")[0].decode("utf-8", "replace").split("\t")
-        is_table = task.fields[0] in map(str.strip, header)
-    if is_table:
-        return read_table(content, file)
-    return read_conll(content, str(file), task.fields[0], task.label_field)
+    listed = task.kind.listed_fields(task)
+    rows = list(read_rows_of_file(content, file, tagged=(listed[0], task.label_field) if listed else None))
+    if columns := _columns_without_header(task, rows):
+        return read_table(content, file, Layout(columns=columns))
+    return iter(rows)
+
+
+def _columns_without_header(task: Task, rows: Sequence[Row | Problem]) -> tuple[str, ...] | None:
+    """What the columns are called of a table whose first row is no header but an example: the last cell is one of the labels.
+
+    Before the label stand the texts, and before them may stand an id.
+    """
+    header = next((list(row.values) for row in rows if isinstance(row, Row)), [])
+    if not header or not task.labels or task.per_token or task.label_field in header or label_index(task, header[-1]) < 0:
+        return None
+    columns = (*task.fields, task.label_field)
+    return {len(columns): columns, len(columns) + 1: ("index", *columns)}.get(len(header))

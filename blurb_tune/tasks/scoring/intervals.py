@@ -14,7 +14,6 @@ from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.tasks.scoring.predictions import Predictions
 from blurb_tune.tasks.task import Task
 
-_SHARES = frozenset({"accuracy", "exact_match"})
 _RESAMPLES = 1000
 _Z = 1.959963984540054
 
@@ -31,13 +30,13 @@ def score_interval(
     score = evaluate(task, outputs, labels, words).metrics[metric]
     if math.isnan(score):
         return math.nan, math.nan
-    if metric == "pearson":
-        return fisher_interval(score, len(labels))
-    if metric == "spearman":
-        return spearman_interval(score, len(labels))
-    if metric in _SHARES:
-        return wilson_interval(round(score * len(labels)), len(labels))
-    return _bootstrap(Predictions.of(task, outputs, labels, words), metric, seed)
+    predictions, interval = Predictions.of(task, outputs, labels, words), task.kind.metric(metric).interval
+    return _bootstrap(predictions, metric, seed) if interval is None else interval(score, len(predictions))
+
+
+def share_interval(share: float, n: int) -> tuple[float, float]:
+    """Wilson's of a share of n examples."""
+    return wilson_interval(round(share * n), n)
 
 
 def spearman_interval(correlation: float, n: int) -> tuple[float, float]:

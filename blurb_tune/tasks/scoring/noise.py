@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from scipy import stats
+import scipy  # its parts are loaded when they are used, which checking data does not
 
 from blurb_tune.core.seeds import derive
 from blurb_tune.tasks.scoring.predictions import Predictions
-from blurb_tune.tasks.scoring.scores import Flags, Floats, Ints, average_precision
-from blurb_tune.tasks.task import Kind
+from blurb_tune.tasks.scoring.scores import Flags, Floats, average_precision
 
 _LEVEL = 0.95
 _DRAWS = 1000
@@ -31,17 +30,12 @@ def noise_bound(metric: str, constant: Predictions) -> float:
       coefficient in half of the cases. Of tags it is worked out for word_macro_f1, the one metric where it matters.
     """
     generator = np.random.default_rng(derive(0, "noise", metric))
-    match metric:
-        case "pearson" | "spearman":
-            return _correlation_bound(len(constant))
-        case "roc_auc":
-            return _roc_auc_bound(constant.columns[1] == 1)
-        case "average_precision":
-            is_positive: Flags = constant.columns[1] == 1
-            return _quantile(average_precision(generator.random(len(constant)), is_positive) for _ in range(_DRAWS))
-        case _:
-            resampled = _quantile(constant.resampled(metric, _DRAWS, generator))
-            return max(resampled, _quantile(_shuffled(metric, constant, generator)))
+    task, columns = constant.task, constant.columns
+    chance = task.kind.metric(metric).chance
+    if chance is not None:
+        return chance(columns[1], generator)
+    resampled = _quantile(constant.resampled(metric, _DRAWS, generator))
+    return max(resampled, _quantile(task.kind.shuffled(task, metric, columns, _DRAWS, generator)))
 
 
 def _quantile(scores: Iterable[float] | Floats) -> float:
@@ -50,38 +44,24 @@ def _quantile(scores: Iterable[float] | Floats) -> float:
     return float(np.quantile(values, _LEVEL, method="inverted_cdf")) if len(values) else -math.inf
 
 
-def _correlation_bound(n: int) -> float:
+def correlation_bound(n: int) -> float:
     """The r at which t = r sqrt((n - 2) / (1 - r^2)) is Student's quantile, with n - 2 degrees of freedom; 1 for n < 3.
 
     Of Pearson's correlation between normal variables that are independent it is exact, of Spearman's an approximation.
     """
     if n < 3:
         return 1.0
-    t = float(stats.t.ppf(_LEVEL, n - 2))
+    t = float(scipy.stats.t.ppf(_LEVEL, n - 2))
     return t / math.sqrt(n - 2 + t * t)
 
 
-def _roc_auc_bound(is_positive: Flags) -> float:
+def roc_auc_bound(is_positive: Flags) -> float:
     """1/2 + z sqrt((n + 1) / (12 p (n - p))) for p of n positives, by the normal approximation of Mann & Whitney 1947."""
     n, positives = len(is_positive), int(is_positive.sum())
     deviation = math.sqrt((n + 1) / (12 * positives * (n - positives)))
-    return min(1.0, 0.5 + float(stats.norm.ppf(_LEVEL)) * deviation)
+    return min(1.0, 0.5 + float(scipy.stats.norm.ppf(_LEVEL)) * deviation)
 
 
-def _shuffled(metric: str, constant: Predictions, generator: np.random.Generator) -> Iterable[float]:
-    """The scores of the split's own labels in random order."""
-    if constant.task.kind is Kind.TOKEN_CLASSIFICATION:
-        return _shuffled_words(constant.columns, generator) if metric == "word_macro_f1" else ()
-    actual, n = constant.columns[1], len(constant)
-    others = constant.columns[2:]
-    drawn = (Predictions(constant.task, (actual[generator.permutation(n)], actual, *others)) for _ in range(_DRAWS))
-    return (predictions.metrics([metric])[metric] for predictions in drawn)
-
-
-def _shuffled_words(columns: tuple[Ints, ...], generator: np.random.Generator) -> Floats:
-    """word_macro_f1 of tags that are put on random words: of k words of a type, a hypergeometric number is hit."""
-    _, types, words = columns
-    actual, total = types[:, 2].sum(axis=0), words[:, 2].sum()
-    hits = generator.hypergeometric(actual, total - actual, actual, size=(_DRAWS, len(actual)))
-    scores: Floats = (hits / np.maximum(actual, 1)).mean(axis=1)
-    return scores
+def average_precision_bound(is_positive: Flags, generator: np.random.Generator) -> float:
+    """The 95 % quantile over random rankings of labels of which these are positive, (n,)."""
+    return _quantile(average_precision(generator.random(len(is_positive)), is_positive) for _ in range(_DRAWS))

@@ -1,42 +1,46 @@
-"""Tags of schemes that `entities` does not read: recognised, and what to write instead."""
+"""Tags of schemes that `entities` does not read itself: recognized, and by which tag of IOBES each is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping
 
 from blurb_tune.tasks.task import OUTSIDE
 
 _PREFIXES = frozenset("BIES")
 # Of BILOU (last, unit) and BMEWO (middle, whole), in those of IOBES, which says the same.
-_INSTEAD = {"L": "E", "U": "S", "M": "I", "W": "S"}
+_IN_IOBES = {"L": "E", "U": "S", "M": "I", "W": "S"}
 _SUFFIXES = frozenset("BIESLUMW")
 
 
-def other_scheme(labels: Sequence[str]) -> str | None:
-    """What is wrong with tags that would be misread, and what to write instead; None of IOB, IOBES and plain types."""
-    faults = list(dict.fromkeys(_faults(labels)))
-    return f"tags of another scheme: write {', '.join(faults)}" if faults else None
+def in_iobes(labels: Iterable[str]) -> Mapping[str, str]:
+    """The tags that would be misread, and what each is read as; none of IOB, IOBES and plain types."""
+    labels = tuple(labels)
+    lower, zero = OUTSIDE.lower(), "0"
+    inside = [label for label in labels if label not in (OUTSIDE, lower, zero)]
+    found = dict(_inside(inside))
+    if lower in labels:
+        found[lower] = OUTSIDE
+    if zero in labels and not all(label.isdecimal() for label in labels):
+        found[zero] = OUTSIDE
+    return found
 
 
-def _faults(labels: Sequence[str]) -> Iterator[str]:
-    inside = [label for label in labels if label not in (OUTSIDE, OUTSIDE.lower(), "0")]
-    typed = {label[0] for label in inside if label[1:2] == "-"}
-    bare = {label for label in inside if len(label) == 1}
-    if typed and not typed & _PREFIXES and "b" in typed:
-        for letter in sorted(typed):
-            upper = letter.upper()
-            yield f"`{_INSTEAD.get(upper, upper)}-` for `{letter}-`"
-    elif "B" in typed or typed & {"L", "U"}:
+def _inside(labels: list[str]) -> Iterable[tuple[str, str]]:
+    prefixes = {label[0] for label in labels if label[1:2] == "-"}
+    bare = {label for label in labels if len(label) == 1}
+    if prefixes and not prefixes & _PREFIXES and "b" in prefixes:
+        known = prefixes
+    elif "B" in prefixes or prefixes & {"L", "U"}:
         # M and W are known for prefixes by the B beside them: a plain type may begin like that.
-        known = set(_INSTEAD) if "B" in typed else {"L", "U"}
-        yield from (f"`{_INSTEAD[letter]}-` for `{letter}-`" for letter in sorted(typed & known))
+        known = prefixes & (set(_IN_IOBES) if "B" in prefixes else {"L", "U"})
     elif {"B", "I"} <= bare:
-        yield from (f"`{_INSTEAD[letter]}` for `{letter}`" for letter in sorted(bare & set(_INSTEAD)))
-    elif inside and all(label[-2:-1] == "-" and label[-1] in _SUFFIXES and len(label) > 2 for label in inside):
-        for label in inside[:1]:
-            letter = _INSTEAD.get(label[-1], label[-1])
-            yield f"the prefix before the type, such as `{letter}-{label[:-2]}` for `{label}`"
-    if OUTSIDE.lower() in labels:
-        yield f"`{OUTSIDE}` for `{OUTSIDE.lower()}`"
-    if "0" in labels and not all(label.isdecimal() for label in labels):
-        yield f"`{OUTSIDE}` for `0`"
+        return [(label, _IN_IOBES[label]) for label in sorted(bare & set(_IN_IOBES))]
+    elif labels and all(label[-2:-1] == "-" and label[-1] in _SUFFIXES and len(label) > 2 for label in labels):
+        return [(label, f"{_letter(label[-1])}-{label[:-2]}") for label in labels]
+    else:
+        return []
+    return [(label, f"{_letter(label[0])}{label[1:]}") for label in labels if label[1:2] == "-" and label[0] in known]
+
+
+def _letter(letter: str) -> str:
+    return _IN_IOBES.get(letter.upper(), letter.upper())

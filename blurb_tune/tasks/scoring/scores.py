@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import scipy  # its parts are loaded when they are used, which checking data does not
 from numpy.typing import NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -88,7 +88,7 @@ def roc_auc(scores: Floats, is_positive: Flags) -> float:
     negatives = len(is_positive) - positives
     if not positives or not negatives:
         return math.nan
-    ranks = stats.rankdata(scores)[is_positive].sum()
+    ranks = scipy.stats.rankdata(scores)[is_positive].sum()
     return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
 
 
@@ -110,7 +110,9 @@ def correlations(predictions: Floats, labels: Floats) -> tuple[float, float]:
     """Pearson's and Spearman's, (n,) each; NaN where predictions or labels are constant."""
     if is_constant(predictions) or is_constant(labels):
         return math.nan, math.nan
-    return float(stats.pearsonr(predictions, labels).statistic), float(stats.spearmanr(predictions, labels).statistic)
+    return float(scipy.stats.pearsonr(predictions, labels).statistic), float(
+        scipy.stats.spearmanr(predictions, labels).statistic
+    )
 
 
 def is_constant(values: Floats) -> bool:

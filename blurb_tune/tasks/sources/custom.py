@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
 
-from blurb_tune.core.errors import did_you_mean
+from blurb_tune.core.errors import BlurbTuneError, did_you_mean
 from blurb_tune.core.paths import home_expanded
 from blurb_tune.spec.dimensions import repeated
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.examples import normalize_label
+from blurb_tune.tasks.kind import Kind
+from blurb_tune.tasks.kinds import KINDS, MULTI_LABEL, find_kind
 from blurb_tune.tasks.sources.hub import PREFIX
-from blurb_tune.tasks.sources.readers import FORMATS
+from blurb_tune.tasks.sources.readers import CONLL_ENDINGS, FORMATS, Layout
 from blurb_tune.tasks.sources.source import DataSource
 from blurb_tune.tasks.sources.tables import SPLITS, FileTables, HubTables, Split, Tables
-from blurb_tune.tasks.task import BINARY_METRICS, LOWER_IS_BETTER, METRICS, Kind, Task
+from blurb_tune.tasks.task import Task
 
-# A constant prediction looks well in accuracy where classes are uneven; macro F1 shows what it is.
-DEFAULT_METRICS: Mapping[Kind, str] = MappingProxyType(
-    {
-        Kind.REGRESSION: "pearson",
-        Kind.CLASSIFICATION: "macro_f1",
-        Kind.MULTI_LABEL: "micro_f1",
-        Kind.TOKEN_CLASSIFICATION: "entity_f1",
-    }
-)
 # With a fault in one of these there are no data to look at.
-KEYS_OF_DATA = ("", *SPLITS, "hub", "folds", "dev_share")
-_CAN_LEAVE_OUT = (Kind.CLASSIFICATION, Kind.MULTI_LABEL)
+KEYS_OF_DATA = ("", "kind", *SPLITS, "hub", "folds", "dev_share")
 
 
 def own_source(spec: TaskSpec, base: Path) -> DataSource:
@@ -37,29 +29,63 @@ def own_source(spec: TaskSpec, base: Path) -> DataSource:
 
     The task has no labels yet where the spec lists none: `data.inspect` takes them from the data.
     """
-    kind = Kind(spec.kind)
+    kind = find_kind(spec.kind)
     task = Task(
         name=spec.title,
         kind=kind,
-        metric=spec.metric or DEFAULT_METRICS[kind],
+        metric=spec.metric or kind.default_metric,
         description="a task of one's own",
         max_length=spec.max_length,
-        labels=tuple(map(normalize_label, spec.labels or ())),
+        labels=tuple(map(normalize_label, spec.labels or _flags(spec))),
+        label_aliases=_numbers_of(spec, kind),
         label_center=spec.label_center,
         label_scale=spec.label_scale,
         left_out=tuple(map(normalize_label, spec.left_out)),
         fields=tuple(spec.text),
-        label_field=spec.label,
+        label_field=_label_field(spec),
         id_field=spec.id,
         markers=tuple(spec.markers),
     )
-    return DataSource(task, _tables(spec, base), is_own=True, dev_share=spec.dev_share, folds=spec.folds or 0)
+    return DataSource(
+        task,
+        _tables(spec, base, task),
+        is_own=True,
+        dev_share=spec.dev_share,
+        folds=spec.folds or 0,
+        flags=_flags(spec),
+        separator=spec.label_separator,
+        sentence=spec.sentence,
+    )
+
+
+def _flags(spec: TaskSpec) -> tuple[str, ...]:
+    """The columns with 0 and 1, one for each label; none where one column has the label."""
+    return () if isinstance(spec.label, str) else tuple(spec.label)
+
+
+def _numbers_of(spec: TaskSpec, kind: Kind) -> Mapping[str, str]:
+    """The labels by their indices, by which data may name them instead; of several labels of a text 0 and 1 are flags."""
+    labels = list(map(str, map(normalize_label, spec.labels or ())))
+    if kind == MULTI_LABEL or any(map(str.isdecimal, labels)):
+        return {}
+    return {str(index): label for index, label in enumerate(labels)}
+
+
+def _label_field(spec: TaskSpec) -> str:
+    return spec.label if isinstance(spec.label, str) else ", ".join(spec.label)
 
 
 def fill_defaults(spec: TaskSpec, task: Task) -> TaskSpec:
     """The mapping with what was left to the data and to defaults."""
-    found = {"name": task.name, "labels": list(task.labels) or None, "metric": task.metric}
+    found = {"name": task.name, "kind": task.kind.name, "labels": list(task.labels) or None, "metric": task.metric}
     return spec.model_copy(update={**found, "label_center": task.label_center, "label_scale": task.label_scale})
+
+
+def note_kind(spec: TaskSpec) -> Iterator[str]:
+    """For which kind of task a word is taken that is not its name."""
+    kind = find_kind(spec.kind)
+    if spec.kind != kind.name:
+        yield f"kind: {spec.kind!r} is taken as {kind.name}: the label is {kind.label}"
 
 
 def check_own(spec: TaskSpec, base: Path = Path()) -> Iterator[tuple[str, str]]:
@@ -69,7 +95,10 @@ def check_own(spec: TaskSpec, base: Path = Path()) -> Iterator[tuple[str, str]]:
     """
     yield from _file_faults(spec, base)
     yield from _column_faults(spec)
-    yield from _score_faults(spec)
+    try:
+        yield from _kind_faults(spec, find_kind(spec.kind))
+    except BlurbTuneError as error:
+        yield "kind", str(error)
     if spec.folds and spec.dev_share:
         yield "dev_share", "folds stand for a dev split; leave one of `folds` and `dev_share` out"
     for key in ("folds", "dev_share"):
@@ -77,10 +106,14 @@ def check_own(spec: TaskSpec, base: Path = Path()) -> Iterator[tuple[str, str]]:
             yield key, "this cuts dev from train, but `dev` names a file; leave one of them out"
 
 
-def _tables(spec: TaskSpec, base: Path) -> Tables:
+def _tables(spec: TaskSpec, base: Path, task: Task) -> Tables:
     if spec.hub is not None:
         return HubTables(spec.hub.removeprefix(PREFIX), "hub", needs_dev=False)
-    return FileTables({split: base / home_expanded(file) for split, file in _files(spec).items()}, {s: s for s in SPLITS})
+    layout = Layout(spec.encoding, None if spec.columns is None else tuple(spec.columns))
+    listed = task.kind.listed_fields(task)
+    tagged = (listed[0], task.label_field) if listed else None
+    files = {split: base / home_expanded(file) for split, file in _files(spec).items()}
+    return FileTables(files, {split: split for split in SPLITS}, layout, tagged)
 
 
 def _files(spec: TaskSpec) -> dict[Split, str]:
@@ -97,36 +130,55 @@ def _file_faults(spec: TaskSpec, base: Path) -> Iterator[tuple[str, str]]:
         yield "", "expected `train`, a file, or `hub`, a data set on the hub"
     paths = {split: (base / home_expanded(file)).resolve() for split, file in files.items()}
     for split, file in files.items():
-        if Path(file).suffix.lower() not in FORMATS:
-            yield split, f"expected a file that ends with {', '.join(FORMATS)}, but got {file!r}"
+        if Path(file).suffix.lower() not in (endings := _endings(spec)):
+            yield split, f"expected a file that ends with {', '.join(endings)}, but got {file!r}"
         same = next((other for other in SPLITS[: SPLITS.index(split)] if paths.get(other) == paths[split]), None)
         if same:
             yield split, f"{file!r} is the {same} file already"
 
 
+def _endings(spec: TaskSpec) -> tuple[str, ...]:
+    """How the names of files may end."""
+    with suppress(BlurbTuneError):  # of which `kind` tells
+        return (*FORMATS, *(() if find_kind(spec.kind).word_field is None else CONLL_ENDINGS))
+    return tuple(FORMATS)
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        b"".decode(name)
+    except LookupError:
+        return False
+    return True
+
+
 def _column_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
     if len(set(spec.text)) < len(spec.text):
         yield "text", f"the two columns of a pair must differ, but both are {spec.text[0]!r}"
-    if Kind(spec.kind) is Kind.TOKEN_CLASSIFICATION and len(spec.text) > 1:
-        yield "text", "words to tag stand in one column, but two are named"
-    if spec.label in spec.text:
-        yield "label", f"{spec.label!r} is the text's column already"
+    for column in (spec.label,) if isinstance(spec.label, str) else spec.label:
+        if column in spec.text:
+            yield "label", f"{column!r} is the text's column already"
+    if spec.encoding is not None and not _is_encoding(spec.encoding):
+        yield "encoding", f"unknown encoding {spec.encoding!r}; expected one such as utf-8, utf-16 or cp1252"
 
 
-def _score_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
-    kind = Kind(spec.kind)
+def _kind_faults(spec: TaskSpec, kind: Kind) -> Iterator[tuple[str, str]]:
+    if fault := kind.fault_of_texts(spec.text):
+        yield "text", fault
     for key in ("label_center", "label_scale"):
-        if getattr(spec, key) is not None and kind is not Kind.REGRESSION:
-            yield key, f"this is of scores, of which {spec.kind} has none"
-    usable = [name for name in METRICS[kind] if name not in LOWER_IS_BETTER]
-    usable += BINARY_METRICS if kind is Kind.CLASSIFICATION else ()
-    if spec.metric in LOWER_IS_BETTER:
+        if getattr(spec, key) is not None and kind.has_labels:
+            yield key, f"this is of scores, of which {kind.name} has none"
+    if _flags(spec) and kind != MULTI_LABEL:
+        yield "label", f"columns with 0 and 1 are of a {MULTI_LABEL.name} task, but `kind` is {kind.name}"
+    usable = kind.usable_metrics
+    if spec.metric in {metric.name for metric in kind.metrics if metric.lower_is_better}:
         yield "metric", f"{spec.metric!r} cannot be maximised; expected one of: {', '.join(usable)}"
     elif spec.metric is not None and spec.metric not in usable:
-        yield "metric", f"there is no metric {spec.metric!r} for {spec.kind}{did_you_mean(spec.metric, usable)}"
-    if kind is Kind.REGRESSION and spec.labels:
-        yield "labels", "numbers have no labels; leave this out, or name another `kind`"
+        yield "metric", f"there is no metric {spec.metric!r} for {kind.name}{did_you_mean(spec.metric, usable)}"
+    if not kind.has_labels and spec.labels:
+        yield "labels", f"{kind.name} has no labels; leave this out, or name another `kind`"
     for label in islice(repeated(map(normalize_label, spec.labels or ())), 1):
         yield "labels", f"labels must differ, but {label!r} stands more than once"
-    if spec.left_out and kind not in _CAN_LEAVE_OUT:
-        yield "left_out", f"labels are left out of the F1 of {' and '.join(_CAN_LEAVE_OUT)} alone"
+    if spec.left_out and not kind.can_leave_out:
+        usable_kinds = [known.name for known in KINDS.values() if known.can_leave_out]
+        yield "left_out", f"labels are left out of the F1 of {' and '.join(usable_kinds)} alone"

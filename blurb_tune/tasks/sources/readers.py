@@ -2,96 +2,67 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import io
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.examples import Row, short_repr
+from blurb_tune.tasks.sources.decoding import LINE_END, decode
+from blurb_tune.tasks.sources.records import read_lines, read_records
+from blurb_tune.tasks.sources.separated import read_separated
 
 Reading = Iterator[Row | Problem]
 
-# The csv module refuses longer cells, to guard against a quote that is never closed, which `strict` tells of anyway.
-_LONGEST_CELL = 2**27
-_QUOTING = 'a cell that holds a separator, a quote or a line break stands in quotes, and a quote inside it is written ""'
+CONLL_ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".txt")
 
 
-def read_json_lines(content: bytes, file: str) -> Reading:
-    """The rows of a file with one JSON object a line, in UTF-8."""
-    for number, line in enumerate(_lines(content), start=1):
-        place = f"{file}:{number}"
-        try:
-            yield Row(place, _record(line))
-        except ValueError as error:
-            yield Problem(place, str(error))
+@dataclass(frozen=True)
+class Layout:
+    """How files are written, as far as they do not say it themselves.
+
+    encoding: None for UTF-8. columns: the names of the columns of tables without a header, None for those with one.
+    """
+
+    encoding: str | None = None
+    columns: tuple[str, ...] | None = None
 
 
-def read_json(content: bytes, file: str) -> Reading:
-    """The rows of a JSON file: an array of objects, or one object a line."""
-    if not content.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"["):
-        yield from read_json_lines(content, file)
-        return
-    if faults := _undecodable(content, file):
-        yield from faults
-        return
-    try:
-        items = json.loads(_text(content))
-    except json.JSONDecodeError as error:
-        yield Problem(f"{file}:{error.lineno}", f"this is no JSON: {error.msg} (column {error.colno})")
-        return
-    except RecursionError:
-        yield Problem(file, "this is no table: it is nested too deep")
-        return
-    for number, item in enumerate(items, start=1):
-        place = f"{file}, item {number}"
-        if isinstance(item, dict):
-            yield Row(place, item)
-        else:
-            yield Problem(place, f"expected a JSON object, but got {short_repr(item)}")
+DEFAULT_LAYOUT = Layout()
 
 
-def read_csv(content: bytes, file: str, separator: str = ",") -> Reading:
-    """The rows of a table in text with a header, all cells as text; a row's place is the line that it begins on."""
-    if faults := _undecodable(content, file):
-        yield from faults
-        return
-    csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(_text(content), newline=""), delimiter=separator, strict=True)
-    header: list[str] | None = None
-    while True:
-        place = f"{file}:{reader.line_num + 1}"
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Problem(place, f"the table cannot be read from here on: {error}; {_QUOTING}")
-            return
-        if not cells:
-            continue
-        if header is None:
-            header = [name.strip() for name in cells]
-            if faults := _header_faults(header, separator, place):
-                yield from faults
-                return
-        elif len(cells) != len(header):
-            yield Problem(place, f"expected {len(header)} cells, as in the header, but got {len(cells)}")
-        else:
-            yield Row(place, dict(zip(header, cells, strict=True)))
+def read_json_lines(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT) -> Reading:
+    """The rows of a file with one JSON object a line."""
+    return _read_text(content, file, layout, read_lines)
 
 
-def read_tsv(content: bytes, file: str) -> Reading:
+def read_json(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT) -> Reading:
+    """The rows of a JSON file, of whichever shape `read_records` knows."""
+    return _read_text(content, file, layout, read_records)
+
+
+def read_csv(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT, *, separator: str = ",") -> Reading:
+    """The rows of a table in text, all cells as text; a row's place is the line that it begins on."""
+    return _read_text(content, file, layout, lambda text, file: read_separated(text, file, separator, layout.columns))
+
+
+def read_tsv(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT) -> Reading:
     """As `read_csv`, with cells separated by tabs."""
-    return read_csv(content, file, "\t")
+    return read_csv(content, file, layout, separator="\t")
 
 
-def read_parquet(content: bytes, file: str) -> Reading:
+def _read_text(content: bytes, file: str, layout: Layout, read: Callable[[str, str], Reading]) -> Reading:
+    text = decode(content, file, layout.encoding)
+    if isinstance(text, Problem):
+        yield text
+    else:
+        yield from read(text, file)
+
+
+def read_parquet(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT) -> Reading:
     """The rows of a Parquet file."""
     import pyarrow as pa  # takes longer to import than all else that reading a table needs
     import pyarrow.parquet as pq
@@ -106,7 +77,7 @@ def read_parquet(content: bytes, file: str) -> Reading:
         yield Problem(file, f"this is no Parquet file that can be read: {str(error).splitlines()[0]}")
 
 
-def read_conll(content: bytes, file: str, words: str, tags: str) -> Reading:
+def read_conll(content: bytes, file: str, words: str, tags: str, layout: Layout = DEFAULT_LAYOUT) -> Reading:
     """The sentences of a file with a word and its tag a line, and a blank line behind each sentence.
 
     Columns have a tab between them, or blanks in a line without tabs; no other white space divides a line, as words may hold
@@ -115,13 +86,12 @@ def read_conll(content: bytes, file: str, words: str, tags: str) -> Reading:
     """
     sentence: list[list[str]] = []
     begin, is_whole = 0, True
-    for number, line in enumerate([*_lines(content), b""], start=1):
-        try:
-            cells = _columns(line.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            yield Problem(f"{file}:{number}", _not_utf8(error))
-            is_whole = False
-            continue
+    text = decode(content, file, layout.encoding)
+    if isinstance(text, Problem):
+        yield text
+        return
+    for number, line in enumerate([*text.removesuffix("\n").split("\n"), ""], start=1):
+        cells = _columns(line)
         if cells and not cells[0].startswith("-DOCSTART-"):
             if len(cells) == 1:
                 yield Problem(f"{file}:{number}", f"expected a word and its tag, but got {short_repr(cells[0])}")
@@ -142,60 +112,29 @@ def _columns(line: str) -> list[str]:
     return [cell.strip(" ") for cell in line.split("\t")] if "\t" in line else [cell for cell in line.split(" ") if cell]
 
 
-FORMATS: Mapping[str, Callable[[bytes, str], Reading]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[bytes, str, Layout], Reading]] = MappingProxyType(
     {".csv": read_csv, ".tsv": read_tsv, ".json": read_json, ".jsonl": read_json_lines, ".parquet": read_parquet}
 )
 
 
-def read_table(content: bytes, path: Path) -> Reading:
+def read_rows(content: bytes, path: Path, layout: Layout = DEFAULT_LAYOUT, tagged: tuple[str, str] | None = None) -> Reading:
+    """The rows of a table or, where `tagged` names the columns of words and tags, of whatever looks like CoNLL's format."""
+    if tagged is not None and _is_conll(content, path, layout, tagged):
+        return read_conll(content, str(path), *tagged, layout)
+    return read_table(content, path, layout)
+
+
+def _is_conll(content: bytes, path: Path, layout: Layout, tagged: tuple[str, str]) -> bool:
+    """By the end of its name; of a table in text, where its first line names no such columns and others are blank."""
+    if path.suffix.lower() not in (".csv", ".tsv"):
+        return path.suffix.lower() in CONLL_ENDINGS
+    text = decode(content, str(path), layout.encoding)
+    if isinstance(text, Problem) or layout.columns is not None:
+        return False
+    lines = [line.strip() for line in LINE_END.split(text.strip())]
+    return not set(tagged) <= set(re.split(r"[\t,;]", lines[0])) and "" in lines
+
+
+def read_table(content: bytes, path: Path, layout: Layout = DEFAULT_LAYOUT) -> Reading:
     """The rows of a file of one of `FORMATS`, by the end of its name."""
-    return FORMATS[path.suffix.lower()](content, str(path))
-
-
-def _text(content: bytes) -> str:
-    return content.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-
-
-def _lines(content: bytes) -> list[bytes]:
-    lines = content.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").split(b"\n")
-    return [] if lines == [b""] else lines
-
-
-def _undecodable(content: bytes, file: str) -> list[Problem]:
-    """The lines that are not UTF-8."""
-    problems = []
-    for number, line in enumerate(_lines(content), start=1):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            problems.append(Problem(f"{file}:{number}", _not_utf8(error)))
-    return problems
-
-
-def _not_utf8(error: UnicodeDecodeError) -> str:
-    return f"not UTF-8 (byte {error.start + 1} of the line: {error.reason})"
-
-
-def _record(line: bytes) -> dict[str, Any]:
-    """Raises ValueError, with a message for the user, when the line is no JSON object in UTF-8."""
-    try:
-        record = json.loads(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ValueError(_not_utf8(error)) from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"expected a JSON object, but this is no JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"expected a JSON object, but got {short_repr(record)}")
-    return record
-
-
-def _header_faults(header: Sequence[str], separator: str, place: str) -> list[Problem]:
-    repeated = [name for name, count in Counter(header).items() if name and count > 1]
-    problems = [Problem(place, f"the column {short_repr(name)} stands more than once in the header") for name in repeated]
-    other = next((mark for mark in (";", "\t", ",") if mark != separator and mark in header[0]), None)
-    if len(header) == 1 and other:
-        wanted = "tabs" if separator == "\t" else f"{separator!r}"
-        problems.append(
-            Problem(place, f"the header is one cell, {short_repr(header[0])}; expected columns separated by {wanted}")
-        )
-    return problems
+    return FORMATS[path.suffix.lower()](content, str(path), layout)

@@ -14,7 +14,7 @@ from blurb_tune.core.errors import Problem
 from blurb_tune.core.paths import home_expanded
 from blurb_tune.tasks.examples import NamedProblem, Row
 from blurb_tune.tasks.sources import hub
-from blurb_tune.tasks.sources.cells import coerce_cells
+from blurb_tune.tasks.sources.columns import coerce_columns, join_flags, join_words
 from blurb_tune.tasks.sources.tables import SPLITS, BuiltIn, FileTables, HubTables, Nowhere, Split, Tables
 from blurb_tune.tasks.task import Task, is_called
 
@@ -26,7 +26,8 @@ class DataSource:
     """The data of a task.
 
     is_own: a user's own task, where cells of text may stand for numbers and lists, and dev may be cut from train. dev_share:
-    share of train that becomes dev then, None where nobody said. folds: of a cross-validation, 0 without one.
+    share of train that becomes dev then, None where nobody said. folds: of a cross-validation, 0 without one. flags: columns
+    with 0 and 1 that stand for one of labels. separator, sentence: as `columns` has them.
     """
 
     task: Task
@@ -34,6 +35,9 @@ class DataSource:
     is_own: bool = False
     dev_share: float | None = None
     folds: int = 0
+    flags: tuple[str, ...] = ()
+    separator: str | None = None
+    sentence: str | None = None
 
     @property
     def has_test(self) -> bool:
@@ -43,8 +47,13 @@ class DataSource:
     def rows(self, split: Split) -> tuple[list[Row | Problem], str]:
         """The rows of a split, and the SHA-256 of its content in hex."""
         rows, digest = self.tables.read(split)
-        holds_text = self.is_own or isinstance(self.tables, HubTables)
-        return [coerce_cells(self.task, row) if holds_text and isinstance(row, Row) else row for row in rows], digest
+        if self.flags:
+            rows = join_flags(rows, self.flags, self.task.label_field)
+        if self.is_own or isinstance(self.tables, HubTables):
+            place = self.tables.place(split)
+            rows = join_words(self.task, rows, place, self.sentence)
+            rows = coerce_columns(self.task, rows, place, separator=self.separator)
+        return rows, digest
 
     def describe(self) -> str:
         return self.tables.describe()

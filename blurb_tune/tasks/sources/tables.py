@@ -16,7 +16,7 @@ from blurb_tune.core.paths import open_file, read_file
 from blurb_tune.tasks.blurb import demo
 from blurb_tune.tasks.examples import NamedProblem, Row, is_list
 from blurb_tune.tasks.sources import hub
-from blurb_tune.tasks.sources.readers import read_json_lines, read_table
+from blurb_tune.tasks.sources.readers import DEFAULT_LAYOUT, Layout, read_json_lines, read_rows
 
 Split = Literal["train", "dev", "test"]
 TUNING_SPLITS: tuple[Split, ...] = ("train", "dev")
@@ -50,10 +50,16 @@ class Tables(Protocol):
 
 @dataclass(frozen=True)
 class FileTables:
-    """A file for each split. keys: what the spec calls each file, to name the right line of it; empty for a folder's files."""
+    """A file for each split.
+
+    keys: what the spec calls each file, to name the right line of it; empty for a folder's files. layout: how they are
+    written. tagged: the columns of words and tags, of a task whose files may be CoNLL's.
+    """
 
     files: Mapping[Split, Path]
     keys: Mapping[Split, str]
+    layout: Layout = DEFAULT_LAYOUT
+    tagged: tuple[str, str] | None = None
 
     def problems(self) -> list[Problem]:
         """Besides, all that can be told of test without opening it; train and dev tell more when they are read."""
@@ -74,7 +80,7 @@ class FileTables:
             content = read_file(file)
         except OSError as error:
             return [self._named(split, f"cannot be read: {error.strerror}")], ""
-        return list(read_table(content, file)), hashlib.sha256(content).hexdigest()
+        return list(read_rows(content, file, self.layout, self.tagged)), hashlib.sha256(content).hexdigest()
 
     def digest(self, split: Split) -> str:
         """That of `read`, without a look at the rows. Raises OSError when it cannot be read."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.catalogue import BLURB, BLURB_TYPES, TASKS, find_task
-from blurb_tune.tasks.task import METRICS, OUTSIDE, Kind, Task, plain_name
+from blurb_tune.tasks.task import OUTSIDE, Task, plain_name
 
 
 @pytest.mark.parametrize(
@@ -69,8 +70,8 @@ def test_the_table_is_what_was_published(name: str) -> None:
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_every_entry_is_consistent(task: Task) -> None:
     assert task.name == task.name.casefold()
-    assert task.metric in METRICS[task.kind]
-    assert (task.kind is Kind.REGRESSION) == (not task.labels)
+    assert task.metric in task.kind.usable_metrics
+    assert (task.kind == kinds.REGRESSION) == (not task.labels)
     assert len(set(task.labels)) == len(task.labels)
     assert set(task.left_out) <= set(task.labels)
     assert set(task.label_aliases.values()) <= set(task.labels)

@@ -11,31 +11,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.checking.checks import (
     check_classes,
     dev_fault,
     label_counts,
-    note_repairs,
+    note_readings,
     note_repeated,
     one_sided,
     train_fault,
 )
 from blurb_tune.tasks.examples import Example
+from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
-from blurb_tune.tasks.task import BINARY_METRICS, METRICS, Kind, Task
+from blurb_tune.tasks.task import Task
 
 
 def _task(kind: Kind, labels: tuple[str, ...]) -> Task:
     return Task(name="t", kind=kind, metric="", description="", max_length=8, labels=labels, fields=("text",))
 
 
-CLASSES = _task(Kind.CLASSIFICATION, ("maybe", "no", "yes"))
-BINARY = _task(Kind.CLASSIFICATION, ("no", "yes"))
-MANY = _task(Kind.MULTI_LABEL, ("a", "b"))
-TAGS = _task(Kind.TOKEN_CLASSIFICATION, ("B-x", "I-x", "O"))
-PLAIN_TAGS = _task(Kind.TOKEN_CLASSIFICATION, ("noun", "verb"))
-SCORES = _task(Kind.REGRESSION, ())
+CLASSES = _task(kinds.CLASSIFICATION, ("maybe", "no", "yes"))
+BINARY = _task(kinds.CLASSIFICATION, ("no", "yes"))
+MANY = _task(kinds.MULTI_LABEL, ("a", "b"))
+TAGS = _task(kinds.TOKEN_CLASSIFICATION, ("B-x", "I-x", "O"))
+PLAIN_TAGS = _task(kinds.TOKEN_CLASSIFICATION, ("noun", "verb"))
+SCORES = _task(kinds.REGRESSION, ())
 
 
 def _examples(*labels: object) -> list[Example]:
@@ -54,7 +56,7 @@ def test_a_label_that_train_lacks_is_told() -> None:
         "t.csv: no example has the label 'maybe'",
         "t.csv: no example has the label 'yes', but 2 of dev do; expected one of: no",
     ]
-    near = _task(Kind.CLASSIFICATION, ("mabye", "maybe"))
+    near = _task(kinds.CLASSIFICATION, ("mabye", "maybe"))
     (problem,) = check_classes(near, _examples(1), _examples(0), "t")
     assert problem.what == "no example has the label 'mabye', but 1 of dev do; did you mean 'maybe'?"
     assert list(check_classes(MANY, _examples((1, 1)), [], "t")) == []
@@ -112,14 +114,11 @@ def test_labels_that_are_left_out_are_nothing_to_score_by() -> None:
 
 
 ALL_METRICS = [
-    *((CLASSES, name) for name in METRICS[Kind.CLASSIFICATION]),
-    *((BINARY, name) for name in (*METRICS[Kind.CLASSIFICATION], *BINARY_METRICS)),
-    *((replace(CLASSES, left_out=("no",)), name) for name in ("micro_f1", "macro_f1")),
-    *((MANY, name) for name in METRICS[Kind.MULTI_LABEL]),
-    *((TAGS, name) for name in METRICS[Kind.TOKEN_CLASSIFICATION]),
-    *((PLAIN_TAGS, name) for name in METRICS[Kind.TOKEN_CLASSIFICATION]),
-    *((SCORES, name) for name in ("pearson", "spearman")),
-]
+    (task, name)
+    for task in (CLASSES, BINARY, MANY, TAGS, PLAIN_TAGS, SCORES)
+    for name in task.kind.metric_names(task)
+    if name in task.kind.usable_metrics
+] + [(replace(CLASSES, left_out=("no",)), name) for name in ("micro_f1", "macro_f1")]
 
 
 @st.composite
@@ -127,10 +126,10 @@ def _labelled(draw: st.DrawFn) -> tuple[Task, list[Example], list[Example]]:
     task, metric = draw(st.sampled_from(ALL_METRICS))
     index = st.integers(0, max(0, len(task.labels) - 1))
     label = {
-        Kind.CLASSIFICATION: index,
-        Kind.REGRESSION: st.sampled_from([0.0, 1.5, 4.0]),
-        Kind.MULTI_LABEL: st.tuples(*[st.integers(0, 1)] * len(task.labels)),
-        Kind.TOKEN_CLASSIFICATION: st.lists(index, min_size=1, max_size=3).map(tuple),
+        kinds.CLASSIFICATION: index,
+        kinds.REGRESSION: st.sampled_from([0.0, 1.5, 4.0]),
+        kinds.MULTI_LABEL: st.tuples(*[st.integers(0, 1)] * len(task.labels)),
+        kinds.TOKEN_CLASSIFICATION: st.lists(index, min_size=1, max_size=3).map(tuple),
     }[task.kind]
     train, dev = (draw(st.lists(label, min_size=1, max_size=6)) for _ in range(2))
     return replace(task, metric=metric), _examples(*train), _examples(*dev)
@@ -139,7 +138,7 @@ def _labelled(draw: st.DrawFn) -> tuple[Task, list[Example], list[Example]]:
 def _arrays(task: Task, examples: list[Example]) -> tuple[np.ndarray, Words | None]:
     labels = [example.label for example in examples]
     if not task.per_token:
-        return np.array(labels, dtype=np.int64 if task.kind is Kind.CLASSIFICATION else np.float32), None
+        return np.array(labels, dtype=np.int64 if task.kind == kinds.CLASSIFICATION else np.float32), None
     offsets = np.cumsum([0, *map(len, labels)])  # type: ignore[arg-type]
     return np.concatenate(labels), Words(offsets, np.zeros(offsets[-1], dtype=np.int32))  # type: ignore[arg-type]
 
@@ -151,8 +150,8 @@ def test_where_there_is_no_fault_perfect_predictions_beat_the_trivial_ones(
     """By the metrics themselves: the score is defined, and above the trivial predictor's, whatever that learnt."""
     task, train, dev = drawn
     (known, _), (labels, words) = _arrays(task, train), _arrays(task, dev)
-    perfect = labels[:, None] if task.kind is Kind.REGRESSION else labels - 0.5
-    if task.kind in (Kind.CLASSIFICATION, Kind.TOKEN_CLASSIFICATION):
+    perfect = labels[:, None] if task.kind == kinds.REGRESSION else labels - 0.5
+    if task.kind in (kinds.CLASSIFICATION, kinds.TOKEN_CLASSIFICATION):
         perfect = np.eye(task.outputs)[labels]
     score = evaluate(task, perfect, labels, words).score
     trivial = TrivialPredictor.of(task, known, labels, words)
@@ -184,11 +183,11 @@ def test_entities_without_a_beginning_are_counted_as_seqeval_reads_them(sentence
     for tags in sentences:
         names = [TAGS.labels[tag] for tag in tags]
         repaired += sum(names[start].startswith("I") for _, start, _ in get_entities(names))
-    found = list(note_repairs(TAGS, examples, "dev"))
+    found = list(note_readings(TAGS, examples, "dev"))
     assert len(found) == bool(repaired)
     assert all(note.startswith(f"dev: {repaired} entit") for note in found)
 
 
 def test_only_tags_are_repaired() -> None:
-    assert list(note_repairs(CLASSES, _examples(0), "dev")) == []
-    assert list(note_repairs(TAGS, [], "dev")) == []
+    assert list(note_readings(CLASSES, _examples(0), "dev")) == []
+    assert list(note_readings(TAGS, [], "dev")) == []

@@ -297,11 +297,72 @@ def test_rows_that_cannot_be_read_hide_nothing_and_nothing_is_made_out_of_them(t
 
 
 def test_a_fault_of_all_labels_does_not_hide_what_is_wrong_with_the_texts(tmp_path: Path) -> None:
-    (tmp_path / "train.csv").write_text("note,label\na b,U-X O\n,O\n")
-    assert [problem.removeprefix(f"{tmp_path}/") for problem in _problems(own(tmp_path, kind="token classification"))] == [
-        "train.csv: 'label' has tags of another scheme: write `S-` for `U-`",
-        "train.csv:3: `note` must be a list of at least one word, but got []",
+    (tmp_path / "train.csv").write_text('note,label\na b,"[0, 1]"\n,"[1, 0]"\n')
+    assert [problem.removeprefix(f"{tmp_path}/") for problem in _problems(own(tmp_path, kind="multi-label"))] == [
+        "train.csv: 'label' has lists of 0 and 1; name what they stand for in `labels:`",
+        "train.csv:3: `note` is empty",
     ]
+
+
+def test_tags_of_another_scheme_are_read_and_said_in_every_split(tmp_path: Path) -> None:
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.csv").write_text(f"note,label\n{name} a b,B-X L-X O\n{name} b c,O U-X O\n")
+    found = inspect(own(tmp_path, kind="token classification", dev="dev.csv"))
+    assert found.problems == ()
+    assert found.data is not None
+    assert found.source.task.labels == ("B-X", "E-X", "O", "S-X")
+    assert [example.label for example in found.data.dev] == [(0, 1, 2), (2, 3, 2)]
+    assert "tags of another scheme are read as those of IOBES: L-X as E-X, U-X as S-X" in found.notes
+
+
+def test_a_misspelled_label_is_told_unless_the_labels_are_listed(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["no", "yes"] * 30 + ["yse"])
+    (problem,) = _problems(own(tmp_path))
+    assert problem.startswith(f"{tmp_path}/train.csv:62: label \"yse\" is rare; did you mean 'yes', which 30 rows have?")
+    assert inspect(own(tmp_path, labels=["no", "yes", "yse"])).problems == ()
+
+
+def test_indices_stand_for_the_labels_that_are_listed(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", [0, 1] * 10)
+    found = inspect(own(tmp_path, labels=["never", "always"]))
+    assert found.data is not None
+    assert {found.source.task.labels[int(example.label)] for example in found.data.train} == {"never", "always"}  # type: ignore[arg-type]
+
+
+def test_a_text_of_what_nobody_sees_is_empty(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["no", "yes"] * 5)
+    with (tmp_path / "train.csv").open("a") as file:
+        file.write("\u200b\ufeff ,yes\n")
+    assert _problems(own(tmp_path)) == [f"{tmp_path}/train.csv:12: `note` is empty"]
+
+
+def test_a_table_without_a_header_is_told_once_and_read_with_its_columns_named(tmp_path: Path) -> None:
+    rows = "".join(f"note {number},{'yes' if number % 2 else 'no'}\n" for number in range(20))
+    (tmp_path / "train.csv").write_text(rows)
+    (problem,) = _problems(own(tmp_path))
+    assert "there is no column 'note' and 'label'; the first row looks like data" in problem
+    assert "`columns: [...]`" in problem
+    found = inspect(own(tmp_path, columns=["note", "label"]))
+    assert found.data is not None
+    assert len(found.data.train) + len(found.data.dev) == 20
+
+
+def test_columns_of_flags_are_the_labels(tmp_path: Path) -> None:
+    rows = "".join(f"note {number},{number % 2},{int(number % 3 == 0)}\n" for number in range(20))
+    (tmp_path / "train.csv").write_text("note,cough,fever\n" + rows)
+    found = inspect(own(tmp_path, kind="multi-label", label=["cough", "fever"]))
+    assert found.problems == ()
+    assert found.source.task.labels == ("cough", "fever")
+    assert found.notes[0].startswith("labels in train: cough ")
+
+
+@pytest.mark.parametrize("ending", ["tsv", "conll", "txt"])
+def test_conll_is_seen_whatever_a_file_is_called(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"train.{ending}").write_text("".join(f"He\tO\nhas\tO\ngout{number}\tB-X\n\n" for number in range(20)))
+    found = inspect(own(tmp_path, train=f"train.{ending}", kind="ner"))
+    assert found.problems == ()
+    assert found.data is not None
+    assert len(found.data.train) + len(found.data.dev) == 20
 
 
 @pytest.mark.parametrize("settings", [{"folds": 3}, {}])

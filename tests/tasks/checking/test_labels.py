@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
-from blurb_tune.tasks.checking.labels import check_enough, check_labels, infer_labels, note_labels
+from blurb_tune.tasks import kinds
+from blurb_tune.tasks.checking.labels import check_enough, check_inferred, check_labels, infer_labels, note_labels
 from blurb_tune.tasks.examples import NamedProblem, Row
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.kind import Kind
+from blurb_tune.tasks.task import Task
 
 
-def _task(kind: Kind = Kind.CLASSIFICATION, **settings: Any) -> Task:
+def _task(kind: Kind = kinds.CLASSIFICATION, **settings: Any) -> Task:
     return Task(
         name="t", kind=kind, **{"metric": "macro_f1", "description": "", "max_length": 8, "fields": ("text",)} | settings
     )
@@ -29,17 +31,17 @@ def _rows(*labels: Any) -> list[Row]:
 @pytest.mark.parametrize(
     ("kind", "labels", "expected"),
     [
-        (Kind.CLASSIFICATION, ["yes", "no", "yes"], ("no", "yes")),
-        (Kind.CLASSIFICATION, ["10", 9, 1.0, "-2"], ("-2", "1", "9", "10")),
-        (Kind.CLASSIFICATION, ["10.5", "9.5", "-1", "9.50"], ("-1", "9.5", "9.50", "10.5")),
-        (Kind.CLASSIFICATION, ["0.0", 1.0, "1", "01"], ("0", "01", "1")),
-        (Kind.CLASSIFICATION, ["b", "2", "10", "a"], ("2", "10", "a", "b")),
-        (Kind.CLASSIFICATION, [True, False], ("false", "true")),
-        (Kind.CLASSIFICATION, ["a", None, "", " ", float("nan"), 2.5, ["b"], {}], ("a",)),
-        (Kind.MULTI_LABEL, [["b", "a"], [], ["c"], "d"], ("a", "b", "c", "d")),
-        (Kind.MULTI_LABEL, [[0, 1], [1, 1]], ()),
-        (Kind.TOKEN_CLASSIFICATION, [["O", "B-x"], ["I-x"]], ("B-x", "I-x", "O")),
-        (Kind.REGRESSION, [1.0, 2.0], ()),
+        (kinds.CLASSIFICATION, ["yes", "no", "yes"], ("no", "yes")),
+        (kinds.CLASSIFICATION, ["10", 9, 1.0, "-2"], ("-2", "1", "9", "10")),
+        (kinds.CLASSIFICATION, ["10.5", "9.5", "-1", "9.50"], ("-1", "9.5", "9.50", "10.5")),
+        (kinds.CLASSIFICATION, ["0.0", 1.0, "1", "01"], ("0", "01", "1")),
+        (kinds.CLASSIFICATION, ["b", "2", "10", "a"], ("2", "10", "a", "b")),
+        (kinds.CLASSIFICATION, [True, False], ("false", "true")),
+        (kinds.CLASSIFICATION, ["a", None, "", " ", float("nan"), 2.5, ["b"], {}], ("a",)),
+        (kinds.MULTI_LABEL, [["b", "a"], [], ["c"], "d"], ("a", "b", "c", "d")),
+        (kinds.MULTI_LABEL, [[0, 1], [1, 1]], ()),
+        (kinds.TOKEN_CLASSIFICATION, [["O", "B-x"], ["I-x"]], ("B-x", "I-x", "O")),
+        (kinds.REGRESSION, [1.0, 2.0], ()),
     ],
 )
 def test_labels_are_those_of_the_rows_in_an_order_that_the_rows_do_not_change(
@@ -59,8 +61,8 @@ def test_inferred_labels_are_distinct_and_not_empty(labels: list[Any]) -> None:
 FAULTS: list[tuple[Task, list[Any], str, str]] = [
     (_task(labels=("a",)), ["a", "a"], "label", "'label' holds 'a' alone; expected at least two labels"),
     (_task(), [None, ""], "label", "'label' holds no label; expected at least two labels"),
-    (_task(Kind.MULTI_LABEL), [[], []], "label", "'label' holds no label; expected at least one label"),
-    (_task(Kind.MULTI_LABEL), [[0, 1]], "label", "'label' has lists of 0 and 1; name what they stand for in `labels:`"),
+    (_task(kinds.MULTI_LABEL), [[], []], "label", "'label' holds no label; expected at least one label"),
+    (_task(kinds.MULTI_LABEL), [[0, 1]], "label", "'label' has lists of 0 and 1; name what they stand for in `labels:`"),
     (
         _task(labels=tuple(f"id{i}" for i in range(30))),
         [f"id{i}" for i in range(30)],
@@ -93,10 +95,10 @@ def test_each_fault_of_the_labels_is_told_with_its_key(task: Task, labels: list[
 @pytest.mark.parametrize(
     ("task", "labels"),
     [
-        (_task(Kind.REGRESSION), [1.0]),
+        (_task(kinds.REGRESSION), [1.0]),
         (_task(labels=("false", "true")), [True, False]),
-        (_task(Kind.MULTI_LABEL, labels=("a", "b")), [[0, 1]]),
-        (_task(Kind.TOKEN_CLASSIFICATION, labels=tuple(f"B-{i}" for i in range(30))), [["B-1"]]),
+        (_task(kinds.MULTI_LABEL, labels=("a", "b")), [[0, 1]]),
+        (_task(kinds.TOKEN_CLASSIFICATION, labels=tuple(f"B-{i}" for i in range(30))), [["B-1"]]),
         (_task(metric="f1", labels=("a", "b"), left_out=("a",)), ["a", "b"]),
     ],
 )
@@ -126,8 +128,8 @@ def test_values_that_are_no_labels_are_told_by_their_type() -> None:
 def test_labels_are_shown_with_their_counts() -> None:
     counts = {"no": 8, "yes": 2}
     assert list(note_labels(_task(labels=("no", "yes")), counts)) == ["labels in train: no 8, yes 2 (the positive class)"]
-    assert list(note_labels(_task(Kind.MULTI_LABEL, labels=("no", "yes")), counts)) == ["labels in train: no 8, yes 2"]
-    assert list(note_labels(_task(Kind.REGRESSION), {})) == []
+    assert list(note_labels(_task(kinds.MULTI_LABEL, labels=("no", "yes")), counts)) == ["labels in train: no 8, yes 2"]
+    assert list(note_labels(_task(kinds.REGRESSION), {})) == []
     many = {f"L{index}": index for index in range(2, 15)}
     (note,) = note_labels(_task(labels=tuple(many)), many)
     assert note == "labels in train: L14 14, L13 13, L12 12, L11 11, L10 10, L9 9, L8 8, L7 7 and 5 more"
@@ -139,10 +141,14 @@ NOTES: list[tuple[Task, tuple[str, ...], str | None]] = [
     (_task(), ("1", "01", "2"), "labels that differ in case, blanks or as numbers only: '1' and '01'"),
     (_task(), ("NaN", "no", "yes"), "taken as labels: 'NaN'; rows without a label have to be left out"),
     (_task(left_out=("none",)), ("none", "no", "yes"), None),
-    (_task(Kind.MULTI_LABEL), ("a, b", "b"), "labels with a comma or a bar: 'a, b'; between labels there is a semicolon"),
+    (
+        _task(kinds.MULTI_LABEL),
+        ("a, b", "b"),
+        "labels with a comma or a bar: 'a, b'; if they are several, write `label_separator`",
+    ),
     (_task(), ("a, b", "b"), None),
-    (_task(Kind.TOKEN_CLASSIFICATION), ("B-x", "B-y"), "there is no tag 'O': every word is read as part of an entity"),
-    (_task(Kind.TOKEN_CLASSIFICATION), ("B-x", "O"), None),
+    (_task(kinds.TOKEN_CLASSIFICATION), ("B-x", "B-y"), "there is no tag 'O': every word is read as part of an entity"),
+    (_task(kinds.TOKEN_CLASSIFICATION), ("B-x", "O"), None),
 ]
 
 
@@ -157,3 +163,54 @@ def test_labels_with_a_single_example_are_noted_once() -> None:
     counts = {"no": 1, "yes": 5, "yse": 1}
     assert list(note_labels(task, counts))[1:] == ["labels with one train example alone: 'no', 'yse'"]
     assert list(note_labels(task, counts, told=["yse"]))[1:] == ["labels with one train example alone: 'no'"]
+
+
+@pytest.mark.parametrize(
+    ("rare", "meant"),
+    [
+        ("yse", "yes"),
+        ("ye", "yes"),
+        ("yess", "yes"),
+        ("yas", "yes"),
+        ("Yse", "yes"),
+        ("not seeen", "not seen"),
+        ("yen", "yes"),
+    ],
+)
+def test_a_rare_label_that_is_much_like_a_frequent_one_is_told_with_its_row(rare: str, meant: str) -> None:
+    labels = [*[meant] * 60, "other", rare, *["other"] * 30]
+    task = replace(_task(), labels=tuple(sorted(set(labels))))
+    rows = [Row(f"t:{number}", {"label": label}) for number, label in enumerate(labels)]
+    expected = (
+        [] if min(len(word) for word in rare.split()) < 3 else [("t:61", f'label "{rare}" is rare; did you mean {meant!r}')]
+    )
+    assert [(problem.where, problem.what[: len(expected[0][1])]) for problem in check_inferred(task, rows, "t")] == expected
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["CPR:3"] * 60 + ["CPR:4"],  # numbers
+        ["type I"] * 60 + ["type II"],  # a short word
+        ["grade a"] * 60 + ["grade b"],
+        ["male"] * 60 + ["female"],  # two letters
+        ["yes"] * 10 + ["yse"],  # not so rare beside the other
+        ["B-Gene"] * 60 + ["I-Gene"],
+    ],
+)
+def test_labels_of_their_own_are_no_misspellings(labels: list[str]) -> None:
+    task = replace(_task(), labels=tuple(sorted(set(labels))))
+    assert check_inferred(task, [Row(f"t:{n}", {"label": label}) for n, label in enumerate(labels)], "t") == []
+
+
+def test_numbers_with_decimals_ask_for_a_regression() -> None:
+    task = replace(_task(), labels=("0.5", "1", "2.25"))
+    (problem,) = check_inferred(task, [Row("t:2", {"label": "0.5"})], "t")
+    assert problem.what.startswith("'label' holds numbers such as 0.5; did you mean `kind: regression`?")
+
+
+def test_many_whole_numbers_are_noted() -> None:
+    task = replace(_task(), labels=("0", "1", "2", "3", "4"))
+    assert "all 5 labels are numbers, read as names; with `regression` or `ordinal` their order counts" in list(
+        note_labels(task, {})
+    )

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.catalogue import TASKS
 from blurb_tune.tasks.checking.parsing import MAX_PROBLEMS, parse
 from blurb_tune.tasks.examples import Example, Label, NamedProblem, Row, normalize_label, short_repr
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.kind import Kind
+from blurb_tune.tasks.task import Task
 
 BIOSSES, PUBMEDQA, HOC, NER, PICO = (TASKS[name] for name in ("biosses", "pubmedqa", "hoc", "ncbi-disease", "ebm-pico"))
 PAIR = {"id": "7", "sentence1": "A.", "sentence2": "B.", "label": 2.5}
@@ -212,9 +214,9 @@ def test_long_lists_are_cut_with_a_count_of_the_rest(wrong: int, last: str | Non
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
 _WORDS = st.lists(st.tuples(_TEXTS, st.sampled_from(NER.labels)), min_size=1, max_size=4)
 _LABELS: dict[Kind, st.SearchStrategy[Label]] = {
-    Kind.REGRESSION: st.floats(0, 4),
-    Kind.CLASSIFICATION: st.integers(0, 2),
-    Kind.MULTI_LABEL: st.tuples(*[st.integers(0, 1)] * 10),
+    kinds.REGRESSION: st.floats(0, 4),
+    kinds.CLASSIFICATION: st.integers(0, 2),
+    kinds.MULTI_LABEL: st.tuples(*[st.integers(0, 1)] * 10),
 }
 
 
@@ -225,7 +227,7 @@ def _written(task: Task, example: Example) -> dict[str, Any]:
             label: Any = [task.labels[index] for index in indices]
         case tuple(flags):
             label = [name for name, flag in zip(task.labels, flags, strict=True) if flag]
-        case index if task.kind is Kind.CLASSIFICATION:
+        case index if task.kind == kinds.CLASSIFICATION:
             label = task.labels[int(index)]
         case label:
             pass

@@ -10,17 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.checking.splitting import cut_dev, cut_folds
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.kind import Kind
+from blurb_tune.tasks.task import Task
 
 
 def _task(kind: Kind, labels: tuple[str, ...] = ("a", "b", "c")) -> Task:
     return Task(name="t", kind=kind, metric="", description="", max_length=8, labels=labels, fields=("text",))
 
 
-CLASSES, SCORES = _task(Kind.CLASSIFICATION), _task(Kind.REGRESSION, ())
-MANY, TAGS = _task(Kind.MULTI_LABEL), _task(Kind.TOKEN_CLASSIFICATION, ("B", "I", "O"))
+CLASSES, SCORES = _task(kinds.CLASSIFICATION), _task(kinds.REGRESSION, ())
+MANY, TAGS = _task(kinds.MULTI_LABEL), _task(kinds.TOKEN_CLASSIFICATION, ("B", "I", "O"))
 
 
 def _examples(labels: Sequence[object]) -> list[Example]:
@@ -113,7 +115,7 @@ def test_a_rare_label_is_on_both_sides() -> None:
 
 @pytest.mark.parametrize("task", [CLASSES, SCORES, MANY, TAGS], ids=lambda task: str(task.kind))
 def test_what_cannot_be_cut_is_left_whole(task: Task) -> None:
-    label = {Kind.CLASSIFICATION: 0, Kind.REGRESSION: 1.0, Kind.MULTI_LABEL: (0, 0, 0), Kind.TOKEN_CLASSIFICATION: (2,)}
+    label = {kinds.CLASSIFICATION: 0, kinds.REGRESSION: 1.0, kinds.MULTI_LABEL: (0, 0, 0), kinds.TOKEN_CLASSIFICATION: (2,)}
     one = _examples([label[task.kind]])
     assert cut_dev(task, one, 0.5) == ()
     two = _examples([label[task.kind]] * 2)

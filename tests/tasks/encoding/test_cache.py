@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 from blurb_tune.models.tiny import tiny_tokenizer
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.catalogue import TASKS
 from blurb_tune.tasks.encoding.cache import CACHE_VARIABLE, cache_folder, cached_encode, states_folder
 from blurb_tune.tasks.encoding.features import Encoded, collate, encode
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import Task
 
 CHEMPROT, NER, HOC = TASKS["chemprot"], TASKS["jnlpba"], TASKS["hoc"]
 EXAMPLES = [Example(f"x{n}", (f"@GENE$ binds {'cells ' * (n % 9)}to @CHEMICAL$ {n}",), n % 6) for n in range(40)]
@@ -109,7 +110,7 @@ def _with_a_token() -> object:
         {"max_length": 13},
         {"task": dataclasses.replace(CHEMPROT, markers=("@GENE$",))},
         {"task": dataclasses.replace(CHEMPROT, labels=(*CHEMPROT.labels, "CPR:10"))},
-        {"task": dataclasses.replace(CHEMPROT, kind=Kind.REGRESSION)},
+        {"task": dataclasses.replace(CHEMPROT, kind=kinds.REGRESSION)},
         {"task": dataclasses.replace(CHEMPROT, fields=("text",))},
         {"tokenizer": _without_types()},
         {"tokenizer": _cutting_the_left()},

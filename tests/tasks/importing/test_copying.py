@@ -16,14 +16,15 @@ import pytest
 
 from blurb_tune.core.errors import InputError
 from blurb_tune.log.events import SelectionMade
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.catalogue import TASKS
 from blurb_tune.tasks.checking.data import load_data, load_test
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.importing.copying import Imported, count_units, import_data_sets
+from blurb_tune.tasks.importing.copying import Imported, import_data_sets
 from blurb_tune.tasks.importing.foreign import find_data_sets
 from blurb_tune.tasks.sources.source import find_source
 from blurb_tune.tasks.sources.tables import SPLITS
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import Task
 
 Rows = Sequence[Mapping[str, Any]]
 SELECTION = SelectionMade(configuration="c", reference=None)
@@ -177,9 +178,9 @@ def test_what_was_published_otherwise_is_said(tmp_path: Path) -> None:
 
 def test_units_are_entities_words_or_examples() -> None:
     tagged = [Example("1", ("a", "b", "c", "d"), (0, 1, 2, 1)), Example("2", ("e",), (0,))]
-    assert count_units(NER, tagged) == 3
-    assert count_units(PICO, [Example("1", ("a", "b", "c"), (0, 3, 2))]) == 2
-    assert count_units(BIOSSES, [Example("1", ("a", "b"), 1.0)] * 2) == 2
+    assert NER.kind.units(NER, tagged) == 3
+    assert PICO.kind.units(PICO, [Example("1", ("a", "b", "c"), (0, 3, 2))]) == 2
+    assert BIOSSES.kind.units(BIOSSES, [Example("1", ("a", "b"), 1.0)] * 2) == 2
 
 
 def test_the_folder_says_what_it_holds(tmp_path: Path) -> None:
@@ -270,7 +271,7 @@ def _row(task: Task, example: Example) -> dict[str, Any]:
         assert isinstance(example.label, tuple)
         return {"tokens": list(example.texts), "ner_tags": [task.labels[tag] for tag in example.label]}
     label = list(example.label) if isinstance(example.label, tuple) else example.label
-    assert task.kind in (Kind.REGRESSION, Kind.MULTI_LABEL)
+    assert task.kind in (kinds.REGRESSION, kinds.MULTI_LABEL)
     return dict(zip(task.fields, example.texts, strict=True)) | {"label": label}
 
 

@@ -15,12 +15,14 @@ from scipy import special, stats
 from seqeval.metrics import f1_score
 from sklearn import metrics as reference
 
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.catalogue import TASKS
 from blurb_tune.tasks.checking.parsing import parse
 from blurb_tune.tasks.examples import Row
+from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import Task
 from tests.tasks.splits import SPLIT_TASKS
 
 BIOSSES, PUBMEDQA, DDI, GAD, HOC = (TASKS[name] for name in ("biosses", "pubmedqa", "ddi", "gad", "hoc"))
@@ -321,7 +323,7 @@ def test_words_cut_off_count_as_outside_and_stay_in_the_denominator() -> None:
 
 
 def test_where_there_is_no_outside_words_cut_off_are_wrong() -> None:
-    task = _custom(Kind.TOKEN_CLASSIFICATION, "word_accuracy", "noun", "verb")
+    task = _custom(kinds.TOKEN_CLASSIFICATION, "word_accuracy", "noun", "verb")
     result = evaluate(task, _predicting(task, [0, 1, 1]), np.array([0, 1, 1]), _words("ww-"))
     assert result.score == pytest.approx(2 / 3)
     assert result.metrics["word_macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
@@ -357,7 +359,7 @@ def test_word_macro_f1_is_that_of_scikit_learn(logits: np.ndarray, labels: np.nd
 
 
 def test_word_macro_f1_ignores_prefixes() -> None:
-    task = _custom(Kind.TOKEN_CLASSIFICATION, "word_macro_f1", "O", "B-gene", "I-gene", "B-drug", "I-drug")
+    task = _custom(kinds.TOKEN_CLASSIFICATION, "word_macro_f1", "O", "B-gene", "I-gene", "B-drug", "I-drug")
     result = evaluate(task, _predicting(task, [2, 1, 4, 0]), np.array([1, 2, 3, 3]), _all_read(4))
     assert result.score == pytest.approx((1 + 2 / 3) / 2)
     assert result.metrics["word_accuracy"] == 0
@@ -368,7 +370,7 @@ def test_word_macro_f1_ignores_prefixes() -> None:
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
 def test_every_task_reports_its_metrics_the_score_first(task: Task) -> None:
-    labels = np.zeros((4, task.outputs), dtype=np.float32) if task.kind is Kind.MULTI_LABEL else np.array([0, 1, 1, 0])
+    labels = np.zeros((4, task.outputs), dtype=np.float32) if task.kind == kinds.MULTI_LABEL else np.array([0, 1, 1, 0])
     words = _all_read(4) if task.per_token else None
     outputs = np.arange(4 * task.outputs, dtype=np.float32).reshape(4, -1)
     result = evaluate(task, outputs, labels, words)
@@ -383,7 +385,7 @@ def test_every_task_reports_its_metrics_the_score_first(task: Task) -> None:
 def test_outputs_that_are_not_finite_have_no_score(task: Task, bad: float) -> None:
     outputs = np.ones((4, task.outputs), dtype=np.float32)
     outputs[1, 0] = bad
-    labels = np.ones((4, task.outputs), dtype=np.float32) if task.kind is Kind.MULTI_LABEL else np.array([0, 1, 1, 1])
+    labels = np.ones((4, task.outputs), dtype=np.float32) if task.kind == kinds.MULTI_LABEL else np.array([0, 1, 1, 1])
     result = evaluate(task, outputs, labels, _all_read(1, 3) if task.per_token else None)
     assert all(math.isnan(value) for value in [result.score, result.loss, result.prediction_spread, *result.metrics.values()])
     assert tuple(result.metrics) == task.metrics
@@ -416,14 +418,14 @@ def test_labels_and_words_that_do_not_fit_are_refused() -> None:
 
 def _all_constants(task: Task) -> list[np.ndarray]:
     """Every constant output that there is; of regression one, as all have the same correlations."""
-    if task.kind is Kind.REGRESSION:
+    if task.kind == kinds.REGRESSION:
         return [np.array([0.5])]
-    if task.kind is Kind.MULTI_LABEL:
+    if task.kind == kinds.MULTI_LABEL:
         return [np.array(signs) for signs in itertools.product([-1.0, 1.0], repeat=task.outputs)]
     return list(np.eye(task.outputs))
 
 
-MANY = _custom(Kind.MULTI_LABEL, "micro_f1", "a", "b", "c", "d")
+MANY = _custom(kinds.MULTI_LABEL, "micro_f1", "a", "b", "c", "d")
 CONSTANT_TASKS = [task for task in (*SPLIT_TASKS, MANY) if task is not HOC]  # of 1,024 sets
 
 
@@ -431,9 +433,9 @@ CONSTANT_TASKS = [task for task in (*SPLIT_TASKS, MANY) if task is not HOC]  # o
 def test_the_trivial_predictor_is_the_best_constant_under_each_metric(task: Task, data: st.DataObject) -> None:
     words = _words("ww-w", "-", "www", "wwww") if task.per_token else None
     match task.kind:
-        case Kind.REGRESSION:
+        case kinds.REGRESSION:
             labels = data.draw(_scores)
-        case Kind.MULTI_LABEL:
+        case kinds.MULTI_LABEL:
             labels = data.draw(npst.arrays(np.float32, (12, task.outputs), elements=st.sampled_from([0.0, 1.0])))
         case _:
             labels = data.draw(_classes(task.outputs))
@@ -447,7 +449,7 @@ def test_the_trivial_predictor_is_the_best_constant_under_each_metric(task: Task
             assert trivial.metrics[name] == pytest.approx(float(np.var(labels, dtype=float)))
         elif values:
             assert trivial.metrics[name] == pytest.approx(max(values))
-        elif task.kind is Kind.REGRESSION and np.ptp(labels) > 0:
+        elif task.kind == kinds.REGRESSION and np.ptp(labels) > 0:
             assert trivial.metrics[name] == 0
         else:
             assert math.isnan(trivial.metrics[name])
@@ -549,7 +551,7 @@ def test_trivial_scores_of_the_real_data(blurb_data: Path) -> None:
 @pytest.mark.parametrize("task", CONSTANT_TASKS, ids=lambda task: task.metric)
 def test_each_metric_has_a_level(task: Task) -> None:
     labels = np.arange(12) % max(2, task.outputs)
-    if task.kind is Kind.MULTI_LABEL:
+    if task.kind == kinds.MULTI_LABEL:
         labels = np.eye(task.outputs, dtype=np.float32)[labels]
     trivial = TrivialPredictor.of(task, labels, labels, _all_read(5, 7) if task.per_token else None)
     for name in task.metrics:
@@ -560,7 +562,7 @@ def test_each_metric_has_a_level(task: Task) -> None:
         assert (level.score, level.loss) == (trivial.metrics[name], trivial.train_loss)
         assert level.score <= level.noise_bound <= 1
     with pytest.raises(ValueError, match=r"expected one of .*, but got metric='(mse|none)'"):
-        trivial.level("mse" if task.kind is Kind.REGRESSION else "none")
+        trivial.level("mse" if task.kind == kinds.REGRESSION else "none")
 
 
 def test_what_used_to_pass_as_completed() -> None:

@@ -11,12 +11,7 @@ from blurb_tune.tasks.blurb.catalogue import TASKS
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.tasks.scoring.predictions import Predictions
-from blurb_tune.tasks.task import Kind
-from tests.tasks.splits import SPLIT_TASKS, Split, splits
-
-
-def test_the_splits_are_of_every_kind() -> None:
-    assert {task.kind for task in SPLIT_TASKS} == set(Kind)
+from tests.tasks.splits import Split, splits
 
 
 @given(splits(), st.data())

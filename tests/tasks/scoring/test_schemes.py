@@ -1,27 +1,27 @@
-"""Tags of other schemes are recognised, and those that the scores read are left alone."""
+"""Tags of other schemes are recognized, and those that the scores read are left alone."""
 
 from __future__ import annotations
 
 import pytest
 
-from blurb_tune.tasks.scoring.schemes import other_scheme
+from blurb_tune.tasks.scoring.schemes import in_iobes
 
 
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [
-        (("B-X", "I-X", "L-X", "O", "U-X"), "`E-` for `L-`, `S-` for `U-`"),
-        (("O", "U-X"), "`S-` for `U-`"),
-        (("B", "I", "L", "O", "U"), "`E` for `L`, `S` for `U`"),
-        (("B-X", "E-X", "M-X", "O", "W-X"), "`I-` for `M-`, `S-` for `W-`"),
-        (("O", "X-B", "X-I"), "the prefix before the type, such as `B-X` for `X-B`"),
-        (("b-x", "i-x", "o"), "`B-` for `b-`, `I-` for `i-`, `O` for `o`"),
-        (("B-X", "I-X", "o"), "`O` for `o`"),
-        (("0", "B-X", "O"), "`O` for `0`"),
+        (("B-X", "I-X", "L-X", "O", "U-X"), {"L-X": "E-X", "U-X": "S-X"}),
+        (("O", "U-X"), {"U-X": "S-X"}),
+        (("B", "I", "L", "O", "U"), {"L": "E", "U": "S"}),
+        (("B-X", "E-X", "M-X", "O", "W-X"), {"M-X": "I-X", "W-X": "S-X"}),
+        (("O", "X-B", "X-I", "X-L"), {"X-B": "B-X", "X-I": "I-X", "X-L": "E-X"}),
+        (("b-x", "i-x", "l-x", "o"), {"b-x": "B-x", "i-x": "I-x", "l-x": "E-x", "o": "O"}),
+        (("B-X", "I-X", "o"), {"o": "O"}),
+        (("0", "B-X", "O"), {"0": "O"}),
     ],
 )
-def test_another_scheme_is_told_with_what_to_write(labels: tuple[str, ...], expected: str) -> None:
-    assert other_scheme(labels) == f"tags of another scheme: write {expected}"
+def test_another_scheme_is_read_as_what_it_says(labels: tuple[str, ...], expected: dict[str, str]) -> None:
+    assert in_iobes(labels) == expected
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_another_scheme_is_told_with_what_to_write(labels: tuple[str, ...], expe
     ],
 )
 def test_what_the_scores_read_is_left_alone(labels: tuple[str, ...]) -> None:
-    assert other_scheme(labels) is None
+    assert in_iobes(labels) == {}

@@ -15,8 +15,9 @@ from blurb_tune.core.errors import InputError
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.sources.custom import DEFAULT_METRICS, own_source
-from blurb_tune.tasks.task import METRICS, Kind
+from blurb_tune.tasks.kind import Kind
+from blurb_tune.tasks.kinds import KINDS
+from blurb_tune.tasks.sources.custom import own_source
 
 LABELS = ["yes", "no", "no"] * 10
 
@@ -185,10 +186,22 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_lines(folder: Path
     assert [problem[: len(start)] for problem, start in zip(found, starts, strict=True)] == starts
 
 
-@pytest.mark.parametrize("kind", Kind)
+def test_a_word_for_a_kind_is_taken_as_it_and_said(folder: Path) -> None:
+    plan = plan_of(folder, kind="Binary")
+    assert plan.notes[0] == "kind: 'Binary' is taken as classification: the label is one of several classes"
+    assert isinstance(plan.spec.task, TaskSpec)
+    assert plan.spec.task.kind == "classification"
+
+
+def test_an_unknown_kind_is_told_with_the_nearest(folder: Path) -> None:
+    (problem,) = problems_of(folder, kind="clasification")
+    assert problem.endswith("task.kind: unknown kind 'clasification'; did you mean 'classification'?")
+
+
+@pytest.mark.parametrize("kind", KINDS.values())
 def test_each_kind_has_a_metric_of_its_own(kind: Kind) -> None:
-    assert DEFAULT_METRICS[kind] in METRICS[kind]
-    spec = TaskSpec.model_validate({"train": "t.csv", "text": "t", "label": "l", "kind": kind.value})
+    assert kind.default_metric in kind.usable_metrics
+    spec = TaskSpec.model_validate({"train": "t.csv", "text": "t", "label": "l", "kind": kind.name})
     source = own_source(spec, Path("base"))
-    assert source.task.metric == source.task.metrics[0] == DEFAULT_METRICS[kind]
+    assert source.task.metric == source.task.metrics[0] == kind.default_metric
     assert source.tables.place("train") == "base/t.csv"

@@ -110,12 +110,17 @@ def test_an_empty_file_has_no_rows(content: bytes, read: Callable[[bytes, str], 
             b'[{"a": 1}, 5, null]',
             ["t, item 2: expected a JSON object, but got 5", "t, item 3: expected a JSON object, but got null"],
         ),
-        (b'[{"a": "\n\xff"}]', ["t:2: not UTF-8 (byte 1 of the line: invalid start byte)"]),
+        (
+            b'{"a": 1,\n "b": {"c": 2}}',
+            ["t: this is one JSON object and no table (with 'a', 'b'); expected an array of objects, "],
+        ),
         (b"[" * 100_000, ["t: this is no table: it is nested too deep"]),
     ],
 )
 def test_each_fault_of_a_json_array_is_named(content: bytes, expected: list[str]) -> None:
-    assert _texts(read_json(content, "t")) == expected
+    found = _texts(read_json(content, "t"))
+    assert len(found) == len(expected)
+    assert all(text.startswith(start) for text, start in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -128,16 +133,13 @@ def test_each_fault_of_a_json_array_is_named(content: bytes, expected: list[str]
         (b"a,b\n1,2\n\n   \n1,2\n", ["t:4: expected 2 cells, as in the header, but got 1"]),
         (
             b"a,b\n\n1,caf\xe9\n2,\xff\n",
-            [
-                "t:3: not UTF-8 (byte 6 of the line: unexpected end of data)",
-                "t:4: not UTF-8 (byte 3 of the line: invalid start byte)",
-            ],
+            ["t:3: not UTF-8 (byte 6 of the line: unexpected end of data); if it is Latin-1, as spreadsheets write it, write"],
         ),
         (b'a,b\n1,2\n"1,2\n3,4\n', ["t:3: the table cannot be read from here on: unexpected end of data; a cell that holds"]),
         (b'a,b\n"1" x,2\n3,4\n', ["t:2: the table cannot be read from here on: ',' expected after '\"'; a cell that holds"]),
         (b"a,b,a\n1,2,3\n", ['t:1: the column "a" stands more than once in the header']),
-        (b"a;b\n1;2\n", ["t:1: the header is one cell, \"a;b\"; expected columns separated by ','"]),
-        (b"a\tb\n1\t2\n", ["t:1: the header is one cell, \"a\\tb\"; expected columns separated by ','"]),
+        (b"a;b\n1;2\n3\n", ["t:1: the header is one cell, \"a;b\"; expected columns separated by ','"]),
+        (b"a\tb\n1\t2\n3\n", ["t:1: the header is one cell, \"a\\tb\"; expected columns separated by ','"]),
     ],
 )
 def test_each_fault_of_a_table_is_named_with_its_line(content: bytes, expected: list[str]) -> None:
@@ -147,7 +149,9 @@ def test_each_fault_of_a_table_is_named_with_its_line(content: bytes, expected: 
 
 
 def test_a_table_with_commas_is_no_table_with_tabs() -> None:
-    assert _texts(read_tsv(b"a,b\n1,2\n", "t")) == ['t:1: the header is one cell, "a,b"; expected columns separated by tabs']
+    assert _texts(read_tsv(b"a,b\n1,2\n3\n", "t")) == [
+        't:1: the header is one cell, "a,b"; expected columns separated by tabs'
+    ]
 
 
 def test_a_long_cell_is_read() -> None:
@@ -256,7 +260,7 @@ _CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
 
 @given(st.lists(st.fixed_dictionaries({"a": _CELLS, "b": _CELLS}), min_size=1, max_size=5), st.sampled_from([",", "\t"]))
 def test_whatever_is_written_to_a_table_comes_back(records: list[dict[str, str]], separator: str) -> None:
-    rows = list(read_csv(_csv(records, separator), "t", separator))
+    rows = list(read_csv(_csv(records, separator), "t", separator=separator))
     assert [row.values for row in rows if isinstance(row, Row)] == records
 
 

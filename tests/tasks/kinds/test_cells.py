@@ -12,9 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
+from blurb_tune.tasks import kinds
 from blurb_tune.tasks.examples import Row
+from blurb_tune.tasks.kind import Kind
+from blurb_tune.tasks.kinds import KINDS
 from blurb_tune.tasks.sources.cells import coerce_cells
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.task import Task
 
 
 def _task(kind: Kind) -> Task:
@@ -24,26 +27,26 @@ def _task(kind: Kind) -> Task:
 @pytest.mark.parametrize(
     ("kind", "cell", "expected"),
     [
-        (Kind.REGRESSION, " 2.5", 2.5),
-        (Kind.REGRESSION, "-1e-3", -0.001),
-        (Kind.REGRESSION, "2,5", "2,5"),
-        (Kind.REGRESSION, "", ""),
-        (Kind.REGRESSION, "+.5E2", 50.0),
-        *((Kind.REGRESSION, cell, cell) for cell in ("1_000", "٣", "nan", "inf", "0x1", "1.2.3", ".")),
-        (Kind.CLASSIFICATION, " yes ", "yes"),
-        (Kind.CLASSIFICATION, "a;b", "a;b"),
-        (Kind.MULTI_LABEL, "a; b;;c d ", ["a", "b", "c d"]),
-        (Kind.MULTI_LABEL, "", []),
-        (Kind.MULTI_LABEL, '["a", "b;c"]', ["a", "b;c"]),
-        (Kind.MULTI_LABEL, "[]", []),
-        (Kind.MULTI_LABEL, "[sic]", ["[sic]"]),
-        (Kind.TOKEN_CLASSIFICATION, "O B  I", ["O", "B", "I"]),
-        (Kind.TOKEN_CLASSIFICATION, '["O", "B"]', ["O", "B"]),
-        (Kind.TOKEN_CLASSIFICATION, "[ B", ["[", "B"]),
-        (Kind.TOKEN_CLASSIFICATION, "[" * 100_000, ["[" * 100_000]),
-        (Kind.MULTI_LABEL, ["a;b"], ["a;b"]),
-        (Kind.REGRESSION, 3, 3),
-        (Kind.CLASSIFICATION, None, None),
+        (kinds.REGRESSION, " 2.5", 2.5),
+        (kinds.REGRESSION, "-1e-3", -0.001),
+        (kinds.REGRESSION, "2,5", "2,5"),
+        (kinds.REGRESSION, "", ""),
+        (kinds.REGRESSION, "+.5E2", 50.0),
+        *((kinds.REGRESSION, cell, cell) for cell in ("1_000", "٣", "nan", "inf", "0x1", "1.2.3", ".")),
+        (kinds.CLASSIFICATION, " yes ", "yes"),
+        (kinds.CLASSIFICATION, "a;b", "a;b"),
+        (kinds.MULTI_LABEL, "a; b;;c d ", ["a", "b", "c d"]),
+        (kinds.MULTI_LABEL, "", []),
+        (kinds.MULTI_LABEL, '["a", "b;c"]', ["a", "b;c"]),
+        (kinds.MULTI_LABEL, "[]", []),
+        (kinds.MULTI_LABEL, "[sic]", ["[sic]"]),
+        (kinds.TOKEN_CLASSIFICATION, "O B  I", ["O", "B", "I"]),
+        (kinds.TOKEN_CLASSIFICATION, '["O", "B"]', ["O", "B"]),
+        (kinds.TOKEN_CLASSIFICATION, "[ B", ["[", "B"]),
+        (kinds.TOKEN_CLASSIFICATION, "[" * 100_000, ["[" * 100_000]),
+        (kinds.MULTI_LABEL, ["a;b"], ["a;b"]),
+        (kinds.REGRESSION, 3, 3),
+        (kinds.CLASSIFICATION, None, None),
     ],
 )
 def test_a_label_s_cell_is_what_the_kind_wants(kind: Kind, cell: Any, expected: Any) -> None:
@@ -51,17 +54,17 @@ def test_a_label_s_cell_is_what_the_kind_wants(kind: Kind, cell: Any, expected: 
     read = coerce_cells(_task(kind), row)
     assert isinstance(read, Row)
     assert read.values["label"] == expected
-    assert read.values["text"] == (["a", "b"] if kind is Kind.TOKEN_CLASSIFICATION else "a b")
+    assert read.values["text"] == (["a", "b"] if kind == kinds.TOKEN_CLASSIFICATION else "a b")
     assert (read.place, read.values["other"]) == ("t:1", "1;2")
 
 
-@given(st.sampled_from(Kind), st.dictionaries(st.sampled_from(["text", "label"]), st.text()))
+@given(st.sampled_from(list(KINDS.values())), st.dictionaries(st.sampled_from(["text", "label"]), st.text()))
 def test_no_cell_raises_and_reading_twice_changes_nothing(kind: Kind, values: dict[str, str]) -> None:
     once = coerce_cells(_task(kind), Row("t", values))
     assert isinstance(once, Problem) or repr(coerce_cells(_task(kind), once)) == repr(once)
 
 
-LISTS = [Kind.MULTI_LABEL, Kind.TOKEN_CLASSIFICATION]
+LISTS = [kinds.MULTI_LABEL, kinds.TOKEN_CLASSIFICATION]
 _STRINGS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1, max_size=6)
 
 
@@ -79,13 +82,13 @@ def test_a_list_comes_back_however_it_was_written(write: Any, kind: Kind, items:
     read = coerce_cells(_task(kind), Row("t", {"text": write(items), "label": f" {write(items)}\n"}))
     assert isinstance(read, Row)
     assert read.values["label"] == items
-    assert read.values["text"] == (items if kind is Kind.TOKEN_CLASSIFICATION else write(items))
+    assert read.values["text"] == (items if kind == kinds.TOKEN_CLASSIFICATION else write(items))
 
 
 @pytest.mark.parametrize("flags", [[0, 1, 0], [1, 0] * 60, [0.0, 1.0]])
 @pytest.mark.parametrize("write", [str, lambda flags: str(np.array(flags))])
 def test_flags_come_back_as_numbers(write: Any, flags: list[float]) -> None:
-    read = coerce_cells(_task(Kind.MULTI_LABEL), Row("t", {"text": "a", "label": write(flags)}))
+    read = coerce_cells(_task(kinds.MULTI_LABEL), Row("t", {"text": "a", "label": write(flags)}))
     assert isinstance(read, Row)
     assert read.values["label"] == flags
 
@@ -110,7 +113,7 @@ SPOILT_LABELS = ["[B, O]", "[B O]", "[B;O]", "[np.str_('B'), np.str_('O')]", "[n
 @pytest.mark.parametrize("cell", SPOILT)
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_spoilt_list_is_a_problem_of_its_row(kind: Kind, cell: str) -> None:
-    is_per_token = kind is Kind.TOKEN_CLASSIFICATION
+    is_per_token = kind == kinds.TOKEN_CLASSIFICATION
     for name in ("label", "text") if is_per_token else ("label",):
         found = coerce_cells(_task(kind), Row("t:7", {"text": "a b", "label": "B O", name: cell}))
         assert isinstance(found, Problem)
@@ -126,7 +129,7 @@ def test_labels_in_brackets_that_are_no_list_are_a_problem_too(kind: Kind, cell:
 
 
 def test_all_spoilt_cells_of_a_row_are_named() -> None:
-    found = coerce_cells(_task(Kind.TOKEN_CLASSIFICATION), Row("t", {"text": "['a", "label": "['B"}))
+    found = coerce_cells(_task(kinds.TOKEN_CLASSIFICATION), Row("t", {"text": "['a", "label": "['B"}))
     assert isinstance(found, Problem)
     assert all(f"`{name}` must be" in found.what for name in ("text", "label"))
 
@@ -148,14 +151,14 @@ def test_all_spoilt_cells_of_a_row_are_named() -> None:
     ],
 )
 def test_words_may_begin_with_a_bracket(sentence: str) -> None:
-    read = coerce_cells(_task(Kind.TOKEN_CLASSIFICATION), Row("t", {"text": sentence, "label": "O"}))
+    read = coerce_cells(_task(kinds.TOKEN_CLASSIFICATION), Row("t", {"text": sentence, "label": "O"}))
     assert isinstance(read, Row)
     assert read.values["text"] == sentence.split(" ")
 
 
 @pytest.mark.parametrize("cell", ["[sic]", "[a]; [b c]", "[a] b", "a [b]", "[a"])
 def test_labels_may_begin_with_a_bracket(cell: str) -> None:
-    read = coerce_cells(_task(Kind.MULTI_LABEL), Row("t", {"text": "a", "label": cell}))
+    read = coerce_cells(_task(kinds.MULTI_LABEL), Row("t", {"text": "a", "label": cell}))
     assert isinstance(read, Row)
     assert read.values["label"] == cell.split("; ")
 

@@ -13,7 +13,6 @@ from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.catalogue import TASKS
 from blurb_tune.tasks.checking.data import Inspection, inspect
-from blurb_tune.tasks.checking.scaling import with_label_scale
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.sources.custom import check_own, fill_defaults, own_source
@@ -32,7 +31,7 @@ def test_what_is_learnt_does_not_depend_on_the_unit(scores: list[float], zero: f
     labels = []
     for given_scores in (scores, [zero + unit * score for score in scores]):
         rows = examples(given_scores)
-        labels.append(encode(rows, tokenizer, 16, with_label_scale(OWN, rows)).labels)
+        labels.append(encode(rows, tokenizer, 16, OWN.kind.with_scale(OWN, rows)).labels)
     np.testing.assert_allclose(labels[0], labels[1], atol=1e-3)
     assert labels[0].mean() == pytest.approx(0, abs=1e-4)
     assert labels[0].std() == pytest.approx(1, abs=1e-4)
@@ -41,7 +40,7 @@ def test_what_is_learnt_does_not_depend_on_the_unit(scores: list[float], zero: f
 def test_blurb_s_scores_are_learnt_as_they_are() -> None:
     """BIOSSES: raw scores from 0 to 4, squared error (Gu et al. 2021, arXiv 2007.15779)."""
     rows = examples([0.0, 2.2, 4.0])
-    task = with_label_scale(TASKS["biosses"], rows)
+    task = TASKS["biosses"].kind.with_scale(TASKS["biosses"], rows)
     assert task == TASKS["biosses"]
     assert encode(rows, load_tokenizer(describe_model("tiny")), 16, task).labels.tolist() == pytest.approx([0.0, 2.2, 4.0])
 

@@ -1,0 +1,94 @@
+"""What the columns of a split are as wholes, before their cells are read one by one: certain, or told once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from blurb_tune.core.errors import Problem
+from blurb_tune.tasks.examples import NamedProblem, Row, is_list, join_limited
+from blurb_tune.tasks.sources.cells import coerce_cells
+from blurb_tune.tasks.task import Task, plain_name
+
+Rows = list[Row | Problem]
+
+# Fewer rows of one word each may be sentences.
+_FEW_ROWS = 20
+_FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "": 0}
+
+
+def coerce_columns(task: Task, rows: Rows, file: str, *, separator: str | None = None) -> Rows:
+    """The rows with what their cells mean to the task's kind.
+
+    separator: what stands between the labels of a cell, None where the column may tell. A column that can be read in more ways
+    than one is a Problem in place of its rows.
+    """
+    name = task.label_field
+    found = [row for row in rows if isinstance(row, Row)]
+    cells = {index: value for index, row in enumerate(found) if isinstance(value := row.values.get(name), str)}
+    try:
+        read = task.kind.read_column(list(cells.values()), separator=separator, labels=task.labels)
+    except ValueError as error:
+        return [NamedProblem(file, f"{name!r} {error}", "label"), *(row for row in rows if isinstance(row, Problem))]
+    changed = dict(zip(cells, read, strict=True))
+    values = iter(
+        replace(row, values={**row.values, name: changed[index]}) if index in changed else row
+        for index, row in enumerate(found)
+    )
+    return [coerce_cells(task, next(values)) if isinstance(row, Row) else row for row in rows]
+
+
+def join_flags(rows: Rows, columns: Sequence[str], name: str) -> Rows:
+    """The rows with one label, a list of 0 and 1, in place of a column of these for each label."""
+    return [_joined(row, columns, name) if isinstance(row, Row) else row for row in rows]
+
+
+def _joined(row: Row, columns: Sequence[str], name: str) -> Row | Problem:
+    flags = []
+    for column in columns:
+        if column not in row.values:
+            return row  # which is told of the whole table
+        value = row.values[column]
+        flag = _FLAGS.get(str(value).strip().casefold()) if not is_list(value) else None
+        if flag is None:
+            return Problem(row.place, f"`{column}` must be 0 or 1, but got {value!r}")
+        flags.append(flag)
+    return replace(row, values={**row.values, name: flags})
+
+
+def join_words(task: Task, rows: Rows, file: str, sentence: str | None = None) -> Rows:
+    """The rows as sentences, where each holds one word and its tag.
+
+    sentence: the column that says to which sentence a word belongs, with a value for each word or for the first alone; None
+    for one that is called like that. Other rows stay as they are.
+    """
+    found = [row for row in rows if isinstance(row, Row)]
+    names = (*task.kind.listed_fields(task), task.label_field)
+    if not found or len(names) == 1 or not all(_is_word(row.values.get(name)) for row in found for name in names):
+        return rows
+    columns = [str(column) for column in found[0].values]
+    column = sentence or next((each for each in columns if plain_name(each).startswith("sent") and each not in names), None)
+    if column is None and len(found) < _FEW_ROWS:
+        return rows
+    if column not in columns:
+        what = "each row holds one word; name the column that says to which sentence it belongs in `sentence`"
+        return [NamedProblem(file, f"{what} (there are {join_limited(map(repr, columns))})", "sentence")]
+    return [*(row for row in rows if isinstance(row, Problem)), *_sentences(found, column, names)]
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and len(value.split()) == 1 and not value.lstrip().startswith("[")
+
+
+def _sentences(rows: Sequence[Row], column: str, names: Sequence[str]) -> Iterator[Row]:
+    numbers, last = [], None
+    for row in rows:
+        value = row.values.get(column)
+        last = value if value not in (None, "") else last
+        numbers.append(last)
+    for _, group in groupby(zip(numbers, rows, strict=True), key=lambda pair: pair[0]):
+        words = [row for _, row in group]
+        yield replace(
+            words[0], values={**words[0].values, **{name: [str(row.values[name]).strip() for row in words] for name in names}}
+        )

@@ -1,0 +1,111 @@
+"""Tables in JSON: one object a line, an array of objects, or one object that holds a table in one of the usual shapes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from blurb_tune.core.errors import Problem
+from blurb_tune.tasks.examples import Row, is_list, join_limited, short_repr
+
+Reading = Iterator[Row | Problem]
+
+# Of an object that holds a table: the rows, and a version or a name beside them.
+_MOST_KEYS = 3
+
+
+def read_lines(text: str, file: str) -> Reading:
+    """The rows of a text with one JSON object a line."""
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text.strip("\n") else [], start=1):
+        place = f"{file}:{number}"
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield Problem(place, f"expected a JSON object, but this is no JSON: {error}")
+            continue
+        if isinstance(record, dict):
+            yield Row(place, record)
+        else:
+            yield Problem(place, f"expected a JSON object, but got {short_repr(record)}")
+
+
+def read_records(text: str, file: str) -> Reading:
+    """The rows of a JSON text, of whichever of these shapes.
+
+    An array of objects. One object a line. One object whose values are the rows, by their ids, as PubMedQA's; whose one list
+    of objects are the rows, as BioASQ's `questions`; or whose values are the columns, as pandas writes them.
+    """
+    begin = text.lstrip()[:1]
+    try:
+        whole = json.loads(text) if begin in ("[", "{") else None
+    except json.JSONDecodeError as error:
+        if begin == "{" and _is_first_line_whole(text):
+            yield from read_lines(text, file)
+        else:
+            yield Problem(f"{file}:{error.lineno}", f"this is no JSON: {error.msg} (column {error.colno})")
+        return
+    except RecursionError:
+        yield Problem(file, "this is no table: it is nested too deep")
+        return
+    except ValueError as error:  # a number of thousands of digits
+        yield Problem(file, f"this is no JSON that can be read: {error}")
+        return
+    if whole is None:
+        yield from read_lines(text, file)
+    elif isinstance(whole, list):
+        yield from _items(whole, file, "item")
+    else:
+        yield from _of_object(whole, text, file)
+
+
+def _is_first_line_whole(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text.lstrip().partition("\n")[0]), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _items(items: Sequence[Any], file: str, what: str) -> Reading:
+    for number, item in enumerate(items, start=1):
+        place = f"{file}, {what} {number}"
+        if isinstance(item, dict):
+            yield Row(place, item)
+        else:
+            yield Problem(place, f"expected a JSON object, but got {short_repr(item)}")
+
+
+def _of_object(whole: Mapping[str, Any], text: str, file: str) -> Reading:
+    values = list(whole.values())
+    tables = [name for name, value in whole.items() if is_list(value) and value and all(isinstance(v, dict) for v in value)]
+    if len(tables) == 1 and len(whole) <= _MOST_KEYS:
+        yield from _items(whole[tables[0]], file, f"{tables[0]} item")
+    elif values and all(isinstance(value, dict) for value in values):
+        if _are_columns(values):
+            yield from _from_columns({name: column.values() for name, column in whole.items()}, file)
+        else:
+            yield from (Row(f"{file}, {name!r}", {"id": name, **value}) for name, value in whole.items())
+    elif len(text.strip().splitlines()) == 1 and not _are_lists_alike(values):
+        yield Row(f"{file}:1", whole)
+    elif _are_lists_alike(values):
+        yield from _from_columns(whole, file)
+    else:
+        expected = "an array of objects, one object a line, or an object with the rows by their ids"
+        yield Problem(
+            file, f"this is one JSON object and no table (with {join_limited(map(repr, whole))}); expected {expected}"
+        )
+
+
+def _are_columns(values: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the values are columns by the number of the row, as `DataFrame.to_json` writes them."""
+    keys = list(values[0])
+    return keys == [str(number) for number in range(len(keys))] and all(list(value) == keys for value in values)
+
+
+def _are_lists_alike(values: Sequence[Any]) -> bool:
+    return len(values) > 1 and all(is_list(value) for value in values) and len({len(value) for value in values}) == 1
+
+
+def _from_columns(columns: Mapping[str, Any], file: str) -> Reading:
+    for number, cells in enumerate(zip(*columns.values(), strict=True), start=1):
+        yield Row(f"{file}, row {number}", dict(zip(columns, cells, strict=True)))
