@@ -185,7 +185,7 @@ def describe_model(name: str) -> ModelInfo:
 
     Raises BlurbTuneError when there is no such model, its config cannot be used, or its package is not installed.
     """
-    known = KNOWN_MODELS.get(name) or next((k for k in KNOWN_MODELS.values() if k.hub_id == name), None)
+    known = KNOWN_MODELS.get(name) or next((known for known in KNOWN_MODELS.values() if _is_hub_id(known, name)), None)
     if known is not None:
         path = _packaged_folder(known) if known.package else None
         return ModelInfo(name, known.family, known.blocks, known.hidden_size, known.max_length, path, known.hub_id)
@@ -205,6 +205,11 @@ def describe_model(name: str) -> ModelInfo:
     if _HUB_ID.fullmatch(name):
         return _from_config(name, hub_config(name), hub_id=name)
     raise BlurbTuneError(f"there is no model {name!r}{did_you_mean(name, KNOWN_MODELS)}")
+
+
+def _is_hub_id(model: KnownModel, name: str) -> bool:
+    """Whether `name` is a model's place on the hub, or what that was before models had owners (`bert-base-uncased`)."""
+    return model.hub_id is not None and name in (model.hub_id, *(model.hub_id.split("/")[1:] if "/" not in name else ()))
 
 
 def _from_config(name: str, config: Path, *, path: Path | None = None, hub_id: str | None = None) -> ModelInfo:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,14 @@ from safetensors import SafetensorError, safe_open
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.paths import read_file
+from blurb_tune.models.conversion import WEIGHTS, how_to_convert, is_pointer, prefix_advice
 from blurb_tune.models.families import FAMILIES, family_of
+from blurb_tune.models.tokenizer_files import VOCABULARY, check_tokenizer, has_tokenizer
 
 CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
-PICKLED_WEIGHTS = "pytorch_model.bin"
 TOKENIZER_CONFIG = "tokenizer_config.json"
-VOCABULARY = "vocab.txt"
-TOKENIZERS = ("tokenizer.json", VOCABULARY, "vocab.json", "*.model")
+_FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def read_shape(config: Path) -> Shape:
     """Read a config.json. Raises BlurbTuneError when it is not one or the family is not supported."""
     values = _read_config(config)
     if not isinstance(values.get("model_type"), str):
-        raise BlurbTuneError(f"{config} names no model_type: it is no config of a Hugging Face model")
+        raise BlurbTuneError(f"{config} names no model_type: {_advice_on_family(values)}")
     family = family_of(values["model_type"])
     positions = _count(config, values, "max_position_embeddings")
     if family.padded_positions:
@@ -50,6 +49,16 @@ def read_shape(config: Path) -> Shape:
         for key in ("num_hidden_layers", "hidden_size")
     )
     return Shape(family.model_type, blocks, size, positions)
+
+
+def _advice_on_family(values: Mapping[str, Any]) -> str:
+    """By what the config calls the model's class, as old ones do."""
+    names = values.get("architectures")
+    first = str(names[0]).casefold() if isinstance(names, list) and names else ""
+    families = [family for family in FAMILIES if first.startswith(re.sub(r"[^a-z0-9]", "", family))]
+    if not families:
+        return 'it is no config of a Hugging Face model, or lacks its family, such as "model_type": "bert"'
+    return f'its class is {names[0]}, so add "model_type": "{max(families, key=len)}"'  # type: ignore[index]
 
 
 def _read_config(config: Path) -> dict[str, Any]:
@@ -86,11 +95,7 @@ def has_model(folder: Path) -> bool:
         files = _weight_files(folder)
     except BlurbTuneError:
         return False
-    return bool(files) and all(file.is_file() for file in files) and _has_tokenizer(folder)
-
-
-def _has_tokenizer(folder: Path) -> bool:
-    return any(any(folder.glob(pattern)) for pattern in TOKENIZERS)
+    return bool(files) and all(file.is_file() for file in files) and has_tokenizer(folder)
 
 
 def is_cased_unsaid(folder: Path) -> bool:
@@ -114,21 +119,46 @@ def check_folder(folder: Path, sha256: str | None = None) -> None:
     """
     files = _weight_files(folder)
     if not files:
-        raise BlurbTuneError(f"{folder} has no weights: expected {WEIGHTS}{_how_to_convert(folder)}")
-    if not _has_tokenizer(folder):
-        raise BlurbTuneError(f"{folder} has no tokenizer: expected one of {', '.join(TOKENIZERS)}")
+        raise BlurbTuneError(f"{folder} has no weights: expected {WEIGHTS}{how_to_convert(folder)}")
     shapes: dict[str, tuple[int, ...]] = {}
+    dtypes: dict[str, str] = {}
     for file in files:
         try:
             with safe_open(file, framework="np") as opened:
-                shapes |= {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+                tensors = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
+                shapes |= {name: tuple(tensor.get_shape()) for name, tensor in tensors.items()}
+                dtypes |= {name: tensor.get_dtype() for name, tensor in tensors.items()}
         except (OSError, SafetensorError) as error:
-            raise BlurbTuneError(f"{file} is no complete safetensors file: {error}") from None
+            pointer = (
+                "; it is a pointer of Git LFS: run `git lfs pull` in its folder" if file.is_file() and is_pointer(file) else ""
+            )
+            raise BlurbTuneError(f"{file} is no complete safetensors file: {error}{pointer}") from None
     if sha256 is not None:
         _check_digest(folder / WEIGHTS, sha256)
     misfit = _misfit(folder / CONFIG, shapes)
     if misfit is not None:
         raise InputError([Problem(str(folder), f"{CONFIG} and the weights do not belong together: {misfit}")])
+    _check_precision(folder, dtypes)
+    check_tokenizer(folder, _rows(folder / CONFIG, shapes))
+
+
+def _check_precision(folder: Path, dtypes: Mapping[str, str]) -> None:
+    """Quantized weights lack what fine-tuning changes: they are refused, not cast."""
+    method = _read_config(folder / CONFIG).get("quantization_config")
+    named = str(method.get("quant_method", "quantized")) if isinstance(method, dict) else None
+    quantized = next((name for name, dtype in dtypes.items() if dtype not in _FLOATS and name.endswith(".weight")), None)
+    if named or quantized:
+        what = f"quantization_config ({named})" if named else f"{quantized} is {dtypes[str(quantized)]}"
+        raise BlurbTuneError(
+            f"{folder}: the weights are quantized ({what}); fine-tuning needs the original ones, in fp32, fp16 or bf16"
+        )
+
+
+def _rows(config: Path, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
+    """How many rows the token table has; None where the config does not tell which tensor that is."""
+    family = FAMILIES.get(str(_read_config(config).get("model_type")))
+    table = f"{family.token_table.partition('.')[2]}.weight" if family else None
+    return next((size[0] for name, size in shapes.items() if table and (name == table or name.endswith(f".{table}"))), None)
 
 
 def _misfit(config: Path, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
@@ -145,8 +175,10 @@ def _misfit(config: Path, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     tensors = {name.removeprefix(f"{base}."): size for name, size in shapes.items()}
     in_block = re.compile(rf"{re.escape(blocks)}\.(\d+)\.")
     found = {int(match[1]) for name in tensors if (match := in_block.match(name))}
-    if found and not found.issuperset(range(shape.blocks)):
+    if found and found != set(range(shape.blocks)):
         return f"num_hidden_layers is {shape.blocks}, but the weights have {len(found)} blocks"
+    if not found and (prefix := _prefix(tensors, in_block)):
+        return f"the names of the tensors begin with {prefix!r}; {prefix_advice(config.parent, prefix)}"
     for name, size in tensors.items():
         # Every matrix of a block reads or writes the hidden states.
         if in_block.match(name) and len(size) == 2 and shape.hidden_size not in size:
@@ -157,20 +189,12 @@ def _misfit(config: Path, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     return None
 
 
-def _how_to_convert(folder: Path) -> str:
-    if not (folder / PICKLED_WEIGHTS).is_file():
-        return ""
-    return f". {PICKLED_WEIGHTS} is pickled and never loaded; {conversion_advice(folder)}"
-
-
-def conversion_advice(folder: Path) -> str:
-    """How to make safetensors of the pickled weights in `folder`, tensor by tensor, if one trusts where they come from."""
-    return (
-        "if you trust it, convert it once with\n"
-        '  python -c "import torch, safetensors.torch as s; '
-        f"w = torch.load('{folder / PICKLED_WEIGHTS}', map_location='cpu', weights_only=True); "
-        f"s.save_file({{k: v.clone() for k, v in w.items()}}, '{folder / WEIGHTS}', {{'format': 'pt'}})\""
-    )
+def _prefix(names: Iterable[str], in_block: re.Pattern[str]) -> str | None:
+    """What stands in front of all names, such as the `module.` of DataParallel; None where no block is among them at all."""
+    names = list(names)
+    match = next((match for name in names if (match := in_block.search(name))), None)
+    first = names[0].partition(".")[0] + "." if names else ""
+    return first if match is not None and all(name.startswith(first) for name in names) else None
 
 
 def _weight_files(folder: Path) -> list[Path]:

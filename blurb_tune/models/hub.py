@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.models.folder import CONFIG, WEIGHTS, WEIGHTS_INDEX, check_folder, conversion_advice, has_model
+from blurb_tune.models.conversion import WEIGHTS, conversion_advice
+from blurb_tune.models.folder import CONFIG, WEIGHTS_INDEX, check_folder, has_model
 
 TIMEOUT_SECONDS = 5.0
 # The hub's own bot, which offers a safetensors copy of pickled weights as a pull request.

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,11 @@ def test_unknown_names(name, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": None}, "names no model_type"),
+        ({"model_type": None}, "names no model_type: it is no config of a Hugging Face model, or lacks its family"),
+        (
+            {"model_type": None, "architectures": ["XLMRobertaModel"]},
+            'its class is XLMRobertaModel, so add "model_type": "xlm-roberta"',
+        ),
         (
             {"model_type": "t5"},
             "model family 't5' is not supported (supported: bert, roberta, xlm-roberta, camembert, electra, ",
@@ -158,6 +163,11 @@ def test_a_config_that_is_no_json_object(tmp_path, text):
     (folder / "config.json").write_text(text)
     with pytest.raises(BlurbTuneError, match=r"config\.json"):
         describe_model(str(folder))
+
+
+@pytest.mark.parametrize("name", ["bert-base-uncased", "google-bert/bert-base-uncased"])
+def test_names_of_the_hub_from_before_models_had_owners_are_known(name):
+    assert describe_model(name) == replace(describe_model("bert-base"), name=name)
 
 
 def test_a_folder_without_config(tmp_path):

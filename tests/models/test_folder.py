@@ -7,9 +7,11 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import CONFIG_MAPPING, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
 from blurb_tune.core.errors import BlurbTuneError
@@ -91,10 +93,85 @@ def test_weights_of_another_size_than_their_config_are_refused_by_their_headers(
     assert re.search(rf"^{re.escape(before)}vocab_size is 50, but {table}\.weight has the shape \({rows}, \d+\)$", large)
 
 
-def test_more_blocks_than_the_config_says_are_left_out(info):
-    """As when somebody cuts a model down by its config."""
-    check_weights(with_config(info, num_hidden_layers=2))
-    assert not any("layer.2" in name for name in load_pretrained(info).weights)
+def test_no_block_is_dropped_in_silence(info):
+    message = refusal(with_config(info, num_hidden_layers=2))
+    assert message.endswith("num_hidden_layers is 2, but the weights have 3 blocks")
+
+
+def advised(message):
+    """What the command that a message prints does, run as it stands in a shell."""
+    command = shlex.split(message.splitlines()[1])
+    assert command[:2] == ["python", "-c"]
+    subprocess.run([sys.executable, "-W", "ignore", *command[1:]], check=True)
+
+
+def test_a_prefix_of_all_names_is_told_and_can_be_taken_off(info):
+    expected, file = load_pretrained(info).weights, info.path / "model.safetensors"
+    save_file({f"module.{name}": tensor for name, tensor in load_file(file).items()}, file, {"format": "pt"})
+    message = refusal(info)
+    assert "the names of the tensors begin with 'module.'" in message
+    advised(message)
+    assert load_pretrained(info).weights.keys() == expected.keys()
+
+
+@pytest.mark.parametrize("key", ["model_state_dict", "state_dict", None])
+@pytest.mark.parametrize("name", ['it\'s a "model" $HOME', "plain"])
+def test_the_advice_works_for_checkpoints_of_a_training_and_for_any_folder(info, random_model, key, name):
+    expected = load_pretrained(info).weights
+    weights = {f"module.{name}": tensor for name, tensor in random_model("bert").state_dict().items()}
+    (info.path / "model.safetensors").unlink()
+    torch.save({"epoch": 3, key: weights} if key else weights, info.path / "pytorch_model.bin")
+    moved = replace(info, path=info.path.rename(info.path.with_name(name)))
+    advised(refusal(moved))
+    assert load_pretrained(moved).weights.keys() == expected.keys()
+
+
+def test_shards_that_are_pickled_are_converted_together(info, random_model):
+    expected = load_pretrained(info).weights
+    (info.path / "model.safetensors").unlink()
+    weights = list(random_model("bert").state_dict().items())
+    for number in (1, 2):
+        torch.save(dict(weights[number - 1 :: 2]), info.path / f"pytorch_model-0000{number}-of-00002.bin")
+    advised(refusal(info))
+    assert load_pretrained(info).weights.keys() == expected.keys()
+
+
+@pytest.mark.parametrize(("name", "of"), [("tf_model.h5", "TensorFlow"), ("flax_model.msgpack", "Flax")])
+def test_weights_of_another_framework_are_told(info, name, of):
+    (info.path / "model.safetensors").rename(info.path / name)
+    assert f"{name} is of {of}; transformers 4 makes safetensors of it" in refusal(info)
+
+
+def test_quantized_weights_are_refused_and_not_cast(info):
+    file = info.path / "model.safetensors"
+    weights = load_file(file)
+    name = next(name for name, tensor in weights.items() if name.endswith("query.weight"))
+    save_file({**weights, name: weights[name].to(torch.int8)}, file, {"format": "pt"})
+    assert f"the weights are quantized ({name} is I8)" in refusal(info)
+    save_file(weights, file, {"format": "pt"})
+    message = refusal(with_config(info, quantization_config={"quant_method": "bitsandbytes"}))
+    assert "the weights are quantized (quantization_config (bitsandbytes))" in message
+
+
+def test_a_tokenizer_with_more_tokens_than_rows_is_told(info):
+    file = info.path / "tokenizer.json"
+    values = json.loads(file.read_text())
+    values["model"]["vocab"]["toomuch"] = 5000
+    file.write_text(json.dumps(values))
+    assert re.search(r"tokens up to number 5000, but the weights have \d+ rows for them", refusal(info))
+
+
+def test_a_tokenizer_without_a_token_for_unknown_words_is_told(info):
+    file = info.path / "tokenizer.json"
+    values = json.loads(file.read_text())
+    values["model"] |= {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {"[CLS]": 0, "word": 1}}
+    file.write_text(json.dumps(values))
+    assert "the tokenizer has no token for unknown words" in refusal(info)
+
+
+def test_a_tokenizer_that_git_lfs_has_not_fetched_is_told(info):
+    (info.path / "spm.model").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    assert "spm.model is a pointer of Git LFS and not the file itself; run `git lfs pull`" in refusal(info)
 
 
 def test_truncated_weights(info):

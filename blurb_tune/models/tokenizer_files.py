@@ -1,0 +1,69 @@
+"""What the files of a tokenizer say before it is loaded: whether it is whole, and goes with the encoder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import read_file
+from blurb_tune.models.conversion import is_pointer
+
+VOCABULARY = "vocab.txt"
+TOKENIZER = "tokenizer.json"
+TOKENIZERS = (TOKENIZER, VOCABULARY, "vocab.json", "*.model")
+_UNKNOWN = "[UNK]"
+
+
+def has_tokenizer(folder: Path) -> bool:
+    return any(any(folder.glob(pattern)) for pattern in TOKENIZERS)
+
+
+def check_tokenizer(folder: Path, rows: int | None) -> None:
+    """Raise BlurbTuneError unless the folder has a tokenizer, as far as its files tell.
+
+    rows: of the encoder's token table, None where they are not known.
+    """
+    if not has_tokenizer(folder):
+        raise BlurbTuneError(f"{folder} has no tokenizer: expected one of {', '.join(TOKENIZERS)}")
+    for pattern in TOKENIZERS:
+        for file in folder.glob(pattern):
+            if is_pointer(file):
+                raise BlurbTuneError(
+                    f"{file} is a pointer of Git LFS and not the file itself; run `git lfs pull` in its folder"
+                )
+    if (folder / TOKENIZER).is_file():
+        largest, lacks_unknown = _of_tokenizer(folder / TOKENIZER)
+    elif (folder / VOCABULARY).is_file():
+        tokens = read_file(folder / VOCABULARY).decode("utf-8", "replace").splitlines()
+        largest, lacks_unknown = len(tokens) - 1, _UNKNOWN not in map(str.strip, tokens)
+    else:
+        return
+    if lacks_unknown:
+        raise BlurbTuneError(
+            f"{folder}: the tokenizer has no token for unknown words, such as {_UNKNOWN}; is it another model's?"
+        )
+    if rows is not None and largest >= rows:
+        what = f"the tokenizer has tokens up to number {largest}, but the weights have {rows} rows for them"
+        raise BlurbTuneError(f"{folder}: {what}; is the tokenizer another model's?")
+
+
+def _of_tokenizer(file: Path) -> tuple[int, bool]:
+    """The largest number of a token, and whether words that it does not know have none."""
+    try:
+        values = json.loads(read_file(file).decode("utf-8"))
+        model = values["model"]
+        vocabulary, added = model["vocab"], values.get("added_tokens") or []
+        numbers = vocabulary.values() if isinstance(vocabulary, Mapping) else range(len(vocabulary))
+        return max([*numbers, *(token["id"] for token in added)], default=-1), _lacks_unknown(model)
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
+        raise BlurbTuneError(f"{file} is no tokenizer that can be read: {error!r}") from None
+
+
+def _lacks_unknown(model: Mapping[str, Any]) -> bool:
+    """Of models that know words or pieces; one that knows bytes needs no such token."""
+    if model.get("type") == "Unigram":
+        return model.get("unk_id") is None and not model.get("byte_fallback")
+    return model.get("type") in ("WordPiece", "WordLevel") and model.get("unk_token") not in model["vocab"]
