@@ -114,7 +114,7 @@ def _trivial_metrics(environment: TrialEnvironment, test: TestSet) -> Mapping[st
     data = environment.models[test.model].data
     train = data.examples if isinstance(data, FoldedData) else data.train
     encoded = test.encoded
-    trivial = TrivialPredictor.of(environment.task, train.labels, encoded.labels, encoded.words)
+    trivial = TrivialPredictor.of(environment.task, train.labels, encoded.labels, encoded.words, train.words)
     return trivial.metrics
 
 
