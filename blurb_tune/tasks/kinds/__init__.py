@@ -9,6 +9,7 @@ from blurb_tune.core.errors import BlurbTuneError, did_you_mean
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds.classification import CLASSIFICATION as CLASSIFICATION
 from blurb_tune.tasks.kinds.multi_label import MULTI_LABEL as MULTI_LABEL
+from blurb_tune.tasks.kinds.ordinal import ORDINAL as ORDINAL
 from blurb_tune.tasks.kinds.regression import REGRESSION as REGRESSION
 from blurb_tune.tasks.kinds.token_classification import TOKEN_CLASSIFICATION as TOKEN_CLASSIFICATION
 from blurb_tune.tasks.task import plain_name
