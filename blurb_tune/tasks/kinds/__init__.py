@@ -11,6 +11,7 @@ from blurb_tune.tasks.kinds.classification import CLASSIFICATION as CLASSIFICATI
 from blurb_tune.tasks.kinds.multi_label import MULTI_LABEL as MULTI_LABEL
 from blurb_tune.tasks.kinds.ordinal import ORDINAL as ORDINAL
 from blurb_tune.tasks.kinds.regression import REGRESSION as REGRESSION
+from blurb_tune.tasks.kinds.spans import SPANS as SPANS
 from blurb_tune.tasks.kinds.token_classification import TOKEN_CLASSIFICATION as TOKEN_CLASSIFICATION
 from blurb_tune.tasks.task import plain_name
 
