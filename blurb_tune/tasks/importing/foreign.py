@@ -17,9 +17,8 @@ from blurb_tune.tasks.blurb.catalogue import BLURB
 from blurb_tune.tasks.examples import Row
 from blurb_tune.tasks.importing.originals import as_blurb
 from blurb_tune.tasks.kinds.labels import label_index
-from blurb_tune.tasks.sources.columns import coerce_columns
-from blurb_tune.tasks.sources.readers import CONLL_ENDINGS, FORMATS, Layout, read_table
-from blurb_tune.tasks.sources.readers import read_rows as read_rows_of_file
+from blurb_tune.tasks.sources.columns import coerce_columns, join_words
+from blurb_tune.tasks.sources.readers import CONLL_ENDINGS, FORMATS, Layout, read_table, read_table_or_conll
 from blurb_tune.tasks.sources.tables import Split
 from blurb_tune.tasks.task import Task, is_called
 
@@ -85,7 +84,7 @@ def read_rows(data_set: DataSet, split: Split) -> list[Row | Problem]:
         names = " and ".join(file.name for file in files)
         raise InputError([Problem(str(data_set.folder), f"{names} both hold the {split} split; leave one of them here")])
     rows = as_blurb(task, [row for file in files for row in _read(task, file)])
-    return coerce_columns(task, rows, str(files[0]))
+    return coerce_columns(task, join_words(task, rows, str(files[0])), str(files[0]))
 
 
 def _folders(source: Path) -> Iterator[Path]:
@@ -132,7 +131,7 @@ def _read(task: Task, file: Path) -> Iterator[Row | Problem]:
     except OSError as error:
         return iter([Problem(str(file), f"cannot be read: {error.strerror}")])
     listed = task.kind.listed_fields(task)
-    rows = list(read_rows_of_file(content, file, tagged=(listed[0], task.label_field) if listed else None))
+    rows = list(read_table_or_conll(content, file, tagged=(listed[0], task.label_field) if listed else None))
     if columns := _columns_without_header(task, rows):
         return read_table(content, file, Layout(columns=columns))
     return iter(rows)

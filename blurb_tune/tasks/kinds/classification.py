@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import scipy  # its parts are loaded when they are used, which checking data does not
@@ -37,7 +37,7 @@ class Classification(Kind):
     """`f1`, `roc_auc` and `average_precision` are of the class that stands last in `Task.labels`."""
 
     name = "classification"
-    words = (
+    words: ClassVar[tuple[str, ...]] = (
         "multiclass",
         "multiclass classification",
         "binary",
@@ -55,13 +55,13 @@ class Classification(Kind):
         "relation extraction",
     )
     label = "one of several classes"
-    rows = (
+    rows: ClassVar[tuple[tuple[str, ...], ...]] = (
         ("Crushing chest pain for an hour.", "yes"),
         ("Itchy skin, as every winter.", "no"),
         ("Short of breath since noon.", "yes"),
         ("Wants a new prescription.", "no"),
     )
-    metrics = (
+    metrics: ClassVar[tuple[Metric, ...]] = (
         Metric("accuracy", interval=share_interval),
         Metric("micro_f1"),
         Metric("macro_f1"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from blurb_tune.core.errors import Problem
+from blurb_tune.core.errors import Problem, did_you_mean
 from blurb_tune.tasks.examples import NamedProblem, Row, is_list, join_limited
 from blurb_tune.tasks.sources.cells import coerce_cells
 from blurb_tune.tasks.task import Task, plain_name
@@ -15,7 +15,7 @@ Rows = list[Row | Problem]
 
 # Fewer rows of one word each may be sentences.
 _FEW_ROWS = 20
-_FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "": 0}
+_FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 
 def coerce_columns(task: Task, rows: Rows, file: str, *, separator: str | None = None) -> Rows:
@@ -39,17 +39,22 @@ def coerce_columns(task: Task, rows: Rows, file: str, *, separator: str | None =
     return [coerce_cells(task, next(values)) if isinstance(row, Row) else row for row in rows]
 
 
-def join_flags(rows: Rows, columns: Sequence[str], name: str) -> Rows:
+def join_flags(rows: Rows, columns: Sequence[str], name: str, file: str) -> Rows:
     """The rows with one label, a list of 0 and 1, in place of a column of these for each label."""
+    known = next((list(map(str, row.values)) for row in rows if isinstance(row, Row)), list(columns))
+    absent = [column for column in columns if column not in known]
+    if absent:
+        problems = [
+            NamedProblem(file, f"there is no column {column!r}{did_you_mean(column, known)}", "label") for column in absent
+        ]
+        return [*problems, *(row for row in rows if isinstance(row, Problem))]
     return [_joined(row, columns, name) if isinstance(row, Row) else row for row in rows]
 
 
 def _joined(row: Row, columns: Sequence[str], name: str) -> Row | Problem:
     flags = []
     for column in columns:
-        if column not in row.values:
-            return row  # which is told of the whole table
-        value = row.values[column]
+        value = row.values.get(column)
         flag = _FLAGS.get(str(value).strip().casefold()) if not is_list(value) else None
         if flag is None:
             return Problem(row.place, f"`{column}` must be 0 or 1, but got {value!r}")

@@ -117,7 +117,9 @@ FORMATS: Mapping[str, Callable[[bytes, str, Layout], Reading]] = MappingProxyTyp
 )
 
 
-def read_rows(content: bytes, path: Path, layout: Layout = DEFAULT_LAYOUT, tagged: tuple[str, str] | None = None) -> Reading:
+def read_table_or_conll(
+    content: bytes, path: Path, layout: Layout = DEFAULT_LAYOUT, tagged: tuple[str, str] | None = None
+) -> Reading:
     """The rows of a table or, where `tagged` names the columns of words and tags, of whatever looks like CoNLL's format."""
     if tagged is not None and _is_conll(content, path, layout, tagged):
         return read_conll(content, str(path), *tagged, layout)

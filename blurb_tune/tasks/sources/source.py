@@ -48,7 +48,7 @@ class DataSource:
         """The rows of a split, and the SHA-256 of its content in hex."""
         rows, digest = self.tables.read(split)
         if self.flags:
-            rows = join_flags(rows, self.flags, self.task.label_field)
+            rows = join_flags(rows, self.flags, self.task.label_field, self.tables.place(split))
         if self.is_own or isinstance(self.tables, HubTables):
             place = self.tables.place(split)
             rows = join_words(self.task, rows, place, self.sentence)

@@ -16,7 +16,7 @@ from blurb_tune.core.paths import open_file, read_file
 from blurb_tune.tasks.blurb import demo
 from blurb_tune.tasks.examples import NamedProblem, Row, is_list
 from blurb_tune.tasks.sources import hub
-from blurb_tune.tasks.sources.readers import DEFAULT_LAYOUT, Layout, read_json_lines, read_rows
+from blurb_tune.tasks.sources.readers import DEFAULT_LAYOUT, Layout, read_json_lines, read_table_or_conll
 
 Split = Literal["train", "dev", "test"]
 TUNING_SPLITS: tuple[Split, ...] = ("train", "dev")
@@ -80,7 +80,7 @@ class FileTables:
             content = read_file(file)
         except OSError as error:
             return [self._named(split, f"cannot be read: {error.strerror}")], ""
-        return list(read_rows(content, file, self.layout, self.tagged)), hashlib.sha256(content).hexdigest()
+        return list(read_table_or_conll(content, file, self.layout, self.tagged)), hashlib.sha256(content).hexdigest()
 
     def digest(self, split: Split) -> str:
         """That of `read`, without a look at the rows. Raises OSError when it cannot be read."""

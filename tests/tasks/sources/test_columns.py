@@ -63,11 +63,17 @@ def test_columns_of_flags_are_one_label() -> None:
         Row("t:3", {"cough": 0, "fever": True}),
         Row("t:4", {"cough": "yes", "fever": "0"}),
     ]
-    first, second, third = join_flags(rows, ("cough", "fever"), "both")
+    first, second, third = join_flags(rows, ("cough", "fever"), "both", "t")
     assert isinstance(first, Row)
     assert isinstance(second, Row)
     assert (first.values["both"], second.values["both"]) == ([1, 0], [0, 1])
     assert third == Problem("t:4", "`cough` must be 0 or 1, but got 'yes'")
+
+
+def test_a_column_of_flags_that_is_not_there_is_told_once() -> None:
+    rows: list[Row | Problem] = [Row(f"t:{number}", {"cough": "1"}) for number in range(9)]
+    (problem,) = join_flags(rows, ("cough", "coughs"), "both", "t")
+    assert str(problem) == "t: there is no column 'coughs'; did you mean 'cough'?"
 
 
 WORDS = [("1", "Down", "B"), ("1", "syndrome", "I"), ("2", "He", "O"), ("2", "rests", "O")]
