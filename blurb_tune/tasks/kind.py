@@ -207,6 +207,14 @@ class Kind(ABC):
         where the model says something of words.
         """
 
+    def divergence(self, p: torch.Tensor, q: torch.Tensor, sizes: Sequence[int] | None) -> torch.Tensor:
+        """How far apart two outputs of the same units are: (KL(p, q) + KL(q, p)) / 2 of what they say, a scalar, the mean.
+
+        p, q: (m, outputs). sizes: as for `loss`. Here of one class among several: the sum of (p - q) (log p - log q) / 2.
+        """
+        log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
+        return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(-1).mean() / 2
+
     def terms(self, targets: Array, sizes: Sequence[int] | None) -> int:
         """Over how many terms `loss` takes the mean, with targets and sizes as there."""
         return len(targets)

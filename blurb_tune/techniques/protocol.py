@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -124,8 +124,8 @@ class Subject:
 
     map_layers: finds the places of its parameters anew, where a technique has changed its modules; done when all are ready.
     pretrained: the parameters that have pretrained weights, by name; a technique that re-initializes some takes them out.
-    steps, steps_per_epoch: optimizer steps of the whole trial, and of an epoch. outputs: what the model gives for a unit: the
-    logits of classes, of which one is right, of labels, of which any may be, or a number. initialize: draws the weights of a
+    steps, steps_per_epoch: optimizer steps of the whole trial, and of an epoch. divergence: how
+    far apart two outputs of the model are (`tasks.kind.Kind.divergence`). initialize: draws the weights of a
     module as its family initializes them, from the trial's seed. has_weight_decay: whether a parameter has any, which biases
     and norms have not. generator: random numbers of one's own, by name. rate_factor: what the techniques that have prepared
     the model say of a parameter's learning rate; 0 is frozen.
@@ -136,7 +136,7 @@ class Subject:
     pretrained: set[str]
     steps: int
     steps_per_epoch: int
-    outputs: Literal["classes", "labels", "number"]
+    divergence: Callable[[torch.Tensor, torch.Tensor, Sequence[int] | None], torch.Tensor]
     initialize: Callable[[str], None]
     has_weight_decay: Callable[[str], bool]
     generator: Callable[[str], Generator]
@@ -210,8 +210,11 @@ class Technique:
         """Forward passes of each batch, whose losses are averaged."""
         return 1
 
-    def penalty(self, outputs: Sequence[torch.Tensor]) -> torch.Tensor | None:
-        """What the loss has besides, a mean over units; outputs: (units, outputs) of each pass."""
+    def penalty(self, outputs: Sequence[torch.Tensor], sizes: Sequence[int] | None) -> torch.Tensor | None:
+        """What the loss has besides, a mean over units.
+
+        outputs: (units, outputs) of each pass. sizes: how many units each example has, where that is not one.
+        """
         return None
 
     def before_step(self, step: int) -> None:

@@ -15,9 +15,7 @@ class RDrop(Technique):
     """The loss is the mean of the losses of two passes, and a times their divergence (KL(p, q) + KL(q, p)) / 2.
 
     (Liang et al. 2021, arXiv 2106.14448, section 2, with the mean instead of the sum of the two losses, as the authors' code
-    has it.) For classes the divergence is that of their distributions; for labels of which any may be right, the mean over
-    labels; for a number (p - q)^2, which is that of normal distributions, in the unit in which the squared error is their
-    negative log likelihood. A step costs two.
+    has it.) What that is of, the task's kind says (`Kind.divergence`). A step costs two.
     """
 
     name = "rdrop"
@@ -41,27 +39,12 @@ class RDrop(Technique):
         return 2 * blocks
 
     def prepare(self, subject: Subject) -> None:
-        self._divergence = {"classes": _of_classes, "labels": _of_labels, "number": _of_numbers}[subject.outputs]
+        self._divergence = subject.divergence
 
     @property
     def passes(self) -> int:
         return 2
 
-    def penalty(self, outputs: Sequence[torch.Tensor]) -> torch.Tensor | None:
+    def penalty(self, outputs: Sequence[torch.Tensor], sizes: Sequence[int] | None) -> torch.Tensor | None:
         p, q = outputs
-        return self.rdrop * self._divergence(p, q)
-
-
-def _of_classes(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-    """Mean over units of (KL(p, q) + KL(q, p)) / 2 = sum (p - q) (log p - log q) / 2; logits (units, classes)."""
-    log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
-    return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(-1).mean() / 2
-
-
-def _of_labels(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-    """The same of labels that are or are not, by their log odds: (p - q) (logit p - logit q) / 2, the mean over all."""
-    return ((p.sigmoid() - q.sigmoid()) * (p - q)).mean() / 2
-
-
-def _of_numbers(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-    return (p - q).square().mean()
+        return self.rdrop * self._divergence(p, q, sizes)

@@ -63,9 +63,9 @@ class Treatment:
         """Forward passes of each batch."""
         return max((technique.passes for technique in self._techniques), default=1)
 
-    def penalties(self, outputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """What is added to the loss, given the outputs of all passes."""
-        return [term for technique in self._techniques if (term := technique.penalty(outputs)) is not None]
+    def penalties(self, outputs: Sequence[torch.Tensor], sizes: Sequence[int] | None) -> list[torch.Tensor]:
+        """What is added to the loss, given the outputs of all passes; see `Technique.penalty`."""
+        return [term for technique in self._techniques if (term := technique.penalty(outputs, sizes)) is not None]
 
     def before_step(self, step: int) -> None:
         for technique in self._techniques:

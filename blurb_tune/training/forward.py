@@ -137,7 +137,7 @@ class Forward:
             return self._loss(self._run(data, rows, below), labels, sizes), []
         outputs = [self._run(data, rows, below) for _ in range(self._treatment.passes)]
         losses = [self._loss(of_pass, labels, sizes) for of_pass in outputs]
-        return losses[0] if len(losses) == 1 else torch.stack(losses).mean(), self._treatment.penalties(outputs)
+        return losses[0] if len(losses) == 1 else torch.stack(losses).mean(), self._treatment.penalties(outputs, sizes)
 
     def _outputs(self, data: Encoded, below: States | None) -> np.ndarray:
         outputs = np.full((len(data.labels), self._task.outputs), np.nan, dtype=np.float32)

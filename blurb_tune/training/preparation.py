@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
 
 from transformers import PreTrainedModel
 
@@ -12,13 +11,11 @@ from blurb_tune.core.trial import Strategy
 from blurb_tune.models.drawing import draw_head, draw_module
 from blurb_tune.models.encoder import Pretrained, restore_weights
 from blurb_tune.models.layers import LayerMap, layer_map
-from blurb_tune.tasks.task import Kind
+from blurb_tune.tasks.kind import Kind
 from blurb_tune.techniques.protocol import Subject
 from blurb_tune.techniques.treatment import Treatment, check_strategy, restore_modules
 from blurb_tune.training.engines.dropout import Masks
 from blurb_tune.training.groups import has_weight_decay
-
-_OUTPUTS: dict[Kind, Literal["labels", "number"]] = {Kind.MULTI_LABEL: "labels", Kind.REGRESSION: "number"}
 
 
 def prepare(
@@ -48,7 +45,7 @@ def prepare(
         set(pretrained.weights),
         steps,
         steps_per_epoch,
-        _OUTPUTS.get(kind, "classes"),
+        kind.divergence,
         initialize=lambda module: draw_module(model, module, init_seed),
         has_weight_decay=has_weight_decay,
         generator=lambda name: Masks(derive(seed, "technique", name)),

@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 from blurb_tune.core.trial import Strategy
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.layers import LayerMap, layer_map
-from blurb_tune.tasks.task import Kind
+from blurb_tune.tasks.kind import Kind
+from blurb_tune.tasks.kinds import CLASSIFICATION
 from blurb_tune.techniques.treatment import Treatment
 from blurb_tune.training.groups import parameter_groups
 from blurb_tune.training.preparation import prepare
@@ -33,7 +34,7 @@ class Subject:
     pretrained: Pretrained
     treatment: Treatment | None = None
 
-    def treat(self, seed: int = 0, steps: int = 8, kind: Kind = Kind.CLASSIFICATION, **axes: Any) -> Treatment:
+    def treat(self, seed: int = 0, steps: int = 8, kind: Kind = CLASSIFICATION, **axes: Any) -> Treatment:
         """Prepare the model for a strategy, as a trial does."""
         self.treatment, self.layers = prepare(
             self.model, self.pretrained, Strategy(**axes), kind, init_seed=seed, seed=seed, steps=steps, steps_per_epoch=4

@@ -12,7 +12,7 @@ import torch
 
 from blurb_tune.core.trial import Configuration
 from blurb_tune.models.encoder import build_classifier, restore_weights
-from blurb_tune.tasks.features import collate
+from blurb_tune.tasks.encoding.features import collate
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings, Weights

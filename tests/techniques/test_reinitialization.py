@@ -12,6 +12,7 @@ import torch
 
 from blurb_tune.models.drawing import draw_head, draw_module
 from blurb_tune.models.layers import LayerMap
+from blurb_tune.tasks.kinds import CLASSIFICATION
 from blurb_tune.techniques import protocol
 from blurb_tune.techniques.reinitialization import Reinitialization
 from tests.models.encoders import is_bias_or_norm, is_pooler
@@ -28,7 +29,7 @@ def reinitialize(model: torch.nn.Module, layers: LayerMap, count: int, seed: int
         set(),
         8,
         4,
-        "classes",
+        CLASSIFICATION.divergence,
         initialize=lambda module: draw_module(model, module, seed),
         has_weight_decay=lambda name: True,
         generator=lambda name: None,

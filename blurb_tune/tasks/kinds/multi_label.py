@@ -111,6 +111,10 @@ class MultiLabel(Kind):
 
         return functional.binary_cross_entropy_with_logits(outputs, targets)
 
+    def divergence(self, p: torch.Tensor, q: torch.Tensor, sizes: Sequence[int] | None) -> torch.Tensor:
+        """Of labels that are or are not, by their log odds: (p - q) (logit p - logit q) / 2, the mean over all."""
+        return ((p.sigmoid() - q.sigmoid()) * (p - q)).mean() / 2
+
     def columns(self, task: Task, outputs: Array, labels: Array, words: Words | None) -> tuple[Array, ...]:
         """Predicted and real flags, (n, labels) each."""
         return outputs > 0, labels > 0

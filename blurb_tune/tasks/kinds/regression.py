@@ -119,6 +119,10 @@ class Regression(Kind):
 
         return functional.mse_loss(outputs.squeeze(-1), targets)
 
+    def divergence(self, p: torch.Tensor, q: torch.Tensor, sizes: Sequence[int] | None) -> torch.Tensor:
+        """(p - q)^2, that of normal distributions in the unit in which the squared error is their negative log likelihood."""
+        return (p - q).square().mean()
+
     def columns(self, task: Task, outputs: Array, labels: Array, words: Words | None) -> tuple[Array, ...]:
         """Predicted and real scores, (n,) each."""
         return outputs[:, 0].astype(np.float64), labels.astype(np.float64)

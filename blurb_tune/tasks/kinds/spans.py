@@ -110,6 +110,14 @@ class Spans(Kind):
         ]
         return torch.stack(terms).mean()
 
+    def divergence(self, p: torch.Tensor, q: torch.Tensor, sizes: Sequence[int] | None) -> torch.Tensor:
+        """That of start and end among the words of each example, the mean over both."""
+        import torch
+
+        assert sizes is not None, "there is a field of words"
+        pairs = zip(torch.split(p, list(sizes)), torch.split(q, list(sizes)), strict=True)
+        return torch.stack([super(Spans, self).divergence(of_p.T, of_q.T, None) for of_p, of_q in pairs if len(of_p)]).mean()
+
     def terms(self, targets: Array, sizes: Sequence[int] | None) -> int:
         return len(_answered(targets, np.asarray(sizes)))
 
