@@ -24,6 +24,7 @@ NET = "10.77.0."
 HOSTS = {"head": 1, "first": 2, "second": 3, "third": 4, "laptop": 9}
 RAY = str(Path(sys.executable).with_name("ray"))
 PORT, JOBS = 6379, 8265
+EPOCHS = 25
 
 
 def ip(*arguments: str, check: bool = True) -> None:
@@ -78,13 +79,13 @@ def main() -> None:
     root = Path(tempfile.mkdtemp(prefix="bt-"))
     storage = root / "storage"
     storage.mkdir()
-    (root / "s.yaml").write_text(yaml.safe_dump(SPEC | {"seeds": 6}))
+    (root / "s.yaml").write_text(yaml.safe_dump(SPEC | {"space": SPEC["space"] | {"epochs": EPOCHS}}))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": os.urandom(16).hex()}
     environment |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ADDRESS": f"http://{NET}{HOSTS['head']}:{JOBS}"}
     environment["BLURB_TUNE_STORAGE"] = str(storage)
     ray = {name: value for name, value in environment.items() if name != "RAY_ADDRESS"}
-    whole = Sweep(root / "whole", "seeds=6")
+    whole = Sweep(root / "whole", f"space.epochs={EPOCHS}")
     whole.finish()
     with hosts(), ExitStack() as stack:
         stack.enter_context(node(root, "head", 0, ray))
