@@ -62,7 +62,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no feasible configuration": (
         {"space": {"freeze_depth": [3, 4], "reinit_count": 2}},
-        "space: no configuration keeps `freeze_depth + reinit_count <= 4` (tiny has 4 blocks); "
+        "space: no configuration is feasible: `freeze_depth + reinit_count <= 4` must hold (tiny has 4 blocks); "
         "the nearest that fits is {freeze_depth: 3, reinit_count: 1}",
     ),
     "one of several models is unknown": ({"model": ["tiny", "minlm"]}, "model[1]: there is no model 'minlm'; did you mean"),
@@ -77,7 +77,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a model that no strategy fits": (
         {"model": ["minilm", "tiny"], "space": {"strategy": [{"freeze_depth": 5}, {"reinit_count": 6}]}},
-        "model[1]: no configuration keeps `freeze_depth <= 4` (tiny has 4 blocks); the nearest that fits is {freeze_depth: 4}",
+        "model[1]: no configuration is feasible: `freeze_depth <= 4` must hold (tiny has 4 blocks); "
+        "the nearest that fits is {freeze_depth: 4}",
     ),
     "endless grid": (
         {"search": {"sampler": "grid"}, "space": {"decay_rate": {"low": 0.5, "high": 1.0}}},

@@ -174,8 +174,8 @@ def infeasible(space: SpaceSpec, blocks: Mapping[str, int]) -> Iterator[tuple[tu
 def why_empty(space: SpaceSpec, model: str, blocks: int) -> str:
     """What is wrong with a space that has no strategy for a model, and the nearest that the model can have."""
     least = feasible(space, blocks).least if space.strategy is None else asdict(space.strategy[0].strategy)
-    rules = " and ".join(rule.removesuffix(" must hold") for rule in conflicts(least, blocks))
-    return f"no configuration keeps {rules} ({model} has {blocks} blocks); {_nearest(least, blocks)}"
+    rules = ", ".join(conflicts(least, blocks))
+    return f"no configuration is feasible: {rules} ({model} has {blocks} blocks); {_nearest(least, blocks)}"
 
 
 def _nearest(values: Mapping[str, Any], blocks: int) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field, create_model, model_validator
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
 from blurb_tune.spec.dimensions import MAX_CHOICES, MAX_NUMBER, Dimension, Options, SpecModel, repeated
 from blurb_tune.techniques.protocol import Axis
-from blurb_tune.techniques.registry import AXES, SETTING_OF
+from blurb_tune.techniques.registry import AXES, SETTING_OF, is_neutral
 
 _DEFAULT = Configuration()
 _FIRST_AXES = ("freeze_depth", "decay_rate", "reinit_count")
@@ -41,6 +41,14 @@ class _StrategySpec(SpecModel):
                 raise ValueError(f"expected `vanilla` or a mapping such as {{freeze_depth: 4}}, but got {data!r}")
             return {}
         return data
+
+    @model_validator(mode="after")
+    def _has_no_idle_setting(self) -> _StrategySpec:
+        values = {name: getattr(self, name) for name in AXES}
+        for name, first in SETTING_OF.items():
+            if is_neutral(name, values) and values[name] != AXES[name].neutral:
+                raise ValueError(f"`{name}` has no effect without `{first.name}`")
+        return self
 
     @property
     def strategy(self) -> Strategy:

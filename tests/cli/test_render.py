@@ -330,6 +330,6 @@ def test_a_sweep_without_a_result_says_so_and_what_to_try() -> None:
     text = " ".join(plain_summary(sweep.finish()).split())
     assert "No result: 2 of 2 runs of the best configuration, c0, failed" in text
     assert "Training has hardly begun (train loss 1, 1.05 for constant predictions, and 10 steps at most are few)" in text
-    assert "Not tried: freezing lower blocks (`freeze_depth: [0, 2, 4]`), layerwise decay" in text
+    assert "Not tried: freezing of the lower encoder blocks (`freeze_depth: [0, 2, 4]`), layerwise decay" in text
     assert "re-initializing" not in text
     assert "Best configuration" not in text

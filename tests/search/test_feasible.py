@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Strategy
 from blurb_tune.search.combinations import Combinations, count, has_strategy, holds, infeasible, why_empty
@@ -115,3 +116,18 @@ def test_an_infeasible_strategy_of_a_list_comes_with_the_nearest_that_fits() -> 
 
 def test_axes_are_all_those_of_the_space() -> None:
     assert set(AXES) <= set(SpaceSpec.model_fields)
+
+
+@pytest.mark.parametrize("space", [{"lora_alpha": 32.0}, {"strategy": [{"lora_alpha": 32.0}]}])
+def test_a_setting_needs_its_technique(space: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="`lora_alpha` has no effect without `lora_rank`"):
+        SpaceSpec.model_validate(space)
+
+
+def test_techniques_that_exclude_each_other_are_named() -> None:
+    space = SpaceSpec.model_validate({"lora_rank": 8, "mixout": [0.3, 0.5]})
+    assert not has_strategy(space, 6)
+    assert why_empty(space, "m", 6) == (
+        "no configuration is feasible: `lora_rank` and `mixout` cannot be combined (m has 6 blocks); "
+        "the nearest that fits is {mixout: 0.3}"
+    )

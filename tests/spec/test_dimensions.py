@@ -25,7 +25,9 @@ def test_a_grid_of_floats_is_what_its_decimals_say(low: Decimal, step: Decimal, 
     assert [grid.index(value) for value in grid] == list(range(len(grid)))
     assert all(value in grid for value in grid)
     assert float(low + step / 2) not in grid
-    assert (grid[-1], grid[1:3]) == (grid[len(grid) - 1], [grid[1], *([grid[2]] if steps > 1 else [])])
+    assert (grid[-1], list(grid[1:3])) == (grid[len(grid) - 1], [grid[1], *([grid[2]] if steps > 1 else [])])
+    assert [grid[1:].index(value) for value in grid[1:]] == list(range(len(grid) - 1))
+    assert grid[0] not in grid[1:]
 
 
 @settings(max_examples=300)

@@ -57,4 +57,5 @@ def test_weights_are_those_of_training_with_all_rows(
     table, expected = compact[vocabulary.parameter][unused], whole[vocabulary.parameter][unused]
     assert torch.allclose(table, expected, rtol=1e-6, atol=0)
     has_moved = not np.allclose(expected, vocabulary.table[unused], rtol=1e-3)
-    assert has_moved == (name not in ("freeze", "wdpre")), "or there is nothing to see"
+    rests = name in ("freeze", "wdpre") or (name == "unfreeze" and score == "best")  # which is before the table learns
+    assert has_moved != rests, "or there is nothing to see"
