@@ -63,7 +63,8 @@ class Configuration:
     model: as the spec names it. Then come the fields of `Strategy`. learning_rate: peak rate of the head. batch_size: examples
     per optimizer step. epochs: passes over the training set. warmup_share: share of the steps with rising rate. weight_decay:
     decoupled, none on biases and LayerNorm. bias_correction: Adam's; off reproduces BERTAdam. max_grad_norm: clipping
-    threshold, None for no clipping.
+    threshold, None for no clipping. lr_scheduler_type: how the rate goes on behind the warm-up: `linear`, `cosine` (both to 0)
+    or `constant`. adam_beta1, adam_beta2, adam_epsilon: Adam's; epsilon None is 1e-8, or BERTAdam's 1e-6.
     """
 
     model: str = ""
@@ -74,6 +75,10 @@ class Configuration:
     weight_decay: float = 0.01
     bias_correction: bool = True
     max_grad_norm: float | None = 1.0
+    lr_scheduler_type: str = "linear"
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    adam_epsilon: float | None = None
 
     if TYPE_CHECKING:
 

@@ -303,7 +303,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
 
 
 LOG_VERSION = 1
-_TEXTS = {"model", *(name for name, axis in AXES.items() if axis.type is str)}
+_TEXTS = {"model", "lr_scheduler_type", *(name for name, axis in AXES.items() if axis.type is str)}
 _LEAST = {name: 0 for name in HYPERPARAMETER_NAMES if name not in _TEXTS} | {"epochs": 1, "batch_size": 1}
 _LAST_SECOND = 253_402_300_800.0  # of the year 9999
 _STATES = ("COMPLETE", "STOPPED", "INCOMPLETE", "FAIL", "PRUNED")

@@ -12,7 +12,11 @@ from blurb_tune.techniques.protocol import Axis
 from blurb_tune.techniques.registry import AXES, SETTING_OF, is_neutral
 
 _DEFAULT = Configuration()
-_FIRST_AXES = ("freeze_depth", "decay_rate", "reinit_count")
+_FIRST = {
+    "strategy",
+    *("freeze_depth", "decay_rate", "reinit_count"),
+    *("learning_rate", "batch_size", "epochs", "warmup_share", "weight_decay", "bias_correction", "max_grad_norm"),
+}
 Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 
 
@@ -88,7 +92,7 @@ class SpaceSpec(_Techniques):  # type: ignore[misc]
     batch_size: Dimension[Positive] = Field(_DEFAULT.batch_size, description="examples per step")
     epochs: Dimension[Positive] = Field(_DEFAULT.epochs, description="passes over the training set")
     warmup_share: Dimension[Annotated[float, Field(ge=0, lt=1)]] = Field(
-        _DEFAULT.warmup_share, description="share of the steps with rising learning rate, before the linear decay"
+        _DEFAULT.warmup_share, description="share of the steps with rising learning rate"
     )
     weight_decay: Dimension[Annotated[float, Field(ge=0)]] = Field(
         _DEFAULT.weight_decay, description="decoupled; none on biases and LayerNorm"
@@ -97,14 +101,26 @@ class SpaceSpec(_Techniques):  # type: ignore[misc]
     max_grad_norm: Dimension[Annotated[float, Field(gt=0)] | None] = Field(
         _DEFAULT.max_grad_norm, description="gradients are clipped to this norm; null: no clipping"
     )
+    lr_scheduler_type: Options[Literal["linear", "cosine", "constant"]] = Field(
+        "linear", description="the learning rate behind the warm-up: down to 0 in a line or half a cosine, or constant"
+    )
+    adam_beta1: Dimension[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        _DEFAULT.adam_beta1, description="Adam's decay rate of the first moment"
+    )
+    adam_beta2: Dimension[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        _DEFAULT.adam_beta2, description="Adam's decay rate of the second moment"
+    )
+    adam_epsilon: Dimension[Annotated[float, Field(gt=0)] | None] = Field(
+        _DEFAULT.adam_epsilon, description="Adam's epsilon; null: 1e-8, 1e-6 without bias correction"
+    )
 
     def digested(self) -> dict[str, Any]:
-        """What the digest of a sweep is made of: without axes that are neutral and have not always been there, so that a sweep
-        of an earlier version can be taken up."""
+        """What the digest of a sweep is made of: without axes that are as by default and have not always been there, so that a
+        sweep of an earlier version can be taken up."""
         content: dict[str, Any] = self.model_dump(mode="json")
         for values in (content, *(content["strategy"] or ())):
-            for name, axis in AXES.items():
-                if name not in _FIRST_AXES and values[name] == axis.neutral:
+            for name in values.keys() - _FIRST:
+                if values[name] == getattr(_DEFAULT, name):
                     del values[name]
         return content
 

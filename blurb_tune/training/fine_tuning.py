@@ -28,7 +28,7 @@ from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.forward import Forward
 from blurb_tune.training.groups import frozen_depth, parameter_groups
-from blurb_tune.training.optimizer import ScheduledAdamW
+from blurb_tune.training.optimizer import Schedule, ScheduledAdamW
 from blurb_tune.training.preparation import prepare
 
 Weights = dict[str, torch.Tensor]
@@ -119,9 +119,10 @@ class FineTuning:
         )
         self._optimizer = ScheduledAdamW(
             groups,
-            total_steps=self._total_steps,
-            warmup_share=configuration.warmup_share,
+            Schedule(self._total_steps, configuration.warmup_share, configuration.lr_scheduler_type),
             bias_correction=configuration.bias_correction,
+            betas=(configuration.adam_beta1, configuration.adam_beta2),
+            epsilon=configuration.adam_epsilon,
             watched=None if vocabulary is None else model.get_parameter(vocabulary.parameter),
         )
         self._parameters = self._optimizer.parameters

@@ -1,28 +1,40 @@
-"""AdamW with warm-up, linear decay, and bias correction that can be switched off."""
+"""AdamW with a schedule of the learning rate, and bias correction that can be switched off."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 BERTADAM_EPSILON = 1e-6
 
 
-def rate_factor(step: int, *, total_steps: int, warmup_share: float) -> float:
-    """The factor on the peak learning rate at optimizer step `step`, counted from 1.
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate over the steps of a trial; kind: `linear`, `cosine` or `constant` behind the warm-up."""
 
-    Equal to transformers' `get_linear_schedule_with_warmup` at every step, with `ceil` of the warm-up steps as its Trainer
-    has it: 0 at the first step of a warm-up, 1 behind it, then linearly down (Gu et al. 2021, arXiv 2007.15779).
-    """
-    done, warmup_steps = step - 1, math.ceil(total_steps * warmup_share)
-    if done < warmup_steps:
-        return done / warmup_steps
-    return max(0.0, (total_steps - done) / max(1, total_steps - warmup_steps))
+    total_steps: int
+    warmup_share: float = 0.0
+    kind: str = "linear"
+
+    def factor(self, step: int) -> float:
+        """The factor on the peak learning rate at optimizer step `step`, counted from 1.
+
+        Equal to transformers' `get_scheduler` of the same name (for `constant` its `constant_with_warmup`) at every step, with
+        `ceil` of the warm-up steps as its Trainer has it: 0 at the first step of a warm-up, 1 behind it, then down to 0 in a
+        line (Gu et al. 2021, arXiv 2007.15779) or half a cosine, or constant.
+        """
+        done, warmup_steps = step - 1, math.ceil(self.total_steps * self.warmup_share)
+        if done < warmup_steps:
+            return done / warmup_steps
+        if self.kind == "constant":
+            return 1.0
+        left = (self.total_steps - done) / max(1, self.total_steps - warmup_steps)
+        return max(0.0, left) if self.kind == "linear" else (1 - math.cos(math.pi * left)) / 2
 
 
 class ScheduledAdamW:
@@ -41,18 +53,18 @@ class ScheduledAdamW:
     def __init__(
         self,
         groups: list[dict[str, Any]],
+        schedule: Schedule,
         *,
-        total_steps: int,
-        warmup_share: float,
-        bias_correction: bool,
+        bias_correction: bool = True,
+        betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float | None = None,
         watched: torch.nn.Parameter | None = None,
     ):
         self._base = [(float(group["lr"]), float(group["weight_decay"])) for group in groups]
-        self._total_steps = total_steps
-        self._warmup_share = warmup_share
-        self._bias_correction = bias_correction
-        self._epsilon = EPSILON if bias_correction else BERTADAM_EPSILON
-        self._adamw = torch.optim.AdamW(groups, betas=BETAS, eps=self._epsilon, fused=True)
+        self._factor = schedule.factor
+        self._bias_correction, self._betas = bias_correction, betas
+        self._epsilon = epsilon or (EPSILON if bias_correction else BERTADAM_EPSILON)
+        self._adamw = torch.optim.AdamW(groups, betas=betas, eps=self._epsilon, fused=True)
         self._watched = watched
         self.steps = 0
         self.shrinkage = 1.0
@@ -102,16 +114,13 @@ class ScheduledAdamW:
             self._adamw.state[parameter][moment] = value.to(parameter.device, copy=True)
         self.steps = steps
 
-    def _factor(self, step: int) -> float:
-        return rate_factor(step, total_steps=self._total_steps, warmup_share=self._warmup_share)
-
     def _uncorrected(self) -> tuple[float, float]:
         """What cancels the bias correction. Parameters that had no gradient in earlier steps are counted on for it, too."""
         for parameter in self.parameters if self.steps > 1 else ():
             if parameter.grad is not None:
                 moments = self._adamw.state[parameter] or self._first_moments(parameter)
                 moments["step"].fill_(self.steps - 1)
-        first, second = 1 - BETAS[0] ** self.steps, 1 - BETAS[1] ** self.steps
+        first, second = (1 - beta**self.steps for beta in self._betas)
         return first / second**0.5, second**0.5
 
     def _first_moments(self, parameter: torch.nn.Parameter) -> dict[str, torch.Tensor]:

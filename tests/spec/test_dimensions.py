@@ -108,3 +108,4 @@ def test_what_a_sweep_is_known_by_has_not_changed_since_there_were_three_techniq
     assert SpaceSpec().digested() == since
     one = {"freeze_depth": 2, "decay_rate": 1.0, "reinit_count": 0}
     assert SpaceSpec.model_validate({"strategy": [{"freeze_depth": 2}]}).digested() == since | {"strategy": [one]}
+    assert SpaceSpec.model_validate({"lr_scheduler_type": "cosine"}).digested() == since | {"lr_scheduler_type": "cosine"}

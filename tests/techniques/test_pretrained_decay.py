@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from blurb_tune.training.optimizer import ScheduledAdamW, rate_factor
+from blurb_tune.training.optimizer import Schedule, ScheduledAdamW
 
 STEPS, RATE, DECAY = 6, 1e-2, 0.3
 
@@ -20,9 +20,7 @@ def test_it_is_adamw_of_the_difference(subject, family, level, decay_rate):
     """The reference: torch's AdamW on w - u, which begins at 0 and has a weight decay towards 0."""
     treatment = subject.treat(pretrained_decay=DECAY, decay_rate=decay_rate)
     names = {parameter: name for name, parameter in subject.model.named_parameters()}
-    optimizer = ScheduledAdamW(
-        subject.groups(learning_rate=RATE, weight_decay=0.1), total_steps=STEPS, warmup_share=0.0, bias_correction=True
-    )
+    optimizer = ScheduledAdamW(subject.groups(learning_rate=RATE, weight_decay=0.1), Schedule(STEPS))
     begun = {name: p.detach().clone() for p, name in names.items()}
     pretrained = [name for name in begun if name in subject.pretrained.weights]
     differences = {name: torch.zeros_like(begun[name]).requires_grad_() for name in pretrained}
@@ -38,7 +36,7 @@ def test_it_is_adamw_of_the_difference(subject, family, level, decay_rate):
         treatment.before_update(optimizer.next_rates(names))
         optimizer.step()
         for group, name in zip(reference.param_groups, pretrained, strict=True):
-            group["lr"] = rates[name] * rate_factor(step, total_steps=STEPS, warmup_share=0.0)
+            group["lr"] = rates[name] * Schedule(STEPS).factor(step)
             differences[name].grad = given[name].clone()
         reference.step()
     for parameter, name in names.items():
@@ -61,7 +59,7 @@ def test_a_strong_pull_holds_the_weights(new_subject):
         subject = new_subject("bert")
         treatment = subject.treat(pretrained_decay=decay)
         names = {parameter: name for name, parameter in subject.model.named_parameters()}
-        optimizer = ScheduledAdamW(subject.groups(), total_steps=40, warmup_share=0.0, bias_correction=True)
+        optimizer = ScheduledAdamW(subject.groups(), Schedule(40))
         before = subject.weights()
         for _ in range(40):
             for parameter in names:

@@ -24,7 +24,7 @@ from blurb_tune.training import fine_tuning
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
-from blurb_tune.training.optimizer import rate_factor
+from blurb_tune.training.optimizer import Schedule
 
 SETTINGS = TrainingSettings(metric="pearson", precision="fp32")
 CONFIGURATION = Configuration(epochs=3, learning_rate=1e-3)
@@ -164,7 +164,7 @@ def test_the_neutral_strategy_is_plain_fine_tuning(runner: Runner, data: Trainin
         for rows in epoch_batches(data.train.lengths, 16, seed=1, epoch=epoch):
             step += 1
             for group in optimizer.param_groups:
-                group["lr"] = 1e-3 * rate_factor(step, total_steps=12, warmup_share=0.1)
+                group["lr"] = 1e-3 * Schedule(12, 0.1).factor(step)
             batch = {name: torch.from_numpy(v) for name, v in collate(data.train, rows, data.pad_token_id).items()}
             loss = torch.nn.functional.mse_loss(model(**batch).logits.squeeze(-1), torch.from_numpy(data.train.labels[rows]))
             loss.backward()

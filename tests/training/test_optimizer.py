@@ -7,17 +7,23 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import get_linear_schedule_with_warmup
+from transformers import get_scheduler
 
-from blurb_tune.training.optimizer import BETAS, ScheduledAdamW, rate_factor
+from blurb_tune.training.optimizer import Schedule, ScheduledAdamW
+
+BETAS = (0.9, 0.999)
+WARM, FLAT = Schedule(8, 0.25), Schedule(8)
+NAMES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
-@given(st.integers(1, 500), st.floats(0, 0.99))
-def test_the_schedule_is_that_of_transformers_at_every_step(total: int, warmup: float) -> None:
+@pytest.mark.parametrize("kind", NAMES)
+@given(total=st.integers(1, 500), warmup=st.floats(0, 0.99))
+def test_the_schedule_is_that_of_transformers_at_every_step(kind: str, total: int, warmup: float) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    reference = get_linear_schedule_with_warmup(optimizer, math.ceil(total * warmup), total).lr_lambdas[0]
+    reference = get_scheduler(NAMES[kind], optimizer, math.ceil(total * warmup), total).lr_lambdas[0]
+    schedule = Schedule(total, warmup, kind)
     for step in range(1, total + 1):
-        assert rate_factor(step, total_steps=total, warmup_share=warmup) == pytest.approx(reference(step - 1))
+        assert schedule.factor(step) == pytest.approx(reference(step - 1), abs=1e-12)
 
 
 def groups(parameters: list[torch.nn.Parameter]) -> list[dict[str, Any]]:
@@ -37,7 +43,7 @@ def draw(seed: int, scale: float) -> tuple[list[torch.nn.Parameter], list[list[t
 
 def run(bias_correction: bool, scale: float = 1.0) -> list[torch.Tensor]:
     parameters, gradients = draw(0, scale)
-    optimizer = ScheduledAdamW(groups(parameters), total_steps=8, warmup_share=0.25, bias_correction=bias_correction)
+    optimizer = ScheduledAdamW(groups(parameters), WARM, bias_correction=bias_correction)
     for step in gradients:
         for parameter, gradient in zip(parameters, step, strict=True):
             parameter.grad = gradient.clone()
@@ -54,7 +60,7 @@ def reference(bias_correction: bool, scale: float) -> list[torch.Tensor]:
     first, second = [torch.zeros_like(v) for v in values], [torch.zeros_like(v) for v in values]
     settings = [(group["lr"], group["weight_decay"]) for group in groups(parameters)]
     for t, step in enumerate(gradients, start=1):
-        factor = rate_factor(t, total_steps=8, warmup_share=0.25)
+        factor = WARM.factor(t)
         for index, (rate, decay) in enumerate(settings):
             gradient = step[index].double()
             first[index] = BETAS[0] * first[index] + (1 - BETAS[0]) * gradient
@@ -79,7 +85,7 @@ def test_steps_equal_the_formulas(bias_correction: bool, scale: float) -> None:
 def test_a_parameter_that_learns_later_takes_steps_as_if_it_were_its_first(bias_correction: bool) -> None:
     """It rests while it has no gradient: no decay, no moments. BERTAdam's first step is (1 - b1) g / ((1 - b2)^0.5 |g|)."""
     parameters, gradients = draw(0, 1.0)
-    optimizer = ScheduledAdamW(groups(parameters), total_steps=8, warmup_share=0.0, bias_correction=bias_correction)
+    optimizer = ScheduledAdamW(groups(parameters), FLAT, bias_correction=bias_correction)
     late = parameters[0].detach().clone()
     for step, gradient in enumerate(gradients, start=1):
         parameters[1].grad = gradient[1].clone()
@@ -88,7 +94,7 @@ def test_a_parameter_that_learns_later_takes_steps_as_if_it_were_its_first(bias_
         optimizer.step()
         assert torch.equal(parameters[0], late) == (step < 4)
         if step == 4:
-            rate = 0.01 * rate_factor(4, total_steps=8, warmup_share=0.0)
+            rate = 0.01 * FLAT.factor(4)
             size = 1.0 if bias_correction else 0.1 / 0.001**0.5
             expected = late - rate * (size * gradient[0].sign() + 0.1 * late)
             assert torch.allclose(parameters[0], expected, rtol=1e-3)
@@ -96,14 +102,26 @@ def test_a_parameter_that_learns_later_takes_steps_as_if_it_were_its_first(bias_
 
 def test_shrinkage_is_that_of_the_steps_with_a_gradient() -> None:
     parameters, gradients = draw(0, 1.0)
-    optimizer = ScheduledAdamW(
-        groups(parameters), total_steps=8, warmup_share=0.25, bias_correction=True, watched=parameters[0]
-    )
+    optimizer = ScheduledAdamW(groups(parameters), WARM, watched=parameters[0])
     expected = 1.0
     for step, gradient in enumerate(gradients, start=1):
         parameters[1].grad = gradient[1].clone()
         if step % 2:
             parameters[0].grad = gradient[0].clone()
-            expected *= 1 - 0.01 * 0.1 * rate_factor(step, total_steps=8, warmup_share=0.25)
+            expected *= 1 - 0.01 * 0.1 * WARM.factor(step)
         optimizer.step()
     assert optimizer.shrinkage == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("betas", "epsilon"), [((0.8, 0.98), None), ((0.9, 0.999), 1e-4)])
+def test_betas_and_epsilon_are_adam_s(betas: tuple[float, float], epsilon: float | None) -> None:
+    parameters, gradients = draw(0, 1e-3)
+    others, _ = draw(0, 1e-3)
+    ours = ScheduledAdamW(groups(parameters), Schedule(8, kind="constant"), betas=betas, epsilon=epsilon)
+    theirs = torch.optim.AdamW(groups(others), betas=betas, eps=epsilon or 1e-8)
+    for gradient in gradients:
+        for parameter, other, value in zip(parameters, others, gradient, strict=True):
+            parameter.grad, other.grad = value.clone(), value.clone()
+        ours.step()
+        theirs.step()
+    assert all(torch.allclose(ours_, theirs_, rtol=1e-6) for ours_, theirs_ in zip(parameters, others, strict=True))
