@@ -7,9 +7,9 @@ import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "optuna", "mlflow-skinny", "numpy")
+PACKAGES = ("blurb-tune", "ray", "torch", "transformers", "peft", "optuna", "mlflow-skinny", "numpy")
 # Those that a trial's process computes with.
-OF_A_TRIAL = ("blurb-tune", "ray", "torch", "transformers", "numpy")
+OF_A_TRIAL = ("blurb-tune", "ray", "torch", "transformers", "peft", "numpy")
 _IMAGE = "BLURB_TUNE_IMAGE"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
 
@@ -33,6 +34,7 @@ class LoRA(Technique):
             word="lora",
             meaning="rank of the change that queries' and values' projections learn, all other blocks' weights frozen (LoRA)",
             low=0,
+            high=1024,
         ),
         Axis(
             "lora_alpha",
@@ -59,6 +61,11 @@ class LoRA(Technique):
     lora_rank: int
     lora_alpha: float
     lora_dropout: float
+
+    @classmethod
+    def conflict(cls, values: Mapping[str, Any], blocks: float) -> str | None:
+        """A block is left that can learn."""
+        return f"freeze_depth < {blocks:g}" if values["freeze_depth"] >= blocks else None
 
     def prepare(self, subject: Subject) -> None:
         import torch

@@ -124,11 +124,11 @@ class Subject:
 
     map_layers: finds the places of its parameters anew, where a technique has changed its modules; done when all are ready.
     pretrained: the parameters that have pretrained weights, by name; a technique that re-initializes some takes them out.
-    steps, steps_per_epoch: optimizer steps of the whole trial, and of an epoch. divergence: how
-    far apart two outputs of the model are (`tasks.kind.Kind.divergence`). initialize: draws the weights of a
-    module as its family initializes them, from the trial's seed. has_weight_decay: whether a parameter has any, which biases
-    and norms have not. generator: random numbers of one's own, by name. rate_factor: what the techniques that have prepared
-    the model say of a parameter's learning rate; 0 is frozen.
+    steps, steps_per_epoch: optimizer steps of the whole trial, and of an epoch. divergence: how far apart two outputs of the
+    model are (`tasks.kind.Kind.divergence`). initialize: draws the weights of a module as its family initializes them, from
+    the trial's seed. has_weight_decay: whether a parameter has any, which biases and norms have not. generator: random numbers
+    of one's own, by name. rate_factor: what the techniques that have prepared the model say of a parameter's learning rate; 0
+    is frozen.
     """
 
     model: torch.nn.Module
@@ -179,7 +179,7 @@ class Technique:
 
     @classmethod
     def conflict(cls, values: Mapping[str, Any], blocks: float) -> str | None:
-        """The rule that the values of two axes break together, in a model with so many blocks.
+        """The rule that a technique at work and another axis break together, in a model with so many blocks.
 
         Monotone: values that are nearer to the neutral ones never break a rule that others keep.
         """

@@ -34,7 +34,7 @@ class Reinitialization(Technique):
     @classmethod
     def conflict(cls, values: Mapping[str, Any], blocks: float) -> str | None:
         """A freshly drawn block is never frozen."""
-        if values["reinit_count"] and values["freeze_depth"] + values["reinit_count"] > blocks:
+        if values["freeze_depth"] + values["reinit_count"] > blocks:
             return f"freeze_depth + reinit_count <= {blocks:g}"
         return None
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from blurb_tune.models.families import family_of
+from blurb_tune.techniques.registry import NEUTRAL, conflicts, nearest_feasible
 from tests.models.encoders import is_idle
 
 TARGETS = {"deberta": 1, "modernbert": 1}  # projections per block that are one matrix for all three; 2 in other families
@@ -80,6 +81,12 @@ def test_frozen_blocks_get_no_adapters(subject, family):
     adapters = [name for name, _ in subject.model.named_parameters() if ".lora_A." in name]
     assert len(adapters) == TARGETS.get(family, 2)
     assert all(name.startswith(f"{family_of(family).blocks}.3.") for name in adapters)
+
+
+def test_a_block_must_be_left_that_can_learn():
+    values = NEUTRAL | {"lora_rank": 2, "freeze_depth": 4}
+    assert list(conflicts(values, 4)) == ["`freeze_depth < 4` must hold"]
+    assert nearest_feasible(values, 4) == NEUTRAL | {"freeze_depth": 4}
 
 
 def test_the_same_seed_draws_the_same_adapters_and_leaves_the_global_generator_alone(new_subject):
