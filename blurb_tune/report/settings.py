@@ -15,6 +15,10 @@ _WORDS = {
     "weight_decay": "weight decay",
     "bias_correction": "bias correction",
     "max_grad_norm": "clip",
+    "lr_scheduler_type": "schedule",
+    "adam_beta1": "beta1",
+    "adam_beta2": "beta2",
+    "adam_epsilon": "epsilon",
 }
 NAMES = tuple(name for name in HYPERPARAMETER_NAMES if name not in ("model", *STRATEGY_NAMES))
 

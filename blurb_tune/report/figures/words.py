@@ -16,6 +16,10 @@ _SHORT = {
     "weight_decay": "weight decay",
     "bias_correction": "bias correction",
     "max_grad_norm": "clip",
+    "lr_scheduler_type": "schedule",
+    "adam_beta1": "beta1",
+    "adam_beta2": "beta2",
+    "adam_epsilon": "epsilon",
     **{name: axis.word for name, axis in AXES.items()},
 }
 
