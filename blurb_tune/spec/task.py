@@ -28,6 +28,14 @@ def _one_or_two(columns: list[str]) -> list[str]:
     return columns
 
 
+def _label_columns(value: Any) -> Any:
+    columns = value if isinstance(value, list) and len(value) > 1 else [value]
+    if not all(isinstance(column, str) and column for column in columns):
+        raise ValueError(f"expected a column, or a list of at least two, but got {value}")
+    return value
+
+
+LabelColumns = Annotated[str | list[str], BeforeValidator(_label_columns)]
 LabelName = Annotated[str, Field(min_length=1), BeforeValidator(_spelled)]
 Columns = Annotated[list[Name], AfterValidator(_one_or_two), BeforeValidator(_listed)]
 
@@ -41,7 +49,7 @@ class TaskSpec(SpecModel):
     test: Name | None = Field(None, description="file that is read once, at the very end; null: no final test")
     hub: Name | None = Field(None, description="data set on the hub, `owner/name` or `owner/name/config`, instead of files")
     text: Columns = Field(description="column of the text; a list of two columns for pairs; words and blanks for tagging")
-    label: Name | Annotated[list[Name], Field(min_length=2)] = Field(
+    label: LabelColumns = Field(
         description="column of the label; several labels of a text have `;` between them, tags have blanks; or a list of "
         "columns with 0 and 1, one for each label"
     )

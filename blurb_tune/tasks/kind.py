@@ -113,9 +113,9 @@ class Kind(ABC):
         texts = [row[field] for field in task.fields]
         return tuple(itertools.chain.from_iterable(text if i == self.word_field else [text] for i, text in enumerate(texts)))
 
-    def write_label(self, task: Task, label: Label) -> Any:
-        """The value that `read_label` reads as this label."""
-        return label
+    def write_label(self, task: Task, example: Example) -> Any:
+        """The value that `read_label` reads as the example's label, where its words are written with blanks between them."""
+        return example.label
 
     def has_flags(self, values: Sequence[Any]) -> bool:
         """Whether the values of the label's column tell which labels an example has, but not what these are called."""

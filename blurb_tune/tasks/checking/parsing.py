@@ -109,7 +109,7 @@ def _string_fault(name: str, text: Any) -> str | None:
 
 def _is_seen(character: str) -> bool:
     """Neither white space nor one of the characters that control others, such as a zero-width space."""
-    return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf")
+    return not character.isspace() and unicodedata.category(character) != "Cf"
 
 
 def _word_faults(name: str, row: Mapping[str, Any]) -> list[str | None]:

@@ -141,7 +141,7 @@ def _write(task: Task, examples: Sequence[Example], file: Path) -> str:
 
 def _record(task: Task, example: Example) -> dict[str, Any]:
     texts = {task.fields[0]: list(example.texts)} if task.per_token else dict(zip(task.fields, example.texts, strict=True))
-    return {"id": example.id, **texts, task.label_field: task.kind.write_label(task, example.label)}
+    return {"id": example.id, **texts, task.label_field: task.kind.write_label(task, example)}
 
 
 def _meta(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import scipy  # its parts are loaded when they are used, which checking data does not
 
-from blurb_tune.tasks.examples import Label
+from blurb_tune.tasks.examples import Example, Label
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
 from blurb_tune.tasks.kinds.labels import class_faults, label_index
 from blurb_tune.tasks.kinds.variation import relative_variation
@@ -88,9 +88,9 @@ class Classification(Kind):
     def read_label(self, task: Task, row: Mapping[str, Any]) -> Label:
         return label_index(task, row[task.label_field])
 
-    def write_label(self, task: Task, label: Label) -> Any:
-        assert isinstance(label, int), "an index"
-        return task.labels[label]
+    def write_label(self, task: Task, example: Example) -> Any:
+        assert isinstance(example.label, int), "an index"
+        return task.labels[example.label]
 
     def tells_skill(self, task: Task, distinct: set[Any]) -> bool:
         return any(task.labels[index] not in task.left_out for index in distinct)

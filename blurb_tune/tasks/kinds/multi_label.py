@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy  # its parts are loaded when they are used, which checking data does not
 
-from blurb_tune.tasks.examples import Label, is_flags, is_list, join_limited
+from blurb_tune.tasks.examples import Example, Label, is_flags, is_list, join_limited
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
 from blurb_tune.tasks.kinds.cells import LIKE_LABELS, read_list
 from blurb_tune.tasks.kinds.classification import is_scored
@@ -31,7 +31,7 @@ class MultiLabel(Kind):
     """A label is predicted where its logit is positive."""
 
     name = "multi-label"
-    words = ("multi-label classification", "multilabel classification", "tags of a text", "topics")
+    words = ("multi-label classification", "topics")
     label = "any number of labels"
     rows = (
         ("Coughing and hot since Monday.", "cough;fever"),
@@ -74,9 +74,9 @@ class MultiLabel(Kind):
         present = {label_index(task, name) for name in label}
         return tuple(int(index in present) for index in range(len(task.labels)))
 
-    def write_label(self, task: Task, label: Label) -> Any:
-        assert isinstance(label, tuple), "flags"
-        return list(label)
+    def write_label(self, task: Task, example: Example) -> Any:
+        assert isinstance(example.label, tuple), "flags"
+        return list(example.label)
 
     def has_flags(self, values: Sequence[Any]) -> bool:
         return any(values) and all(is_flags(value) for value in values)

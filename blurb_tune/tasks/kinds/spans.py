@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy  # its parts are loaded when they are used, which checking data does not
 
-from blurb_tune.tasks.examples import Label, is_list, short_repr
+from blurb_tune.tasks.examples import Example, Label, is_list, short_repr
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
 from blurb_tune.tasks.kinds.labels import wrong_label
 from blurb_tune.tasks.kinds.variation import counts_of_rows, relative_variation
@@ -73,6 +73,11 @@ class Spans(Kind):
 
     def read_texts(self, task: Task, row: Mapping[str, Any]) -> tuple[str, ...]:
         return (row[task.fields[0]], *_WORD.findall(row[task.fields[1]]))
+
+    def write_label(self, task: Task, example: Example) -> Any:
+        assert isinstance(example.label, tuple), "first and last word"
+        words, (first, last) = example.texts[1:], example.label
+        return {"text": " ".join(words[first : last + 1]), "answer_start": sum(len(word) + 1 for word in words[:first])}
 
     def indices(self, label: Label) -> Iterable[int]:
         return ()

@@ -65,8 +65,8 @@ class TokenClassification(Kind):
     def read_label(self, task: Task, row: Mapping[str, Any]) -> Label:
         return tuple(label_index(task, name) for name in row[task.label_field])
 
-    def write_label(self, task: Task, label: Label) -> Any:
-        return [task.labels[tag] for tag in self.indices(label)]
+    def write_label(self, task: Task, example: Example) -> Any:
+        return [task.labels[tag] for tag in self.indices(example.label)]
 
     def names_in(self, value: Any) -> Sequence[Any]:
         return value if is_list(value) else (value,)

@@ -15,6 +15,8 @@ _MARKS = {
 }
 # Where spreadsheets of the West write what is not UTF-8.
 _USUAL = "cp1252"
+# More of them are no damage, but another encoding.
+_FEW_LINES = 3
 
 
 def decode(content: bytes, file: str, encoding: str | None = None) -> str | Problem:
@@ -30,6 +32,21 @@ def decode(content: bytes, file: str, encoding: str | None = None) -> str | Prob
         line, column = _place(error)
         what = f"not {name.upper()} (byte {column} of the line: {error.reason})"
         return Problem(f"{file}:{line}", what if encoding else f"{what}; {_advice(content)}")
+
+
+def decode_lines(content: bytes, file: str, encoding: str | None = None) -> list[str | Problem]:
+    """The lines of a file of which each can be read by itself: a few that cannot be decoded hide no others."""
+    text = decode(content, file, encoding)
+    if isinstance(text, str):
+        return [*text.removesuffix("\n").split("\n")]
+    lines = [decode(line, file, encoding) for line in content.removesuffix(b"\n").split(b"\n")]
+    faults = {number: line for number, line in enumerate(lines, start=1) if isinstance(line, Problem)}
+    if len(faults) > _FEW_LINES:
+        return [text]
+    return [
+        Problem(f"{file}:{number}", faults[number].what.partition(";")[0]) if number in faults else line
+        for number, line in enumerate(lines, 1)
+    ]
 
 
 def _place(error: UnicodeDecodeError) -> tuple[int, int]:

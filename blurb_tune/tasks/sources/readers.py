@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.examples import Row, short_repr
-from blurb_tune.tasks.sources.decoding import LINE_END, decode
+from blurb_tune.tasks.sources.decoding import LINE_END, decode, decode_lines
 from blurb_tune.tasks.sources.records import read_lines, read_records
 from blurb_tune.tasks.sources.separated import read_separated
 
@@ -36,7 +36,7 @@ DEFAULT_LAYOUT = Layout()
 
 def read_json_lines(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT) -> Reading:
     """The rows of a file with one JSON object a line."""
-    return _read_text(content, file, layout, read_lines)
+    return read_lines(decode_lines(content, file, layout.encoding), file)
 
 
 def read_json(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT) -> Reading:
@@ -86,11 +86,11 @@ def read_conll(content: bytes, file: str, words: str, tags: str, layout: Layout 
     """
     sentence: list[list[str]] = []
     begin, is_whole = 0, True
-    text = decode(content, file, layout.encoding)
-    if isinstance(text, Problem):
-        yield text
-        return
-    for number, line in enumerate([*text.removesuffix("\n").split("\n"), ""], start=1):
+    for number, line in enumerate([*decode_lines(content, file, layout.encoding), ""], start=1):
+        if isinstance(line, Problem):
+            yield line
+            is_whole = False
+            continue
         cells = _columns(line)
         if cells and not cells[0].startswith("-DOCSTART-"):
             if len(cells) == 1:

@@ -15,10 +15,13 @@ Reading = Iterator[Row | Problem]
 _MOST_KEYS = 3
 
 
-def read_lines(text: str, file: str) -> Reading:
-    """The rows of a text with one JSON object a line."""
-    for number, line in enumerate(text.removesuffix("\n").split("\n") if text.strip("\n") else [], start=1):
+def read_lines(lines: Sequence[str | Problem], file: str) -> Reading:
+    """The rows of a text with one JSON object a line; a Problem stands for a line that could not be decoded."""
+    for number, line in enumerate(lines if any(lines) else [], start=1):
         place = f"{file}:{number}"
+        if isinstance(line, Problem):
+            yield line
+            continue
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -41,7 +44,7 @@ def read_records(text: str, file: str) -> Reading:
         whole = json.loads(text) if begin in ("[", "{") else None
     except json.JSONDecodeError as error:
         if begin == "{" and _is_first_line_whole(text):
-            yield from read_lines(text, file)
+            yield from read_lines(text.removesuffix("\n").split("\n"), file)
         else:
             yield Problem(f"{file}:{error.lineno}", f"this is no JSON: {error.msg} (column {error.colno})")
         return
@@ -52,7 +55,7 @@ def read_records(text: str, file: str) -> Reading:
         yield Problem(file, f"this is no JSON that can be read: {error}")
         return
     if whole is None:
-        yield from read_lines(text, file)
+        yield from read_lines(text.removesuffix("\n").split("\n"), file)
     elif isinstance(whole, list):
         yield from _items(whole, file, "item")
     else:
@@ -76,7 +79,7 @@ def _items(items: Sequence[Any], file: str, what: str) -> Reading:
 
 
 def _of_object(whole: Mapping[str, Any], text: str, file: str) -> Reading:
-    values = list(whole.values())
+    values, is_line = list(whole.values()), "\n" not in text.strip()
     tables = [name for name, value in whole.items() if is_list(value) and value and all(isinstance(v, dict) for v in value)]
     if len(tables) == 1 and len(whole) <= _MOST_KEYS:
         yield from _items(whole[tables[0]], file, f"{tables[0]} item")
@@ -85,10 +88,10 @@ def _of_object(whole: Mapping[str, Any], text: str, file: str) -> Reading:
             yield from _from_columns({name: column.values() for name, column in whole.items()}, file)
         else:
             yield from (Row(f"{file}, {name!r}", {"id": name, **value}) for name, value in whole.items())
-    elif len(text.strip().splitlines()) == 1 and not _are_lists_alike(values):
-        yield Row(f"{file}:1", whole)
-    elif _are_lists_alike(values):
+    elif _are_lists_alike(values) and (not is_line or _hold_texts(values)):
         yield from _from_columns(whole, file)
+    elif is_line:
+        yield Row(f"{file}:1", whole)
     else:
         expected = "an array of objects, one object a line, or an object with the rows by their ids"
         yield Problem(
@@ -104,6 +107,11 @@ def _are_columns(values: Sequence[Mapping[str, Any]]) -> bool:
 
 def _are_lists_alike(values: Sequence[Any]) -> bool:
     return len(values) > 1 and all(is_list(value) for value in values) and len({len(value) for value in values}) == 1
+
+
+def _hold_texts(values: Sequence[Sequence[Any]]) -> bool:
+    """Whether lists are of texts, not of words, which one row may hold."""
+    return any(isinstance(item, str) and " " in item for value in values for item in value)
 
 
 def _from_columns(columns: Mapping[str, Any], file: str) -> Reading:
