@@ -18,8 +18,9 @@ from blurb_tune.core.errors import BlurbTuneError, Problem, did_you_mean
 from blurb_tune.core.paths import home_expanded
 from blurb_tune.core.secrets import faults_of, holds_secret, resolve
 from blurb_tune.core.storage import fault_of_storage, fault_of_uri, open_storage
-from blurb_tune.models.catalogue import ModelInfo, check_weights, describe_model
+from blurb_tune.models.catalogue import KNOWN_MODELS, ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
+from blurb_tune.models.tokenizer_files import unknown_share
 from blurb_tune.search.combinations import count, has_strategy, infeasible, planned_configurations, why_empty
 from blurb_tune.search.warm_start import Earlier, read_earlier
 from blurb_tune.spec import LoadedSpec, SweepSpec
@@ -51,6 +52,8 @@ _NOT_IN_DIGEST = {
     "storage",
     "tracking",
 }
+# A tokenizer that knows less of the words than that is another model's.
+_MOST_UNKNOWN = 0.5
 # With data, configuration and seed these decide a trial's numbers.
 _OF_A_TRIAL = {"score", "crossed", "training"}
 
@@ -121,7 +124,8 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     problems += _check_checkpointing(loaded, models)
     if check_machine:
         for name, info in models.items():
-            problems += _complaint(loaded, _model_paths(loaded)[name], partial(check_weights, info))
+            faults = list(_complaint(loaded, _model_paths(loaded)[name], partial(check_weights, info)))
+            problems += faults or _check_words(loaded, info, found)
     problems += _check_grid(loaded)
     problems += _check_addresses(loaded, warnings, check_machine=check_machine)
     problems += _check_storage(loaded, check_machine)
@@ -228,6 +232,18 @@ def _complaint(loaded: LoadedSpec, path: KeyPath, check: Callable[[], None]) -> 
         check()
     except BlurbTuneError as error:
         yield loaded.source.problem(path, str(error))
+
+
+def _check_words(loaded: LoadedSpec, info: ModelInfo, found: Inspection | None) -> Iterator[Problem]:
+    """Whether a model's tokenizer knows the words of the data."""
+    if info.path is None or info.name in KNOWN_MODELS or found is None or not found.sample:
+        return
+    share = unknown_share(info.path, found.sample)
+    if share > _MOST_UNKNOWN:
+        what = (
+            f"{share:.0%} of the words of train are unknown to its tokenizer: is that another model's, or of another language?"
+        )
+        yield loaded.source.problem(_model_paths(loaded)[info.name], f"{info.name}: {what}")
 
 
 def _check_storage(loaded: LoadedSpec, check_machine: bool) -> Iterator[Problem]:

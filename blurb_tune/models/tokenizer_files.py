@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,24 @@ def check_tokenizer(folder: Path, rows: int | None) -> None:
     if rows is not None and largest >= rows:
         what = f"the tokenizer has tokens up to number {largest}, but the weights have {rows} rows for them"
         raise BlurbTuneError(f"{folder}: {what}; is the tokenizer another model's?")
+
+
+def unknown_share(folder: Path, texts: Sequence[str]) -> float:
+    """The share of the words of texts that the tokenizer in a folder has nothing for; 0 where its files alone do not tell."""
+    from tokenizers import Tokenizer  # which describing a model does not need
+
+    if not (folder / TOKENIZER).is_file():
+        return 0.0
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    names = (getattr(tokenizer.model, "unk_token", None), _UNKNOWN, "<unk>")
+    unknown: int | None = next(
+        (number for name in names if name and (number := tokenizer.token_to_id(name)) is not None), None
+    )
+    pieces = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
+    words = sum(len(text.split()) for text in texts)
+    if not words or unknown is None:
+        return 0.0
+    return min(1.0, sum(ids.count(unknown) for ids in pieces) / words)
 
 
 def _of_tokenizer(file: Path) -> tuple[int, bool]:

@@ -11,14 +11,21 @@ from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import CONFIG_MAPPING, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
-from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.models.catalogue import check_weights
 from blurb_tune.models.encoder import load_pretrained
 from blurb_tune.models.families import FAMILIES
 from blurb_tune.models.folder import has_model, read_shape
+from blurb_tune.models.tokenizer_files import unknown_share
+from blurb_tune.preflight import make_plan
+from blurb_tune.spec import load_spec
 
 
 @pytest.fixture
@@ -275,3 +282,31 @@ def test_a_padding_token_that_no_position_follows_is_refused(tmp_path, family, p
         f"{config}: pad_token_id, behind which position embeddings start, must be an integer from 0 to 10 "
         f"with 12 of them, but got {json.dumps(padding)}"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("a cough at night", 0.0), ("ein Husten bei Nacht", 1.0), ("a Husten at Nacht", 0.5)]
+)
+def test_the_share_of_words_that_a_tokenizer_does_not_know(tmp_path, text, share):
+    words = ["[UNK]", "a", "cough", "at", "night"]
+    tokenizer = Tokenizer(WordPiece({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    assert unknown_share(tmp_path, [text] * 3) == share
+
+
+def test_what_files_do_not_tell_is_no_unknown_word(tmp_path):
+    assert unknown_share(tmp_path, ["a cough"]) == 0
+
+
+def test_a_tokenizer_that_knows_few_words_of_the_data_is_told_at_the_model_s_line(info, tmp_path):
+    (tmp_path / "notes.csv").write_text(
+        "note,ill\n" + "".join(f"ночью кашель {n},{'yes' if n % 2 else 'no'}\n" for n in range(20))
+    )
+    task = {"train": "notes.csv", "text": "note", "label": "ill", "kind": "binary"}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump({"task": task, "model": str(info.path)}, sort_keys=False))
+    with pytest.raises(InputError) as caught:
+        make_plan(load_spec(tmp_path / "s.yaml"))
+    (problem,) = caught.value.problems
+    assert problem.where == f"{tmp_path}/s.yaml:6"
+    assert "of the words of train are unknown to its tokenizer" in problem.what

@@ -40,6 +40,7 @@ from blurb_tune.tasks.sources.tables import TUNING_SPLITS, Split
 from blurb_tune.tasks.task import Task
 
 DEFAULT_DEV_SHARE = 0.2
+_SAMPLE, _SAMPLE_LENGTH = 50, 300
 
 
 def inspect(source: DataSource, *, cache: Path | None = None) -> Inspection:
@@ -159,7 +160,9 @@ def _inspect_examples(source: DataSource, train: list[Example], dev: list[Exampl
     for note in (note_counts, note_readings):
         notes += [text for name, split in (("train", train), ("dev", dev)) for text in note(task, split, name)]
     source = replace(source, task=task.kind.with_scale(task, train))
-    return Inspection(source, TaskData(tuple(train), tuple(dev), cuts if source.folds else ()), (), tuple(notes), digest)
+    sample = tuple(" ".join(example.texts)[:_SAMPLE_LENGTH] for example in train[:_SAMPLE])
+    data = TaskData(tuple(train), tuple(dev), cuts if source.folds else ())
+    return Inspection(source, data, (), tuple(notes), digest, sample)
 
 
 def _sides(whole: list[Example], cut: Sequence[int]) -> tuple[list[Example], list[Example]]:

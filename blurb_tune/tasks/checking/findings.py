@@ -60,12 +60,12 @@ def _recalled(source: DataSource, digest: str, entry: Path, look: Look) -> Inspe
         known = json.loads((read_entry(entry) or {})[_FILE].read_bytes())
         labels, aliases, center, scale = known["task"]
         (trained, train), (held_out, dev) = known["examples"]
-        folds, notes = tuple(map(tuple, known["folds"])), tuple(known["notes"])
+        folds, notes, sample = tuple(map(tuple, known["folds"])), tuple(known["notes"]), tuple(known["sample"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     task = replace(source.task, labels=tuple(labels), label_aliases=aliases, label_center=center, label_scale=scale)
     splits = KnownExamples(trained, train, lambda: read().train), KnownExamples(held_out, dev, lambda: read().dev)
-    return Inspection(replace(source, task=task), TaskData(*splits, folds), (), notes, digest)
+    return Inspection(replace(source, task=task), TaskData(*splits, folds), (), notes, digest, sample)
 
 
 def _read_again(source: DataSource, digest: str, look: Look) -> TaskData:
@@ -87,6 +87,7 @@ def _kept(found: Inspection, source: DataSource, tables: FileTables, folder: Pat
         "examples": [[len(part), part.digest] for part in (train, dev)],
         "folds": found.data.folds,
         "notes": found.notes,
+        "sample": found.sample,
     }
     write_entry(folder / _key(source, tables, found.digest), {_FILE: json.dumps(finding).encode()})
     return replace(found, data=TaskData(train, dev, found.data.folds))

@@ -28,7 +28,7 @@ class Inspection:
     """What train and dev of a source are.
 
     source: its task knows its labels. data: None where there are problems, or nobody has looked. notes: what is remarkable,
-    though not wrong. digest: SHA-256 of the content of both splits, in hex.
+    though not wrong. digest: SHA-256 of the content of both splits, in hex. sample: a few texts of train, shortened.
     """
 
     source: DataSource
@@ -36,6 +36,7 @@ class Inspection:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     digest: str = ""
+    sample: tuple[str, ...] = ()
 
 
 def joint_digest(digests: Iterable[str]) -> str:
