@@ -28,9 +28,3 @@ def test_the_settings_that_must_be_given_are_named_and_have_a_row() -> None:
     for name in required:
         assert f"`{name}`" in introduction
         assert f"\n| `{name}` |  | " in tables
-
-
-def test_a_task_s_kinds_are_listed_where_its_metrics_are_said_to_follow_their_order() -> None:
-    (kinds,) = [line for line in reference().splitlines() if line.startswith("| `kind` |")]
-    assert "(`regression`, `classification`, `multi-label`, `token classification`)" in kinds
-    assert "`pearson`, `macro_f1`, `micro_f1` or `entity_f1`, in the order of the kinds" in reference()

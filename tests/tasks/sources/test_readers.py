@@ -133,7 +133,7 @@ def test_each_fault_of_a_json_array_is_named(content: bytes, expected: list[str]
         (b"a,b\n1,2\n\n   \n1,2\n", ["t:4: expected 2 cells, as in the header, but got 1"]),
         (
             b"a,b\n\n1,caf\xe9\n2,\xff\n",
-            ["t:3: not UTF-8 (byte 6 of the line: unexpected end of data); if it is Latin-1, as spreadsheets write it, write"],
+            ["t:3: not UTF-8 (byte 6 of the line: invalid continuation byte); if it is Latin-1"],
         ),
         (b'a,b\n1,2\n"1,2\n3,4\n', ["t:3: the table cannot be read from here on: unexpected end of data; a cell that holds"]),
         (b'a,b\n"1" x,2\n3,4\n', ["t:2: the table cannot be read from here on: ',' expected after '\"'; a cell that holds"]),
