@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from blurb_tune.core.errors import Problem
-from blurb_tune.tasks.examples import Row, short_repr
+from blurb_tune.tasks.examples import Row, is_list, short_repr
 from blurb_tune.tasks.task import Task
 
 
@@ -15,8 +15,12 @@ def coerce_cells(task: Task, row: Row) -> Row | Problem:
     A cell that looks like a list and can be read as none is a Problem in the row's place: one that begins with a bracket and
     a quote (`['`), and a cell of labels that stands in one pair of brackets and holds a blank, comma or semicolon
     (`[B, O]`). Other cells with brackets are text: words may begin with them (`[ 3H ] thymidine`), and so may a label.
+    Where a text is a list of texts, as PubMedQA's contexts are, it is these with blanks between them.
     """
     values, words = dict(row.values), task.kind.listed_fields(task)
+    for name in task.fields:
+        if name not in words and is_list(parts := values.get(name)) and parts and all(isinstance(part, str) for part in parts):
+            values[name] = " ".join(parts)
     faults = []
     for name in [task.label_field, *words]:
         if isinstance(cell := values.get(name), str):

@@ -57,6 +57,17 @@ def test_a_comma_in_doubt_is_part_of_a_label_unless_the_separator_is_named() -> 
     assert _read(kinds.MULTI_LABEL, "pain, chronic", "fever", separator=",") == [["pain", "chronic"], ["fever"]]
 
 
+def test_a_list_of_texts_is_one_text() -> None:
+    rows: list[Row | Problem] = [
+        Row("t:1", {"text": ["We tried.", "It did."], "label": "yes"}),
+        Row("t:2", {"text": [], "label": "no"}),
+    ]
+    first, second = coerce_columns(_task(kinds.CLASSIFICATION), rows, "t")
+    assert isinstance(first, Row)
+    assert first.values["text"] == "We tried. It did."
+    assert second == rows[1]
+
+
 def test_columns_of_flags_are_one_label() -> None:
     rows: list[Row | Problem] = [
         Row("t:2", {"cough": "1", "fever": "0"}),
