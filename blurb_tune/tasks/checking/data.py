@@ -191,13 +191,13 @@ def _side_problems(source: DataSource, sides: Sequence[tuple[list[Example], list
 
 
 def _note_cuts(task: Task, whole: list[Example], cuts: Sequence[Sequence[int]], *, has_folds: bool) -> Iterator[str]:
-    by = "label" if task.kind.has_labels else "score"
+    by = f", stratified by {task.kind.stratum}" if task.kind.stratum else ""
     if has_folds:
         sizes = sorted({len(cut) for cut in cuts})
         each = " to ".join(str(size) for size in dict.fromkeys((sizes[0], sizes[-1])))
-        yield f"dev: {len(cuts)} folds, each {each} of the {len(whole)} examples, stratified by {by}"
+        yield f"dev: {len(cuts)} folds, each {each} of the {len(whole)} examples{by}"
     elif cuts:
-        yield f"dev: {len(cuts[0])} of {len(whole)} examples cut from train, stratified by {by}"
+        yield f"dev: {len(cuts[0])} of {len(whole)} examples cut from train{by}"
     if rare := one_sided(task, whole, cuts):
         where = "of every fold" if has_folds else "of the cut"
         names = join_limited(f"{name!r} ({count})" for name, count in rare.items())

@@ -51,6 +51,7 @@ class Regression(Kind):
     )
     default_metric = "pearson"
     has_labels = False
+    stratum = "score"
 
     def read_cell(self, cell: str, *, is_label: bool) -> Any:
         return float(cell) if _NUMBER.fullmatch(cell) else cell

@@ -48,6 +48,7 @@ class Spans(Kind):
     word_field = 1
     splits_text = True
     has_labels = False
+    stratum = None
 
     def fault_of_texts(self, columns: Sequence[str]) -> str | None:
         return None if len(columns) == 2 else "expected two columns: of the question, and of the text with its answer"
