@@ -60,7 +60,9 @@ class SearchSpace:
             offered = self._strategies_of(model)
             values |= asdict(offered[trial.suggest_categorical(self._strategy_name(model), list(offered))])
         for name, dimension in self._dimensions.items():
-            if name in STRATEGY_NAMES:
+            if is_neutral(name, values):
+                values[name] = AXES[name].neutral
+            elif name in STRATEGY_NAMES:
                 values[name] = self._suggest_feasible(trial, name, self._feasible[model].offer(name, values))
             else:
                 values[name] = _suggest(trial, name, dimension)
