@@ -11,7 +11,8 @@ import blurb_tune
 from blurb_tune.cli import listings
 from blurb_tune.cli.errors import exit_codes
 from blurb_tune.cli.examples import examples
-from blurb_tune.cli.service_app import register
+from blurb_tune.cli.release_app import register as register_release
+from blurb_tune.cli.service_app import register as register_service
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.execution.forkserver import fork_server
@@ -325,7 +326,8 @@ def sync(sweep_dir: SweepDir) -> None:
     raise typer.Exit(code)
 
 
-register(app)
+register_release(app)
+register_service(app)
 
 
 def _sweep(folder: Path) -> SweepPaths:

@@ -60,7 +60,7 @@ def load_pretrained(info: ModelInfo) -> Pretrained:
         return _as_pretrained(build_tiny(), missing=frozenset(), misshapen={})
     folder = _folder(info)
     try:
-        with _silence(), torch.random.fork_rng(devices=[]):
+        with silence(), torch.random.fork_rng(devices=[]):
             model, report = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 config=_config(info, folder),
@@ -119,7 +119,7 @@ def load_tokenizer(info: ModelInfo) -> PreTrainedTokenizerBase:
         return tiny_tokenizer()
     folder = _folder(info)
     try:
-        with _silence():
+        with silence():
             return AutoTokenizer.from_pretrained(
                 folder,
                 config=_config(info, folder),
@@ -233,7 +233,7 @@ def _folder(info: ModelInfo) -> Path:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Keep transformers from showing progress bars and from reporting the head it has drawn, which is drawn again."""
     verbosity, has_bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()

@@ -1,0 +1,64 @@
+"""The commands from a sweep's winner to predictions: parse, call, print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from blurb_tune.cli.errors import exit_codes
+from blurb_tune.cli.examples import examples
+from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.paths import SweepPaths
+
+_PANEL = "From the winner to a model"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+
+    @app.command(
+        rich_help_panel=_PANEL,
+        epilog=examples(
+            "blurb-tune export runs/biosses-1a2b3c4d --to my-model",
+            "blurb-tune export runs/biosses-1a2b3c4d --median --to my-model",
+        ),
+    )
+    def export(
+        sweep_dir: Annotated[Path, typer.Argument(help="a sweep's folder", show_default=False)],
+        to: Annotated[Path, typer.Option("--to", help="the model's folder, which is made", show_default=False)],
+        trial: Annotated[str | None, typer.Option("--trial", help="the run", show_default="the winner's best on dev")] = None,
+        median: Annotated[bool, typer.Option("--median", help="the winner's median run on dev, not its best")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="print JSON, nothing else")] = False,
+    ) -> None:
+        """Write a run's model as a folder that Hugging Face's from_pretrained and pipeline load, with a model card."""
+        from blurb_tune.cli.export import export_command
+
+        with exit_codes(prints=True):
+            if trial is not None and median:
+                raise InputError([Problem("--median", "is of the winner's runs; --trial names one already")])
+            paths = SweepPaths(sweep_dir)
+            if not paths.events.is_file() or not paths.spec.is_file():
+                what = "this is no sweep's folder; expected one with events.jsonl and spec.yaml"
+                raise InputError([Problem(str(sweep_dir), what)])
+            export_command(paths, to, trial, median=median, as_json=as_json)
+
+    @app.command(
+        rich_help_panel=_PANEL,
+        epilog=examples(
+            "blurb-tune predict my-model notes.csv --to predicted.csv",
+            "blurb-tune predict my-model notes.parquet --to predicted.jsonl",
+        ),
+    )
+    def predict(
+        model: Annotated[Path, typer.Argument(help="a folder that `export` wrote", show_default=False)],
+        file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON Lines or Parquet", show_default=False)],
+        to: Annotated[Path, typer.Option("--to", help="the table to write, of any of these", show_default=False)],
+        batch_size: Annotated[int, typer.Option(min=1, help="texts in memory at a time")] = 32,
+    ) -> None:
+        """Predict for the rows of a table, with texts cut and entities marked as in training."""
+        from blurb_tune.cli.predict import predict_command
+
+        with exit_codes(prints=True):
+            predict_command(model, file, to, batch_size=batch_size)

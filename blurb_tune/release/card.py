@@ -1,0 +1,172 @@
+"""The card of a released model, from the record of the sweep that it comes from, in the format of the Hugging Face hub."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from blurb_tune.core.numbers import counted, duration
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.preflight import Plan
+from blurb_tune.release.choice import Choice
+from blurb_tune.release.folder import Facts
+from blurb_tune.report.answer import answer_of
+from blurb_tune.report.blocks import Code, Paragraph
+from blurb_tune.report.final_scores import FinalResult, final_results
+from blurb_tune.report.provenance import Provenance
+from blurb_tune.report.sections.methods import methods
+from blurb_tune.report.settings import NAMES, settings_in_words
+from blurb_tune.report.summary import notes_of
+from blurb_tune.stats.intervals import t_interval
+from blurb_tune.stats.stability import spread
+from blurb_tune.tasks.task import Kind
+
+_PIPELINES = {Kind.TOKEN_CLASSIFICATION: "token-classification"}
+_TEXT = "text-classification"
+
+
+def write_card(folder: Path, record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> None:
+    """Write `README.md`: what the hub reads, then what people do."""
+    head = _metadata(record, plan, choice, facts).to_yaml()
+    text = "\n\n".join(_body(record, plan, choice, facts))
+    (folder / "README.md").write_text(f"---\n{head}\n---\n\n{text}\n", encoding="utf-8")
+
+
+def _metadata(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> ModelCardData:
+    header, pipeline = record.header, _PIPELINES.get(plan.task.kind, _TEXT)
+    base = plan.models[record.configurations[choice.trial.configuration_id].configuration.model].hub_id
+    scores = [("dev", record.score(choice.trial)), ("test", _test_score(record, choice))]
+    results = [
+        EvalResult(
+            task_type=pipeline,
+            dataset_type=facts.task,
+            dataset_name=facts.task,
+            dataset_split=split,
+            metric_type=header.metric,
+            metric_name=f"{header.metric} ({split})",
+            metric_value=score,
+        )
+        for split, score in scores
+        if score is not None
+    ]
+    return ModelCardData(
+        language="en",
+        library_name="transformers",
+        pipeline_tag=pipeline,
+        tags=["blurb-tune", "biomedical"],
+        model_name=f"{header.name}-{choice.trial.trial_id}",
+        eval_results=results,
+        base_model=base,
+    )
+
+
+def _test_score(record: SweepRecord, choice: Choice) -> float | None:
+    test = record.tests.get(choice.trial.trial_id)
+    score = test.metrics.get(record.header.metric, math.nan) if test and test.metrics else math.nan
+    return None if math.isnan(score) else score
+
+
+def _body(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> Iterator[str]:
+    header, trial = record.header, choice.trial
+    configuration = record.configurations[trial.configuration_id].configuration
+    label, model = record.label(trial.configuration_id), configuration.model
+    yield f"# {facts.task}: {model}, {label}"
+    yield (
+        f"{model} fine-tuned on {facts.task} ({facts.kind}) with the strategy **{label}**. It is run `{trial.trial_id}` "
+        f"({trial.run}), {choice.why}, of the sweep `{header.sweep_id}`, which looked for the strategy that is good with "
+        "every seed, not once."
+    )
+    yield "## What the sweep says of the strategy"
+    yield "\n".join(f"- {sentence}" for sentence in answer_of(record).sentences)
+    yield _scores(record, choice)
+    yield "## Data"
+    yield _data(record, facts)
+    yield "## Settings"
+    yield f"{settings_in_words(configuration, NAMES)}; precision {facts.precision}, at most {facts.max_length} tokens."
+    yield "## Intended use and limits"
+    yield "\n".join(f"- {limit}" for limit in _limits(record, plan, choice))
+    yield "## Use"
+    yield _use(plan, facts)
+    yield "## Compute"
+    runs, slots = counted(len(record.trials), "run"), counted(record.slots, "slot")
+    yield (
+        f"All {runs} of the sweep trained and were evaluated for {duration(record.train_seconds)} on {slots}; this run for "
+        f"{duration(trial.train_seconds)}. The energy was not measured."
+    )
+    yield "## Methods and citation"
+    for block in methods(record, Provenance(), frozenset()):
+        if isinstance(block, Paragraph):
+            yield block.text
+        elif isinstance(block, Code):
+            yield f"```bibtex\n{block.text.strip()}\n```"
+
+
+def _scores(record: SweepRecord, choice: Choice) -> str:
+    """This run's, and those of all runs of its strategy, which say what to expect of another seed."""
+    header, name = record.header, choice.trial.configuration_id
+    of_run = record.score(choice.trial)
+    assert of_run is not None, "a run with a model has a score"
+    scores = list(record.seed_scores(record.judged_apart(name)).get(name, {}).values())
+    of_all, (low, high) = spread(scores), t_interval(scores)
+    failed = sum(trial.outcome is not None and trial.outcome.is_failed for trial in record.judged_apart(name))
+    interval = "" if math.isnan(low) else f", 95 % interval of the mean {low:.3f} to {high:.3f}"
+    std = "" if math.isnan(of_all.std) else f" ± {of_all.std:.3f}"
+    lines = [f"| {header.metric} | this run | its strategy |", "|---|---|---|"]
+    lines.append(
+        f"| dev | {of_run:.3f} | {of_all.mean:.3f}{std} over {counted(of_all.n, 'seed')}{interval}; {failed} failed |"
+    )
+    tested = {result.configuration: result for result in final_results(record)}.get(name)
+    if tested is not None:
+        own = _test_score(record, choice)
+        lines.append(f"| test | {'not tested' if own is None else f'{own:.3f}'} | {_of_test(tested)} |")
+    return "\n".join(lines)
+
+
+def _of_test(result: FinalResult) -> str:
+    if math.isnan(result.spread.mean):
+        return "undefined"
+    low, high = result.interval
+    interval = "" if math.isnan(low) else f"; one run's score has the 95 % interval {low:.3f} to {high:.3f}"
+    std = "" if math.isnan(result.spread.std) else f" ± {result.spread.std:.3f}"
+    runs, examples = counted(result.spread.n, "run"), counted(result.examples, "example")
+    return f"{result.spread.mean:.3f}{std} over {runs}, {examples}{interval}"
+
+
+def _data(record: SweepRecord, facts: Facts) -> str:
+    header = record.header
+    counts = ", ".join(f"{count:,} {split}" for split, count in header.examples.items())
+    told = f"Data set {facts.task}" + (f": {counts} examples" if counts else "")
+    labels = f" Labels: {', '.join(facts.labels)}." if facts.labels else ""
+    scale = f" Scores lie between {facts.label_range[0]:g} and {facts.label_range[1]:g}." if facts.label_range else ""
+    return f"{told}.{labels}{scale} Its licence is that of the data set, which this card does not repeat."
+
+
+def _limits(record: SweepRecord, plan: Plan, choice: Choice) -> Iterator[str]:
+    yield "Research on texts like those of the data set. Not for decisions about patients without a check of its own."
+    if choice.trial.outcome is not None and choice.trial.outcome.is_failed:
+        yield f"This run counts as failed ({choice.trial.outcome}: {choice.trial.reason})."
+    if choice.trial.fold is not None:
+        yield "It was trained on the other folds of a cross-validation, not on all of the training data."
+    if _test_score(record, choice) is None:
+        yield "It has not been tested: the scores on dev were part of the choice and are too good."
+    if plan.task.markers:
+        yield f"Entities must be masked as in training: {', '.join(f'`{marker}`' for marker in plan.task.markers)}."
+    yield from notes_of(record)
+
+
+def _use(plan: Plan, facts: Facts) -> str:
+    kind = _PIPELINES.get(plan.task.kind, _TEXT)
+    options = ', function_to_apply="none"' if plan.task.kind is Kind.REGRESSION else ""
+    options += ', aggregation_strategy="first"' if plan.task.per_token else ""
+    options += ", top_k=None" if plan.task.kind is Kind.MULTI_LABEL else ""
+    pair = len(facts.fields) == 2 and not plan.task.per_token
+    text = '{"text": "...", "text_pair": "..."}' if pair else '"..."'
+    columns = ", ".join(f"`{field}`" for field in facts.fields)
+    code = f'from transformers import pipeline\n\nmodel = pipeline("{kind}", model="FOLDER"{options})\nmodel({text})'
+    return (
+        f"```python\n{code}\n```\n\n`blurb-tune predict FOLDER FILE --to OUT` does the same for whole tables with "
+        f"{columns}, with texts cut and probabilities calibrated as in the sweep."
+    )

@@ -1,0 +1,163 @@
+"""Tables that may be larger than memory: read row by row, and written beside their place until they are whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from blurb_tune.core.errors import InputError, Problem, did_you_mean
+from blurb_tune.core.paths import open_file
+from blurb_tune.tasks.examples import Row, shown
+
+Table = Iterator[Row]
+Write = Callable[[Sequence[Mapping[str, Any]]], None]
+
+_LONGEST_CELL = 2**27
+
+
+def read_table(file: Path) -> Table:
+    """The rows of a CSV, TSV, JSON Lines or Parquet file, by its ending.
+
+    Raises InputError at the first one that cannot be read, and for another ending.
+    """
+    try:
+        with open_file(file) as content:
+            yield from _FORMATS[_format_of(file, "FILE")][0](content, str(file))
+    except OSError as error:
+        raise InputError([Problem(str(file), f"cannot be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        raise InputError([Problem(str(file), f"is not in UTF-8: {error.reason}; convert it, with iconv for one")]) from None
+
+
+@contextmanager
+def writing_table(file: Path) -> Iterator[Write]:
+    """What writes rows, which have the same columns, to the end of a table that is put in its place when it is whole.
+
+    Lists and objects are written as JSON where cells are text. Raises InputError for an ending that is not known.
+    """
+    writer = _FORMATS[_format_of(file, "--to")][1]
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        with writer(beside) as write:
+            yield write
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _format_of(file: Path, what: str) -> str:
+    ending = file.suffix.lower()
+    if ending not in _FORMATS:
+        hint = did_you_mean(ending, _FORMATS) if ending else ""
+        raise InputError([Problem(what, f"{file}: expected a name that ends with {', '.join(_FORMATS)}{hint}")])
+    return ending
+
+
+def _read_separated(content: Any, name: str, separator: str) -> Table:
+    csv.field_size_limit(_LONGEST_CELL)
+    reader = csv.reader(io.TextIOWrapper(content, encoding="utf-8-sig", newline=""), delimiter=separator, strict=True)
+    header: list[str] | None = None
+    while True:
+        place = f"{name}:{reader.line_num + 1}"
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InputError([Problem(place, f"the table cannot be read from here on: {error}")]) from None
+        if header is None:
+            header = [cell.strip() for cell in cells]
+        elif len(cells) == len(header):
+            yield Row(place, dict(zip(header, cells, strict=True)))
+        elif cells:
+            raise InputError([Problem(place, f"expected {len(header)} cells, as in the header, but got {len(cells)}")])
+
+
+def _read_json_lines(content: Any, name: str) -> Table:
+    for number, line in enumerate(io.TextIOWrapper(content, encoding="utf-8-sig"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError([Problem(f"{name}:{number}", f"expected a JSON object, but this is no JSON: {error}")]) from None
+        if not isinstance(record, dict):
+            raise InputError([Problem(f"{name}:{number}", f"expected a JSON object, but got {shown(record)}")])
+        yield Row(f"{name}:{number}", record)
+
+
+def _read_parquet(content: Any, name: str) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        for batch in pq.ParquetFile(content).iter_batches(batch_size=1024):
+            for record in batch.to_pylist():
+                number += 1
+                yield Row(f"{name}, row {number}", record)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError([Problem(name, f"this is no Parquet file that can be read: {str(error).splitlines()[0]}")]) from None
+
+
+@contextmanager
+def _write_separated(file: Path, separator: str) -> Iterator[Write]:
+    with file.open("w", encoding="utf-8", newline="") as out:
+        writer: csv.DictWriter[str] | None = None
+
+        def write(rows: Sequence[Mapping[str, Any]]) -> None:
+            nonlocal writer
+            if writer is None and rows:
+                writer = csv.DictWriter(out, list(rows[0]), delimiter=separator, lineterminator="\n")
+                writer.writeheader()
+            if writer is not None:
+                writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+        yield write
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+@contextmanager
+def _write_json_lines(file: Path) -> Iterator[Write]:
+    with file.open("w", encoding="utf-8") as out:
+        yield lambda rows: _dump(rows, out)
+
+
+def _dump(rows: Sequence[Mapping[str, Any]], out: TextIO) -> None:
+    out.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+
+
+@contextmanager
+def _write_parquet(file: Path) -> Iterator[Write]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer: pq.ParquetWriter | None = None
+
+    def write(rows: Sequence[Mapping[str, Any]]) -> None:
+        nonlocal writer
+        table = pa.Table.from_pylist(list(rows), schema=writer.schema if writer else None)
+        writer = writer or pq.ParquetWriter(file, table.schema)
+        writer.write_table(table)
+
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+_FORMATS: Mapping[str, tuple[Callable[[Any, str], Table], Callable[[Path], Any]]] = {
+    ".csv": (lambda content, name: _read_separated(content, name, ","), lambda file: _write_separated(file, ",")),
+    ".tsv": (lambda content, name: _read_separated(content, name, "\t"), lambda file: _write_separated(file, "\t")),
+    ".jsonl": (_read_json_lines, _write_json_lines),
+    ".parquet": (_read_parquet, _write_parquet),
+}
