@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize
 
-from blurb_tune.tasks.features import Encoded
-from blurb_tune.tasks.metrics import evaluate
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.encoding.features import Encoded
+from blurb_tune.tasks.kinds import REGRESSION
+from blurb_tune.tasks.scoring.metrics import evaluate
+from blurb_tune.tasks.task import Task
 
 _BOUNDS = (0.05, 20.0)
 
@@ -18,7 +19,7 @@ def temperature_of(task: Task, outputs: np.ndarray, data: Encoded) -> float:
     1 for a regression, and where no temperature helps. (Guo et al. 2017, On calibration of modern neural networks, section
     4.2: one parameter, which leaves every prediction as it is.)
     """
-    if task.kind is Kind.REGRESSION:
+    if task.kind == REGRESSION:
         return 1.0
 
     def loss(log_temperature: float) -> float:

@@ -22,10 +22,7 @@ from blurb_tune.report.settings import NAMES, settings_in_words
 from blurb_tune.report.summary import notes_of
 from blurb_tune.stats.intervals import t_interval
 from blurb_tune.stats.stability import spread
-from blurb_tune.tasks.task import Kind
-
-_PIPELINES = {Kind.TOKEN_CLASSIFICATION: "token-classification"}
-_TEXT = "text-classification"
+from blurb_tune.tasks.kinds import MULTI_LABEL, REGRESSION
 
 
 def write_card(folder: Path, record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> None:
@@ -36,7 +33,7 @@ def write_card(folder: Path, record: SweepRecord, plan: Plan, choice: Choice, fa
 
 
 def _metadata(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> ModelCardData:
-    header, pipeline = record.header, _PIPELINES.get(plan.task.kind, _TEXT)
+    header, pipeline = record.header, _pipeline(plan)
     base = plan.models[record.configurations[choice.trial.configuration_id].configuration.model].hub_id
     scores = [("dev", record.score(choice.trial)), ("test", _test_score(record, choice))]
     results = [
@@ -61,6 +58,10 @@ def _metadata(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> 
         eval_results=results,
         base_model=base,
     )
+
+
+def _pipeline(plan: Plan) -> str:
+    return "token-classification" if plan.task.per_token else "text-classification"
 
 
 def _test_score(record: SweepRecord, choice: Choice) -> float | None:
@@ -158,10 +159,10 @@ def _limits(record: SweepRecord, plan: Plan, choice: Choice) -> Iterator[str]:
 
 
 def _use(plan: Plan, facts: Facts) -> str:
-    kind = _PIPELINES.get(plan.task.kind, _TEXT)
-    options = ', function_to_apply="none"' if plan.task.kind is Kind.REGRESSION else ""
+    kind = _pipeline(plan)
+    options = ', function_to_apply="none"' if plan.task.kind == REGRESSION else ""
     options += ', aggregation_strategy="first"' if plan.task.per_token else ""
-    options += ", top_k=None" if plan.task.kind is Kind.MULTI_LABEL else ""
+    options += ", top_k=None" if plan.task.kind == MULTI_LABEL else ""
     pair = len(facts.fields) == 2 and not plan.task.per_token
     text = '{"text": "...", "text_pair": "..."}' if pair else '"..."'
     columns = ", ".join(f"`{field}`" for field in facts.fields)

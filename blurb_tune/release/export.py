@@ -27,22 +27,17 @@ from blurb_tune.release.choice import choose
 from blurb_tune.release.folder import Facts, new_folder
 from blurb_tune.release.loading import load_model
 from blurb_tune.spec import load_spec
-from blurb_tune.tasks.cache import cache_folder
-from blurb_tune.tasks.data import load_data
+from blurb_tune.tasks.checking.data import load_data
+from blurb_tune.tasks.encoding.cache import cache_folder
+from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.features import Encoded
-from blurb_tune.tasks.metrics import evaluate
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.kinds import REGRESSION, SPANS
+from blurb_tune.tasks.scoring.metrics import evaluate
+from blurb_tune.tasks.task import Task
 from blurb_tune.training.forward import Forward
 
 # In what a text's tokens are padded to, products are added up in another order.
 _TOLERANCE = 1e-3
-_PROBLEM_TYPES: Mapping[Kind, str | None] = {
-    Kind.REGRESSION: "regression",
-    Kind.CLASSIFICATION: "single_label_classification",
-    Kind.MULTI_LABEL: "multi_label_classification",
-    Kind.TOKEN_CLASSIFICATION: None,
-}
 
 
 @dataclass(frozen=True)
@@ -79,6 +74,8 @@ def export(
     assert judged is not None, "a run with a model has been measured"
     say("checking the spec and its data")
     plan = make_plan(load_spec(paths.spec))
+    if plan.task.kind == SPANS:
+        raise BlurbTuneError(f"models for {SPANS.name} cannot be exported yet: Hugging Face has another head for them")
     info = plan.models[record.configurations[run.configuration_id].configuration.model]
     with new_folder(to) as folder:
         say(f"loading the model {info.name}")
@@ -98,7 +95,7 @@ def export(
         tokenizer.save_pretrained(folder)
         facts = Facts(
             task=plan.task.name,
-            kind=str(plan.task.kind),
+            kind=plan.task.kind.name,
             fields=plan.task.fields,
             labels=plan.task.labels,
             label_range=plan.task.label_range,
@@ -155,7 +152,7 @@ def _outputs(
 @torch.no_grad()
 def _to_the_unit_of_the_data(model: PreTrainedModel, task: Task) -> None:
     """A regression learns (score - center) / scale; the head takes that back."""
-    if task.kind is not Kind.REGRESSION:
+    if task.kind != REGRESSION:
         return
     center, scale = task.label_center or 0.0, task.label_scale or 1.0
     head = model.get_submodule(family_of(model.config.model_type).head).modules()
@@ -166,7 +163,7 @@ def _to_the_unit_of_the_data(model: PreTrainedModel, task: Task) -> None:
 
 def _describe(model: PreTrainedModel, task: Task) -> None:
     config = model.config
-    config.problem_type = _PROBLEM_TYPES[task.kind]
+    config.problem_type = task.kind.problem_type
     if task.labels:
         config.id2label = dict(enumerate(task.labels))
         config.label2id = {label: number for number, label in enumerate(task.labels)}
@@ -178,6 +175,6 @@ def _score_of(folder: Path, plan: Plan, dev: Encoded, precision: str) -> float:
     """The sweep's metric on dev, by the folder alone."""
     model, tokenizer, _ = load_model(folder)
     outputs = _outputs(model, plan.task, dev, tokenizer, precision, plan.spec.training.eval_batch_size)
-    if plan.task.kind is Kind.REGRESSION:
+    if plan.task.kind == REGRESSION:
         outputs = (outputs - (plan.task.label_center or 0.0)) / (plan.task.label_scale or 1.0)
     return evaluate(plan.task, outputs, dev.labels, dev.words).score

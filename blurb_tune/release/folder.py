@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.paths import fault_of_folder, read_file
-from blurb_tune.tasks.task import Kind, Task
+from blurb_tune.tasks.kinds import find_kind
+from blurb_tune.tasks.task import Task
 
 FACTS = "blurb_tune.json"
 _FORMAT = 1
@@ -55,7 +56,7 @@ class Facts:
             raise InputError([Problem(str(file), f"cannot be read: {error}")]) from None
         try:
             return cls._checked(found)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, BlurbTuneError) as error:
             raise InputError([Problem(str(file), f"is not what `blurb-tune export` wrote: {error}")]) from None
 
     @classmethod
@@ -72,7 +73,7 @@ class Facts:
         found["max_length"], found["temperature"] = int(found["max_length"]), float(found["temperature"])
         if found["max_length"] < 1 or not found["temperature"] > 0:
             raise ValueError("max_length and temperature must be above 0")
-        Kind(found["kind"])
+        find_kind(str(found["kind"]))
         return cls(**found)
 
     def write(self, folder: Path) -> None:
@@ -82,7 +83,7 @@ class Facts:
         """The task as far as predictions need it; its scores are in the unit that the data have."""
         return Task(
             name=self.task,
-            kind=Kind(self.kind),
+            kind=find_kind(self.kind),
             metric="",
             description="",
             max_length=self.max_length,

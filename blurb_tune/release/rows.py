@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.core.paths import open_file
-from blurb_tune.tasks.examples import Row, shown
+from blurb_tune.tasks.examples import Row, short_repr
 
 Table = Iterator[Row]
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -87,7 +87,7 @@ def _read_json_lines(content: Any, name: str) -> Table:
         except (ValueError, RecursionError) as error:
             raise InputError([Problem(f"{name}:{number}", f"expected a JSON object, but this is no JSON: {error}")]) from None
         if not isinstance(record, dict):
-            raise InputError([Problem(f"{name}:{number}", f"expected a JSON object, but got {shown(record)}")])
+            raise InputError([Problem(f"{name}:{number}", f"expected a JSON object, but got {short_repr(record)}")])
         yield Row(f"{name}:{number}", record)
 
 

@@ -16,6 +16,9 @@ MANY_SHOWN = 8
 # A whole number that is written with a point, as pandas does where a column has gaps.
 _WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]*))\.0+")
 
+# Words of a text that is not given as words.
+WORD = re.compile(r"\w+|[^\w\s]")
+
 Label = float | int | tuple[int, ...]
 
 

@@ -54,7 +54,7 @@ class Kind(ABC):
     None where it says one thing of the whole. splits_text: that text is written as one, and `read_texts` splits it.
     has_labels: labels are names, of which `Task.labels` has all. least_labels: how many of them there are at least.
     can_leave_out: `Task.left_out` means something to its metrics. stratum: by what examples are divided evenly among train and
-    dev, None where they are not.
+    dev, None where they are not. problem_type: what Hugging Face's configs call it, None for words.
 
     Shapes below: n examples, with m labels as `features.Encoded` has them: one for each example, or for each word.
     """
@@ -71,6 +71,7 @@ class Kind(ABC):
     least_labels: ClassVar[int] = 2
     can_leave_out: ClassVar[bool] = False
     stratum: ClassVar[str | None] = "label"
+    problem_type: ClassVar[str | None] = None
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -262,6 +263,20 @@ class Kind(ABC):
         _, actual, *others = columns
         for _ in range(draws):
             yield self.formulas(task, actual[generator.permutation(len(actual))], actual, *others)[metric]()
+
+    # Predictions for people
+
+    def blank_label(self, task: Task, words: int) -> Label:
+        """A label for an example of so many words that has none."""
+        return 0
+
+    @abstractmethod
+    def answers(self, task: Task, outputs: Floats, temperature: float, words: Words | None) -> Iterator[dict[str, Any]]:
+        """What is said of each example, as plain data; what is said of words names them by their numbers in the example.
+
+        outputs: (m, outputs), not finite for words that the model does not read. temperature: logits are divided by it before
+        they become probabilities.
+        """
 
     def metric_names(self, task: Task) -> tuple[str, ...]:
         """Those that are defined for the task's labels, as far as these are known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -77,6 +77,7 @@ class Classification(Kind):
     )
     # A constant prediction looks well in accuracy where classes are uneven; macro F1 shows what it is.
     default_metric = "macro_f1"
+    problem_type = "single_label_classification"
     can_leave_out = True
 
     def expected(self, task: Task) -> str:
@@ -136,6 +137,12 @@ class Classification(Kind):
         if self.metric(task.metric).ranks:
             return _odds_spread(columns[2], labels)
         return relative_variation(np.bincount(read.argmax(axis=1)), np.bincount(labels))
+
+    def answers(self, task: Task, outputs: Floats, temperature: float, words: Words | None) -> Iterator[dict[str, Any]]:
+        for row in scipy.special.softmax(outputs / temperature, axis=1).tolist():
+            best = max(row)
+            probabilities = dict(zip(task.labels, row, strict=True))
+            yield {"prediction": task.labels[row.index(best)], "probability": best, "probabilities": probabilities}
 
     def constants(self, task: Task, labels: Array) -> list[Floats]:
         """Each class."""

@@ -41,6 +41,7 @@ class MultiLabel(Kind):
     )
     metrics = (Metric("micro_f1"), Metric("macro_f1"), Metric("exact_match", interval=share_interval))
     default_metric = "micro_f1"
+    problem_type = "multi_label_classification"
     least_labels = 1
     can_leave_out = True
 
@@ -134,6 +135,14 @@ class MultiLabel(Kind):
     def spread(self, task: Task, read: Floats, labels: Array, columns: Sequence[Array]) -> float:
         """Of the shares outside the most frequent set of labels."""
         return relative_variation(*map(counts_of_rows, columns))
+
+    def blank_label(self, task: Task, words: int) -> Label:
+        return (0,) * len(task.labels)
+
+    def answers(self, task: Task, outputs: Floats, temperature: float, words: Words | None) -> Iterator[dict[str, Any]]:
+        for logits, row in zip(outputs, scipy.special.expit(outputs / temperature).tolist(), strict=True):
+            predicted = [label for label, logit in zip(task.labels, logits, strict=True) if logit > 0]
+            yield {"prediction": predicted, "probabilities": dict(zip(task.labels, row, strict=True))}
 
     def constants(self, task: Task, labels: Array) -> list[Floats]:
         """The k most frequent labels, k from 0 to all, and the most frequent set.

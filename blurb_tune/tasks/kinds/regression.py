@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,7 @@ class Regression(Kind):
         Metric("mse", lower_is_better=True),
     )
     default_metric = "pearson"
+    problem_type = "regression"
     has_labels = False
     stratum = "score"
 
@@ -143,6 +144,11 @@ class Regression(Kind):
         """Of standard deviations."""
         predicted, actual = columns
         return math.nan if is_constant(actual) else float(predicted.std() / actual.std())
+
+    def answers(self, task: Task, outputs: Floats, temperature: float, words: Words | None) -> Iterator[dict[str, Any]]:
+        """In the unit of the outputs."""
+        for (score,) in outputs.tolist():
+            yield {"prediction": score}
 
     def constants(self, task: Task, labels: Array) -> list[Floats]:
         """The mean score."""

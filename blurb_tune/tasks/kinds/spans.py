@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy  # its parts are loaded when they are used, which checking data does not
 
-from blurb_tune.tasks.examples import Example, Label, is_list, short_repr
+from blurb_tune.tasks.examples import WORD, Example, Label, is_list, short_repr
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
 from blurb_tune.tasks.kinds.labels import wrong_label
 from blurb_tune.tasks.kinds.variation import counts_of_rows, relative_variation
@@ -21,7 +20,6 @@ from blurb_tune.tasks.task import Task
 if TYPE_CHECKING:
     import torch
 
-_WORD = re.compile(r"\w+|[^\w\s]")
 _LONGEST_ANSWER = 30
 _START, _END = range(2)
 
@@ -73,7 +71,7 @@ class Spans(Kind):
         return span
 
     def read_texts(self, task: Task, row: Mapping[str, Any]) -> tuple[str, ...]:
-        return (row[task.fields[0]], *_WORD.findall(row[task.fields[1]]))
+        return (row[task.fields[0]], *WORD.findall(row[task.fields[1]]))
 
     def write_label(self, task: Task, example: Example) -> Any:
         assert isinstance(example.label, tuple), "first and last word"
@@ -159,6 +157,22 @@ class Spans(Kind):
         """Of the shares outside the most frequent place."""
         return relative_variation(*map(counts_of_rows, columns))
 
+    def blank_label(self, task: Task, words: int) -> Label:
+        return (0, 0)
+
+    def answers(self, task: Task, outputs: Floats, temperature: float, words: Words | None) -> Iterator[dict[str, Any]]:
+        """The answer's words, and the product of the probabilities that it starts and that it ends there."""
+        assert words is not None, "there is a field of words"
+        logits = np.where(words.is_read[:, None], outputs, -np.inf)
+        for start, end in zip(words.offsets[:-1], words.offsets[1:], strict=True):
+            own = logits[start:end]
+            first, last = _best_span(own)
+            if first < 0:  # no word is read
+                yield {"answer": None}
+                continue
+            of_words = scipy.special.softmax(own / temperature, axis=0)
+            yield {"answer": {"first": first, "last": last, "probability": float(of_words[first, 0] * of_words[last, 1])}}
+
     def constants(self, task: Task, labels: Array) -> list[Floats]:
         """No word before any other: the first word."""
         return [np.zeros(2)]
@@ -186,7 +200,7 @@ def _span(context: str, text: str, start: int | None) -> tuple[int, int] | None:
     if begin < 0 or not context.startswith(text, begin):
         return None
     touched = [
-        index for index, word in enumerate(_WORD.finditer(context)) if word.start() < begin + len(text) and word.end() > begin
+        index for index, word in enumerate(WORD.finditer(context)) if word.start() < begin + len(text) and word.end() > begin
     ]
     return (touched[0], touched[-1]) if touched else None
 

@@ -158,6 +158,32 @@ class TokenClassification(Kind):
         """Of the shares outside the most frequent tag."""
         return relative_variation(np.bincount(read.argmax(axis=1)), np.bincount(labels))
 
+    def blank_label(self, task: Task, words: int) -> Label:
+        return (0,) * words
+
+    def answers(self, task: Task, outputs: Floats, temperature: float, words: Words | None) -> Iterator[dict[str, Any]]:
+        """Tags, and entities from word `first` to word `last`, whose probability is the least of those of their tags."""
+        assert words is not None, "there is a field of words"
+        outside = task.labels.index(OUTSIDE) if OUTSIDE in task.labels else NO_TAG
+        tag_set = TagSet.of(task.labels)
+        read = np.where(words.is_read[:, None], outputs, 0.0)
+        tags = np.where(words.is_read, read.argmax(axis=1), outside)
+        probabilities = scipy.special.softmax(read / temperature, axis=1).max(axis=1)
+        for start, end in zip(words.offsets[:-1], words.offsets[1:], strict=True):
+            own = tags[start:end].tolist()
+            yield {
+                "tags": [None if tag == NO_TAG else task.labels[tag] for tag in own],
+                "entities": [
+                    {
+                        "first": first,
+                        "last": last,
+                        "label": tag_set.names[tag_set.types[own[first]]],
+                        "probability": float(probabilities[start + first : start + last + 1].min()),
+                    }
+                    for first, last in tag_set.spans(own)
+                ],
+            }
+
     def constants(self, task: Task, labels: Array) -> list[Floats]:
         """Each tag."""
         return list(np.eye(task.outputs))

@@ -7,7 +7,7 @@ CoNLL's conlleval: whatever begins an entity without a B is read as its beginnin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -50,6 +50,18 @@ class TagSet:
             np.array([prefix in _CLOSES for prefix in prefixes]),
             names,
         )
+
+    def spans(self, tags: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """First and last word of each entity in the tags of one sentence."""
+        begin, before = None, NO_TAG
+        for word, tag in enumerate([*tags, NO_TAG]):
+            kind = self.types[tag]
+            if begin is not None and (kind != self.types[before] or self.closes[before] or self.begins[tag]):
+                yield begin, word - 1
+                begin = None
+            if begin is None and kind >= 0:
+                begin = word
+            before = tag
 
 
 def _split(label: str) -> tuple[str, str | None]:

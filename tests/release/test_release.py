@@ -1,0 +1,273 @@
+"""A sweep's winner, released: what plain transformers make of the folder, and what `predict` writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+import yaml
+from huggingface_hub import ModelCard
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+from blurb_tune.core.errors import BlurbTuneError, InputError
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.execution.driver import run_sweep
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.preflight import make_plan
+from blurb_tune.release.choice import choose
+from blurb_tune.release.export import Exported, export
+from blurb_tune.release.folder import FACTS, Facts
+from blurb_tune.release.loading import load_model
+from blurb_tune.release.predict import predict
+from blurb_tune.release.rows import read_table
+from blurb_tune.spec import load_spec
+
+pytestmark = pytest.mark.ray
+
+WORDS = ("good", "bad", "fair")
+# Two thirds of the rows are train; what is to be learned is which of the words stand there.
+TASKS: dict[str, dict[str, Any]] = {
+    "classification": {"kind": "classification", "text": "note"},
+    "regression": {"kind": "regression", "text": ["note", "other"]},
+    "multi-label": {"kind": "multi-label", "text": "note"},
+    "token classification": {"kind": "token classification", "text": "words"},
+}
+
+
+def rows_of(kind: str, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    if kind == "classification":
+        return [{"note": f"{WORDS[k % 2]} {WORDS[k % 2]} {k // 2}", "label": f"grade {k % 2}"} for k in numbers]
+    if kind == "regression":  # in another unit than the one in which it is learned
+        return [{"note": f"{WORDS[k % 2]} {k // 2}", "other": WORDS[k % 2], "label": 100.0 + 50 * (k % 2)} for k in numbers]
+    if kind == "multi-label":
+        flags = [(k % 2, k // 2 % 2) for k in numbers]
+        return [
+            {"note": f"{WORDS[a]} {('mild', 'severe')[b]}", "label": [name for name, on in (("ill", a), ("worse", b)) if on]}
+            for a, b in flags
+        ]
+    return [
+        {
+            "words": ["the", WORDS[k % 2], "drug", str(k // 2)],
+            "label": ["O", "B-X" if k % 2 else "O", "I-X" if k % 2 else "O", "O"],
+        }
+        for k in numbers
+    ]
+
+
+@dataclass(frozen=True)
+class Released:
+    kind: str
+    paths: SweepPaths
+    exported: Exported
+    test: Path
+    rows: list[dict[str, Any]]
+
+    @property
+    def record(self) -> SweepRecord:
+        return SweepRecord.read(self.paths.events)
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Released:
+    folder, kind = tmp_path_factory.mktemp("release"), request.param
+    splits = {"train": range(256), "dev": range(256, 304), "test": range(304, 324)}
+    for split, numbers in splits.items():
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(kind, numbers)))
+    task = {**{split: f"{split}.jsonl" for split in splits}, **TASKS[kind], "label": "label", "max_length": 16}
+    space = {"strategy": ["vanilla"], "epochs": 3, "batch_size": 8, "learning_rate": 0.002}
+    spec = {"task": task, "model": "tiny", "seeds": 2, "space": space, "search": {"sampler": "grid"}}
+    (folder / "spec.yaml").write_text(yaml.safe_dump(spec))
+    paths = SweepPaths(folder / "sweep")
+    run_sweep(make_plan(load_spec(folder / "spec.yaml")), paths)
+    exported = export(paths, folder / "model")
+    return Released(kind, paths, exported, folder / "test.jsonl", rows_of(kind, splits["test"]))
+
+
+def test_the_folder_scores_what_the_sweep_has_measured(released: Released) -> None:
+    assert released.exported.found == pytest.approx(released.exported.score, abs=1e-4)
+    assert released.exported.score > 0.9, "it has learned something that could be lost"
+
+
+def test_plain_transformers_predict_as_predict_does(released: Released, tmp_path: Path) -> None:
+    folder = released.exported.folder
+    predict(folder, released.test, tmp_path / "out.jsonl")
+    ours = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [{name: row[name] for name in released.rows[0]} for row in ours] == released.rows
+    is_tags = released.kind == "token classification"
+    architecture = AutoModelForTokenClassification if is_tags else AutoModelForSequenceClassification
+    model, tokenizer = architecture.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    for row, found in zip(released.rows, ours, strict=True):
+        texts = [row["words"]] if is_tags else [row[name] for name in ("note", "other") if name in row]
+        with torch.no_grad():
+            encoded = tokenizer(*texts, return_tensors="pt", truncation=True, is_split_into_words=is_tags)
+            logits = model(**encoded).logits[0].double()
+        if is_tags:
+            words = [i for i, w in enumerate(encoded.word_ids()) if w is not None and w not in encoded.word_ids()[:i]]
+            assert found["tags"] == [model.config.id2label[int(logits[i].argmax())] for i in words]
+            assert found["tags"] == row["label"]
+        elif released.kind == "regression":
+            assert found["prediction"] == pytest.approx(logits.item(), abs=1e-3)
+            assert abs(found["prediction"] - row["label"]) < 20, "it is in the unit of the data"
+        elif released.kind == "multi-label":
+            assert found["prediction"] == [model.config.id2label[i] for i, logit in enumerate(logits) if logit > 0]
+        else:
+            assert found["prediction"] == model.config.id2label[int(logits.argmax())] == row["label"]
+
+
+def test_the_pipeline_of_the_card_runs(released: Released) -> None:
+    folder = released.exported.folder
+    card = (folder / "README.md").read_text()
+    code = card.partition("```python\n")[2].partition("```")[0]
+    text = '"the bad drug"'
+    code = code.replace("FOLDER", str(folder)).replace(
+        '{"text": "...", "text_pair": "..."}', '{"text": "bad", "text_pair": "bad"}'
+    )
+    names: dict[str, Any] = {}
+    lines = code.replace('"..."', text).strip().splitlines()
+    exec("\n".join([*lines[:-1], f"found = {lines[-1]}"]), {"pipeline": pipeline}, names)
+    assert names["found"]
+
+
+def test_the_card_is_one_of_the_hub_and_says_what_the_log_says(released: Released) -> None:
+    card = ModelCard.load(released.exported.folder / "README.md")
+    results = {result.dataset_split: result.metric_value for result in card.data.eval_results}
+    test = released.record.tests[released.exported.trial]
+    assert test.metrics is not None
+    metric = released.exported.metric
+    assert results == {"dev": released.exported.score, "test": test.metrics[metric]}
+    assert released.record.header.sweep_id in card.text
+    assert "vanilla" in card.text
+
+
+def test_what_is_written_does_not_depend_on_the_batch_size(released: Released, tmp_path: Path) -> None:
+    for size in (1, 7, 64):
+        predict(released.exported.folder, released.test, tmp_path / f"{size}.jsonl", batch_size=size)
+    assert (tmp_path / "1.jsonl").read_text() == (tmp_path / "7.jsonl").read_text() == (tmp_path / "64.jsonl").read_text()
+
+
+def test_every_format_is_read_and_written(released: Released, tmp_path: Path) -> None:
+    folder = released.exported.folder
+    predict(folder, released.test, tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    added = {"prediction", "probability", "probabilities", "tags", "entities"} & set(table.column_names)
+    assert added
+    pq.write_table(table.drop_columns(list(added)), tmp_path / "b.parquet")
+    predict(folder, tmp_path / "b.parquet", tmp_path / "c.csv")
+    with (tmp_path / "c.csv").open(newline="") as file:
+        rows = [{name: cell for name, cell in row.items() if name not in added} for row in csv.DictReader(file)]
+    with (tmp_path / "d.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    predict(folder, tmp_path / "d.csv", tmp_path / "e.tsv")
+    assert (
+        (tmp_path / "e.tsv").read_text() == (tmp_path / "c.csv").read_text().replace(",", "\t")
+        or "entities" in added
+        or (len(list(read_table(tmp_path / "e.tsv"))) == len(released.rows))
+    )
+
+
+def test_entities_are_places_in_the_text(released: Released, tmp_path: Path) -> None:
+    if released.kind != "token classification":
+        pytest.skip("of words alone")
+    (tmp_path / "in.jsonl").write_text('{"words": "The bad drug, 7."}\n{"words": ["the", "good", "drug"]}\n')
+    predict(released.exported.folder, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+    first, second = (json.loads(line)["entities"] for line in (tmp_path / "out.jsonl").read_text().splitlines())
+    assert [(found["start"], found["end"], found["text"], found["label"]) for found in first] == [(4, 12, "bad drug", "X")]
+    assert second == []
+
+
+def test_the_facts_are_for_everybody_and_come_back_as_they_were_written(released: Released) -> None:
+    folder = released.exported.folder
+    model, _, facts = load_model(folder)
+    assert (facts.kind, facts.trial) == (released.kind, released.exported.trial)
+    assert not model.training
+    assert all(stat.S_IMODE(file.stat().st_mode) == 0o644 for file in folder.iterdir())
+    assert [file.suffix for file in folder.iterdir() if file.suffix in (".bin", ".pt", ".pkl")] == []
+
+
+def test_the_best_the_median_or_the_one_that_is_named(released: Released) -> None:
+    record = released.record
+    scores = {name: record.score(trial) for name, trial in record.trials.items()}
+    best = choose(record).trial.trial_id
+    assert scores[best] == max(score for score in scores.values() if score is not None)
+    others = [name for name in scores if name != best]
+    assert choose(record, median=True).trial.trial_id in others, "the lower one of two"
+    assert choose(record, others[0]).trial.trial_id == others[0]
+    with pytest.raises(InputError, match=f"did you mean '{others[0]}'"):
+        choose(record, f"{others[0]}x")
+
+
+def test_nothing_is_half_written(released: Released, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is there already"):
+        export(released.paths, released.exported.folder)
+    weights = released.paths.weights / f"{released.exported.trial}.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:-100])
+    try:
+        with pytest.raises(BlurbTuneError, match="cannot be read"):
+            export(released.paths, tmp_path / "model")
+    finally:
+        weights.write_bytes(kept)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('{"remark": "x"}\n', "there is no column"),
+        ("{}\n", "the columns are: none"),
+        ("[1]\n", "expected a JSON object"),
+        ("{\n", "this is no JSON"),
+        ("", "there is no row in it"),
+        ("\x80", "is not in UTF-8"),
+    ],
+)
+def test_a_table_of_another_kind_is_told_and_nothing_is_written(
+    released: Released, tmp_path: Path, text: str, what: str
+) -> None:
+    (tmp_path / "in.jsonl").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match=what):
+        predict(released.exported.folder, tmp_path / "in.jsonl", tmp_path / "out.csv")
+    assert [file.name for file in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_a_folder_that_is_none_is_told(released: Released, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="this is no exported model"):
+        Facts.read(tmp_path)
+    facts = json.loads((released.exported.folder / FACTS).read_text())
+    for broken in (
+        {**facts, "format": 2},
+        {**facts, "kind": "x"},
+        {**facts, "labels": 3},
+        {**facts, "temperature": 0},
+        [],
+        "x",
+    ):
+        (tmp_path / FACTS).write_text(json.dumps(broken))
+        with pytest.raises(InputError, match="is not what `blurb-tune export` wrote"):
+            Facts.read(tmp_path)
+
+
+def test_the_temperature_leaves_predictions_and_lowers_the_loss() -> None:
+    from blurb_tune.release.calibration import temperature_of
+    from blurb_tune.tasks.encoding.features import Encoded
+    from blurb_tune.tasks.kinds import CLASSIFICATION
+    from blurb_tune.tasks.task import Task
+
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(4000, 3))
+    labels = np.array([rng.choice(3, p=np.exp(row) / np.exp(row).sum()) for row in logits])
+    task = Task(name="t", kind=CLASSIFICATION, metric="accuracy", description="", max_length=8, labels=("a", "b", "c"))
+    offsets = np.arange(len(labels) + 1)
+    data = Encoded(np.zeros(len(labels), np.int32), None, offsets, labels, None, 0)
+    assert temperature_of(task, 5 * logits, data) == pytest.approx(5, rel=0.1), "known from how they were drawn"
