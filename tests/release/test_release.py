@@ -128,11 +128,8 @@ def test_the_pipeline_of_the_card_runs(released: Released) -> None:
     card = (folder / "README.md").read_text()
     code = card.partition("```python\n")[2].partition("```")[0]
     text = '"the bad drug"'
-    code = code.replace("FOLDER", str(folder)).replace(
-        '{"text": "...", "text_pair": "..."}', '{"text": "bad", "text_pair": "bad"}'
-    )
     names: dict[str, Any] = {}
-    lines = code.replace('"..."', text).strip().splitlines()
+    lines = code.replace("FOLDER", str(folder)).replace('"..."', text).strip().splitlines()
     exec("\n".join([*lines[:-1], f"found = {lines[-1]}"]), {"pipeline": pipeline}, names)
     assert names["found"]
 
@@ -169,11 +166,8 @@ def test_every_format_is_read_and_written(released: Released, tmp_path: Path) ->
         writer.writeheader()
         writer.writerows(rows)
     predict(folder, tmp_path / "d.csv", tmp_path / "e.tsv")
-    assert (
-        (tmp_path / "e.tsv").read_text() == (tmp_path / "c.csv").read_text().replace(",", "\t")
-        or "entities" in added
-        or (len(list(read_table(tmp_path / "e.tsv"))) == len(released.rows))
-    )
+    values = [[row.values for row in read_table(tmp_path / name)] for name in ("c.csv", "e.tsv")]
+    assert values[0] == values[1]
 
 
 def test_entities_are_places_in_the_text(released: Released, tmp_path: Path) -> None:
@@ -245,14 +239,8 @@ def test_a_folder_that_is_none_is_told(released: Released, tmp_path: Path) -> No
     with pytest.raises(InputError, match="this is no exported model"):
         Facts.read(tmp_path)
     facts = json.loads((released.exported.folder / FACTS).read_text())
-    for broken in (
-        {**facts, "format": 2},
-        {**facts, "kind": "x"},
-        {**facts, "labels": 3},
-        {**facts, "temperature": 0},
-        [],
-        "x",
-    ):
+    wrong: list[Any] = [{"format": 2}, {"kind": "x"}, {"labels": 3}, {"temperature": 0}]
+    for broken in (*({**facts, **change} for change in wrong), [], "x"):
         (tmp_path / FACTS).write_text(json.dumps(broken))
         with pytest.raises(InputError, match="is not what `blurb-tune export` wrote"):
             Facts.read(tmp_path)
