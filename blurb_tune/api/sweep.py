@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blurb_tune.api.results import ConfigurationResult, TrialResult, configuration_result, trial_result
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
@@ -15,6 +16,9 @@ from blurb_tune.report.answer import Answer, answer_of
 from blurb_tune.report.claims import Claim, Confirmation, claims_of, confirmation_of
 from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.report.summary import summarise
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class Sweep:
@@ -125,6 +129,24 @@ class Sweep:
         if kind not in ("html", *FORMATS):
             raise InputError([Problem("kind", f"unknown format {kind!r}{did_you_mean(kind, ('html', *FORMATS))}")])
         return report_text(self._record, provenance_of(SweepPaths(self.folder)), kind)
+
+    def export(self, to: str | Path, *, trial: str | None = None, median: bool = False) -> Path:
+        """Write a run's model to the new folder `to`, as `blurb-tune export` does; returns the folder.
+
+        The winner's best run on dev, with `median` its median one, or the one that `trial` names. Raises InputError and
+        BlurbTuneError.
+        """
+        from blurb_tune.release.export import export
+
+        return export(SweepPaths(self.folder), Path(to), trial=trial, median=median).folder
+
+    def best_model(self, *, trial: str | None = None, median: bool = False) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        """The model of transformers that `export` would write, in evaluation mode, and its tokenizer. Raises the same."""
+        from blurb_tune.release.loading import load_model
+
+        with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch:
+            model, tokenizer, _ = load_model(self.export(Path(scratch) / "model", trial=trial, median=median))
+        return model, tokenizer
 
     def refresh(self) -> Sweep:
         """The sweep as it is now, with what the log has got since."""

@@ -259,3 +259,14 @@ def test_the_temperature_leaves_predictions_and_lowers_the_loss() -> None:
     offsets = np.arange(len(labels) + 1)
     data = Encoded(np.zeros(len(labels), np.int32), None, offsets, labels, None, 0)
     assert temperature_of(task, 5 * logits, data) == pytest.approx(5, rel=0.1), "known from how they were drawn"
+
+
+def test_python_has_the_same(released: Released, tmp_path: Path) -> None:
+    import blurb_tune as bt
+
+    sweep = bt.open(released.paths.root)
+    assert sweep.export(tmp_path / "model") == tmp_path / "model"
+    model, _ = sweep.best_model()
+    there = AutoModelForTokenClassification if released.kind == "token classification" else AutoModelForSequenceClassification
+    for name, parameter in there.from_pretrained(tmp_path / "model").named_parameters():
+        torch.testing.assert_close(parameter, model.get_parameter(name), rtol=0, atol=0)
