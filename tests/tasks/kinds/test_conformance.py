@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,28 @@ def test_the_page_on_own_data_has_the_kind(kind: Kind) -> None:
     page = Path("docs/own-data.md").read_text()
     assert f"| `{kind.name}` |" in page
     assert f"`{kind.default_metric}`" in page
+
+
+def test_what_is_said_to_people_is_plain_data_for_each_example(sample: Sample) -> None:
+    task, words = sample.task, sample.encoded.words
+    outputs = sample.outputs(0).astype(np.float64)
+    found = list(task.kind.answers(task, outputs, 2.0, words))
+    assert len(found) == len(sample.examples)
+    assert {frozenset(answer) for answer in found} == {frozenset(found[0])}, "a table has the same columns in every row"
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    hotter = list(task.kind.answers(task, outputs, 20.0, words))
+    told = ("prediction", "tags")
+    assert [[answer.get(name) for name in told] for answer in hotter] == [
+        [answer.get(name) for name in told] for answer in found
+    ]
+
+
+def test_an_example_without_a_label_can_be_encoded(sample: Sample) -> None:
+    task, plain = sample.task, sample.task.kind.word_field
+    blank = [
+        replace(example, label=task.kind.blank_label(task, 0 if plain is None else len(example.texts) - plain))
+        for example in sample.examples
+    ]
+    encoded = encode(blank, load_tokenizer(describe_model("tiny")), 64, task)
+    np.testing.assert_array_equal(encoded.input_ids, sample.encoded.input_ids)
+    assert encoded.labels.shape == sample.encoded.labels.shape
