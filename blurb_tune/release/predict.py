@@ -23,7 +23,7 @@ from blurb_tune.tasks.task import Task
 from blurb_tune.training.forward import Forward
 
 _CHUNK = 1024
-# In batches of another size products are added up in another order: what is written is the same.
+# In batches of another size products are added up in another order. In fp64 that is far behind these decimals.
 _DECIMALS = 5
 _ADDED = ("prediction", "probability", "probabilities", "tags", "entities")
 
@@ -79,7 +79,7 @@ class _Predictor:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, facts: Facts, batch_size: int):
         self._facts, self._task, self._tokenizer = facts, facts.as_task(), tokenizer
         self._forward = Forward(
-            model,
+            model.double(),
             self._task,
             tokenizer.pad_token_id,
             precision="fp32",

@@ -6,9 +6,10 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.core.paths import open_file
@@ -58,9 +59,9 @@ def _format_of(file: Path, what: str) -> str:
     return ending
 
 
-def _read_separated(content: Any, name: str, separator: str) -> Table:
+def _read_separated(text: TextIO, name: str, separator: str) -> Table:
     csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.TextIOWrapper(content, encoding="utf-8-sig", newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(text, delimiter=separator, strict=True)
     header: list[str] | None = None
     while True:
         place = f"{name}:{reader.line_num + 1}"
@@ -78,8 +79,8 @@ def _read_separated(content: Any, name: str, separator: str) -> Table:
             raise InputError([Problem(place, f"expected {len(header)} cells, as in the header, but got {len(cells)}")])
 
 
-def _read_json_lines(content: Any, name: str) -> Table:
-    for number, line in enumerate(io.TextIOWrapper(content, encoding="utf-8-sig"), start=1):
+def _read_json_lines(text: TextIO, name: str) -> Table:
+    for number, line in enumerate(text, start=1):
         if not line.strip():
             continue
         try:
@@ -91,7 +92,15 @@ def _read_json_lines(content: Any, name: str) -> Table:
         yield Row(f"{name}:{number}", record)
 
 
-def _read_parquet(content: Any, name: str) -> Table:
+def _in_text(read: Callable[[TextIO, str], Table]) -> Callable[[BinaryIO, str], Table]:
+    def read_bytes(content: BinaryIO, name: str) -> Table:
+        with io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as text:
+            yield from read(text, name)
+
+    return read_bytes
+
+
+def _read_parquet(content: BinaryIO, name: str) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -155,9 +164,9 @@ def _write_parquet(file: Path) -> Iterator[Write]:
             writer.close()
 
 
-_FORMATS: Mapping[str, tuple[Callable[[Any, str], Table], Callable[[Path], Any]]] = {
-    ".csv": (lambda content, name: _read_separated(content, name, ","), lambda file: _write_separated(file, ",")),
-    ".tsv": (lambda content, name: _read_separated(content, name, "\t"), lambda file: _write_separated(file, "\t")),
-    ".jsonl": (_read_json_lines, _write_json_lines),
+_FORMATS: Mapping[str, tuple[Callable[[BinaryIO, str], Table], Callable[[Path], AbstractContextManager[Write]]]] = {
+    ".csv": (_in_text(partial(_read_separated, separator=",")), partial(_write_separated, separator=",")),
+    ".tsv": (_in_text(partial(_read_separated, separator="\t")), partial(_write_separated, separator="\t")),
+    ".jsonl": (_in_text(_read_json_lines), _write_json_lines),
     ".parquet": (_read_parquet, _write_parquet),
 }

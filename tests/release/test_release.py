@@ -94,7 +94,7 @@ def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_the_folder_scores_what_the_sweep_has_measured(released: Released) -> None:
     assert released.exported.found == pytest.approx(released.exported.score, abs=1e-4)
-    assert released.exported.score > 0.9, "it has learned something that could be lost"
+    assert released.exported.score > 0.7, "it has learned something that could be lost"
 
 
 def test_plain_transformers_predict_as_predict_does(released: Released, tmp_path: Path) -> None:
