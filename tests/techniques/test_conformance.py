@@ -12,6 +12,7 @@ import yaml
 
 from blurb_tune.models.families import family_of
 from blurb_tune.techniques.protocol import Technique
+from blurb_tune.techniques.rdrop import RDrop
 from blurb_tune.techniques.registry import NEUTRAL, TECHNIQUES, conflicts, is_feasible
 from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.engines.cache import StatesCache
@@ -72,7 +73,9 @@ def test_a_warm_slot_and_an_interruption_change_no_bit_and_weights_outlive_the_t
     resumed.resume(Checkpoint.load(saved[0]))
     assert finish(resumed) == expected, "from the checkpoint behind the first step"
     assert same(resumed.weights(), weights)
-    assert finish(slot.start()) == slot.plain != expected, "it does something, and leaves nothing behind"
+    assert finish(slot.start()) == slot.plain, "it leaves nothing behind"
+    # ModernBERT has no dropout, without which two passes are one.
+    assert (expected == slot.plain) == (technique is RDrop and family == "modernbert"), "it does something"
 
 
 @ALL

@@ -66,6 +66,7 @@ def test_a_larger_weight_brings_the_passes_closer(per_token):
         slot.model.train()
         rows, train = np.arange(7), slot.data.train
         with trial._own_dropout(), torch.no_grad():
-            _, penalties = trial._forward._objective(train, rows, train.labels[train.units(rows)], None)
+            labels, sizes = train.labels[train.units(rows)], train.sizes(rows)
+            _, penalties = trial._forward._objective(train, rows, labels, sizes, None)
         divergences.append(penalties[0].item() / weight)
     assert divergences[1] < divergences[0]
