@@ -13,8 +13,7 @@ from blurb_tune.cli.errors import exit_codes
 from blurb_tune.cli.examples import examples
 from blurb_tune.cli.release_app import register as register_release
 from blurb_tune.cli.service_app import register as register_service
-from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.core.paths import SweepPaths
+from blurb_tune.cli.sweep_dir import paths_of
 from blurb_tune.execution.forkserver import fork_server
 
 EXAMPLES = examples(
@@ -183,7 +182,7 @@ def extend(
         from blurb_tune.cli.extend import Growth, extend_command
 
         growth = Growth(seeds, configurations, confirm, budget or [], only)
-        code = extend_command(_sweep(sweep_dir), growth, quiet=quiet, as_json=as_json)
+        code = extend_command(paths_of(sweep_dir), growth, quiet=quiet, as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -313,7 +312,7 @@ def ui(
     from blurb_tune.cli.tracking import open_dashboard
 
     with exit_codes():
-        open_dashboard(_sweep(sweep_dir), host, port, browser=not no_browser)
+        open_dashboard(paths_of(sweep_dir), host, port, browser=not no_browser)
 
 
 @app.command(epilog=examples("blurb-tune sync runs/quickstart-1a2b3c4d"))
@@ -322,16 +321,9 @@ def sync(sweep_dir: SweepDir) -> None:
     from blurb_tune.cli.tracking import sync_command
 
     with exit_codes():
-        code = sync_command(_sweep(sweep_dir))
+        code = sync_command(paths_of(sweep_dir))
     raise typer.Exit(code)
 
 
 register_release(app)
 register_service(app)
-
-
-def _sweep(folder: Path) -> SweepPaths:
-    paths = SweepPaths(folder)
-    if not paths.events.is_file() or not paths.spec.is_file():
-        raise InputError([Problem(str(folder), "this is no sweep's folder; expected one with events.jsonl and spec.yaml")])
-    return paths

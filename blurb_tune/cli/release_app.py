@@ -9,8 +9,8 @@ import typer
 
 from blurb_tune.cli.errors import exit_codes
 from blurb_tune.cli.examples import examples
+from blurb_tune.cli.sweep_dir import paths_of
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.core.paths import SweepPaths
 
 _PANEL = "From the winner to a model"
 
@@ -38,11 +38,7 @@ def register(app: typer.Typer) -> None:
         with exit_codes(prints=True):
             if trial is not None and median:
                 raise InputError([Problem("--median", "is of the winner's runs; --trial names one already")])
-            paths = SweepPaths(sweep_dir)
-            if not paths.events.is_file() or not paths.spec.is_file():
-                what = "this is no sweep's folder; expected one with events.jsonl and spec.yaml"
-                raise InputError([Problem(str(sweep_dir), what)])
-            export_command(paths, to, trial, median=median, as_json=as_json)
+            export_command(paths_of(sweep_dir), to, trial, median=median, as_json=as_json)
 
     @app.command(
         rich_help_panel=_PANEL,

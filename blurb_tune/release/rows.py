@@ -14,11 +14,10 @@ from typing import Any, BinaryIO, TextIO
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.core.paths import open_file
 from blurb_tune.tasks.examples import Row, short_repr
+from blurb_tune.tasks.sources.separated import LONGEST_CELL
 
 Table = Iterator[Row]
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
-
-_LONGEST_CELL = 2**27
 
 
 def read_table(file: Path) -> Table:
@@ -60,7 +59,7 @@ def _format_of(file: Path, what: str) -> str:
 
 
 def _read_separated(text: TextIO, name: str, separator: str) -> Table:
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(text, delimiter=separator, strict=True)
     header: list[str] | None = None
     while True:

@@ -18,7 +18,7 @@ from blurb_tune.tasks.examples import Row, short_repr
 from blurb_tune.tasks.sources.decoding import LINE_END
 
 # The csv module refuses longer cells, to guard against a quote that is never closed, which `strict` tells of anyway.
-_LONGEST_CELL = 2**27
+LONGEST_CELL = 2**27
 _SEPARATORS = (",", ";", "\t", "|")
 _NAMES = {"\t": "tabs"}
 _QUOTING = 'a cell that holds a separator, a quote or a line break stands in quotes, and a quote inside it is written ""'
@@ -102,7 +102,7 @@ def _split(text: str, separator: str) -> _Lines:
 
 
 def _quoted(text: str, separator: str) -> _Lines:
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     found: list[tuple[int, list[str]]] = []
     while True:
