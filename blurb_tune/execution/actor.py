@@ -1,4 +1,4 @@
-"""What a slot does: it keeps model and data warm from trial to trial. `remote.TrialActor` is its face for Ray Tune.
+"""What a slot does: it keeps model and data warm from trial to trial. `trainable.TrialActor` is its face for Ray Tune.
 
 The one place where exceptions become outcomes.
 """

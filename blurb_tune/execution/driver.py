@@ -25,9 +25,10 @@ from blurb_tune.execution.halt import Halt
 from blurb_tune.execution.keepers import CheckpointKeeper, WeightsKeeper
 from blurb_tune.execution.nodes import slot
 from blurb_tune.execution.pulses import PulseWatch
-from blurb_tune.execution.remote import Prepared, TrialActor, precision_of, prepare
+from blurb_tune.execution.remote import Prepared, precision_of, prepare
 from blurb_tune.execution.settings import SlotSettings
 from blurb_tune.execution.shares import SlotShare
+from blurb_tune.execution.trainable import TrialActor
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
 from blurb_tune.log.record import SweepRecord
@@ -72,7 +73,7 @@ def run_sweep(
     onlooker.on_phase(f"connecting to the Ray cluster at {plan.spec.cluster}" if plan.spec.cluster else "starting Ray")
     with ray_cluster(plan.spec, patience=patience, interrupted=interrupted):
         slots = count_slots(plan.spec)
-        prepared = prepare(plan, count_nodes(), onlooker.on_phase)
+        prepared = prepare(plan, count_nodes(), slots, onlooker.on_phase)
         paths.root.mkdir(parents=True, exist_ok=True)
         with EventLog(paths.events, paths.lock, is_lost=is_lost) as log:
             for listener in listeners:

@@ -10,21 +10,29 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from ray._raylet import Config  # type: ignore[attr-defined]
+import ray.actor
+from ray._raylet import ActorClassID, Config  # type: ignore[attr-defined]
 
-# What trials need, what else is prepared for them, and what Ray imports in each of its processes.
-_IMPORTED = (
-    "blurb_tune.execution.actor",
-    "blurb_tune.execution.remote",
-    "blurb_tune.execution.testing",
+# What preparing a sweep needs, and what Ray imports in each of its processes.
+_IMPORTED_FIRST = (
     "ray._private.arrow_serialization",
     "ray.util.serialization_addons",
     "pydantic.v1",
     "starlette.datastructures",
+    "blurb_tune.execution.remote",
+    "blurb_tune.execution.prepare",
+)
+# What trials need besides.
+_IMPORTED_THEN = (
+    "blurb_tune.execution.actor",
+    "blurb_tune.execution.trainable",
+    "blurb_tune.execution.testing",
+    "scipy.stats",
 )
 _SECONDS_FOR_A_REQUEST = 10.0
 _MOST_BYTES = 1 << 24
@@ -36,15 +44,38 @@ def main(listener: socket.socket, patience: float) -> None:
     patience: seconds to wait for the first request.
     """
     gc.disable()  # there is no garbage among what is imported
-    for module in _IMPORTED:
-        with suppress(ImportError):  # whoever needs it says so
-            import_module(module)
+    server = _Server(listener)
+    import_all(_IMPORTED_FIRST)
     gc.freeze()  # a collection in a forked process would write to the pages that all share
-    request = _Server(listener).serve(patience)
+    # Whoever is there already is to prepare the sweep, which all trials wait for.
+    request = server.fork_waiting()
+    if request is None:
+        import_all(_IMPORTED_THEN)
+        gc.freeze()
+        request = server.serve(patience)
     if request is None:
         os._exit(0)
     gc.enable()
     _become(request)
+
+
+def import_all(modules: Iterable[str]) -> None:
+    """Import them, without a number drawn from Ray's generator.
+
+    Every forked process would have its state from then on, and so draw the numbers that all others draw, as names of what
+    they put into Ray's store, where two at a time end one of them.
+    """
+    ray.actor.ActorClassID = _ClassID  # one is drawn for each class of actors that is declared
+    for module in modules:
+        with suppress(ImportError):  # whoever needs it says so
+            import_module(module)
+    ray.actor.ActorClassID = ActorClassID
+
+
+class _ClassID:
+    @staticmethod
+    def from_random() -> ActorClassID:
+        return ActorClassID(os.urandom(ActorClassID.size()))
 
 
 class _Server:
@@ -59,11 +90,17 @@ class _Server:
         for place in (listener, self._wakes, sys.stdin):
             self._selector.register(place, selectors.EVENT_READ)
         self._wakeup.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # to be woken
+        signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
+
+    def fork_waiting(self) -> dict[str, Any] | None:
+        """Fork a process for the first who asks, if anybody does. The request in that process, None in this one."""
+        return self._fork() if self._listener in [key.fileobj for key, _ in self._selector.select(0)] else None
 
     def serve(self, patience: float | None) -> dict[str, Any] | None:
         """None when all is over; else this is a forked process, and the answer what it is asked for."""
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # to be woken
-        signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
+        if self._children:
+            patience = None
         while ready := [key.fileobj for key, _ in self._selector.select(patience)]:
             patience = None
             if sys.stdin in ready:

@@ -41,8 +41,8 @@ _IDLE = subprocess.list2cmdline([sys.executable, "-I", "-S", str(Path(idle_agent
 def lean_ray(processes: int, *, is_forked: bool) -> Iterator[None]:
     """Within it `ray.init` starts a cluster of this machine without what a sweep does not ask for.
 
-    processes: so many are started at once, in which tasks and trials then run. Nothing in this cluster may ask for a runtime
-    environment, whose agent is missing. is_forked: they come from the fork server.
+    processes: so many may start at once. Nothing in this cluster may ask for a runtime environment, whose agent is missing.
+    is_forked: they come from the fork server.
     """
     with ExitStack() as stack:
         for place, name, value in (
@@ -53,6 +53,17 @@ def lean_ray(processes: int, *, is_forked: bool) -> Iterator[None]:
         ):
             stack.enter_context(replaced(place, name, value))
         yield
+
+
+def warm_up(processes: int, cpus: int) -> None:
+    """Have so many processes for trials of so many CPUs started; waits for none."""
+    for _ in range(processes):
+        _nothing.options(num_cpus=cpus).remote()
+
+
+@ray.remote
+def _nothing() -> None:
+    pass
 
 
 class _LeanNode(node.Node):  # type: ignore[misc]
@@ -82,14 +93,15 @@ class _ForkingNode(_LeanNode):
 
 
 def _starter(popen: Any, processes: int) -> Any:
-    """How one of Ray's processes is started: in a session of its own, a raylet with idle agents and so many workers.
+    """How one of Ray's processes is started: in a session of its own, a raylet with idle agents.
 
     A signal to the driver's group (a Ctrl-C, SLURM, systemd, Docker) is for the driver, which needs Ray to stop its trials.
     """
     values = {
         "dashboard_agent_command": _IDLE,
         "runtime_env_agent_command": _IDLE,
-        "num_prestart_python_workers": processes,
+        # `ray.init` waits for the processes that it starts itself, for good if one of them fails; `warm_up` waits for none.
+        "num_prestart_python_workers": 0,
         "maximum_startup_concurrency": processes,
     }
 

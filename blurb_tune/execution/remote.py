@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ray
-from ray import tune
 
-from blurb_tune.execution.messages import TRIAL
+from blurb_tune.execution.local import warm_up
 from blurb_tune.execution.phases import Phases
 from blurb_tune.execution.settings import SlotSettings
 
@@ -39,27 +39,6 @@ class Prepared:
     precision: str | None
 
 
-class TrialActor(tune.Trainable):  # type: ignore[misc]
-    """Runs one trial after another in one process; each `step` trains to the next dev evaluation."""
-
-    def setup(self, config: dict[str, Any], shared: tuple[ray.ObjectRef, SlotSettings] | None = None) -> None:
-        from blurb_tune.execution.actor import Slot
-
-        assert shared is not None, "tune.with_parameters hands it over"
-        environment, settings = shared
-        self._slot = Slot(ray.get(environment).under(settings), config[TRIAL])
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._slot.begin(new_config[TRIAL])
-        return True
-
-    def step(self) -> dict[str, Any]:
-        return self._slot.step()
-
-    def cleanup(self) -> None:
-        self._slot.cleanup()
-
-
 @dataclass(frozen=True)
 class TestSplit:
     """The test split in a model's tokens, a `TestSet` in the cluster's store, and how many examples it has."""
@@ -68,12 +47,13 @@ class TestSplit:
     examples: int
 
 
-def prepare(plan: Plan, nodes: int, hear: Callable[[str], None]) -> Prepared:
-    """Models and data of a sweep on a cluster of so many nodes. `hear` gets the phases.
+def prepare(plan: Plan, nodes: int, slots: int, hear: Callable[[str], None]) -> Prepared:
+    """Models and data of a sweep on a cluster of so many nodes and slots. `hear` gets the phases.
 
     Raises InputError with every model whose weights cannot be used.
     """
-    environment, facts = _beside_the_driver(plan, _prepare, hear, plan, nodes)
+    meanwhile = partial(warm_up, slots, plan.spec.resources.cpus)
+    environment, facts = _beside_the_driver(plan, _prepare, hear, plan, nodes, meanwhile=meanwhile)
     return Prepared(environment, *facts)
 
 
@@ -97,17 +77,26 @@ def precision_of(spec: SweepSpec, prepared: Prepared) -> str:
     return str(ray.get(on_a_slot.remote(spec)))
 
 
-def _beside_the_driver(plan: Plan, work: Callable[..., Any], hear: Callable[[str], None], *arguments: Any) -> Any:
+def _beside_the_driver(
+    plan: Plan,
+    work: Callable[..., Any],
+    hear: Callable[[str], None],
+    *arguments: Any,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Any:
     """A reference to the first of the two results of `work(say, *arguments)`, and the second.
 
-    It is done where the driver's files, caches and environment are: on a cluster in the driver itself.
+    It is done where the driver's files, caches and environment are: on a cluster in the driver itself. meanwhile: called once
+    it has been begun elsewhere.
     """
     if plan.spec.cluster is not None:
         first, second = work(hear, *(ray.get(a) if isinstance(a, ray.ObjectRef) else a for a in arguments))
         return ray.put(first), second
     phases = Phases()
-    task = ray.remote(work).options(num_cpus=0, num_returns=2, max_retries=0)
+    # One call and no more: the process may have been forked before all was imported that a trial needs.
+    task = ray.remote(num_cpus=0, num_returns=2, max_retries=0, max_calls=1)(work)
     reference, second = task.remote(phases.say, *arguments)
+    meanwhile()
     return reference, phases.result(second, hear)
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import optuna
+import scipy  # its parts are loaded when they are used, which a start does not wait for
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from scipy.stats import qmc
 
 from blurb_tune.core.seeds import derive
 
@@ -72,7 +72,7 @@ class _Sobol(optuna.samplers.BaseSampler):
     """
 
     def __init__(self, request: Request):
-        sequence = qmc.Sobol(len(request.names), seed=derive(request.seed, "sobol") % 2**32)
+        sequence = scipy.stats.qmc.Sobol(len(request.names), seed=derive(request.seed, "sobol") % 2**32)
         # Points drawn in vain are taken from behind all planned ones.
         index = request.number + request.attempt * request.planned
         point = (sequence.fast_forward(index) if index else sequence).random(1)[0]

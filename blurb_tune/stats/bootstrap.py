@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy  # its parts are loaded when they are used, which a start does not wait for
 from numpy.typing import NDArray
-from scipy.stats import DegenerateDataWarning, bootstrap
 
 from blurb_tune.stats.samples import pair_differences, sample
 
@@ -49,8 +49,8 @@ def _bca(samples: tuple[NDArray[np.float64], ...], statistic: Callable[..., NDAr
         point = float(statistic(*samples, axis=-1))
         return point, point
     with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)  # the interval is NaN then
-        found = bootstrap(
+        warnings.simplefilter("ignore", scipy.stats.DegenerateDataWarning)  # the interval is NaN then
+        found = scipy.stats.bootstrap(
             samples,
             statistic,
             n_resamples=RESAMPLES,

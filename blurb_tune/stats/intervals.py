@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t, trim_mean
+import scipy  # its parts are loaded when they are used, which a start does not wait for
 
 from blurb_tune.stats.samples import pair_differences, sample
 
@@ -61,7 +61,7 @@ def std_interval(scores: Sequence[float]) -> Interval:
         return 0.0, 0.0
     # With five it cuts half from each end, which leaves the median.
     share = 1 / (2 * math.sqrt(n - 4))
-    center = float(np.median(values)) if n == 5 else float(trim_mean(values, share))
+    center = float(np.median(values)) if n == 5 else float(scipy.stats.trim_mean(values, share))
     squares = float(((values - values.mean()) ** 2).sum())
     kurtosis = n * float(((values - center) ** 4).sum()) / squares**2
     correction = n / (n - _Z)
@@ -71,5 +71,5 @@ def std_interval(scores: Sequence[float]) -> Interval:
 
 
 def _around(centre: float, variance: float, freedom: float, level: float) -> Interval:
-    half = float(t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
     return centre - half, centre + half

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import scipy  # its parts are loaded when they are used, which a start does not wait for
 from numpy.typing import NDArray
-from scipy.stats import wilcoxon
 
 from blurb_tune.stats.samples import pair_differences, sample
 
@@ -117,7 +117,7 @@ def wilcoxon_p(scores: Sequence[float], reference: Sequence[float], *, alternati
         return math.nan
     if not np.any(differences):
         return 1.0
-    return float(wilcoxon(differences, alternative=alternative).pvalue)
+    return float(scipy.stats.wilcoxon(differences, alternative=alternative).pvalue)
 
 
 def smallest_p(n: int, m: int, *, paired: bool = False, alternative: Alternative = "two-sided") -> float:

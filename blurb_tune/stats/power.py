@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import nct, t
+import scipy  # its parts are loaded when they are used, which a start does not wait for
 
 _MOST = 100_000
 
@@ -16,8 +16,8 @@ def power_of(n: int, difference: float, std: float, std_reference: float | None 
     other = 0.0 if std_reference is None else std_reference
     variance = (std**2 + other**2) / n
     freedom = (n - 1) * (std**2 + other**2) ** 2 / (std**4 + other**4)
-    critical, shift = float(t.ppf(1 - alpha / 2, freedom)), abs(difference) / math.sqrt(variance)
-    upper, lower = float(nct.sf(critical, freedom, shift)), float(nct.cdf(-critical, freedom, shift))
+    critical, shift = float(scipy.stats.t.ppf(1 - alpha / 2, freedom)), abs(difference) / math.sqrt(variance)
+    upper, lower = float(scipy.stats.nct.sf(critical, freedom, shift)), float(scipy.stats.nct.cdf(-critical, freedom, shift))
     # Far out in its tails the distribution is not a number.
     return (float(shift > critical) if math.isnan(upper) else upper) + (0.0 if math.isnan(lower) else lower)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata, t
+import scipy  # its parts are loaded when they are used, which a start does not wait for
 
 from blurb_tune.stats.samples import sample
 
@@ -33,18 +33,18 @@ def superiority(scores: Sequence[float], reference: Sequence[float], level: floa
     n, m = a.size, b.size
     if not n or not m:
         return Superiority(math.nan, (0.0, 1.0))
-    ranks = rankdata(np.concatenate([a, b]))
+    ranks = scipy.stats.rankdata(np.concatenate([a, b]))
     of_a, of_b = ranks[:n], ranks[n:]
     probability = float((of_a.mean() - (n + 1) / 2) / m)
     if n < 2 or m < 2:
         return Superiority(probability, (0.0, 1.0))
-    var_a = float(np.var(of_a - rankdata(a), ddof=1)) / m**2
-    var_b = float(np.var(of_b - rankdata(b), ddof=1)) / n**2
+    var_a = float(np.var(of_a - scipy.stats.rankdata(a), ddof=1)) / m**2
+    var_b = float(np.var(of_b - scipy.stats.rankdata(b), ddof=1)) / n**2
     variance = var_a / n + var_b / m
     if variance <= 0 or not 0 < probability < 1:
         return Superiority(probability, _of_separate(probability, n, m, level))
     freedom = variance**2 / ((var_a / n) ** 2 / (n - 1) + (var_b / m) ** 2 / (m - 1))
-    half = float(t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance) / (probability * (1 - probability))
+    half = float(scipy.stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance) / (probability * (1 - probability))
     centre = math.log(probability / (1 - probability))
     return Superiority(probability, (_logistic(centre - half), _logistic(centre + half)))
 

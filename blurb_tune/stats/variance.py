@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import levene
+import scipy  # its parts are loaded when they are used, which a start does not wait for
 
 from blurb_tune.stats.samples import sample
 
@@ -22,4 +22,4 @@ def brown_forsythe_p(scores: Sequence[float], reference: Sequence[float]) -> flo
     deviations = [np.abs(part - np.median(part)) for part in samples if part.size > 1]
     if len(deviations) < 2 or all(np.ptp(deviation) == 0 for deviation in deviations):
         return math.nan
-    return float(levene(*samples, center="median").pvalue)
+    return float(scipy.stats.levene(*samples, center="median").pvalue)

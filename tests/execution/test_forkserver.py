@@ -83,6 +83,29 @@ def test_a_forked_process_is_as_one_that_was_started(server: str, tmp_path: Path
 
 
 @pytest.mark.slow
+def test_no_two_forked_processes_draw_the_same_name(server: str, tmp_path: Path) -> None:
+    """Ray's generator starts in each; two objects of one name in its store end the second process, and a start hangs."""
+    file = program(tmp_path, "import ray\nprint(ray.UniqueID.from_random().hex())")
+    names = set()
+    for _ in range(3):
+        with asked_for([file]) as process:
+            names.add(line_of(process))
+    assert len(names) == 3
+
+
+@pytest.mark.slow
+def test_whoever_comes_early_gets_a_process_before_all_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ADDRESS, raising=False)
+    rooms = ("prepare", "trainable")
+    file = program(tmp_path, f"import sys\nprint([f'blurb_tune.execution.{{room}}' in sys.modules for room in {rooms}])")
+    with fork_server():
+        with asked_for([file]) as first:
+            assert line_of(first) == "[True, False]\n"
+        with asked_for([file]) as second:
+            assert line_of(second) == "[True, True]\n"
+
+
+@pytest.mark.slow
 def test_a_process_ends_with_whoever_asked_for_it(server: str, tmp_path: Path) -> None:
     with asked_for([program(tmp_path, _SLEEPS)]) as process:
         forked = psutil.Process(int(line_of(process)))
@@ -133,19 +156,22 @@ def test_without_a_server_a_process_becomes_ray_s_own(monkeypatch: pytest.Monkey
     monkeypatch.delenv(ADDRESS, raising=False)
     own = [sys.executable, worker._program(), "--x"]
     assert Path(own[1]).is_file()
-    for address in (None, str(tmp_path / "nothing")):
-        if address is not None:
+    address = str(tmp_path / "nothing")
+    for is_said in (False, True):
+        if is_said:
             monkeypatch.setenv(ADDRESS, address)
         with pytest.raises(BecomesError) as caught:
             worker.main(["--x"])
         assert caught.value.args == (own,)
     for code, is_own in ((1, True), (-signal.SIGABRT, True), (0, False), (-signal.SIGKILL, False)):
         monkeypatch.setattr(worker, "_forked", lambda command, code=code: code)
+        Path(address).touch()
         if is_own:
             with pytest.raises(BecomesError):
                 worker.main(["--x"])
         else:
             assert worker.main(["--x"]) in (0, 128 + signal.SIGKILL)
+        assert Path(address).exists() is not is_own, "nobody asks a server again whose processes fall"
 
 
 def test_a_server_is_no_condition(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
