@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -10,10 +11,12 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import ray.actor
 from ray._raylet import ActorClassID, Config  # type: ignore[attr-defined]
@@ -70,6 +73,9 @@ def import_all(modules: Iterable[str]) -> None:
         with suppress(ImportError):  # whoever needs it says so
             import_module(module)
     ray.actor.ActorClassID = ActorClassID
+    # PyTorch would take back at each process's end what it has registered, one by one, for a second.
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False
 
 
 class _ClassID:
@@ -183,14 +189,30 @@ def _receive(connection: socket.socket, descriptors: list[int]) -> dict[str, Any
     return request
 
 
-def _become(request: dict[str, Any]) -> None:
+def _become(request: dict[str, Any]) -> NoReturn:
     """Run a program as the interpreter would have run it with this command line, in this folder and environment."""
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
     Config.initialize("")  # all other settings of Ray, which it has read when it was imported
     sys.argv = list(request["command"])
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    code = 0
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, int):
+            code = end.code
+        elif end.code is not None:
+            print(end.code, file=sys.stderr)
+            code = 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    # As multiprocessing ends its forked processes: the interpreter would take down all that was imported, for seconds.
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

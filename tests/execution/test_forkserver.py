@@ -52,6 +52,7 @@ def asked_for(command: list[str], **settings: str) -> Iterator[subprocess.Popen[
         [sys.executable, "-c", code, *command],
         env=os.environ | settings,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     ) as process:
@@ -80,6 +81,26 @@ def test_a_forked_process_is_as_one_that_was_started(server: str, tmp_path: Path
     assert found["torch"], "it is imported"
     assert found["session"], "no signal to the driver's group comes to it"
     assert found["files"] == 4, "standard input, output and error, and the folder that it lists"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        ("", 0, ""),
+        ("sys.exit()", 0, ""),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit('no')", 1, "no"),
+        ("1 / 0", 1, "ZeroDivisionError"),
+    ],
+)
+def test_a_forked_process_ends_as_any_other(end: str, code: int, said: str, server: str, tmp_path: Path) -> None:
+    file = program(tmp_path, f"import atexit, sys\natexit.register(print, 'the end')\nprint('half', end=' ')\n{end}")
+    with asked_for([file]) as process:
+        output = process.communicate()[0]
+        assert process.returncode == code
+    assert "half the end" in output.replace("no\n", "")
+    assert said in output
 
 
 @pytest.mark.slow
