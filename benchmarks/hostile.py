@@ -47,7 +47,7 @@ from blurb_tune.log.event_log import find_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.replay.curves import read_curves
-from blurb_tune.report.summary import summarise
+from blurb_tune.report.summary import summarize
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.sources.readers import FORMATS, read_conll, read_table
 from blurb_tune.tracking.backlog import Backlog
@@ -573,7 +573,7 @@ def _read_log(folder: Path) -> None:
     find_events(paths.events, ev.SweepExtended)
     record = SweepRecord.read(paths.events)
     if record.started is not None:
-        summarise(record)
+        summarize(record)
     backlog = Backlog(paths.events)
     if backlog.size:
         backlog.sweep_id()

@@ -285,7 +285,7 @@ def _check_metric(loaded: LoadedSpec, task: Task) -> Iterator[Problem]:
     metric = loaded.spec.metric
     usable = [name for name in task.metrics if name in task.kind.usable_metrics]
     if metric in task.metrics and metric not in usable:
-        yield loaded.source.problem(("metric",), f"{metric!r} cannot be maximised; expected one of: {', '.join(usable)}")
+        yield loaded.source.problem(("metric",), f"{metric!r} cannot be maximized; expected one of: {', '.join(usable)}")
     elif metric is not None and metric not in usable:
         yield loaded.source.problem(("metric",), f"task {task.name!r} has no metric {metric!r}{did_you_mean(metric, usable)}")
 

@@ -31,7 +31,7 @@ def require(found: bool, what: str) -> None:
     pytest.skip(f"needs {what}")
 
 
-# Their licences do not let them be passed on, so that not even CI has them.
+# Their licenses do not let them be passed on, so that not even CI has them.
 RARE_DATA = {"bc2gm", "gad", "bioasq"}
 
 

@@ -53,7 +53,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown model": ({"model": "minlm"}, "did you mean 'minilm'?"),
     "metric of another task": ({"metric": "accuracy"}, "task 'demo' has no metric 'accuracy'"),
     "misspelled metric": ({"metric": "pearsn"}, "did you mean 'pearson'?"),
-    "metric to minimise": ({"metric": "mse"}, "'mse' cannot be maximised"),
+    "metric to minimize": ({"metric": "mse"}, "'mse' cannot be maximized"),
     "freeze depth beyond the blocks": ({"space": {"freeze_depth": 5}}, "space.freeze_depth: 5 is beyond the model's blocks"),
     "reinit count beyond the blocks": ({"space": {"reinit_count": [0, 9]}}, "space.reinit_count: 9 is beyond"),
     "a frozen block drawn anew": (
@@ -238,7 +238,7 @@ def test_seeds_of_other_searches_can_be_pooled_and_those_of_other_trainings_cann
     assert plan_of(tmp_path, training={"max_length": 32}).data_digest == plan.data_digest
 
 
-def test_the_metric_that_is_maximised_is_the_one_that_failed_runs_are_judged_by(tmp_path: Path) -> None:
+def test_the_metric_that_is_maximized_is_the_one_that_failed_runs_are_judged_by(tmp_path: Path) -> None:
     assert plan_of(tmp_path).task.metrics[0] == "pearson"
     plan = plan_of(tmp_path, metric="spearman")
     assert (plan.metric, plan.task.metric, plan.task.metrics[0]) == ("spearman", "spearman", "spearman")

@@ -15,7 +15,7 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.answer import Answer, answer_of
 from blurb_tune.report.claims import Claim, Confirmation, claims_of, confirmation_of
 from blurb_tune.report.final_scores import FinalResult, final_results
-from blurb_tune.report.summary import summarise
+from blurb_tune.report.summary import summarize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -117,7 +117,7 @@ class Sweep:
 
     def summary(self) -> dict[str, Any]:
         """What summary.json holds."""
-        return summarise(self._record)
+        return summarize(self._record)
 
     def report(self, kind: str = "html") -> str:
         """The report as `html`, `md`, `csv`, `json` or `latex`. Raises InputError for another kind."""

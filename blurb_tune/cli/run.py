@@ -32,7 +32,7 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
-from blurb_tune.report.summary import summarise
+from blurb_tune.report.summary import summarize
 from blurb_tune.spec import load_spec
 from blurb_tune.tracking.addresses import page_address
 from blurb_tune.tracking.delivery import Delivery, load_mlflow
@@ -200,7 +200,7 @@ def _abandon(paths: SweepPaths, keeping: Keeping | None) -> None:
 
 def _show_result(console: Console, record: SweepRecord, paths: SweepPaths, *, quiet: bool, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(summarise(record), indent=2, allow_nan=False), flush=True)
+        print(json.dumps(summarize(record), indent=2, allow_nan=False), flush=True)
         return
     if quiet:
         print(paths.root)

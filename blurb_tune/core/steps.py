@@ -8,5 +8,5 @@ from blurb_tune.core.trial import Configuration
 
 
 def total_steps(examples: int, configuration: Configuration) -> int:
-    """Optimiser steps of a whole trial on a training set of so many examples."""
+    """Optimizer steps of a whole trial on a training set of so many examples."""
     return math.ceil(examples / configuration.batch_size) * configuration.epochs

@@ -138,7 +138,7 @@ class Work:
 class Measurement:
     """What a trial reports at one evaluation.
 
-    step: optimiser steps so far. epoch: passes over the training set so far. dev_score: the task's metric on dev, NaN where
+    step: optimizer steps so far. epoch: passes over the training set so far. dev_score: the task's metric on dev, NaN where
     it is undefined. dev_loss: mean loss on dev. train_loss: mean loss since the last measurement. grad_norm: mean gradient
     norm before clipping since the last measurement. prediction_spread: how much the dev predictions vary over how much the
     labels do, both as standard deviations (regression) or as shares outside the most frequent class, tag or set of labels, or

@@ -186,7 +186,7 @@ class Slot:
         return environment.fine_tuning(self._model, self._data, trial, self._prefixes)
 
     def _let_go(self) -> None:
-        """Keep the weights of the trial behind us, also of one that was stopped; drop its gradients and optimiser state."""
+        """Keep the weights of the trial behind us, also of one that was stopped; drop its gradients and optimizer state."""
         if self._run is not None and self._environment.weights is not None:
             try:
                 name = weights_name(self._trial.trial_id, self._trial.attempt)

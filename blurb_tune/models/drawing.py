@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def draw_module(model: PreTrainedModel, name: str, seed: int) -> None:
-    """Draw all weights of the module `name` (and of what it holds) anew, as the model's family initialises them.
+    """Draw all weights of the module `name` (and of what it holds) anew, as the model's family initializes them.
 
     Every submodule draws from a generator of its own, derived from the seed and its name, so its weights do not depend on
     what else is drawn. They are drawn on the CPU in float64, for which torch has no code path of its own per instruction

@@ -195,7 +195,7 @@ def restore_weights(model: PreTrainedModel, pretrained: Pretrained) -> None:
     """Set the model back to the pretrained weights in place: every parameter trainable and without gradient.
 
     A pretrained pooler is left out where the model, a token classifier, has none. Parameters without pretrained weights become
-    NaN, so that one which is not drawn before training cannot go unnoticed, and none keeps what an earlier trial learnt.
+    NaN, so that one which is not drawn before training cannot go unnoticed, and none keeps what an earlier trial learned.
     Raises ValueError when the weights are not this model's.
     """
     parameters = dict(model.named_parameters())

@@ -1,6 +1,6 @@
 """The encoder families: what each calls its modules and what its config calls things. The module itself needs no torch.
 
-Freezing, layer decay, re-initialisation, added tokens and the reading of configs all go by these entries, so a new family is
+Freezing, layer decay, re-initialization, added tokens and the reading of configs all go by these entries, so a new family is
 one new entry in `FAMILIES`.
 """
 

@@ -15,7 +15,7 @@ from blurb_tune.models.catalogue import KNOWN_MODELS
 from blurb_tune.models.drawing import draw_module
 
 TINY = KNOWN_MODELS["tiny"]
-# Not that of any trial, whose re-initialised blocks would be the pretrained ones again.
+# Not that of any trial, whose re-initialized blocks would be the pretrained ones again.
 _SEED = derive(0, "tiny")
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 

@@ -17,7 +17,7 @@ def add_tokens(pretrained: Pretrained, tokenizer: PreTrainedTokenizerBase, token
     """Have the tokenizer, which is changed in place, keep each of `tokens` (such as `@GENE$`) in one piece wherever it stands.
 
     They are found in the text as they are written, before any lower-casing, next to letters too; text without them is
-    tokenised as before. Returns the encoder with a row for each new token: the mean of the rows of the pieces that it was
+    tokenized as before. Returns the encoder with a row for each new token: the mean of the rows of the pieces that it was
     split into until now. All other rows stay as they are, and so does a token that the tokenizer has already. Frozen
     embeddings leave the new rows at their means.
 

@@ -142,7 +142,7 @@ def _data(record: SweepRecord, facts: Facts) -> str:
     told = f"Data set {facts.task}" + (f": {counts} examples" if counts else "")
     labels = f" Labels: {', '.join(facts.labels)}." if facts.labels else ""
     scale = f" Scores lie between {facts.label_range[0]:g} and {facts.label_range[1]:g}." if facts.label_range else ""
-    return f"{told}.{labels}{scale} Its licence is that of the data set, which this card does not repeat."
+    return f"{told}.{labels}{scale} Its license is that of the data set, which this card does not repeat."
 
 
 def _limits(record: SweepRecord, plan: Plan, choice: Choice) -> Iterator[str]:

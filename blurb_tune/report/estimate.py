@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 _TOLERANCE = 0.15  # of the time left: what estimates differ by from result to result
-_SECONDS = 20.0  # in which it takes most of a step towards an estimate that differs by more
+_SECONDS = 20.0  # in which it takes most of a step toward an estimate that differs by more
 
 
 class SteadyEstimate:

@@ -25,7 +25,7 @@ from blurb_tune.stats.intervals import t_interval
 from blurb_tune.stats.stability import wilson_interval
 
 
-def summarise(record: SweepRecord) -> dict[str, Any]:
+def summarize(record: SweepRecord) -> dict[str, Any]:
     """What the sweep found, and what it cost. Holds neither NaN nor infinities: an undefined number is None.
 
     Raises LookupError while the log is empty.

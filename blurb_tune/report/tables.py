@@ -14,7 +14,7 @@ from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.groups import Group, by_configuration
-from blurb_tune.report.summary import summarise
+from blurb_tune.report.summary import summarize
 
 # In trials.csv `epochs` are those that were run, so the hyperparameter of that name is called otherwise there.
 _PLANNED = {"epochs": "planned_epochs"}
@@ -62,8 +62,8 @@ def configurations_csv(record: SweepRecord) -> str:
 
 
 def summary_json(record: SweepRecord) -> str:
-    """`summarise` as strict JSON."""
-    return json.dumps(summarise(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """`summarize` as strict JSON."""
+    return json.dumps(summarize(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def error_line(error: str) -> str:

@@ -111,7 +111,7 @@ class Range(SpecModel, Generic[T]):
 
     low: T = Field(description="the smallest value")
     high: T = Field(description="the largest value")
-    step: T | None = Field(None, gt=0, description="distance of neighbours; null: 1 for integers, none for floats")
+    step: T | None = Field(None, gt=0, description="distance of neighbors; null: 1 for integers, none for floats")
     log: bool = Field(False, description="sample uniformly in the logarithm; not together with step")
 
     @model_validator(mode="after")

@@ -207,7 +207,7 @@ class SweepSpec(SpecModel):
         description="a named task's data: a folder, relative to the spec, or a hub data set, `hf://owner/name`; null: "
         "BLURB_DATA_DIR, then the hub",
     )
-    metric: str | None = Field(None, description="what is maximised on dev; null: the task's own metric")
+    metric: str | None = Field(None, description="what is maximized on dev; null: the task's own metric")
     score: Literal["final", "best"] = Field("final", description="a trial's dev score: of its last evaluation, or of its best")
     objective: Annotated[str, BeforeValidator(_objective)] = Field(
         "mean_minus_std",

@@ -61,7 +61,7 @@ class TaskSpec(SpecModel):
         None, description="all labels, the positive one of two last; null: those of train, sorted"
     )
     label_center: float | None = Field(
-        None, description="of a regression, whose scores are learnt as (score - center) / scale; null: the mean of train"
+        None, description="of a regression, whose scores are learned as (score - center) / scale; null: the mean of train"
     )
     label_scale: Annotated[float, Field(gt=0)] | None = Field(
         None, description="of a regression; squared errors are in its units; null: the standard deviation of train"

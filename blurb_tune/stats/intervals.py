@@ -70,6 +70,6 @@ def std_interval(scores: Sequence[float]) -> Interval:
     return math.sqrt(variance * math.exp(-_Z * error)), math.sqrt(variance * math.exp(_Z * error))
 
 
-def _around(centre: float, variance: float, freedom: float, level: float) -> Interval:
+def _around(center: float, variance: float, freedom: float, level: float) -> Interval:
     half = float(scipy.stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
-    return centre - half, centre + half
+    return center - half, center + half

@@ -45,8 +45,8 @@ def superiority(scores: Sequence[float], reference: Sequence[float], level: floa
         return Superiority(probability, _of_separate(probability, n, m, level))
     freedom = variance**2 / ((var_a / n) ** 2 / (n - 1) + (var_b / m) ** 2 / (m - 1))
     half = float(scipy.stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance) / (probability * (1 - probability))
-    centre = math.log(probability / (1 - probability))
-    return Superiority(probability, (_logistic(centre - half), _logistic(centre + half)))
+    center = math.log(probability / (1 - probability))
+    return Superiority(probability, (_logistic(center - half), _logistic(center + half)))
 
 
 def _of_separate(probability: float, n: int, m: int, level: float) -> tuple[float, float]:

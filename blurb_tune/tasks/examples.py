@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Example:
-    """One labelled text, pair of texts, or sentence.
+    """One labeled text, pair of texts, or sentence.
 
     texts: the one or two texts; the words of a token classification. label: a score (regression), the index in `Task.labels`
     (classification), 0 or 1 for each of them (multi-label), or an index for each word (token classification).

@@ -28,7 +28,7 @@ class Task:
 
     metric: the score that everything is chosen by, on dev. labels: the classes, labels or tags, in the order of their
     indices; empty for regression. label_range: smallest and largest score of a regression task, None for no limits.
-    label_center and label_scale: a regression's scores are learnt, and their squared error is measured, as (score -
+    label_center and label_scale: a regression's scores are learned, and their squared error is measured, as (score -
     label_center) / label_scale; None where nobody has said and the data will say.
     label_aliases: other spellings of labels in data files. left_out: classes that micro_f1 and macro_f1 leave out.
     fields: the one or two text columns, or the one column of words. label_field: the column of labels. id_field: the column

@@ -1,4 +1,4 @@
-"""Weight decay towards the pretrained weights."""
+"""Weight decay toward the pretrained weights."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class PretrainedDecay(Technique):
-    """Each step moves the pretrained weights w by -rate * c * (w - u) towards where they began, u.
+    """Each step moves the pretrained weights w by -rate * c * (w - u) toward where they began, u.
 
     The gradient of L2-SP's penalty c / 2 |w - u|^2 (Li, Grandvalet & Davoine 2018, arXiv 1802.01483), decoupled from Adam's
-    moments as AdamW's weight decay is: WD-pre in Zhang et al. 2021 (arXiv 2006.05987). It takes the place of the decay towards
+    moments as AdamW's weight decay is: WD-pre in Zhang et al. 2021 (arXiv 2006.05987). It takes the place of the decay toward
     0 there; head and re-initialized blocks keep that one. Biases and norms have neither.
     """
 
     name = "wdpre"
-    doing = "weight decay towards the pretrained weights"
+    doing = "weight decay toward the pretrained weights"
     example = "pretrained_decay: [0.0, 0.01, 0.1]"
     source = Source("li2018", "Li and others", 2018, "1802.01483")
     axes = (
@@ -29,7 +29,7 @@ class PretrainedDecay(Technique):
             float,
             neutral=0.0,
             word="wdpre",
-            meaning="weight decay towards the pretrained weights, in place of `weight_decay` on them (L2-SP, WD-pre)",
+            meaning="weight decay toward the pretrained weights, in place of `weight_decay` on them (L2-SP, WD-pre)",
             low=0,
         ),
     )

@@ -64,7 +64,7 @@ class FineTuning:
     """Trains a model under one configuration and seed; `advance` goes on to the next evaluation.
 
     The model is borrowed: its weights are set to the pretrained ones first, so nothing of an earlier trial remains. Head and
-    re-initialisation, data order and dropout each draw from a generator of their own, derived from the seed, so the numbers
+    re-initialization, data order and dropout each draw from a generator of their own, derived from the seed, so the numbers
     depend on configuration, seed and machine alone, not on what ran before or runs beside it in the process.
     """
 

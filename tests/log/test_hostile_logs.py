@@ -87,7 +87,7 @@ VALUES: dict[str, tuple[str, str, Any, str]] = {
     "an outcome of numbers": ("trial_ended", "outcome", 7, "outcome: expected text, but got 7"),
     "no truth": ("trial_ended", "retry", 1, "retry: expected true or false, but got 1"),
     "no such state": ("configuration_ended", "state", "WON", "state: expected one of COMPLETE,"),
-    "no such setting": ("configuration_suggested", "values.colour", 1, "values: unknown 'colour'"),
+    "no such setting": ("configuration_suggested", "values.color", 1, "values: unknown 'color'"),
     "no number of epochs": ("configuration_suggested", "values.epochs", "3", "epochs: expected a whole number"),
     "no epochs": ("configuration_suggested", "values.epochs", 0, "values: epochs: expected 1 or more, but got 0"),
     "values of text": ("configuration_suggested", "values", "x", "values: expected an object, but got 'x'"),

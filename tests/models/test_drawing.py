@@ -143,8 +143,8 @@ def test_global_generators_neither_matter_nor_move(random_model):
     assert_same(*drawn)
 
 
-def test_tensors_that_transformers_counts_as_initialised_are_drawn(random_model, save):
-    """from_pretrained marks what it read, and transformers' own initialisation passes marked tensors over."""
+def test_tensors_that_transformers_counts_as_initialized_are_drawn(random_model, save):
+    """from_pretrained marks what it read, and transformers' own initialization passes marked tensors over."""
     info = save(random_model("bert"))
     model = type(random_model("bert")).from_pretrained(info.path)
     parameter = model.bert.pooler.dense.weight
@@ -158,7 +158,7 @@ def test_tensors_that_transformers_counts_as_initialised_are_drawn(random_model,
 
 
 def test_parameters_stay_the_same_objects(random_model):
-    """An optimiser that holds them goes on training them."""
+    """An optimizer that holds them goes on training them."""
     model = random_model("bert")
     before = list(model.parameters())
     dtype_and_grad = [(p.dtype, p.requires_grad, p.device) for p in before]

@@ -172,7 +172,7 @@ def test_words_with_a_blank_before_them_are_those_of_running_text(kind):
 
 
 @given(kind=st.sampled_from(sorted(TOKENIZERS)), text=st.text(max_size=40) | st.text(alphabet="@GENE$ anti-\n", max_size=12))
-def test_text_without_the_tokens_is_tokenised_as_before(kind, text):
+def test_text_without_the_tokens_is_tokenized_as_before(kind, text):
     pretrained, tokenizer = new(kind)
     add_tokens(pretrained, tokenizer, ENTITIES)
     if not any(entity in text for entity in ENTITIES):

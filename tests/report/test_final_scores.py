@@ -7,7 +7,7 @@ import pytest
 from blurb_tune.cli.render import plain_summary
 from blurb_tune.core.trial import Outcome
 from blurb_tune.report.final_scores import final_results
-from blurb_tune.report.summary import summarise
+from blurb_tune.report.summary import summarize
 from blurb_tune.tracking.updates import RunBuilder
 from tests.report.sweeps import NAN, SweepWriter
 
@@ -57,7 +57,7 @@ def test_a_test_split_of_a_single_score_leaves_the_result_undefined() -> None:
     (only,) = final_results(sweep_of([0.8, 0.7, NAN], [NAN, NAN, NAN]).record)
     assert (only.spread.n, only.missing) == (3, 0)
     assert all(map(math.isnan, [only.spread.mean, only.spread.std, only.spread.min, only.spread.max, *only.interval]))
-    found = summarise(sweep_of([0.8], [NAN]).record)["final_test"][0]
+    found = summarize(sweep_of([0.8], [NAN]).record)["final_test"][0]
     assert (found["n"], found["mean"], found["std"], found["interval_of_one_run"]) == (1, None, None, [None, None])
     assert "nan" not in plain_summary(sweep_of([0.8], [NAN]).finish())
 
@@ -85,14 +85,14 @@ def test_there_is_nothing_before_the_test_and_nothing_of_vanilla_where_it_wins()
 
 
 def test_the_summary_names_the_split() -> None:
-    final = summarise(sweep_with_tests().record)["final_test"]
+    final = summarize(sweep_with_tests().record)["final_test"]
     assert [(entry["split"], entry["strategy"], entry["n"]) for entry in final] == [
         ("test", "reinit 1", 2),
         ("test", "vanilla", 4),
     ]
     assert final[0]["interval_of_one_run"] == pytest.approx([0.4, 0.8])
     assert [(entry["trained_again"], entry["missing"]) for entry in final] == [(1, 1), (0, 0)]
-    assert summarise(SweepWriter().record)["final_test"] == []
+    assert summarize(SweepWriter().record)["final_test"] == []
 
 
 def test_the_printed_summary_shows_both_beside_the_interval_of_one_run() -> None:

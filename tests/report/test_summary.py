@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.report.summary import notes_of, summarise
+from blurb_tune.report.summary import notes_of, summarize
 from tests.report.sweeps import SweepWriter, model_sweep, small_sweep, sweeps
 
 
 @pytest.fixture(scope="module")
 def summary() -> dict[str, Any]:
-    return summarise(small_sweep().finish(wall_seconds=60.0))
+    return summarize(small_sweep().finish(wall_seconds=60.0))
 
 
 def test_what_was_run(summary: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ def test_families(summary: dict[str, Any]) -> None:
     vanilla, mixed, decay = summary["families"]
     assert [f["family"] for f in summary["families"]] == ["vanilla", "freeze+reinit", "decay"]
     assert (vanilla["n"], vanilla["completed"], vanilla["failed"], vanilla["failed_share"]) == (4, 2, 2, 0.5)
-    # Wilson 1927 with z = 1.96: centre (2 + z^2 / 2) / (4 + z^2), and 1/2 is its own centre.
+    # Wilson 1927 with z = 1.96: center (2 + z^2 / 2) / (4 + z^2), and 1/2 is its own center.
     half = 1.959964 * math.sqrt(0.25 / 4 + 1.959964**2 / 64) / (1 + 1.959964**2 / 4)
     assert vanilla["failed_share_interval"] == pytest.approx([0.5 - half, 0.5 + half], abs=1e-6)
     assert (mixed["n"], mixed["failed"], mixed["underperforming"]) == (3, 1, 1)
@@ -69,7 +69,7 @@ def test_the_best_configuration_has_all_its_seeds(summary: dict[str, Any]) -> No
 
 
 def test_the_best_evaluation_counts_where_the_spec_says_so() -> None:
-    families = summarise(small_sweep(score="best").record)["families"]
+    families = summarize(small_sweep(score="best").record)["families"]
     # c0: 0.2, 0.3, collapsed with best 0.0, unstable with 0.0 at its stop; c2: 0.6, collapsed with best 0.1.
     assert {f["family"]: f["mean"] for f in families} == pytest.approx(
         {"vanilla": 0.5 / 4, "freeze+reinit": 1.4 / 3, "decay": 0.7 / 2}
@@ -92,7 +92,7 @@ def test_the_warm_start_leaves_out_the_first_trial_of_each_slot(summary: dict[st
 
 
 def test_cost_is_unknown_while_the_sweep_runs() -> None:
-    running = summarise(small_sweep().record)
+    running = summarize(small_sweep().record)
     assert (running["status"], running["wall_seconds"], running["overhead"]) == ("running", None, None)
 
 
@@ -102,14 +102,14 @@ def test_an_interrupted_sweep_that_went_on_has_the_time_of_both_drivers() -> Non
     sweep.trial("c0", 0, [0.1, 0.2])
     sweep.configuration("c1", epochs=2)
     sweep.measure(sweep.start("c1", 0), 1, 0.3)
-    interrupted = summarise(sweep.finish("interrupted", wall_seconds=20.0))
+    interrupted = summarize(sweep.finish("interrupted", wall_seconds=20.0))
     assert (interrupted["status"], interrupted["unfinished"], interrupted["wall_seconds"]) == ("interrupted", 1, 20.0)
     sweep.resume(slots=1)
     again = sweep.start("c1", 0, attempt=2)
     sweep.measure(again, 1, 0.3)
     sweep.measure(again, 2, 0.5)
     sweep.end(again, Outcome.COMPLETED, attempt=2)
-    finished = summarise(sweep.finish(wall_seconds=12.0))
+    finished = summarize(sweep.finish(wall_seconds=12.0))
     assert (finished["status"], finished["unfinished"], finished["wall_seconds"]) == ("finished", 0, 32.0)
     # Two trials of two epochs, and the epoch of the attempt that was lost.
     assert finished["train_seconds"] == pytest.approx(5 * 2.5)
@@ -120,13 +120,13 @@ def test_without_vanilla_there_is_nothing_to_compare_with() -> None:
     sweep = SweepWriter(seeds=(0,), configurations=1)
     sweep.configuration("c0", freeze_depth=1)
     sweep.trial("c0", 0, [0.1])
-    summary = summarise(sweep.record)
+    summary = summarize(sweep.record)
     assert summary["families"][0]["difference_to_vanilla"] is None
     assert summary["families"][0]["std"] is None
 
 
 def test_several_models() -> None:
-    summary = summarise(model_sweep().record)
+    summary = summarize(model_sweep().record)
     assert summary["model"] == "base, large"
     best = summary["best_configuration"]
     assert (best["strategy"], best["family"], best["values"]["model"]) == ("large: vanilla", "large: vanilla", "large")
@@ -141,7 +141,7 @@ def test_a_stopped_configuration_says_by_what_and_why() -> None:
         sweep.configuration(name, freeze_depth=depth)
         sweep.trial(name, 0, [0.5])
     sweep.stop_configuration("c1")
-    configurations = {c["configuration"]: c["stopped"] for c in summarise(sweep.record)["configurations"]}
+    configurations = {c["configuration"]: c["stopped"] for c in summarize(sweep.record)["configurations"]}
     assert configurations["c0"] is None
     assert configurations["c1"] == {
         **{"rule": "race", "reason": "race says so", "replicates": 1, "spared": False, "reopened": False}
@@ -154,7 +154,7 @@ def test_how_alike_a_seed_s_scores_are_is_told() -> None:
         sweep.configuration(name, freeze_depth=depth)
         for seed, luck in enumerate((0.1, -0.1, 0.2, 0.0)):
             sweep.trial(name, seed, [0.5 + sign * luck])
-    assert summarise(sweep.record)["seed_correlation"] == {"mean": pytest.approx(-1 / 3), "pairs": 3}
+    assert summarize(sweep.record)["seed_correlation"] == {"mean": pytest.approx(-1 / 3), "pairs": 3}
 
 
 def test_batches_that_memory_did_not_hold_are_told() -> None:
@@ -163,7 +163,7 @@ def test_batches_that_memory_did_not_hold_are_told() -> None:
         if isinstance(event, ev.Measured):
             size = 8 if event.trial == "c0-s1" else 16
             sweep.events[index] = replace(event, measurement=replace(event.measurement, micro_batch_size=size))
-    (note,) = summarise(sweep.record)["notes"]
+    (note,) = summarize(sweep.record)["notes"]
     assert note.startswith("memory did not hold whole batches in 1 trial")
 
 
@@ -171,7 +171,7 @@ def test_batches_that_memory_did_not_hold_are_told() -> None:
 @given(sweeps())
 def test_counts_add_up_and_no_number_is_undefined(sweep: SweepWriter) -> None:
     record = sweep.record
-    summary = summarise(record)
+    summary = summarize(record)
     assert sum(summary["outcomes"].values()) + summary["unfinished"] == len(record.trials)
     for groups in (summary["families"], summary["configurations"]):
         results = sum(g["n"] + g["underperforming"] + g["errored"] for g in groups)
@@ -190,7 +190,7 @@ def leaves(value: Any) -> list[Any]:
 
 def test_an_empty_log_has_no_summary() -> None:
     with pytest.raises(LookupError):
-        summarise(SweepRecord())
+        summarize(SweepRecord())
 
 
 def test_the_best_configuration_says_how_sure_its_numbers_are() -> None:
@@ -198,7 +198,7 @@ def test_the_best_configuration_says_how_sure_its_numbers_are() -> None:
     sweep.configuration("c0")
     for seed, score in enumerate((0.4, 0.5, 0.7, 0.6)):
         sweep.trial("c0", seed, [score])
-    best = summarise(sweep.finish())["best_configuration"]
+    best = summarize(sweep.finish())["best_configuration"]
     assert best["mean_interval"] == pytest.approx([0.3446, 0.7554], abs=1e-3)
     assert best["std_interval"][0] < best["std"] < best["std_interval"][1]
     assert best["expected_best_of"][1] == pytest.approx(best["mean"])

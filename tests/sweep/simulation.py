@@ -19,7 +19,7 @@ from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.sweep import Sweep
 
 FACTS = SweepFacts(blocks={"tiny": 6}, train_examples=(64,), trivial_loss=2.0, trivial_score=0.0, noise_bound=0.15)
-Behaviour = Callable[[TrialConfig], list[TrialReport]]
+Behavior = Callable[[TrialConfig], list[TrialReport]]
 
 
 def make_spec(**settings: Any) -> SweepSpec:
@@ -66,7 +66,7 @@ def open_log(paths: SweepPaths, spec: SweepSpec, folds: int) -> EventLog:
 def simulate(
     folder: Path,
     spec: SweepSpec,
-    behave: Behaviour = usual,
+    behave: Behavior = usual,
     *,
     slots: int = 1,
     dies_after: int | None = None,

@@ -83,7 +83,7 @@ def test_a_few_rates_spelled_out(new_subject, family, expected):
 def test_a_rate_of_one_is_neutral(subject):
     groups = groups_of(subject, decay_rate=1.0)
     assert {group["lr"] for group in groups} == {5e-5}
-    assert len(groups) == 2, "two groups for all parameters keep the optimiser fast"
+    assert len(groups) == 2, "two groups for all parameters keep the optimizer fast"
 
 
 def test_no_weight_decay_on_biases_and_norms_alone(subject):

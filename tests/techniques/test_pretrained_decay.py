@@ -1,4 +1,4 @@
-"""Decay towards the pretrained weights is AdamW's own decay of the difference from them."""
+"""Decay toward the pretrained weights is AdamW's own decay of the difference from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def gradients(names: list[str], shapes: dict[str, torch.Size], step: int) -> dic
 
 @pytest.mark.parametrize("decay_rate", [1.0, 0.5])
 def test_it_is_adamw_of_the_difference(subject, family, level, decay_rate):
-    """The reference: torch's AdamW on w - u, which begins at 0 and has a weight decay towards 0."""
+    """The reference: torch's AdamW on w - u, which begins at 0 and has a weight decay toward 0."""
     treatment = subject.treat(pretrained_decay=DECAY, decay_rate=decay_rate)
     names = {parameter: name for name, parameter in subject.model.named_parameters()}
     optimizer = ScheduledAdamW(subject.groups(learning_rate=RATE, weight_decay=0.1), Schedule(STEPS))

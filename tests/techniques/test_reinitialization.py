@@ -1,4 +1,4 @@
-"""Re-initialisation touches pooler and top n blocks, nothing else, and depends on the seed alone."""
+"""Re-initialization touches pooler and top n blocks, nothing else, and depends on the seed alone."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def _caption(record: SweepRecord, blocks: Sequence[Block], is_dense: bool) -> st
     if record.has_models:
         said.append("Models by their best row, each with its own vanilla.")
     if any(not row.has_all_seeds for row in rows):
-        said.append("Names in grey lack a result for some seeds: what is left after stopping looks better than it is.")
+        said.append("Names in gray lack a result for some seeds: what is left after stopping looks better than it is.")
     if any(row.result.underperforming for row in rows):
         said.append("What was stopped with its configuration stands at its last score, and enters no mean.")
     if record.header.crossed:

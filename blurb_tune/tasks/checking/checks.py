@@ -12,7 +12,7 @@ from blurb_tune.tasks.task import Task
 
 
 def check_classes(task: Task, train: Sequence[Example], dev: Sequence[Example], place: str) -> Iterator[Problem]:
-    """A problem for each label that no train example has: nothing can be learnt of it. `place` names train."""
+    """A problem for each label that no train example has: nothing can be learned of it. `place` names train."""
     known, wanted = label_counts(task, train), label_counts(task, dev)
     for label in task.labels:
         if not known[label]:
@@ -22,10 +22,10 @@ def check_classes(task: Task, train: Sequence[Example], dev: Sequence[Example], 
 
 
 def train_fault(task: Task, examples: Sequence[Example]) -> str | None:
-    """Why nothing can be learnt of these examples: they are all labelled alike."""
+    """Why nothing can be learned of these examples: they are all labeled alike."""
     if len(task.kind.distinct(examples)) > 1:
         return None
-    return f"{_alone(task, examples)}, of which nothing can be learnt; expected {task.kind.expected_of_split(task)}"
+    return f"{_alone(task, examples)}, of which nothing can be learned; expected {task.kind.expected_of_split(task)}"
 
 
 def dev_fault(task: Task, examples: Sequence[Example]) -> str | None:

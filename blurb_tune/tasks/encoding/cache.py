@@ -1,4 +1,4 @@
-"""Encoded examples on disk, so that they are tokenised once and all processes of a machine share their memory."""
+"""Encoded examples on disk, so that they are tokenized once and all processes of a machine share their memory."""
 
 from __future__ import annotations
 

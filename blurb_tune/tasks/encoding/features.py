@@ -30,7 +30,7 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """n tokenised examples, one after the other, and their m labels: one per example, or one per word where there are words.
+    """n tokenized examples, one after the other, and their m labels: one per example, or one per word where there are words.
 
     input_ids: int32, (tokens,). token_type_ids: int8, (tokens,), or None when the tokenizer has none. offsets: int64, (n +
     1,); example i has the tokens offsets[i] to offsets[i + 1]. labels: float32 scores (m,) by the task's scale, int64 class
@@ -98,7 +98,7 @@ class Encoded:
 
 
 def encode(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, task: Task) -> Encoded:
-    """Tokenise `examples`, of which there is at least one.
+    """Tokenize `examples`, of which there is at least one.
 
     `max_length` is in tokens, special ones included. Texts that are too long lose their end, of a pair the longer text first;
     where a text holds the task's markers, `windows.keep_markers` says what is cut off, and no marker is. The label of a word

@@ -1,4 +1,4 @@
-"""Texts in tokens, where each distinct piece of text is tokenised once.
+"""Texts in tokens, where each distinct piece of text is tokenized once.
 
 The same words come again and again, and between two blanks most tokenizers look at nothing else.
 """
@@ -19,7 +19,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from blurb_tune.tasks.ragged import boundaries, ranges
 
-# Pieces that are tokenised in one call: enough to keep all cores busy, few enough to take little memory.
+# Pieces that are tokenized in one call: enough to keep all cores busy, few enough to take little memory.
 _CHUNK = 1000
 _BLANK = re.compile(r"\s")
 

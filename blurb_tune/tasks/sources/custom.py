@@ -172,7 +172,7 @@ def _kind_faults(spec: TaskSpec, kind: Kind) -> Iterator[tuple[str, str]]:
         yield "label", f"columns with 0 and 1 are of a {MULTI_LABEL.name} task, but `kind` is {kind.name}"
     usable = kind.usable_metrics
     if spec.metric in {metric.name for metric in kind.metrics if metric.lower_is_better}:
-        yield "metric", f"{spec.metric!r} cannot be maximised; expected one of: {', '.join(usable)}"
+        yield "metric", f"{spec.metric!r} cannot be maximized; expected one of: {', '.join(usable)}"
     elif spec.metric is not None and spec.metric not in usable:
         yield "metric", f"there is no metric {spec.metric!r} for {kind.name}{did_you_mean(spec.metric, usable)}"
     if not kind.has_labels and spec.labels:

@@ -244,4 +244,4 @@ def test_what_lacks_seeds_is_grey_and_the_caption_says_how_rows_are_ordered() ->
     figure = drawn(sweep.record)
     assert [e.text for e in of_class(figure, "censored")] == ["freeze 1"]
     assert "vanilla first, then the best, by failed runs and mean_minus_std" in figure.caption
-    assert "grey" in figure.caption
+    assert "gray" in figure.caption

@@ -147,7 +147,7 @@ def _arrays(task: Task, examples: list[Example]) -> tuple[np.ndarray, Words | No
 def test_where_there_is_no_fault_perfect_predictions_beat_the_trivial_ones(
     drawn: tuple[Task, list[Example], list[Example]],
 ) -> None:
-    """By the metrics themselves: the score is defined, and above the trivial predictor's, whatever that learnt."""
+    """By the metrics themselves: the score is defined, and above the trivial predictor's, whatever that learned."""
     task, train, dev = drawn
     (known, _), (labels, words) = _arrays(task, train), _arrays(task, dev)
     perfect = labels[:, None] if task.kind == kinds.REGRESSION else labels - 0.5

@@ -279,7 +279,7 @@ def test_a_dev_split_by_which_nothing_can_be_judged_is_told_at_its_place(tmp_pat
 def test_scores_that_are_all_alike_are_told_of_train_alone(tmp_path: Path) -> None:
     write_csv(tmp_path / "train.csv", [3] * 20)
     assert _problems(own(tmp_path, kind="regression")) == [
-        f"{tmp_path}/train.csv: train holds the score 3 alone (16 examples), of which nothing can be learnt; "
+        f"{tmp_path}/train.csv: train holds the score 3 alone (16 examples), of which nothing can be learned; "
         "expected at least two different scores"
     ]
 

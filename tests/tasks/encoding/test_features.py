@@ -1,4 +1,4 @@
-"""Tokenised examples and padded batches, with the model `tiny`'s tokenizer."""
+"""Tokenized examples and padded batches, with the model `tiny`'s tokenizer."""
 
 import dataclasses
 import pickle

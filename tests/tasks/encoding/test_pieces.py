@@ -1,4 +1,4 @@
-"""Each distinct piece of text is tokenised once, and only where that gives the same tokens."""
+"""Each distinct piece of text is tokenized once, and only where that gives the same tokens."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ _added = st.lists(
 )
 
 
-def tokenised(
+def tokenized(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, length: int | None, is_split: bool = False
 ) -> BatchEncoding:
     """What the tokenizer itself makes of them."""
@@ -125,12 +125,12 @@ def test_any_texts_have_the_tokenizers_own_tokens(
     tokenizer.add_tokens(added)
     for task, columns in ((DEMO, 2), (HOC, 1)):
         examples = [Example("x", pair[:columns], 0.0) for pair in texts]
-        encoded, plain = encode(examples, tokenizer, length, task), tokenised(examples, tokenizer, length)
+        encoded, plain = encode(examples, tokenizer, length, task), tokenized(examples, tokenizer, length)
         assert encoded.input_ids.tolist() == [token for ids in plain["input_ids"] for token in ids]
         assert encoded.lengths.tolist() == list(map(len, plain["input_ids"]))
         if encoded.token_type_ids is not None:
             assert encoded.token_type_ids.tolist() == [number for types in plain["token_type_ids"] for number in types]
-        assert encoded.truncated == sum(len(ids) > length for ids in tokenised(examples, tokenizer, None)["input_ids"])
+        assert encoded.truncated == sum(len(ids) > length for ids in tokenized(examples, tokenizer, None)["input_ids"])
 
 
 @pytest.mark.parametrize("name", ["chemprot", "hoc", "pubmedqa", "jnlpba"])
@@ -139,7 +139,7 @@ def test_real_texts_have_the_tokenizers_own_tokens(
 ) -> None:
     task = dataclasses.replace(TASKS[name], markers=())
     examples = load_split(find_source(task, str(blurb_data)), "dev")
-    encoded, plain = encode(examples, minilm_tokenizer, 128, task), tokenised(examples, minilm_tokenizer, 128, task.per_token)
+    encoded, plain = encode(examples, minilm_tokenizer, 128, task), tokenized(examples, minilm_tokenizer, 128, task.per_token)
     assert np.array_equal(encoded.input_ids, np.concatenate(plain["input_ids"]))
     assert encoded.lengths.tolist() == list(map(len, plain["input_ids"]))
 

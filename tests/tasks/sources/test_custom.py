@@ -164,7 +164,7 @@ def test_labels_that_are_not_listed_are_told_row_by_row(folder: Path) -> None:
     [
         ({"labels": ["1"]}, "task.labels: regression has no labels; leave this out, or name another `kind`"),
         ({"left_out": ["1"]}, "task.left_out: labels are left out of the F1 of classification and multi-label alone"),
-        ({"metric": "mse"}, "task.metric: 'mse' cannot be maximised; expected one of: pearson, spearman"),
+        ({"metric": "mse"}, "task.metric: 'mse' cannot be maximized; expected one of: pearson, spearman"),
     ],
 )
 def test_faults_of_a_regression(folder: Path, settings: dict[str, Any], expected: str) -> None:
