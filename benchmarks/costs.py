@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from blurb_tune.models.catalogue import describe_model
-from blurb_tune.tasks.blurb.catalogue import BLURB
+from blurb_tune.models.catalog import describe_model
+from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.tasks.task import Task, is_called
 
 EPOCHS = 10

@@ -37,9 +37,9 @@ Measured = dict[str, float]
 
 def make_tokenizer(task: str) -> Any:
     """minilm's, with the task's markers as tokens of their own."""
-    from blurb_tune.models.catalogue import describe_model
+    from blurb_tune.models.catalog import describe_model
     from blurb_tune.models.encoder import load_tokenizer
-    from blurb_tune.tasks.blurb.catalogue import TASKS
+    from blurb_tune.tasks.blurb.definitions import TASKS
 
     tokenizer = load_tokenizer(describe_model("minilm"))
     tokenizer.add_tokens(list(TASKS[task].markers))
@@ -48,7 +48,7 @@ def make_tokenizer(task: str) -> Any:
 
 def our_tokens(data: str, cache: Path, tokenizer: Any) -> tuple[Any, int]:
     """All of DDI's train and dev, from its files; and the number of tokens, having looked at each."""
-    from blurb_tune.tasks.blurb.catalogue import TASKS
+    from blurb_tune.tasks.blurb.definitions import TASKS
     from blurb_tune.tasks.checking.data import load_data
     from blurb_tune.tasks.encoding.cache import cached_encode
     from blurb_tune.tasks.sources.source import find_source
@@ -168,7 +168,7 @@ def compare_losses(data: str) -> None:
     """Examples of DDI's train and dev that lose a masked entity to the maximum length,"""
     import numpy as np
 
-    from blurb_tune.tasks.blurb.catalogue import TASKS
+    from blurb_tune.tasks.blurb.definitions import TASKS
     from blurb_tune.tasks.checking.data import load_data
     from blurb_tune.tasks.encoding.features import encode
     from blurb_tune.tasks.sources.source import find_source
@@ -193,7 +193,7 @@ def compare_padding(data: str) -> None:
     from transformers import DataCollatorWithPadding
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
-    from blurb_tune.tasks.blurb.catalogue import TASKS
+    from blurb_tune.tasks.blurb.definitions import TASKS
     from blurb_tune.tasks.checking.data import load_data
     from blurb_tune.tasks.encoding.features import encode
     from blurb_tune.tasks.sources.source import find_source

@@ -18,7 +18,7 @@ from blurb_tune.core.errors import BlurbTuneError, Problem, did_you_mean
 from blurb_tune.core.paths import home_expanded
 from blurb_tune.core.secrets import faults_of, holds_secret, resolve
 from blurb_tune.core.storage import fault_of_storage, fault_of_uri, open_storage
-from blurb_tune.models.catalogue import KNOWN_MODELS, ModelInfo, check_weights, describe_model
+from blurb_tune.models.catalog import KNOWN_MODELS, ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import family_of
 from blurb_tune.models.tokenizer_files import unknown_share
 from blurb_tune.search.combinations import count, has_strategy, infeasible, planned_configurations, why_empty

@@ -9,7 +9,7 @@ import pytest
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
 from blurb_tune.spec.dimensions import bounds_of, values_of
-from blurb_tune.tasks.blurb.catalogue import BLURB
+from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.tasks.task import Task
 
 FOLDER = Path(__file__).parent.parent / "sweeps"

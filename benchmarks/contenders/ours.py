@@ -28,8 +28,8 @@ Row = dict[str, Any]
 
 def facts() -> Row:
     """Where the model's files are, how long a pair may be, and what the precision `auto` means on this CPU."""
-    from blurb_tune.models.catalogue import describe_model
-    from blurb_tune.tasks.blurb.catalogue import TASKS
+    from blurb_tune.models.catalog import describe_model
+    from blurb_tune.tasks.blurb.definitions import TASKS
     from blurb_tune.training.precision import resolve_precision
 
     model, task = describe_model("minilm"), TASKS["biosses"]

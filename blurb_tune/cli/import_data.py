@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
-from blurb_tune.tasks.blurb.catalogue import find_task
+from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.importing.copying import import_data_sets
 from blurb_tune.tasks.importing.foreign import find_data_sets
 from blurb_tune.tasks.sources.source import DATA_VARIABLE

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.models.catalogue import KNOWN_MODELS, KnownModel, check_weights, describe_model
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.models.catalog import KNOWN_MODELS, KnownModel, check_weights, describe_model
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.sources.hub import PREFIX
 from blurb_tune.tasks.sources.source import DATA_VARIABLE, find_source
 from blurb_tune.tasks.sources.tables import FileTables, HubTables, Nowhere

@@ -8,7 +8,7 @@ import numpy as np
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.execution.environment import ModelEnvironment, TrialEnvironment
-from blurb_tune.models.catalogue import ModelInfo
+from blurb_tune.models.catalog import ModelInfo
 from blurb_tune.models.encoder import load_pretrained, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.models.vocabulary import Vocabulary

@@ -26,11 +26,11 @@ from transformers.initialization import no_init_weights
 from transformers.utils import logging as hf_logging
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
-from blurb_tune.models.catalogue import ModelInfo, check_weights
+from blurb_tune.models.catalog import ModelInfo, check_weights
 from blurb_tune.models.families import family_of
-from blurb_tune.models.folder import is_cased_unsaid
 from blurb_tune.models.hub import hub_snapshot
 from blurb_tune.models.layers import Part, is_in, layer_map
+from blurb_tune.models.model_folder import is_cased_unsaid
 from blurb_tune.models.tiny import build_tiny, tiny_tokenizer
 
 _Misshapen = Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]

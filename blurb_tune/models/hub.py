@@ -12,7 +12,7 @@ from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.conversion import WEIGHTS, conversion_advice
-from blurb_tune.models.folder import CONFIG, WEIGHTS_INDEX, check_folder, has_model
+from blurb_tune.models.model_folder import CONFIG, WEIGHTS_INDEX, check_folder, has_model
 
 TIMEOUT_SECONDS = 5.0
 # The hub's own bot, which offers a safetensors copy of pickled weights as a pull request.

@@ -11,8 +11,8 @@ from transformers import BertConfig, BertForSequenceClassification, BertTokenize
 from transformers.initialization import no_init_weights
 
 from blurb_tune.core.seeds import derive
-from blurb_tune.models.catalogue import KNOWN_MODELS
-from blurb_tune.models.drawing import draw_module
+from blurb_tune.models.catalog import KNOWN_MODELS
+from blurb_tune.models.initialization import draw_module
 
 TINY = KNOWN_MODELS["tiny"]
 # Not that of any trial, whose re-initialized blocks would be the pretrained ones again.

@@ -8,8 +8,8 @@ from transformers import PreTrainedModel
 
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Strategy
-from blurb_tune.models.drawing import draw_head, draw_module
 from blurb_tune.models.encoder import Pretrained, restore_weights
+from blurb_tune.models.initialization import draw_head, draw_module
 from blurb_tune.models.layers import LayerMap, layer_map
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.techniques.protocol import Subject

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from blurb_tune.cli.listings import print_tasks
-from blurb_tune.tasks.blurb.catalogue import BLURB
+from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.tasks.sources.source import DATA_VARIABLE
 
 

@@ -10,7 +10,7 @@ import pytest
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.models.catalogue import ModelInfo, describe_model
+from blurb_tune.models.catalog import ModelInfo, describe_model
 from blurb_tune.models.tiny import tiny_tokenizer
 from tests.models.encoders import FAMILIES, make_model
 

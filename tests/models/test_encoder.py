@@ -19,7 +19,7 @@ from transformers import (
 from transformers.utils import logging as hf_logging
 
 from blurb_tune.core.errors import BlurbTuneError, InputError
-from blurb_tune.models.catalogue import ModelInfo, describe_model
+from blurb_tune.models.catalog import ModelInfo, describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_pretrained, load_tokenizer, restore_weights
 from blurb_tune.models.families import FAMILIES
 from blurb_tune.models.tiny import tiny_tokenizer
@@ -296,7 +296,7 @@ def test_tokenizer(random_model, save):
     assert encoded["token_type_ids"] == [0, 0, 0, 1, 1]
 
 
-def test_a_config_without_its_family_is_read_as_the_catalogue_says(random_model, save):
+def test_a_config_without_its_family_is_read_as_the_catalog_says(random_model, save):
     """As SciBERT's on the hub."""
     model = random_model("bert")
     info = save(model)

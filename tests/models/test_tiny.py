@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blurb_tune.models.catalogue import check_weights, describe_model
+from blurb_tune.models.catalog import check_weights, describe_model
 from blurb_tune.models.encoder import build_classifier, load_pretrained, load_tokenizer
 from blurb_tune.models.layers import layer_map
 
@@ -17,7 +17,7 @@ INFO = describe_model("tiny")
 TOKENIZER = load_tokenizer(INFO)
 
 
-def test_it_is_what_the_catalogue_says():
+def test_it_is_what_the_catalog_says():
     check_weights(INFO)
     model = build_classifier(load_pretrained(INFO), 2)
     assert (model.config.model_type, model.config.hidden_size) == (INFO.family, INFO.hidden_size)

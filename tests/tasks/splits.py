@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.task import Task

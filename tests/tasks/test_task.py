@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.task import is_called, plain_name
 
 BINARY_METRICS = {"f1", "roc_auc", "average_precision"}

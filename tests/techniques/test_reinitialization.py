@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 import torch
 
-from blurb_tune.models.drawing import draw_head, draw_module
+from blurb_tune.models.initialization import draw_head, draw_module
 from blurb_tune.models.layers import LayerMap
 from blurb_tune.tasks.kinds import CLASSIFICATION
 from blurb_tune.techniques import protocol

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from blurb_tune.models.catalogue import describe_model
+from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import Pretrained, load_pretrained, load_tokenizer
 from blurb_tune.tasks.blurb import demo
-from blurb_tune.tasks.blurb.catalogue import find_task
+from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.checking.parsing import parse
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.sources.readers import read_json_lines

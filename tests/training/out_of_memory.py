@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from blurb_tune.models.catalogue import describe_model
-from blurb_tune.models.drawing import draw_module
+from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import build_classifier, load_pretrained, load_tokenizer
-from blurb_tune.tasks.blurb.catalogue import find_task
+from blurb_tune.models.initialization import draw_module
+from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Example
 from blurb_tune.training.forward import Forward

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blurb_tune.models.catalogue import describe_model
+from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example
 from blurb_tune.training.batching import epoch_batches, padding_efficiency, sorted_batches

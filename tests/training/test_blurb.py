@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from blurb_tune.core.trial import Configuration, Outcome
-from blurb_tune.models.catalogue import describe_model
+from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
-from blurb_tune.tasks.blurb.catalogue import BLURB
+from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.tasks.checking.data import load_data
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.sources.source import find_source

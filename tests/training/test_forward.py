@@ -15,11 +15,11 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from blurb_tune.models.catalogue import describe_model
-from blurb_tune.models.drawing import draw_module
+from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_tokenizer
+from blurb_tune.models.initialization import draw_module
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.blurb.catalogue import find_task
+from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Example, Label
 from blurb_tune.tasks.task import Task

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from blurb_tune.report.comparison.fresh import Final
 from blurb_tune.report.comparison.pools import Entry, Pool
-from blurb_tune.tasks.blurb.catalogue import BLURB
+from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.tasks.blurb.score import BlurbScore, blurb_score
 
 _METRICS = {task.name: task.metric for task in BLURB}

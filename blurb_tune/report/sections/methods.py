@@ -15,7 +15,7 @@ from blurb_tune.report.sections.references import REFERENCES, bibtex
 from blurb_tune.report.settings import searched, title_of
 from blurb_tune.report.wording import listed
 from blurb_tune.stats.objectives import OBJECTIVES, parse
-from blurb_tune.tasks.blurb.catalogue import BLURB
+from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.techniques.registry import TECHNIQUES
 
 _BLURB = {task.name for task in BLURB}

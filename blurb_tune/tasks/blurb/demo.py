@@ -14,7 +14,7 @@ from functools import cache
 from typing import TypeVar
 
 from blurb_tune.core.seeds import derive
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.blurb.demo_text import FAMILIES, HEDGES, Entity, Family
 
 T = TypeVar("T")

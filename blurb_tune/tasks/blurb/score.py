@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
-from blurb_tune.tasks.blurb.catalogue import BLURB, BLURB_TYPES
+from blurb_tune.tasks.blurb.definitions import BLURB, BLURB_TYPES
 from blurb_tune.tasks.task import Task, is_called
 
 _COLUMNS = ("dataset", "score")
@@ -36,7 +36,7 @@ class BlurbScore:
 
 
 def blurb_score(scores: Mapping[str, float]) -> BlurbScore:
-    """From the scores, in percent, by the name of the task as the catalogue has it."""
+    """From the scores, in percent, by the name of the task as the catalog has it."""
     means = {name: fmean(scores.get(task.name, math.nan) for task in of_type(name)) for name in BLURB_TYPES}
     missing = tuple(task.name for task in BLURB if task.name not in scores)
     return BlurbScore({task.name: scores[task.name] for task in BLURB if task.name in scores}, means, missing)
@@ -59,7 +59,7 @@ class _Row:
 def read_scores(file: Path) -> dict[str, float]:
     """Scores in percent by the task's name, from a CSV file with the columns `dataset` and `score`; others are ignored.
 
-    A data set may be called by any name that the catalogue knows. Raises InputError with everything that is wrong.
+    A data set may be called by any name that the catalog knows. Raises InputError with everything that is wrong.
     """
     scores: dict[str, float] = {}
     lines: dict[str, int] = {}

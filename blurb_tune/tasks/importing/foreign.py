@@ -13,7 +13,7 @@ from pathlib import Path
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import read_file
-from blurb_tune.tasks.blurb.catalogue import BLURB
+from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.tasks.examples import Row
 from blurb_tune.tasks.importing.originals import as_blurb
 from blurb_tune.tasks.kinds.labels import label_index

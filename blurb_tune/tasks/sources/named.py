@@ -8,7 +8,7 @@ from blurb_tune.core.errors import BlurbTuneError, Problem
 from blurb_tune.spec.load import UNKNOWN, LoadedSpec
 from blurb_tune.spec.source import KeyPath
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.blurb.catalogue import find_task
+from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.examples import NamedProblem
 from blurb_tune.tasks.sources.custom import KEYS_OF_DATA, check_own, own_source
 from blurb_tune.tasks.sources.source import DataSource, find_source

@@ -60,7 +60,7 @@ class DataSource:
 
 
 def find_source(task: Task, data: str | None = None, base: Path = Path()) -> DataSource:
-    """Where a task of the catalogue has its data, whether or not they are there.
+    """Where a task of the catalog has its data, whether or not they are there.
 
     `data` is the spec's: a folder, relative to `base`, or `hf://owner/name[/config]`. Without it BLURB_DATA_DIR names the
     folder, and where the task is not in that one, there is the hub's copy. A folder holds the task's folder, under any of its

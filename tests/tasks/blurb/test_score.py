@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.core.errors import InputError
-from blurb_tune.tasks.blurb.catalogue import BLURB, BLURB_TYPES
+from blurb_tune.tasks.blurb.definitions import BLURB, BLURB_TYPES
 from blurb_tune.tasks.blurb.score import blurb_score, of_type, read_scores
 
 # PubMedBERT as Gu et al. 2021 (arXiv 2007.15779) publish it, in the order of the benchmark.

@@ -16,7 +16,7 @@ import pytest
 from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.models.tiny import tiny_tokenizer
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking import data, findings
 from blurb_tune.tasks.checking.data import inspect, load_data
 from blurb_tune.tasks.checking.inspection import Inspection

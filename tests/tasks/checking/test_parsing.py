@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.parsing import MAX_PROBLEMS, parse
 from blurb_tune.tasks.examples import Example, Label, NamedProblem, Row, normalize_label, short_repr
 from blurb_tune.tasks.kind import Kind

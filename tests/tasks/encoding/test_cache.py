@@ -16,7 +16,7 @@ import pytest
 
 from blurb_tune.models.tiny import tiny_tokenizer
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.encoding.cache import CACHE_VARIABLE, cache_folder, cached_encode, states_folder
 from blurb_tune.tasks.encoding.features import Encoded, collate, encode
 from blurb_tune.tasks.examples import Example
@@ -203,7 +203,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from tokenizers import Tokenizer
 from blurb_tune.tasks.encoding.cache import cached_encode
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.examples import Example
 backend = Tokenizer.from_file(sys.argv[1])
 tokenizer = SimpleNamespace(backend_tokenizer=backend, model_input_names=["input_ids"], truncation_side="right")

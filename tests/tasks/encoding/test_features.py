@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.models.tiny import tiny_tokenizer
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.encoding.features import Encoded, collate, encode
 from blurb_tune.tasks.examples import Example, Label
 from blurb_tune.tasks.task import Task

@@ -17,10 +17,10 @@ from tokenizers import pre_tokenizers
 from transformers import AddedToken, BatchEncoding, PreTrainedTokenizerBase
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.models.catalogue import describe_model
+from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.models.tiny import tiny_tokenizer
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.data import load_split
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example

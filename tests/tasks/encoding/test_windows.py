@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.encoding.windows import keep_markers
 from blurb_tune.tasks.examples import Example

@@ -17,7 +17,7 @@ import pytest
 from blurb_tune.core.errors import InputError
 from blurb_tune.log.events import SelectionMade
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.data import load_data, load_test
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.importing.copying import Imported, import_data_sets

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.importing.copying import import_data_sets
 from blurb_tune.tasks.importing.foreign import find_data_sets
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blurb_tune.core.errors import InputError
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.parsing import parse
 from blurb_tune.tasks.examples import Row
 from blurb_tune.tasks.importing.tags import with_tags

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.models.catalogue import describe_model
+from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.checking.data import inspect

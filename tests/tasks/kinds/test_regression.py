@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blurb_tune.models.catalogue import describe_model
+from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.data import Inspection, inspect
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blurb_tune.models.catalogue import describe_model
+from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.tasks import kinds
 from blurb_tune.tasks.encoding.features import encode

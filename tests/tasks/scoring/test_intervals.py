@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from blurb_tune.stats.stability import fisher_interval, wilson_interval
-from blurb_tune.tasks.blurb.catalogue import find_task
+from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring import intervals
 from blurb_tune.tasks.scoring.intervals import score_interval

@@ -16,7 +16,7 @@ from seqeval.metrics import f1_score
 from sklearn import metrics as reference
 
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.parsing import parse
 from blurb_tune.tasks.examples import Row
 from blurb_tune.tasks.kind import Kind

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
 from blurb_tune.tasks.scoring.noise import noise_bound

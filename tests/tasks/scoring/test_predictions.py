@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.tasks.scoring.predictions import Predictions

@@ -20,7 +20,7 @@ import pytest
 from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.log.events import SelectionMade
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.data import inspect, load_test
 from blurb_tune.tasks.sources import hub
 from blurb_tune.tasks.sources.custom import own_source

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.tasks.blurb.catalogue import TASKS
+from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.examples import NamedProblem
 from blurb_tune.tasks.sources.source import DATA_VARIABLE, find_source
 from blurb_tune.tasks.sources.tables import BuiltIn, FileTables, HubTables, Nowhere
@@ -185,7 +185,7 @@ def test_what_may_not_be_read_is_a_problem(tmp_path: Path, locked: str) -> None:
     place = tmp_path / "blurb" / locked
     place.chmod(0)
     check = (
-        "import sys\nfrom blurb_tune.tasks.blurb.catalogue import TASKS\n"
+        "import sys\nfrom blurb_tune.tasks.blurb.definitions import TASKS\n"
         "from blurb_tune.tasks.checking.data import inspect\nfrom blurb_tune.tasks.sources.source import find_source\n"
         "source = find_source(TASKS['biosses'], sys.argv[1])\n"
         "print(*inspect(source).problems, sep='\\n')"

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from blurb_tune.models.encoder import _keep_in_fp32
 from blurb_tune.models.families import FAMILIES, family_of
 from blurb_tune.models.layers import layer_map
-from blurb_tune.tasks.blurb.catalogue import find_task
+from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.encoding.features import Encoded, collate
 from blurb_tune.tasks.ragged import Words, boundaries
 from blurb_tune.training.engines.cache import StatesCache

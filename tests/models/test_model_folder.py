@@ -19,10 +19,10 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import CONFIG_MAPPING, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
 from blurb_tune.core.errors import BlurbTuneError, InputError
-from blurb_tune.models.catalogue import check_weights
+from blurb_tune.models.catalog import check_weights
 from blurb_tune.models.encoder import load_pretrained
 from blurb_tune.models.families import FAMILIES
-from blurb_tune.models.folder import has_model, read_shape
+from blurb_tune.models.model_folder import has_model, read_shape
 from blurb_tune.models.tokenizer_files import unknown_share
 from blurb_tune.preflight import make_plan
 from blurb_tune.spec import load_spec
