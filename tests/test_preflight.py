@@ -56,7 +56,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "metric to minimize": ({"metric": "mse"}, "'mse' cannot be maximized"),
     "freeze depth beyond the blocks": ({"space": {"freeze_depth": 5}}, "space.freeze_depth: 5 is beyond the model's blocks"),
     "reinit count beyond the blocks": ({"space": {"reinit_count": [0, 9]}}, "space.reinit_count: 9 is beyond"),
-    "a frozen block drawn anew": (
+    "a frozen block re-initialized": (
         {"space": {"strategy": ["vanilla", {"freeze_depth": 3, "reinit_count": 2}]}},
         "space.strategy[1]: `freeze_depth + reinit_count <= 4` must hold",
     ),

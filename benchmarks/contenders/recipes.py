@@ -1,4 +1,4 @@
-"""What a script of one's own does for each strategy, in a BERT: freeze, draw anew, and group parameters by their rates."""
+"""What a hand-written script does for each strategy, in a BERT: freeze, re-initialize, and group parameters by their rates."""
 
 from __future__ import annotations
 

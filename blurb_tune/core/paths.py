@@ -14,7 +14,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class SweepPaths:
-    """The files of one sweep. Everything but `events` and `spec` can be made anew from the event log."""
+    """The files of one sweep. Everything but `events` and `spec` can be rebuilt from the event log."""
 
     root: Path
 

@@ -1,7 +1,7 @@
 """Independent generators derived from one seed by name.
 
 A trial's seed drives its head and re-initialization, its data order and its dropout. Each gets a seed of its own, so that
-changing one (more blocks drawn anew, say) leaves the others as they were and trials stay paired by seed.
+changing one (more re-initialized blocks, say) leaves the others as they were and trials stay paired by seed.
 """
 
 from __future__ import annotations

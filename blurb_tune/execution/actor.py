@@ -116,7 +116,7 @@ class Slot:
         try:
             found = checkpoints.newest(self._trial)
         except OSError as error:
-            self._log.say(f"its checkpoints cannot be read, it begins anew: {error}")
+            self._log.say(f"its checkpoints cannot be read, it starts from scratch: {error}")
             return run
         if found is not None:
             checkpoint, self._measured = found

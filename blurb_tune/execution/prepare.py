@@ -118,7 +118,7 @@ def notes_of(plan: Plan, environment: TrialEnvironment, nodes: int) -> list[str]
     notes = list(plan.notes)
     if nodes > 1 and plan.spec.storage is None:
         notes.append(
-            f"the cluster has {nodes} nodes, and `storage` names no place that all reach: a trial that is lost begins anew "
+            f"the cluster has {nodes} nodes, and `storage` names no place that all reach: a lost trial starts from scratch "
             "on another node, and the final test trains it again"
         )
     for name, model in environment.models.items():

@@ -1,7 +1,7 @@
 """The event log: every fact of a sweep, one JSON object a line, in the order in which it became true.
 
 The driver appends an event before anything else hears of it. The Optuna studies, the MLflow runs, the terminal view and the
-tables are derived from the log and can be made anew from it.
+tables are derived from the log and can be rebuilt from it.
 """
 
 from __future__ import annotations

@@ -459,7 +459,7 @@ class SweepRecord:
         return [self.result_of(name) for name in self.configurations]
 
     def result_of(self, configuration_id: str) -> GroupResult:
-        """The result of a configuration so far; made anew only when one of its trials has begun or ended."""
+        """The result of a configuration so far; rebuilt only when one of its trials has begun or ended."""
         if configuration_id not in self._groups:
             self._groups[configuration_id] = self.group(configuration_id, self._trials_of[configuration_id].values())
         return self._groups[configuration_id]

@@ -30,7 +30,7 @@ from blurb_tune.models.catalog import ModelInfo, check_weights
 from blurb_tune.models.families import family_of
 from blurb_tune.models.hub import hub_snapshot
 from blurb_tune.models.layers import Part, is_in, layer_map
-from blurb_tune.models.model_folder import is_cased_unsaid
+from blurb_tune.models.model_folder import is_cased_without_config
 from blurb_tune.models.tiny import build_tiny, tiny_tokenizer
 
 _Misshapen = Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
@@ -41,8 +41,8 @@ class Pretrained:
     """A pretrained encoder as plain data that crosses Ray's object store, where the arrays are shared and read-only.
 
     config: the Hugging Face config as a dict. weights: fp32, by parameter name in the family's sequence classifier; all but
-    the head's, which is drawn in every trial. A pooler outside the head is among them where the checkpoint has one. The same
-    weights serve sequence and token classifiers.
+    the head's, which is initialized in every trial. A pooler outside the head is among them where the checkpoint has one. The
+    same weights serve sequence and token classifiers.
     """
 
     family: str
@@ -125,7 +125,7 @@ def load_tokenizer(info: ModelInfo) -> PreTrainedTokenizerBase:
                 config=_config(info, folder),
                 trust_remote_code=False,
                 local_files_only=True,
-                **({"do_lower_case": False} if is_cased_unsaid(folder) else {}),
+                **({"do_lower_case": False} if is_cased_without_config(folder) else {}),
             )
     except Exception as error:  # tokenizers raises bare exceptions, transformers KeyErrors, for a file that is not as expected
         raise BlurbTuneError(f"the tokenizer of model {info.name!r} in {folder} cannot be loaded: {error}") from error
@@ -195,8 +195,8 @@ def restore_weights(model: PreTrainedModel, pretrained: Pretrained) -> None:
     """Set the model back to the pretrained weights in place: every parameter trainable and without gradient.
 
     A pretrained pooler is left out where the model, a token classifier, has none. Parameters without pretrained weights become
-    NaN, so that one which is not drawn before training cannot go unnoticed, and none keeps what an earlier trial learned.
-    Raises ValueError when the weights are not this model's.
+    NaN, so that one which is not initialized before training cannot go unnoticed, and none keeps what an earlier trial
+    learned. Raises ValueError when the weights are not this model's.
     """
     parameters = dict(model.named_parameters())
     pooler = family_of(pretrained.family).pooler
@@ -234,7 +234,7 @@ def _folder(info: ModelInfo) -> Path:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Keep transformers from showing progress bars and from reporting the head it has drawn, which is drawn again."""
+    """Keep transformers from showing progress bars and from reporting its new head, which is initialized again."""
     verbosity, has_bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()

@@ -144,8 +144,8 @@ FAMILIES: Mapping[str, Family] = {
             blocks="model.layers",
             projections=("attn.Wqkv",),
             # Blocks norm their input, so a last norm stands behind them. Like any layer on top of the encoder it is trained
-            # whatever is frozen, and drawn anew (to ones) with the block whose output it norms. `head` is pretrained, unlike
-            # the dense layers of other heads, and a token classifier has it too.
+            # whatever is frozen, and re-initialized (to ones) with the block whose output it norms. `head` is pretrained,
+            # unlike the dense layers of other heads, and a token classifier has it too.
             pooler=("model.final_norm", "head"),
         ),
         Family(
@@ -198,8 +198,8 @@ FAMILIES: Mapping[str, Family] = {
 }
 
 _UNSUITABLE: Mapping[str, str] = {
-    "albert": "all its blocks share one set of weights, so they cannot be frozen, drawn anew or given learning rates one by "
-    "one; name a model whose blocks have weights of their own, such as 'bert-base' or 'electra-base'",
+    "albert": "all its blocks share one set of weights, so they cannot be frozen, re-initialized or given learning rates one "
+    "by one; name a model whose blocks have weights of their own, such as 'bert-base' or 'electra-base'",
 }
 
 

@@ -1,4 +1,4 @@
-"""Drawing weights the way a model's family does, from a seed, the same on every machine and device."""
+"""Initializes weights as a model's family does, from a seed, the same on every machine and device."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def draw_module(model: PreTrainedModel, name: str, seed: int) -> None:
-    """Draw all weights of the module `name` (and of what it holds) anew, as the model's family initializes them.
+def init_module(model: PreTrainedModel, name: str, seed: int) -> None:
+    """Re-initialize all weights of the module `name` and its submodules as the model's family does.
 
     Every submodule draws from a generator of its own, derived from the seed and its name, so its weights do not depend on
-    what else is drawn. They are drawn on the CPU in float64, for which torch has no code path of its own per instruction
+    what else is initialized. They are drawn on the CPU in float64, for which torch has no code path of its own per instruction
     set, and then rounded: the same numbers with AVX2, AVX-512 or neither, on a CPU or a GPU. The global generators of
-    torch are left as they were. "" draws the whole model.
+    torch are left as they were. "" is the whole model.
     """
     module = model.get_submodule(name)
     fresh = copy.deepcopy(module).to(device="cpu", dtype=torch.float64)
@@ -40,13 +40,13 @@ def draw_module(model: PreTrainedModel, name: str, seed: int) -> None:
         old.copy_(new)
 
 
-def draw_head(model: PreTrainedModel, layers: LayerMap, pretrained: Collection[str], seed: int) -> None:
-    """Draw the head, and of the pooler the modules that are not among the `pretrained` parameters."""
-    draw_module(model, layers.family.head, seed)
-    drawn = layers.names(Part.POOLER) - set(pretrained)
+def init_head(model: PreTrainedModel, layers: LayerMap, pretrained: Collection[str], seed: int) -> None:
+    """Initialize the head, and of the pooler the modules that are not among the `pretrained` parameters."""
+    init_module(model, layers.family.head, seed)
+    fresh = layers.names(Part.POOLER) - set(pretrained)
     for module in layers.pooler_modules:
-        if any(is_in(name, module) for name in drawn):
-            draw_module(model, module, seed)
+        if any(is_in(name, module) for name in fresh):
+            init_module(model, module, seed)
 
 
 def _children_first(module: torch.nn.Module, path: str) -> list[tuple[str, torch.nn.Module]]:
@@ -60,7 +60,7 @@ def _children_first(module: torch.nn.Module, path: str) -> list[tuple[str, torch
 def _parents(model: torch.nn.Module, path: str, fresh: torch.nn.Module) -> list[tuple[str, torch.nn.Module]]:
     """What holds the module at `path`, from the nearest up to the model, with `fresh` in the module's place.
 
-    In some families a parent draws its children: ModernBERT's model draws its classifier, otherwise than other linear layers.
+    In some families a parent initializes its children: ModernBERT's model its classifier, otherwise than other linear layers.
     They are shallow copies, so that the model itself stays as it is.
     """
     parents = []

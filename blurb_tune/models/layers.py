@@ -22,7 +22,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Place:
+class LayerRef:
     """A part of the model and its level: 0 embeddings, 1..L the blocks from the lowest, L + 1 pooler and head."""
 
     level: int
@@ -34,28 +34,26 @@ class Place:
 
 @dataclass(frozen=True)
 class LayerMap:
-    """The place of every parameter of one model with `blocks` blocks (L), by the parameter's name, and the modules there."""
+    """The layer of every parameter of one model with `blocks` blocks (L), by the parameter's name, and the modules of each."""
 
     family: Family
     blocks: int
-    places: Mapping[str, Place]
-    modules: Mapping[Place, tuple[str, ...]]
+    refs: Mapping[str, LayerRef]
+    modules: Mapping[LayerRef, tuple[str, ...]]
 
-    def place(self, parameter: str) -> Place:
+    def layer_of(self, parameter: str) -> LayerRef:
         """Raises BlurbTuneError for a parameter that the model did not have when it was mapped."""
-        if parameter not in self.places:
-            raise BlurbTuneError(
-                f"parameter {parameter!r} has no place in the layer map of this {self.family.model_type} model"
-            )
-        return self.places[parameter]
+        if parameter not in self.refs:
+            raise BlurbTuneError(f"parameter {parameter!r} is not in the layer map of this {self.family.model_type} model")
+        return self.refs[parameter]
 
     def names(self, part: Part) -> frozenset[str]:
         """The parameters that belong to `part`."""
-        return frozenset(name for name, place in self.places.items() if place.part is part)
+        return frozenset(name for name, ref in self.refs.items() if ref.part is part)
 
     def block_modules(self, block: int) -> tuple[str, ...]:
         """The modules of block 1..L, 1 lowest."""
-        return self.modules[Place(block, Part.BLOCK)]
+        return self.modules[LayerRef(block, Part.BLOCK)]
 
     @property
     def projections(self) -> tuple[str, ...]:
@@ -67,11 +65,11 @@ class LayerMap:
     @property
     def pooler_modules(self) -> tuple[str, ...]:
         """None in a token classifier of most families."""
-        return self.modules[Place(self.blocks + 1, Part.POOLER)]
+        return self.modules[LayerRef(self.blocks + 1, Part.POOLER)]
 
 
 def layer_map(model: PreTrainedModel) -> LayerMap:
-    """Find the place of each parameter of a sequence or token classifier.
+    """Find the layer of each parameter of a sequence or token classifier.
 
     Raises BlurbTuneError for a family without an entry, a parameter that no part of the family contains, and a number of
     blocks that differs from what the model's config says.
@@ -80,34 +78,34 @@ def layer_map(model: PreTrainedModel) -> LayerMap:
     blocks = int(model.config.num_hidden_layers)
     parameters = [name for name, _ in model.named_parameters()]
     modules = {
-        place: tuple(module for module in listed if any(is_in(name, module) for name in parameters))
-        for place, listed in _modules(family, blocks).items()
+        ref: tuple(module for module in listed if any(is_in(name, module) for name in parameters))
+        for ref, listed in _modules(family, blocks).items()
     }
-    places = {name: _place(name, family, modules) for name in parameters}
-    found = {place.level for place in places.values() if place.part is Part.BLOCK}
+    refs = {name: _layer_of(name, family, modules) for name in parameters}
+    found = {ref.level for ref in refs.values() if ref.part is Part.BLOCK}
     if found != set(range(1, blocks + 1)):
         raise BlurbTuneError(f"expected blocks 1 to {blocks} in {family.blocks!r}, but found {sorted(found)}")
-    return LayerMap(family, blocks, places, modules)
+    return LayerMap(family, blocks, refs, modules)
 
 
-def _modules(family: Family, blocks: int) -> dict[Place, tuple[str, ...]]:
-    """The modules of each place; a parameter belongs to the first that contains it, as a pooler can be a part of the head."""
+def _modules(family: Family, blocks: int) -> dict[LayerRef, tuple[str, ...]]:
+    """The modules of each layer; a parameter belongs to the first that contains it, as a pooler can be a part of the head."""
     beside = {1: family.beside_first_block}
     return {
-        Place(0, Part.EMBEDDINGS): family.embeddings,
+        LayerRef(0, Part.EMBEDDINGS): family.embeddings,
         **{
-            Place(block, Part.BLOCK): (f"{family.blocks}.{block - 1}", *beside.get(block, ()))
+            LayerRef(block, Part.BLOCK): (f"{family.blocks}.{block - 1}", *beside.get(block, ()))
             for block in range(1, blocks + 1)
         },
-        Place(blocks + 1, Part.POOLER): family.pooler,
-        Place(blocks + 1, Part.HEAD): (family.head,),
+        LayerRef(blocks + 1, Part.POOLER): family.pooler,
+        LayerRef(blocks + 1, Part.HEAD): (family.head,),
     }
 
 
-def _place(parameter: str, family: Family, modules: Mapping[Place, tuple[str, ...]]) -> Place:
-    for place, listed in modules.items():
+def _layer_of(parameter: str, family: Family, modules: Mapping[LayerRef, tuple[str, ...]]) -> LayerRef:
+    for ref, listed in modules.items():
         if any(is_in(parameter, module) for module in listed):
-            return place
+            return ref
     raise BlurbTuneError(
         f"parameter {parameter!r} belongs to no part of the family {family.model_type!r}; "
         "its entry in FAMILIES, in blurb_tune/models/families.py, does not describe this model"

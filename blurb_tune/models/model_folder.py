@@ -98,7 +98,7 @@ def has_model(folder: Path) -> bool:
     return bool(files) and all(file.is_file() for file in files) and has_tokenizer(folder)
 
 
-def is_cased_unsaid(folder: Path) -> bool:
+def is_cased_without_config(folder: Path) -> bool:
     """Whether the vocabulary has capitals though no setting says so: BERT's tokenizer would then lower-case all text.
 
     So it is with old cased models, such as BioBERT's descendants, that come with a vocabulary and no settings.

@@ -12,7 +12,7 @@ from transformers.initialization import no_init_weights
 
 from blurb_tune.core.seeds import derive
 from blurb_tune.models.catalog import KNOWN_MODELS
-from blurb_tune.models.initialization import draw_module
+from blurb_tune.models.initialization import init_module
 
 TINY = KNOWN_MODELS["tiny"]
 # Not that of any trial, whose re-initialized blocks would be the pretrained ones again.
@@ -55,7 +55,7 @@ def build_tiny() -> PreTrainedModel:
     )
     with no_init_weights():
         model = BertForSequenceClassification(config)
-    draw_module(model, "", _SEED)
+    init_module(model, "", _SEED)
     return model
 
 

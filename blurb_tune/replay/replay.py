@@ -119,7 +119,7 @@ class Arena:
         self.best = max(self.objectives, key=lambda name: self.objectives[name])
 
     def shuffles(self, count: int, seed: int, slots: int) -> Iterator[Replay]:
-        """So many replays, each with the seeds drawn anew and the configurations in another order."""
+        """So many replays, each with the seeds resampled and the configurations in another order."""
         for number in range(count):
             generator = random.Random(derive(seed, "replay", number))
             order = list(self.curves.runs)

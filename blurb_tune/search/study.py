@@ -40,7 +40,7 @@ class Suggestion:
 class ConfigurationStudy:
     """Asks Optuna for configurations and tells it how they did; higher is better.
 
-    Every suggestion is a function of the spec, its number and what was told before: the sampler is made anew for each with a
+    Every suggestion is a function of the spec, its number and what was told before: the sampler is rebuilt for each with a
     seed of its own, so a study that is replayed from the log goes on as if it had never stopped. No configuration is
     suggested twice.
 
@@ -183,7 +183,7 @@ class ConfigurationStudy:
 
 
 def _create_study(storage: str | None, name: str, directions: Sequence[Direction]) -> optuna.Study:
-    """A study in `storage`, in memory for None; one of the same name is made anew from the log. Raises BlurbTuneError."""
+    """A study in `storage`, in memory for None; one of the same name is rebuilt from the log. Raises BlurbTuneError."""
     if storage is None:
         return optuna.create_study(directions=directions, study_name=name)
     try:

@@ -141,10 +141,10 @@ class TrainingSpec(SpecModel):
         "computed once",
     )
     prefix_cache_gb: Annotated[float, Field(ge=0)] = Field(
-        20.0, description="disk on each node for that output, in GB; what does not fit is computed anew in each step"
+        20.0, description="disk on each node for that output, in GB; what does not fit is recomputed in each step"
     )
     gradient_checkpointing: bool = Field(
-        False, description="trades time for memory: activations are computed anew in the backward pass"
+        False, description="trades time for memory: activations are recomputed in the backward pass"
     )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ChildTuning(Technique):
-    """An element of a gradient stays with probability p and is divided by p, else it is 0; drawn anew in each step.
+    """An element of a gradient stays with probability p and is divided by p, else it is 0; resampled in each step.
 
     The task-free form, Child-Tuning_F (Xu et al. 2021, arXiv 2109.05687, section 2.2). As in the authors' optimizer it comes
     behind the clipping of gradients and before Adam's moments, so that momentum and weight decay go on for the others.
@@ -28,7 +28,7 @@ class ChildTuning(Technique):
             float,
             neutral=1.0,
             word="child",
-            meaning="share of the gradients' elements that count in a step, drawn anew each time (child-tuning, task-free)",
+            meaning="share of the gradients' elements that count in a step, resampled each time (child-tuning, task-free)",
             low=0,
             open_low=True,
             high=1,

@@ -36,4 +36,4 @@ class LayerwiseDecay(Technique):
 
     def rate_factor(self, parameter: str) -> float:
         layers = self._subject.layers
-        return float(self.decay_rate ** (layers.blocks + 1 - layers.place(parameter).level))
+        return float(self.decay_rate ** (layers.blocks + 1 - layers.layer_of(parameter).level))

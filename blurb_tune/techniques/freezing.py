@@ -39,4 +39,4 @@ class Freezing(Technique):
         self._subject = subject
 
     def rate_factor(self, parameter: str) -> float:
-        return float(self._subject.layers.place(parameter).level > self.freeze_depth)
+        return float(self._subject.layers.layer_of(parameter).level > self.freeze_depth)

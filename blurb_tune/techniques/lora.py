@@ -15,7 +15,7 @@ _BASE = ".base_layer."
 
 
 class LoRA(Technique):
-    """W + (alpha / r) B A in place of W, where A and B of rank r learn, A drawn and B 0 at first.
+    """W + (alpha / r) B A in place of W, where A and B of rank r learn, A random and B 0 at first.
 
     (Hu et al. 2021, arXiv 2106.09685, by the package `peft`.) It is on what makes queries and values, as in the paper, in
     blocks that are not frozen; the family says which modules these are. The head learns too. A is uniform within

@@ -16,7 +16,7 @@ class Mixout(Technique):
 
     mixout(w) = (m w + (1 - m) u - p u) / (1 - p), which is w on average, with one draw of m in {0, 1} for each input of a
     linear layer (Lee, Cho & Kang 2020, arXiv 1909.11299, section 3 and figure 1; their code draws so). It is on the matrices
-    of blocks and pooler that are pretrained; embeddings, norms, biases and what is freshly drawn have none. Dropout stays as
+    of blocks and pooler that are pretrained; embeddings, norms, biases and what is re-initialized have none. Dropout stays as
     it is. The gradient is that of the formula, m / (1 - p); the authors' code leaves the division out, which Adam hardly
     notices.
 
@@ -47,7 +47,7 @@ class Mixout(Technique):
         self._mixed = [
             (parameter, parameter.detach().clone())
             for name, parameter in subject.model.named_parameters()
-            if name in subject.pretrained and parameter.ndim == 2 and subject.layers.place(name).level > 0
+            if name in subject.pretrained and parameter.ndim == 2 and subject.layers.layer_of(name).level > 0
         ]
         self._learned: list[tuple[torch.Tensor, torch.Tensor]] = []
 

@@ -91,7 +91,7 @@ class Generator(Protocol):
         """Go on where `state` was taken."""
 
 
-class Place(Protocol):
+class LayerRef(Protocol):
     """level: 0 embeddings, 1..L the blocks from the lowest, L + 1 pooler and head."""
 
     @property
@@ -105,7 +105,7 @@ class Layers(Protocol):
     def blocks(self) -> int: ...
 
     @property
-    def places(self) -> Mapping[str, Place]: ...
+    def refs(self) -> Mapping[str, LayerRef]: ...
 
     @property
     def pooler_modules(self) -> tuple[str, ...]: ...
@@ -113,7 +113,7 @@ class Layers(Protocol):
     @property
     def projections(self) -> tuple[str, ...]: ...
 
-    def place(self, parameter: str) -> Place: ...
+    def layer_of(self, parameter: str) -> LayerRef: ...
 
     def block_modules(self, block: int) -> tuple[str, ...]: ...
 
@@ -122,7 +122,7 @@ class Layers(Protocol):
 class Subject:
     """A classifier with pretrained weights and a fresh head, at the beginning of a trial.
 
-    map_layers: finds the places of its parameters anew, where a technique has changed its modules; done when all are ready.
+    map_layers: finds the layers of its parameters again, where a technique has changed its modules; done when all are ready.
     pretrained: the parameters that have pretrained weights, by name; a technique that re-initializes some takes them out.
     steps, steps_per_epoch: optimizer steps of the whole trial, and of an epoch. divergence: how far apart two outputs of the
     model are (`tasks.kind.Kind.divergence`). initialize: draws the weights of a module as its family initializes them, from
@@ -151,9 +151,9 @@ class Technique:
     """A way to stabilize fine-tuning; an object of it is at work in one trial, with its axes as attributes.
 
     A trial makes one of each technique whose first axis is not neutral, in the order of the registry, and calls `prepare` when
-    the pretrained weights are restored and the head is drawn. Every other method does nothing, unless a technique says so.
-    What a method does must depend on its arguments and on the subject's generator alone, and all that the next step depends on
-    be in `state`: then a trial's numbers are the same wherever it runs, and after an interruption.
+    the pretrained weights are restored and the head is initialized. Every other method does nothing, unless a technique says
+    so. What a method does must depend on its arguments and on the subject's generator alone, and all that the next step
+    depends on be in `state`: then a trial's numbers are the same wherever it runs, and after an interruption.
 
     name: in a strategy's family, such as `freeze+decay`. doing, example: what it is, for sentences, and a dimension to try.
     axes: the first says whether it is at work; the others are settings that have no effect while it is not. after: techniques

@@ -24,7 +24,7 @@ class Reinitialization(Technique):
             int,
             neutral=0,
             word="reinit",
-            meaning="pooler and this many top blocks are drawn anew",
+            meaning="pooler and this many top blocks are re-initialized",
             low=0,
             up_to_blocks=True,
         ),
@@ -33,7 +33,7 @@ class Reinitialization(Technique):
 
     @classmethod
     def conflict(cls, values: Mapping[str, Any], blocks: float) -> str | None:
-        """A freshly drawn block is never frozen."""
+        """A re-initialized block is never frozen."""
         if values["freeze_depth"] + values["reinit_count"] > blocks:
             return f"freeze_depth + reinit_count <= {blocks:g}"
         return None

@@ -40,4 +40,4 @@ class GradualUnfreezing(Technique):
     def resting(self) -> Collection[str]:
         layers = self._subject.layers
         joined = int((self._step - 1) / (self.unfreeze_epochs * self._subject.steps_per_epoch))
-        return {name for name in layers.places if layers.place(name).level < layers.blocks + 1 - joined}
+        return {name for name in layers.refs if layers.layer_of(name).level < layers.blocks + 1 - joined}

@@ -156,7 +156,7 @@ class Deliverer:
         return True
 
     def _write(self, store: Store, update: RunUpdate) -> None:
-        """Write one update. What MLflow refuses again, after the runs have been looked up anew, is told and passed over:
+        """Write one update. What MLflow refuses again, after the runs have been looked up again, is logged and skipped:
         else a single value that it does not like would keep everything behind it from arriving."""
         refused = self._refused.pop((update.trial, update.attempt), None)
         try:

@@ -184,7 +184,7 @@ class FineTuning:
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where the checkpoint was taken. To be called before the first step.
 
-        Raises KeyError or RuntimeError where it is of another model or strategy; the trial has to begin anew then.
+        Raises KeyError or RuntimeError where it is of another model or strategy; the trial has to start from scratch then.
         """
         parts: dict[str, Weights] = {"weights": {}, "adam": {}, "best": {}, "technique": {}}
         for key, tensor in checkpoint.tensors.items():
@@ -287,7 +287,7 @@ class FineTuning:
         self._treatment.after_step()
 
     def _known_below(self) -> tuple[States | None, States | None]:
-        """What comes out of the frozen part for train and for dev; None where it is computed anew each time."""
+        """What comes out of the frozen part for train and for dev; None where it is recomputed each time."""
         if self._below is None:
             depth, prefixes = self._frozen_depth, self._prefixes
             if not depth or prefixes is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from blurb_tune.models.layers import LayerMap, Part, Place
+from blurb_tune.models.layers import LayerMap, LayerRef, Part
 from blurb_tune.techniques.treatment import Treatment
 
 
@@ -22,17 +22,17 @@ def parameter_groups(
 
     Raises BlurbTuneError for a parameter that the layer map does not know.
     """
-    members: dict[tuple[float, float], list[tuple[Place, torch.nn.Parameter]]] = {}
+    members: dict[tuple[float, float], list[tuple[LayerRef, torch.nn.Parameter]]] = {}
     for name, parameter in model.named_parameters():
-        place = layers.place(name)
+        ref = layers.layer_of(name)
         if not parameter.requires_grad:
             continue
         rate = learning_rate * treatment.rate_factor(name)
         decays = treatment.has_weight_decay(name) and has_weight_decay(name)
-        members.setdefault((rate, weight_decay if decays else 0.0), []).append((place, parameter))
+        members.setdefault((rate, weight_decay if decays else 0.0), []).append((ref, parameter))
     return [
         {
-            "name": _group_name([place for place, _ in group], decay),
+            "name": _group_name([ref for ref, _ in group], decay),
             "params": [parameter for _, parameter in group],
             "lr": rate,
             "weight_decay": decay,
@@ -43,7 +43,7 @@ def parameter_groups(
 
 def frozen_depth(layers: LayerMap, treatment: Treatment) -> int:
     """Up to which block, embeddings included, nothing learns in the whole trial; 0 for none."""
-    return max(0, min(place.level for name, place in layers.places.items() if treatment.rate_factor(name) != 0) - 1)
+    return max(0, min(ref.level for name, ref in layers.refs.items() if treatment.rate_factor(name) != 0) - 1)
 
 
 def has_weight_decay(parameter: str) -> bool:
@@ -53,13 +53,13 @@ def has_weight_decay(parameter: str) -> bool:
     return not (own.endswith("bias") or holder.endswith("bias") or "norm" in holder)
 
 
-def _group_name(places: list[Place], weight_decay: float) -> str:
+def _group_name(refs: list[LayerRef], weight_decay: float) -> str:
     """Such as `block 3`, or `embeddings to head, no weight decay`."""
-    lowest, highest = min(places, key=_height), max(places, key=_height)
+    lowest, highest = min(refs, key=_height), max(refs, key=_height)
     extent = str(lowest) if lowest == highest else f"{lowest} to {highest}"
     return extent if weight_decay else f"{extent}, no weight decay"
 
 
-def _height(place: Place) -> tuple[int, bool]:
-    """Orders places from the embeddings to the head, which is above the pooler on the same level."""
-    return place.level, place.part is Part.HEAD
+def _height(ref: LayerRef) -> tuple[int, bool]:
+    """Orders layers from the embeddings to the head, which is above the pooler on the same level."""
+    return ref.level, ref.part is Part.HEAD

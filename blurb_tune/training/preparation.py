@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Strategy
 from blurb_tune.models.encoder import Pretrained, restore_weights
-from blurb_tune.models.initialization import draw_head, draw_module
+from blurb_tune.models.initialization import init_head, init_module
 from blurb_tune.models.layers import LayerMap, layer_map
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.techniques.protocol import Subject
@@ -38,7 +38,7 @@ def prepare(
     check_strategy(vars(strategy), model.config.num_hidden_layers)
     restore_modules(model)
     restore_weights(model, pretrained)
-    draw_head(model, layer_map(model), pretrained.weights.keys(), init_seed)
+    init_head(model, layer_map(model), pretrained.weights.keys(), init_seed)
     subject = Subject(
         model,
         partial(layer_map, model),
@@ -46,7 +46,7 @@ def prepare(
         steps,
         steps_per_epoch,
         kind.divergence,
-        initialize=lambda module: draw_module(model, module, init_seed),
+        initialize=lambda module: init_module(model, module, init_seed),
         has_weight_decay=has_weight_decay,
         generator=lambda name: Masks(derive(seed, "technique", name)),
     )

@@ -1,4 +1,4 @@
-"""Every parameter of every family has exactly one place, and an unknown one is never passed over."""
+"""Every parameter of every family is in exactly one layer, and an unknown one is never passed over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, T5Config
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.families import FAMILIES, family_of
-from blurb_tune.models.layers import Part, Place, layer_map
+from blurb_tune.models.layers import LayerRef, Part, layer_map
 from tests.models import encoders
 from tests.models.encoders import architecture, is_pooler, level, make_model
 
@@ -31,62 +31,64 @@ SPELLED_OUT = {
 }
 
 
-def written_out(family: str) -> dict[str, Place]:
+def written_out(family: str) -> dict[str, LayerRef]:
     """By hand from the published architectures, for three blocks."""
     prefix, projection, pooler, head = SPELLED_OUT[family]
     norm = (f"{prefix}.embeddings.LayerNorm.weight", f"{prefix}.embeddings.LayerNorm.bias")
-    places = dict.fromkeys((*(f"{prefix}.{table}.weight" for table in TABLES), *norm, *projection), Place(0, Part.EMBEDDINGS))
+    layers = dict.fromkeys(
+        (*(f"{prefix}.{table}.weight" for table in TABLES), *norm, *projection), LayerRef(0, Part.EMBEDDINGS)
+    )
     for block in (1, 2, 3):
         for module in BERT_BLOCK:
             for kind in ("weight", "bias"):
-                places[f"{prefix}.encoder.layer.{block - 1}.{module}.{kind}"] = Place(block, Part.BLOCK)
-    places |= dict.fromkeys(pooler, Place(4, Part.POOLER))
-    return places | dict.fromkeys(head, Place(4, Part.HEAD))
+                layers[f"{prefix}.encoder.layer.{block - 1}.{module}.{kind}"] = LayerRef(block, Part.BLOCK)
+    layers |= dict.fromkeys(pooler, LayerRef(4, Part.POOLER))
+    return layers | dict.fromkeys(head, LayerRef(4, Part.HEAD))
 
 
-def by_name(parameter: str, family: str) -> Place:
+def by_name(parameter: str, family: str) -> LayerRef:
     """Read off the name, without the table of families."""
     if is_pooler(parameter, family):
-        return Place(4, Part.POOLER)
+        return LayerRef(4, Part.POOLER)
     found = level(parameter, 3)
-    return Place(found, {0: Part.EMBEDDINGS, 4: Part.HEAD}.get(found, Part.BLOCK))
+    return LayerRef(found, {0: Part.EMBEDDINGS, 4: Part.HEAD}.get(found, Part.BLOCK))
 
 
 @pytest.mark.parametrize("family", SPELLED_OUT)
 def test_all_places_of_some_families_written_out(family, random_model):
-    assert dict(layer_map(random_model(family)).places) == written_out(family)
+    assert dict(layer_map(random_model(family)).refs) == written_out(family)
 
 
 def test_every_parameter_has_one_place(family, per_token):
     model = make_model(family, architecture(per_token))
     layers = layer_map(model)
     assert layers.blocks == 3
-    assert dict(layers.places) == {name: by_name(name, family) for name, _ in model.named_parameters()}
-    assert {name for part in Part for name in layers.names(part)} == set(layers.places)
-    assert sum(len(layers.names(part)) for part in Part) == len(layers.places)
+    assert dict(layers.refs) == {name: by_name(name, family) for name, _ in model.named_parameters()}
+    assert {name for part in Part for name in layers.names(part)} == set(layers.refs)
+    assert sum(len(layers.names(part)) for part in Part) == len(layers.refs)
 
 
 @pytest.mark.parametrize(
-    ("family", "parameter", "place"),
+    ("family", "parameter", "layer"),
     [
-        ("deberta", "deberta.encoder.rel_embeddings.weight", Place(0, Part.EMBEDDINGS)),
-        ("deberta-v2", "deberta.encoder.rel_embeddings.weight", Place(0, Part.EMBEDDINGS)),
-        ("deberta-v2", "deberta.encoder.LayerNorm.weight", Place(0, Part.EMBEDDINGS)),
-        ("deberta-v2", "deberta.embeddings.embed_proj.weight", Place(0, Part.EMBEDDINGS)),
-        ("deberta-v2", "deberta.encoder.conv.conv.weight", Place(1, Part.BLOCK)),
-        ("deberta-v2", "deberta.encoder.conv.LayerNorm.bias", Place(1, Part.BLOCK)),
-        ("deberta-v2", "pooler.dense.weight", Place(4, Part.POOLER)),
-        ("modernbert", "model.final_norm.weight", Place(4, Part.POOLER)),
-        ("modernbert", "head.norm.weight", Place(4, Part.POOLER)),
-        ("modernbert", "model.layers.1.attn_norm.weight", Place(2, Part.BLOCK)),
-        ("modernbert", "classifier.bias", Place(4, Part.HEAD)),
-        ("distilbert", "pre_classifier.weight", Place(4, Part.POOLER)),
-        ("mpnet", "mpnet.encoder.relative_attention_bias.weight", Place(0, Part.EMBEDDINGS)),
-        ("big_bird", "bert.pooler.weight", Place(4, Part.POOLER)),
+        ("deberta", "deberta.encoder.rel_embeddings.weight", LayerRef(0, Part.EMBEDDINGS)),
+        ("deberta-v2", "deberta.encoder.rel_embeddings.weight", LayerRef(0, Part.EMBEDDINGS)),
+        ("deberta-v2", "deberta.encoder.LayerNorm.weight", LayerRef(0, Part.EMBEDDINGS)),
+        ("deberta-v2", "deberta.embeddings.embed_proj.weight", LayerRef(0, Part.EMBEDDINGS)),
+        ("deberta-v2", "deberta.encoder.conv.conv.weight", LayerRef(1, Part.BLOCK)),
+        ("deberta-v2", "deberta.encoder.conv.LayerNorm.bias", LayerRef(1, Part.BLOCK)),
+        ("deberta-v2", "pooler.dense.weight", LayerRef(4, Part.POOLER)),
+        ("modernbert", "model.final_norm.weight", LayerRef(4, Part.POOLER)),
+        ("modernbert", "head.norm.weight", LayerRef(4, Part.POOLER)),
+        ("modernbert", "model.layers.1.attn_norm.weight", LayerRef(2, Part.BLOCK)),
+        ("modernbert", "classifier.bias", LayerRef(4, Part.HEAD)),
+        ("distilbert", "pre_classifier.weight", LayerRef(4, Part.POOLER)),
+        ("mpnet", "mpnet.encoder.relative_attention_bias.weight", LayerRef(0, Part.EMBEDDINGS)),
+        ("big_bird", "bert.pooler.weight", LayerRef(4, Part.POOLER)),
     ],
 )
-def test_places_that_had_to_be_decided(family, parameter, place):
-    assert layer_map(make_model(family)).place(parameter) == place
+def test_layers_that_had_to_be_decided(family, parameter, layer):
+    assert layer_map(make_model(family)).layer_of(parameter) == layer
 
 
 def test_what_blocks_share_and_what_is_on_top_is_used_there():
@@ -112,9 +114,9 @@ def test_every_family_of_the_table_is_tested():
 def test_modules_of_the_places_are_those_of_their_parameters(family, per_token):
     model = make_model(family, architecture(per_token))
     layers = layer_map(model)
-    for place, modules in layers.modules.items():
+    for ref, modules in layers.modules.items():
         inside = {f"{m}.{name}" for m in modules for name, _ in model.get_submodule(m).named_parameters()}
-        placed = {name for name, other in layers.places.items() if other == place}
+        placed = {name for name, other in layers.refs.items() if other == ref}
         assert inside - layers.names(Part.POOLER) == placed - layers.names(Part.POOLER)
         assert placed <= inside
 
@@ -126,8 +128,8 @@ def test_the_token_table_is_the_input_embedding(family):
 
 def test_ten_blocks_and_more_are_told_apart(random_model):
     layers = layer_map(random_model("bert", num_hidden_layers=12))
-    assert layers.place("bert.encoder.layer.1.output.dense.weight").level == 2
-    assert layers.place("bert.encoder.layer.11.output.dense.weight").level == 12
+    assert layers.layer_of("bert.encoder.layer.1.output.dense.weight").level == 2
+    assert layers.layer_of("bert.encoder.layer.11.output.dense.weight").level == 12
 
 
 def test_a_parameter_that_no_pattern_places_raises(family, random_model):
@@ -139,8 +141,8 @@ def test_a_parameter_that_no_pattern_places_raises(family, random_model):
 
 def test_a_parameter_that_came_later_raises(random_model):
     layers = layer_map(random_model("bert"))
-    with pytest.raises(BlurbTuneError, match=r"'bert\.adapter\.weight' has no place"):
-        layers.place("bert.adapter.weight")
+    with pytest.raises(BlurbTuneError, match=r"'bert\.adapter\.weight' is not in the layer map"):
+        layers.layer_of("bert.adapter.weight")
 
 
 def test_a_similar_name_is_not_in_a_module(random_model):
@@ -169,9 +171,9 @@ def test_albert_is_refused_with_the_reason():
     with pytest.raises(BlurbTuneError) as caught:
         family_of("albert")
     assert str(caught.value) == (
-        "model family 'albert' is not supported: all its blocks share one set of weights, so they cannot be frozen, drawn "
-        "anew or given learning rates one by one; name a model whose blocks have weights of their own, such as 'bert-base' or "
-        "'electra-base'"
+        "model family 'albert' is not supported: all its blocks share one set of weights, so they cannot be frozen, "
+        "re-initialized or given learning rates one by one; name a model whose blocks have weights of their own, such as "
+        "'bert-base' or 'electra-base'"
     )
 
 
@@ -192,10 +194,10 @@ def test_a_token_classifier_has_a_pooler_in_two_families_alone(family):
 
 def test_places_have_the_names_of_the_field():
     assert [
-        str(Place(0, Part.EMBEDDINGS)),
-        str(Place(3, Part.BLOCK)),
-        str(Place(4, Part.POOLER)),
-        str(Place(4, Part.HEAD)),
+        str(LayerRef(0, Part.EMBEDDINGS)),
+        str(LayerRef(3, Part.BLOCK)),
+        str(LayerRef(4, Part.POOLER)),
+        str(LayerRef(4, Part.HEAD)),
     ] == [
         "embeddings",
         "block 3",

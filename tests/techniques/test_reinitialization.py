@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 import torch
 
-from blurb_tune.models.initialization import draw_head, draw_module
+from blurb_tune.models.initialization import init_head, init_module
 from blurb_tune.models.layers import LayerMap
 from blurb_tune.tasks.kinds import CLASSIFICATION
 from blurb_tune.techniques import protocol
@@ -30,7 +30,7 @@ def reinitialize(model: torch.nn.Module, layers: LayerMap, count: int, seed: int
         8,
         4,
         CLASSIFICATION.divergence,
-        initialize=lambda module: draw_module(model, module, seed),
+        initialize=lambda module: init_module(model, module, seed),
         has_weight_decay=lambda name: True,
         generator=lambda name: None,
     )
@@ -39,7 +39,7 @@ def reinitialize(model: torch.nn.Module, layers: LayerMap, count: int, seed: int
 
 @pytest.mark.parametrize("count", range(1, BLOCKS + 1))
 def test_exactly_the_pooler_and_the_top_blocks_are_touched(subject, family, level, count):
-    draw_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 1)
+    init_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 1)
     before = subject.weights()
     reinitialize(subject.model, subject.layers, count, 2)
     top = {name for name in before if BLOCKS - count < level(name) <= BLOCKS}
@@ -52,7 +52,7 @@ def test_exactly_the_pooler_and_the_top_blocks_are_touched(subject, family, leve
 @pytest.mark.parametrize("count", [1, 3])
 def test_weights_follow_the_distribution_of_the_family(subject, family, level, count):
     """N(0, initializer_range) with biases 0 and norms 1; in ModernBERT cut off, and of three deviations."""
-    draw_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 0)
+    init_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 0)
     reinitialize(subject.model, subject.layers, count, 0)
     drawn = []
     for name, value in subject.weights().items():
@@ -113,7 +113,7 @@ def test_the_same_head_is_drawn_whatever_the_count(new_subject, family, per_toke
     heads = []
     for count in range(1, BLOCKS + 1):
         subject = new_subject(family, per_token)
-        draw_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 8)
+        init_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 8)
         reinitialize(subject.model, subject.layers, count, 8)
         heads.append({n: v for n, v in subject.weights().items() if n not in subject.pretrained.weights})
     assert heads[0]
@@ -126,7 +126,7 @@ def test_seeds_decide_and_the_global_generator_does_not(new_subject, family, per
         subject = new_subject(family, per_token)
         torch.manual_seed(global_seed)
         before = torch.get_rng_state()
-        draw_head(subject.model, subject.layers, subject.pretrained.weights.keys(), seed)
+        init_head(subject.model, subject.layers, subject.pretrained.weights.keys(), seed)
         reinitialize(subject.model, subject.layers, 2, seed)
         assert torch.equal(torch.get_rng_state(), before)
         drawn.append(subject)
@@ -139,7 +139,7 @@ def test_seeds_decide_and_the_global_generator_does_not(new_subject, family, per
 def test_only_what_has_no_pretrained_weights_is_drawn_as_head(subject, family):
     before = subject.weights()
     assert {n for n, v in before.items() if v.isnan().any()} == before.keys() - subject.pretrained.weights.keys()
-    draw_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 0)
+    init_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 0)
     assert subject.changed(before) == before.keys() - subject.pretrained.weights.keys()
     assert not any(v.isnan().any() for v in subject.weights().values())
 
@@ -147,7 +147,7 @@ def test_only_what_has_no_pretrained_weights_is_drawn_as_head(subject, family):
 def test_a_pooler_that_the_checkpoint_has_not_is_drawn_with_the_head(subject, family):
     before = subject.weights()
     without = [name for name in subject.pretrained.weights if not is_pooler(name, family)]
-    draw_head(subject.model, subject.layers, without, 0)
+    init_head(subject.model, subject.layers, without, 0)
     assert subject.changed(before) == {name for name in before if name.startswith("classifier.") or is_pooler(name, family)}
 
 
@@ -156,7 +156,7 @@ def test_a_pooler_is_drawn_module_by_module(new_subject, per_token):
     subject = new_subject("modernbert", per_token)
     before = subject.weights()
     without = [name for name in subject.pretrained.weights if not name.startswith("head.")]
-    draw_head(subject.model, subject.layers, without, 0)
+    init_head(subject.model, subject.layers, without, 0)
     assert subject.changed(before) == {"head.dense.weight", "head.norm.weight", "classifier.weight", "classifier.bias"}
 
 
@@ -165,6 +165,6 @@ def test_a_pooler_is_drawn_module_by_module(new_subject, per_token):
 def test_a_gpu_gets_the_numbers_of_the_cpu(subject):
     on_gpu = copy.deepcopy(subject.model).to("cuda")
     for model in (subject.model, on_gpu):
-        draw_head(model, subject.layers, subject.pretrained.weights.keys(), 5)
+        init_head(model, subject.layers, subject.pretrained.weights.keys(), 5)
         reinitialize(model, subject.layers, 2, 5)
     assert subject.changed({name: p.detach().cpu() for name, p in on_gpu.named_parameters()}) == set()

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import build_classifier, load_pretrained, load_tokenizer
-from blurb_tune.models.initialization import draw_module
+from blurb_tune.models.initialization import init_module
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Example
@@ -31,7 +31,7 @@ def load(device: str) -> tuple[PreTrainedModel, Encoded]:
     info = describe_model("tiny")
     data = encode([Example(str(i), (TEXT, TEXT), i % 4) for i in range(EXAMPLES)], load_tokenizer(info), 128, TASK)
     model = build_classifier(load_pretrained(info), TASK.outputs).to(device).eval()
-    draw_module(model, "classifier", seed=1)
+    init_module(model, "classifier", seed=1)
     return model, data
 
 

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_tokenizer
-from blurb_tune.models.initialization import draw_module
+from blurb_tune.models.initialization import init_module
 from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.encoding.features import Encoded, encode
@@ -83,7 +83,7 @@ def data(task: Task) -> Encoded:
 def model(task: Task, pretrained: Pretrained) -> PreTrainedModel:
     model = build_classifier(pretrained, task.outputs, per_token=task.per_token)
     for name in {name.partition(".")[0] for name, p in model.named_parameters() if torch.isnan(p).any()}:
-        draw_module(model, name, seed=1)
+        init_module(model, name, seed=1)
     return model.eval()
 
 
@@ -210,7 +210,7 @@ def test_what_counts_as_a_lack_of_memory(pretrained: Pretrained, error: Exceptio
     task = find_task("biosses")
     data = encode(examples_of(task), load_tokenizer(describe_model("tiny")), MAX_LENGTH, task)
     model = build_classifier(pretrained, task.outputs)
-    draw_module(model, "classifier", seed=1)
+    init_module(model, "classifier", seed=1)
     errors = [error]
 
     def fail_once(module: torch.nn.Module, arguments: Any) -> None:

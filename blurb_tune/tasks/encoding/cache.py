@@ -61,7 +61,7 @@ def cached_encode(
     found = _read(entry)
     if found is not None:
         return found
-    warnings.warn(f"encoded examples cannot be kept in {cache}, so they are made anew each time: {fault}", stacklevel=2)
+    warnings.warn(f"encoded examples cannot be kept in {cache}, so they are tokenized again each time: {fault}", stacklevel=2)
     return made
 
 

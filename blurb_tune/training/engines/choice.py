@@ -34,7 +34,7 @@ class Engine(Protocol):
 
 def make_engine(model: PreTrainedModel, pad_token_id: int, masks: Masks) -> Engine:
     """Without padding for families with blocks like BERT's on a CPU; as Hugging Face has it for others, and on a GPU, where
-    fused attention wants batches. Where activations are computed anew in the backward pass, too, as only blocks know how to.
+    fused attention wants batches. Where activations are recomputed in the backward pass, too, as only blocks know how to.
     """
     family = family_of(model.config.model_type)
     is_on_cpu = next(model.parameters()).device.type == "cpu"

@@ -116,7 +116,7 @@ class Prefixes:
             assert self._model is not None
             digest = hashlib.sha256()
             for name, parameter in self._model.named_parameters():
-                if layers.place(name).level <= depth:
+                if layers.layer_of(name).level <= depth:
                     digest.update(name.encode())
                     digest.update(parameter.detach().cpu().contiguous().numpy().data)
             self._of_weights[depth] = digest.hexdigest()

@@ -149,7 +149,7 @@ def test_frozen_blocks_have_no_dropout_and_no_gradient_cached_or_not(
 ) -> None:
     """The cached and the uncached path give the same gradient; above the frozen part there is dropout."""
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(layer_map(model).place(name).level > depth)
+        parameter.requires_grad_(layer_map(model).layer_of(name).level > depth)
     model.train()
     task = TASKS[per_token]
 
@@ -175,7 +175,7 @@ def test_frozen_blocks_have_no_dropout_and_no_gradient_cached_or_not(
     (loss, cached), (other, uncached) = step(Prefixes(StatesCache(None))), step(None)
     assert loss.item() == pytest.approx(other.item(), rel=1e-4)
     assert cached.keys() == uncached.keys()
-    assert all(layer_map(model).place(name).level > depth for name in cached)
+    assert all(layer_map(model).layer_of(name).level > depth for name in cached)
     for name, gradient in cached.items():
         assert torch.allclose(gradient, uncached[name], rtol=1e-3, atol=1e-4), name
     assert model.training
