@@ -49,9 +49,9 @@ def make_tokenizer(task: str) -> Any:
 def our_tokens(data: str, cache: Path, tokenizer: Any) -> tuple[Any, int]:
     """All of DDI's train and dev, from its files; and the number of tokens, having looked at each."""
     from blurb_tune.tasks.blurb.definitions import TASKS
-    from blurb_tune.tasks.checking.data import load_data
+    from blurb_tune.tasks.checking.task_data import load_data
     from blurb_tune.tasks.encoding.cache import cached_encode
-    from blurb_tune.tasks.sources.source import find_source
+    from blurb_tune.tasks.sources.data_source import find_source
 
     loaded = load_data(find_source(TASKS["ddi"], data), cache=cache)
     kept = [cached_encode(split, tokenizer, MAX_LENGTH, TASKS["ddi"], cache=cache) for split in (loaded.train, loaded.dev)]
@@ -169,9 +169,9 @@ def compare_losses(data: str) -> None:
     import numpy as np
 
     from blurb_tune.tasks.blurb.definitions import TASKS
-    from blurb_tune.tasks.checking.data import load_data
+    from blurb_tune.tasks.checking.task_data import load_data
     from blurb_tune.tasks.encoding.features import encode
-    from blurb_tune.tasks.sources.source import find_source
+    from blurb_tune.tasks.sources.data_source import find_source
 
     tokenizer, task = make_tokenizer("ddi"), TASKS["ddi"]
     loaded = load_data(find_source(task, data))
@@ -194,9 +194,9 @@ def compare_padding(data: str) -> None:
     from transformers.trainer_pt_utils import LengthGroupedSampler
 
     from blurb_tune.tasks.blurb.definitions import TASKS
-    from blurb_tune.tasks.checking.data import load_data
+    from blurb_tune.tasks.checking.task_data import load_data
     from blurb_tune.tasks.encoding.features import encode
-    from blurb_tune.tasks.sources.source import find_source
+    from blurb_tune.tasks.sources.data_source import find_source
     from blurb_tune.training.batching import epoch_batches, padding_efficiency
 
     tokenizer, task = make_tokenizer("chemprot"), TASKS["chemprot"]

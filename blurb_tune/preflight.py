@@ -29,12 +29,12 @@ from blurb_tune.spec.earlier import STUDIES
 from blurb_tune.spec.load import UNKNOWN
 from blurb_tune.spec.source import KeyPath
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.checking.data import inspect
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData
+from blurb_tune.tasks.checking.task_data import inspect
 from blurb_tune.tasks.encoding.cache import cache_folder
 from blurb_tune.tasks.sources.custom import fill_defaults, note_kind
+from blurb_tune.tasks.sources.data_source import DataSource
 from blurb_tune.tasks.sources.named import attach_spec_lines, spec_source
-from blurb_tune.tasks.sources.source import DataSource
 from blurb_tune.tasks.task import Task
 from blurb_tune.tracking.server import check_server
 

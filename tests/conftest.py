@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from blurb_tune.execution.forkserver import fork_server
-from blurb_tune.tasks.sources.source import DataSource
+from blurb_tune.tasks.sources.data_source import DataSource
 
 pytest_plugins = ["tests.disks", "tests.storages", "tests.stack"]
 
@@ -37,7 +37,7 @@ RARE_DATA = {"bc2gm", "gad", "bioasq"}
 
 def require_data(source: DataSource) -> None:
     """Skip where the data of a BLURB task are missing on a laptop, fail in CI for those that CI must have."""
-    is_there = source.tables.has("train")
+    is_there = source.splits.has("train")
     if not is_there and source.task.name in RARE_DATA:
         pytest.skip(f"needs {source.task.folder} in the BLURB data, which may not be passed on")
     require(is_there, f"{source.task.folder} in the BLURB data")

@@ -51,7 +51,7 @@ def test_every_example_is_valid(example: str, folder: Path) -> None:
     (folder / "s.yaml").write_text(example if "model:" in example else f"{example}model: tiny\n")
     plan = make_plan(load_spec(folder / "s.yaml", ["model=tiny"]), check_machine="hub:" not in example)
     assert plan.trials > 0
-    assert plan.train_examples is None or plan.train_examples > plan.dev_examples or plan.source.tables.has("dev")
+    assert plan.train_examples is None or plan.train_examples > plan.dev_examples or plan.source.splits.has("dev")
 
 
 def test_the_page_has_an_example_of_every_kind() -> None:

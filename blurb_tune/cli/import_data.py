@@ -15,8 +15,8 @@ from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.importing.copying import import_data_sets
 from blurb_tune.tasks.importing.foreign import find_data_sets
-from blurb_tune.tasks.sources.source import DATA_VARIABLE
-from blurb_tune.tasks.sources.tables import SPLITS
+from blurb_tune.tasks.sources.data_source import DATA_VARIABLE
+from blurb_tune.tasks.sources.splits import SPLITS
 from blurb_tune.tasks.task import Task
 
 

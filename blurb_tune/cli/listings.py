@@ -15,9 +15,9 @@ from rich.text import Text
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.catalog import KNOWN_MODELS, KnownModel, check_weights, describe_model
 from blurb_tune.tasks.blurb.definitions import TASKS
+from blurb_tune.tasks.sources.data_source import DATA_VARIABLE, find_source
 from blurb_tune.tasks.sources.hub import PREFIX
-from blurb_tune.tasks.sources.source import DATA_VARIABLE, find_source
-from blurb_tune.tasks.sources.tables import FileTables, HubTables, Nowhere
+from blurb_tune.tasks.sources.splits import FileSplits, HubSplits, NoSplits
 from blurb_tune.tasks.task import Task
 
 _TASKS_NOTE = f"""
@@ -63,15 +63,15 @@ def _plain_task(task: Task) -> dict[str, Any]:
 
 def _data(task: Task) -> str:
     """Where the data are; the hub is not asked."""
-    match find_source(task).tables:
-        case Nowhere():
+    match find_source(task).splits:
+        case NoSplits():
             return f"no {task.folder}/"
-        case HubTables():
+        case HubSplits():
             return "the hub"
-        case FileTables() as tables:
-            return f"{Path(tables.describe()).name}/{' lacks files' if tables.problems() else ''}"
-        case tables:
-            return tables.describe()
+        case FileSplits() as splits:
+            return f"{Path(splits.describe()).name}/{' lacks files' if splits.problems() else ''}"
+        case splits:
+            return splits.describe()
 
 
 def print_models(*, as_json: bool = False) -> None:

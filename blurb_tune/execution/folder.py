@@ -23,7 +23,7 @@ from blurb_tune.log.event_log import find_events, read_events
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.source import read_source
 from blurb_tune.sweep.facts import SweepFacts
-from blurb_tune.tasks.sources.tables import SPLITS
+from blurb_tune.tasks.sources.splits import SPLITS
 
 _MAY_GROW = {"seeds", "confirm", "budget", "search"}
 

@@ -15,8 +15,8 @@ from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.preflight import Plan
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.sweep.facts import SweepFacts
-from blurb_tune.tasks.checking.data import load_data
 from blurb_tune.tasks.checking.inspection import TaskData
+from blurb_tune.tasks.checking.task_data import load_data
 from blurb_tune.tasks.encoding.cache import cache_folder, cached_encode
 from blurb_tune.tasks.encoding.features import Encoded, Tokenizer
 from blurb_tune.tasks.examples import Example

@@ -22,7 +22,7 @@ from blurb_tune.log import events as ev
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.preflight import Plan
-from blurb_tune.tasks.checking.data import load_test
+from blurb_tune.tasks.checking.task_data import load_test
 from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.tasks.scoring.intervals import score_interval
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate

@@ -27,7 +27,7 @@ from blurb_tune.release.choice import choose
 from blurb_tune.release.folder import Facts, new_folder
 from blurb_tune.release.loading import load_model
 from blurb_tune.spec import load_spec
-from blurb_tune.tasks.checking.data import load_data
+from blurb_tune.tasks.checking.task_data import load_data
 from blurb_tune.tasks.encoding.cache import cache_folder
 from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.tasks.examples import Example

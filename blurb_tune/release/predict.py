@@ -93,7 +93,7 @@ class _Predictor:
         try:
             encoded = encode([text.example for text in texts], self._tokenizer, self._facts.max_length, self._task)
         except BlurbTuneError as error:
-            raise InputError([Problem(rows[0].place, str(error))]) from None
+            raise InputError([Problem(rows[0].location, str(error))]) from None
         outputs = self._forward.outputs(encoded).astype(np.float64)
         answers = self._task.kind.answers(self._task, outputs, self._facts.temperature, encoded.words)
         return [{name: _plain(value, text) for name, value in of.items()} for of, text in zip(answers, texts, strict=True)]
@@ -121,9 +121,9 @@ def _read(rows: Sequence[Row], task: Task) -> list[_Text]:
         if field not in first.values:
             columns = ", ".join(first.values) or "none"
             hint = did_you_mean(field, first.values)
-            raise InputError([Problem(first.place, f"there is no column {field!r}{hint}; the columns are: {columns}")])
+            raise InputError([Problem(first.location, f"there is no column {field!r}{hint}; the columns are: {columns}")])
     if taken := [name for name in _ADDED if name in first.values]:
-        raise InputError([Problem(first.place, f"there is a column {taken[0]!r} already; rename it")])
+        raise InputError([Problem(first.location, f"there is a column {taken[0]!r} already; rename it")])
     found = [_text_of(row, task) for row in rows]
     if problems := [problem for problem in found if isinstance(problem, Problem)]:
         raise InputError(problems)
@@ -138,15 +138,15 @@ def _text_of(row: Row, task: Task) -> _Text | Problem:
         if number == task.kind.word_field:
             words = _words_of(value)
             if not words:
-                return Problem(row.place, f"{field}: expected a text or a list of words, but got {short_repr(value)}")
+                return Problem(row.location, f"{field}: expected a text or a list of words, but got {short_repr(value)}")
             text, places = words
         elif isinstance(value, str) and value.strip():
             plain.append(value)
         else:
-            return Problem(row.place, f"{field}: expected a text, but got {short_repr(value)}")
+            return Problem(row.location, f"{field}: expected a text, but got {short_repr(value)}")
     words_of_text = [text[start:end] for start, end in places]
     label = task.kind.blank_label(task, len(places))
-    return _Text(Example(row.place, (*plain, *words_of_text), label), text, tuple(places))
+    return _Text(Example(row.location, (*plain, *words_of_text), label), text, tuple(places))
 
 
 def _words_of(value: Any) -> tuple[str, list[tuple[int, int]]] | None:

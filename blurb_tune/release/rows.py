@@ -63,19 +63,19 @@ def _read_separated(text: TextIO, name: str, separator: str) -> Table:
     reader = csv.reader(text, delimiter=separator, strict=True)
     header: list[str] | None = None
     while True:
-        place = f"{name}:{reader.line_num + 1}"
+        location = f"{name}:{reader.line_num + 1}"
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise InputError([Problem(place, f"the table cannot be read from here on: {error}")]) from None
+            raise InputError([Problem(location, f"the table cannot be read from here on: {error}")]) from None
         if header is None:
             header = [cell.strip() for cell in cells]
         elif len(cells) == len(header):
-            yield Row(place, dict(zip(header, cells, strict=True)))
+            yield Row(location, dict(zip(header, cells, strict=True)))
         elif cells:
-            raise InputError([Problem(place, f"expected {len(header)} cells, as in the header, but got {len(cells)}")])
+            raise InputError([Problem(location, f"expected {len(header)} cells, as in the header, but got {len(cells)}")])
 
 
 def _read_json_lines(text: TextIO, name: str) -> Table:

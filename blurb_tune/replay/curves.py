@@ -94,7 +94,7 @@ def read_curves(path: Path) -> CurveSet:
         if isinstance(item, Problem):
             problems.append(item)
         else:
-            rows.append((item.place, item.values))
+            rows.append((item.location, item.values))
     if not rows and len(problems) == told:
         problems.append(Problem(str(path), "holds no evaluation"))
     missing = [name for name in COLUMNS if rows and name not in rows[0][1]]

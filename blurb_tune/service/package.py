@@ -14,7 +14,7 @@ import yaml
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import home_expanded
 from blurb_tune.preflight import Plan
-from blurb_tune.tasks.sources.tables import SPLITS
+from blurb_tune.tasks.sources.splits import SPLITS
 
 _MOST_BYTES = 50 << 20
 _DATA = "data"

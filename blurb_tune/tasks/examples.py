@@ -26,7 +26,7 @@ Label = float | int | tuple[int, ...]
 class Row:
     """One row of a data file: where it stands (`train.jsonl:3`), and its values by column."""
 
-    place: str
+    location: str
     values: Mapping[str, Any]
 
 

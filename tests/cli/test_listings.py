@@ -8,7 +8,7 @@ import pytest
 
 from blurb_tune.cli.listings import print_tasks
 from blurb_tune.tasks.blurb.definitions import BLURB
-from blurb_tune.tasks.sources.source import DATA_VARIABLE
+from blurb_tune.tasks.sources.data_source import DATA_VARIABLE
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.report.final_scores import final_results
 from blurb_tune.spec import load_spec
-from blurb_tune.tasks.checking.data import load_test
+from blurb_tune.tasks.checking.task_data import load_test
 from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.training.forward import Forward
 from tests.learnable import SPACE, easy_task

@@ -24,7 +24,7 @@ from blurb_tune.log import events as ev
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.preflight import make_plan
 from blurb_tune.spec import load_spec
-from blurb_tune.tasks.checking.data import load_data
+from blurb_tune.tasks.checking.task_data import load_data
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor
 from blurb_tune.training.fine_tuning import Weights
 

@@ -13,9 +13,9 @@ from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_tokenizer
 from blurb_tune.models.tokens import add_tokens
 from blurb_tune.tasks.blurb.definitions import BLURB
-from blurb_tune.tasks.checking.data import load_data
+from blurb_tune.tasks.checking.task_data import load_data
 from blurb_tune.tasks.encoding.features import encode
-from blurb_tune.tasks.sources.source import find_source
+from blurb_tune.tasks.sources.data_source import find_source
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings

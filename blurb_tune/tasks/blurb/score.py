@@ -95,12 +95,12 @@ def _rows(file: Path) -> Iterator[_Row | Problem]:
             yield Problem(f"{file}:1", f"expected the columns {','.join(_COLUMNS)}, but got {','.join(header) or 'nothing'}")
             return
         for cells in lines:
-            place = lines.line_num
+            location = lines.line_num
             if len(cells) == len(header):
                 name, score = (cells[header.index(column)].strip() for column in _COLUMNS)
-                yield _Row(place, name, score)
+                yield _Row(location, name, score)
             elif cells:
-                yield Problem(f"{file}:{place}", f"expected {len(header)} values, but got {len(cells)}: {','.join(cells)}")
+                yield Problem(f"{file}:{location}", f"expected {len(header)} values, but got {len(cells)}: {','.join(cells)}")
     except csv.Error as error:
         yield Problem(f"{file}:{lines.line_num}", f"this is no CSV: {error}")
 

@@ -11,14 +11,14 @@ from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.task import Task
 
 
-def check_classes(task: Task, train: Sequence[Example], dev: Sequence[Example], place: str) -> Iterator[Problem]:
-    """A problem for each label that no train example has: nothing can be learned of it. `place` names train."""
+def check_classes(task: Task, train: Sequence[Example], dev: Sequence[Example], location: str) -> Iterator[Problem]:
+    """A problem for each label that no train example has: nothing can be learned of it. `location` names train."""
     known, wanted = label_counts(task, train), label_counts(task, dev)
     for label in task.labels:
         if not known[label]:
             others = [name for name in task.labels if known[name]]
             where = f", but {wanted[label]} of dev do{did_you_mean(label, others)}" if wanted[label] else ""
-            yield Problem(place, f"no example has the label {label!r}{where}")
+            yield Problem(location, f"no example has the label {label!r}{where}")
 
 
 def train_fault(task: Task, examples: Sequence[Example]) -> str | None:

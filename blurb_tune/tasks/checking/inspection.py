@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.sources.source import DataSource
+from blurb_tune.tasks.sources.data_source import DataSource
 
 
 @dataclass(frozen=True)

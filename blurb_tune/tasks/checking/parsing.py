@@ -27,16 +27,16 @@ def parse(task: Task, rows: Iterable[Row | Problem], file: str) -> tuple[list[Ex
         return [], cut([*absent, *(row for row in rows if isinstance(row, Problem))], file)
     examples: list[Example] = []
     problems: list[Problem] = []
-    first_places: dict[str, str] = {}
+    first_locations: dict[str, str] = {}
     for number, row in enumerate(rows, start=1):
         if isinstance(row, Problem):
             problems.append(row)
             continue
         faults = _faults(task, row.values)
         name = str(row.values[task.id_field]) if task.id_field and _has_id(task, row.values) else str(number)
-        if (first := first_places.setdefault(name, row.place)) != row.place:
+        if (first := first_locations.setdefault(name, row.location)) != row.location:
             faults.append(f"id {short_repr(name)} stands at {first} already; ids must differ within a file")
-        problems += [Problem(row.place, fault) for fault in faults]
+        problems += [Problem(row.location, fault) for fault in faults]
         if not faults and task.knows_labels:
             examples.append(Example(name, task.kind.read_texts(task, row.values), task.kind.read_label(task, row.values)))
     return examples, cut(problems, file)

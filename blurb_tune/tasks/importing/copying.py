@@ -1,6 +1,6 @@
 """From data sets as people have them to the folders that BLURB tasks are read from.
 
-Besides `data.load_test` this is the one place that reads test splits, since it copies them: their rows are checked and
+Besides `task_data.load_test` this is the one place that reads test splits, since it copies them: their rows are checked and
 counted, and nobody is shown them.
 """
 
@@ -22,7 +22,7 @@ from blurb_tune.tasks.checking.parsing import parse
 from blurb_tune.tasks.examples import Example, Row
 from blurb_tune.tasks.importing.foreign import DataSet, read_rows
 from blurb_tune.tasks.importing.tags import with_tags
-from blurb_tune.tasks.sources.tables import SPLITS, Split
+from blurb_tune.tasks.sources.splits import SPLITS, Split
 from blurb_tune.tasks.task import Task
 
 Report = Callable[[str], object]

@@ -16,10 +16,10 @@ from blurb_tune.core.paths import read_file
 from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.tasks.examples import Row
 from blurb_tune.tasks.importing.originals import as_blurb
-from blurb_tune.tasks.kinds.labels import label_index
+from blurb_tune.tasks.kinds.named_labels import label_index
 from blurb_tune.tasks.sources.columns import coerce_columns, join_words
 from blurb_tune.tasks.sources.readers import CONLL_ENDINGS, FORMATS, Layout, read_table, read_table_or_conll
-from blurb_tune.tasks.sources.tables import Split
+from blurb_tune.tasks.sources.splits import Split
 from blurb_tune.tasks.task import Task, is_called
 
 _SPLIT_NAMES: Mapping[str, Split] = {

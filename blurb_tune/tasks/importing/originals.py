@@ -72,7 +72,7 @@ def _document(name: str, sentences: Sequence[Row], column: str) -> Row:
     flags = [[int(part[-1]) for part in str(row.values[column]).split(",")] for row in sentences]
     label = [max(found) for found in zip(*flags, strict=False)]
     joined = " ".join(str(row.values[text]) for row in sentences)
-    return Row(sentences[0].place, {"id": name, "sentence": joined, "label": label})
+    return Row(sentences[0].location, {"id": name, "sentence": joined, "label": label})
 
 
 def _each(

@@ -11,7 +11,7 @@ import scipy  # its parts are loaded when they are used, which checking data doe
 
 from blurb_tune.tasks.examples import Example, Label
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
-from blurb_tune.tasks.kinds.labels import class_faults, label_index
+from blurb_tune.tasks.kinds.named_labels import class_faults, label_index
 from blurb_tune.tasks.kinds.variation import relative_variation
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.intervals import share_interval

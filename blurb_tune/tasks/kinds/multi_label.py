@@ -11,9 +11,9 @@ import scipy  # its parts are loaded when they are used, which checking data doe
 
 from blurb_tune.tasks.examples import Example, Label, is_flags, is_list, join_limited
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
-from blurb_tune.tasks.kinds.cells import LIKE_LABELS, read_list
+from blurb_tune.tasks.kinds.cell_lists import LIKE_LABELS, read_list
 from blurb_tune.tasks.kinds.classification import is_scored
-from blurb_tune.tasks.kinds.labels import are_all_flags, label_index, list_faults, wrong_label
+from blurb_tune.tasks.kinds.named_labels import are_all_flags, label_index, list_faults, wrong_label
 from blurb_tune.tasks.kinds.variation import counts_of_rows, relative_variation
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.intervals import share_interval

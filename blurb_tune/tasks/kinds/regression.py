@@ -14,7 +14,7 @@ import numpy as np
 from blurb_tune.stats.stability import fisher_interval
 from blurb_tune.tasks.examples import Example, Label
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
-from blurb_tune.tasks.kinds.labels import wrong_label
+from blurb_tune.tasks.kinds.named_labels import wrong_label
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.intervals import spearman_interval
 from blurb_tune.tasks.scoring.noise import correlation_bound

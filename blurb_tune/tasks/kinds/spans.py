@@ -11,7 +11,7 @@ import scipy  # its parts are loaded when they are used, which checking data doe
 
 from blurb_tune.tasks.examples import WORD, Example, Label, is_list, short_repr
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
-from blurb_tune.tasks.kinds.labels import wrong_label
+from blurb_tune.tasks.kinds.named_labels import wrong_label
 from blurb_tune.tasks.kinds.variation import counts_of_rows, relative_variation
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.intervals import share_interval

@@ -12,9 +12,9 @@ import scipy  # its parts are loaded when they are used, which checking data doe
 
 from blurb_tune.tasks.examples import Example, Label, is_list, join_limited
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
-from blurb_tune.tasks.kinds.cells import LIKE_LABELS, LIKE_WORDS, read_list
+from blurb_tune.tasks.kinds.cell_lists import LIKE_LABELS, LIKE_WORDS, read_list
 from blurb_tune.tasks.kinds.classification import cross_entropy
-from blurb_tune.tasks.kinds.labels import label_index, list_faults, wrong_label
+from blurb_tune.tasks.kinds.named_labels import label_index, list_faults, wrong_label
 from blurb_tune.tasks.kinds.variation import relative_variation
 from blurb_tune.tasks.ragged import Words, boundaries
 from blurb_tune.tasks.scoring.entities import NO_TAG, TagSet, compare_entities, count_entities, count_repairs, per_sentence

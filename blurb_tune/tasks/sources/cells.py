@@ -28,4 +28,4 @@ def coerce_cells(task: Task, row: Row) -> Row | Problem:
                 values[name] = task.kind.read_cell(cell.strip(), is_label=name == task.label_field)
             except ValueError as error:
                 faults.append(f"`{name}` must be {error}, but got {short_repr(cell)}, which begins like a list and is none")
-    return Problem(row.place, "; ".join(faults)) if faults else replace(row, values=values)
+    return Problem(row.location, "; ".join(faults)) if faults else replace(row, values=values)

@@ -57,7 +57,7 @@ def _joined(row: Row, columns: Sequence[str], name: str) -> Row | Problem:
         value = row.values.get(column)
         flag = _FLAGS.get(str(value).strip().casefold()) if not is_list(value) else None
         if flag is None:
-            return Problem(row.place, f"`{column}` must be 0 or 1, but got {value!r}")
+            return Problem(row.location, f"`{column}` must be 0 or 1, but got {value!r}")
         flags.append(flag)
     return replace(row, values={**row.values, name: flags})
 

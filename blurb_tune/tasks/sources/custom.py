@@ -14,10 +14,10 @@ from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.examples import normalize_label
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds import KINDS, MULTI_LABEL, find_kind
+from blurb_tune.tasks.sources.data_source import DataSource
 from blurb_tune.tasks.sources.hub import PREFIX
 from blurb_tune.tasks.sources.readers import CONLL_ENDINGS, FORMATS, Layout
-from blurb_tune.tasks.sources.source import DataSource
-from blurb_tune.tasks.sources.tables import SPLITS, FileTables, HubTables, Split, Tables
+from blurb_tune.tasks.sources.splits import SPLITS, FileSplits, HubSplits, Split, Splits
 from blurb_tune.tasks.task import Task
 
 # With a fault in one of these there are no data to look at.
@@ -27,7 +27,7 @@ KEYS_OF_DATA = ("", "kind", *SPLITS, "hub", "folds", "dev_share")
 def own_source(spec: TaskSpec, base: Path) -> DataSource:
     """The task that a spec's mapping describes, with its data; files are relative to `base`.
 
-    The task has no labels yet where the spec lists none: `data.inspect` takes them from the data.
+    The task has no labels yet where the spec lists none: `task_data.inspect` takes them from the data.
     """
     kind = find_kind(spec.kind)
     task = Task(
@@ -48,7 +48,7 @@ def own_source(spec: TaskSpec, base: Path) -> DataSource:
     )
     return DataSource(
         task,
-        _tables(spec, base, task),
+        _splits(spec, base, task),
         is_own=True,
         dev_share=spec.dev_share,
         folds=spec.folds or 0,
@@ -106,14 +106,14 @@ def check_own(spec: TaskSpec, base: Path = Path()) -> Iterator[tuple[str, str]]:
             yield key, "this cuts dev from train, but `dev` names a file; leave one of them out"
 
 
-def _tables(spec: TaskSpec, base: Path, task: Task) -> Tables:
+def _splits(spec: TaskSpec, base: Path, task: Task) -> Splits:
     if spec.hub is not None:
-        return HubTables(spec.hub.removeprefix(PREFIX), "hub", needs_dev=False)
+        return HubSplits(spec.hub.removeprefix(PREFIX), "hub", needs_dev=False)
     layout = Layout(spec.encoding, None if spec.columns is None else tuple(spec.columns))
     listed = task.kind.listed_fields(task)
     tagged = (listed[0], task.label_field) if listed else None
     files = {split: base / home_expanded(file) for split, file in _files(spec).items()}
-    return FileTables(files, {split: split for split in SPLITS}, layout, tagged)
+    return FileSplits(files, {split: split for split in SPLITS}, layout, tagged)
 
 
 def _files(spec: TaskSpec) -> dict[Split, str]:

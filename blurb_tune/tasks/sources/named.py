@@ -11,7 +11,7 @@ from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.examples import NamedProblem
 from blurb_tune.tasks.sources.custom import KEYS_OF_DATA, check_own, own_source
-from blurb_tune.tasks.sources.source import DataSource, find_source
+from blurb_tune.tasks.sources.data_source import DataSource, find_source
 
 
 def spec_source(loaded: LoadedSpec) -> tuple[DataSource | None, list[Problem]]:

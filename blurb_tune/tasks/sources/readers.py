@@ -1,4 +1,4 @@
-"""Reading data files into rows, each with the place where it stands; what cannot be read is a problem in a row's place."""
+"""Reading data files into rows, each with the place where it stands; what cannot be read is a problem in the row's place."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_json(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT) -> Rea
 
 
 def read_csv(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT, *, separator: str = ",") -> Reading:
-    """The rows of a table in text, all cells as text; a row's place is the line that it begins on."""
+    """The rows of a table in text, all cells as text; a row's location is the line that it begins on."""
     return _read_text(content, file, layout, lambda text, file: read_separated(text, file, separator, layout.columns))
 
 
@@ -82,7 +82,7 @@ def read_conll(content: bytes, file: str, words: str, tags: str, layout: Layout 
 
     Columns have a tab between them, or blanks in a line without tabs; no other white space divides a line, as words may hold
     it. Of more than two columns the first and the last are read; `-DOCSTART-` lines are skipped. `words` and `tags` name the
-    columns of the rows; a row's place is the line that it begins on.
+    columns of the rows; a row's location is the line that it begins on.
     """
     sentence: list[list[str]] = []
     begin, is_whole = 0, True

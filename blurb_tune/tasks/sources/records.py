@@ -18,19 +18,19 @@ _MOST_KEYS = 3
 def read_lines(lines: Sequence[str | Problem], file: str) -> Reading:
     """The rows of a text with one JSON object a line; a Problem stands for a line that could not be decoded."""
     for number, line in enumerate(lines if any(lines) else [], start=1):
-        place = f"{file}:{number}"
+        location = f"{file}:{number}"
         if isinstance(line, Problem):
             yield line
             continue
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield Problem(place, f"expected a JSON object, but this is no JSON: {error}")
+            yield Problem(location, f"expected a JSON object, but this is no JSON: {error}")
             continue
         if isinstance(record, dict):
-            yield Row(place, record)
+            yield Row(location, record)
         else:
-            yield Problem(place, f"expected a JSON object, but got {short_repr(record)}")
+            yield Problem(location, f"expected a JSON object, but got {short_repr(record)}")
 
 
 def read_records(text: str, file: str) -> Reading:
@@ -71,11 +71,11 @@ def _is_first_line_whole(text: str) -> bool:
 
 def _items(items: Sequence[Any], file: str, what: str) -> Reading:
     for number, item in enumerate(items, start=1):
-        place = f"{file}, {what} {number}"
+        location = f"{file}, {what} {number}"
         if isinstance(item, dict):
-            yield Row(place, item)
+            yield Row(location, item)
         else:
-            yield Problem(place, f"expected a JSON object, but got {short_repr(item)}")
+            yield Problem(location, f"expected a JSON object, but got {short_repr(item)}")
 
 
 def _of_object(whole: Mapping[str, Any], text: str, file: str) -> Reading:

@@ -44,7 +44,7 @@ class _Lines:
 
 
 def read_separated(text: str, file: str, separator: str, columns: Sequence[str] | None = None) -> Iterator[Row | Problem]:
-    """The rows of a table, all cells as text; a row's place is the line that it begins on.
+    """The rows of a table, all cells as text; a row's location is the line that it begins on.
 
     separator: that of the file's name; where the header is one cell by it, the one by which the file is regular. columns: the
     names of the columns of a table without a header.
@@ -67,21 +67,23 @@ def read_separated(text: str, file: str, separator: str, columns: Sequence[str] 
             yield _cut_off(file, lines.fault)
         return
     if columns is None:
-        place = f"{file}:{lines.cells[0][0]}"
+        location = f"{file}:{lines.cells[0][0]}"
         header = [name.strip() for name in lines.cells[0][1]]
         repeated = [name for name, count in Counter(header).items() if name and count > 1]
-        yield from (Problem(place, f"the column {short_repr(name)} stands more than once in the header") for name in repeated)
+        yield from (
+            Problem(location, f"the column {short_repr(name)} stands more than once in the header") for name in repeated
+        )
         if repeated:
             return
     else:
         header = list(columns)
     for number, cells in lines.cells[columns is None :]:
-        place = f"{file}:{number}"
+        location = f"{file}:{number}"
         if len(cells) == len(header):
-            yield Row(place, dict(zip(header, cells, strict=True)))
+            yield Row(location, dict(zip(header, cells, strict=True)))
         else:
             where = "as in the header" if columns is None else "as `columns` names"
-            yield Problem(place, f"expected {len(header)} cells, {where}, but got {len(cells)}")
+            yield Problem(location, f"expected {len(header)} cells, {where}, but got {len(cells)}")
     if lines.fault:
         yield _cut_off(file, lines.fault)
 

@@ -21,10 +21,10 @@ from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.models.tiny import tiny_tokenizer
 from blurb_tune.tasks.blurb.definitions import TASKS
-from blurb_tune.tasks.checking.data import load_split
+from blurb_tune.tasks.checking.task_data import load_split
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.sources.source import find_source
+from blurb_tune.tasks.sources.data_source import find_source
 from tests.conftest import require
 from tests.tasks.small_tokenizers import KINDS, make_tokenizer
 

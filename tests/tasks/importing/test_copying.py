@@ -18,12 +18,12 @@ from blurb_tune.core.errors import InputError
 from blurb_tune.log.events import SelectionMade
 from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.definitions import TASKS
-from blurb_tune.tasks.checking.data import load_data, load_test
+from blurb_tune.tasks.checking.task_data import load_data, load_test
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.importing.copying import Imported, import_data_sets
 from blurb_tune.tasks.importing.foreign import find_data_sets
-from blurb_tune.tasks.sources.source import find_source
-from blurb_tune.tasks.sources.tables import SPLITS
+from blurb_tune.tasks.sources.data_source import find_source
+from blurb_tune.tasks.sources.splits import SPLITS
 from blurb_tune.tasks.task import Task
 
 Rows = Sequence[Mapping[str, Any]]

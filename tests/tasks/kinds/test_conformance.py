@@ -16,7 +16,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.tasks.checking.data import inspect
+from blurb_tune.tasks.checking.task_data import inspect
 from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.kind import Kind

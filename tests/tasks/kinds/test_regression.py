@@ -12,7 +12,7 @@ from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import TASKS
-from blurb_tune.tasks.checking.data import Inspection, inspect
+from blurb_tune.tasks.checking.task_data import Inspection, inspect
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.sources.custom import check_own, fill_defaults, own_source

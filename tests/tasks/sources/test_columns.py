@@ -100,8 +100,8 @@ def test_a_word_a_row_becomes_sentences(column: str, named: str | None, is_first
     first, second = join_words(_task(kinds.TOKEN_CLASSIFICATION), rows, "t", named)
     assert isinstance(first, Row)
     assert isinstance(second, Row)
-    assert (first.place, first.values["text"], first.values["label"]) == ("t:2", ["Down", "syndrome"], ["B", "I"])
-    assert (second.place, second.values["text"]) == ("t:4", ["He", "rests"])
+    assert (first.location, first.values["text"], first.values["label"]) == ("t:2", ["Down", "syndrome"], ["B", "I"])
+    assert (second.location, second.values["text"]) == ("t:4", ["He", "rests"])
 
 
 def test_words_of_which_nothing_says_the_sentence_are_told_once() -> None:

@@ -204,4 +204,4 @@ def test_each_kind_has_a_metric_of_its_own(kind: Kind) -> None:
     spec = TaskSpec.model_validate({"train": "t.csv", "text": "t", "label": "l", "kind": kind.name})
     source = own_source(spec, Path("base"))
     assert source.task.metric == source.task.metrics[0] == kind.default_metric
-    assert source.tables.place("train") == "base/t.csv"
+    assert source.splits.location("train") == "base/t.csv"

@@ -21,10 +21,10 @@ from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.log.events import SelectionMade
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import TASKS
-from blurb_tune.tasks.checking.data import inspect, load_test
+from blurb_tune.tasks.checking.task_data import inspect, load_test
 from blurb_tune.tasks.sources import hub
 from blurb_tune.tasks.sources.custom import own_source
-from blurb_tune.tasks.sources.source import DATA_VARIABLE, DataSource, find_source
+from blurb_tune.tasks.sources.data_source import DATA_VARIABLE, DataSource, find_source
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROWS = {"note": [f"note {index}" for index in range(10)], "urgent": ["yes", "no"] * 5}
@@ -189,7 +189,7 @@ def test_a_data_set_that_is_not_in_the_cache_cannot_be_had_offline() -> None:
     with pytest.raises(BlurbTuneError):
         hub.hub_splits("owner/unknown")
     with pytest.raises(InputError):
-        _own("owner/unknown").tables.problems()
+        _own("owner/unknown").splits.problems()
 
 
 @pytest.fixture

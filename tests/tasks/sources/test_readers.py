@@ -61,8 +61,8 @@ PLACES = {".csv": [":2", ":4"], ".tsv": [":2", ":4"], ".json": [", item 1", ", i
 @pytest.mark.parametrize("name", WRITTEN)
 def test_every_format_gives_the_same_rows_with_their_places(name: str) -> None:
     rows = list(read_table(WRITTEN[name], Path(name)))
-    places = [":1", ":2"] if name in ("t.jsonl", "lines.json") else PLACES[Path(name).suffix.lower()]
-    assert rows == [Row(f"{name}{place}", record) for place, record in zip(places, RECORDS, strict=True)]
+    locations = [":1", ":2"] if name in ("t.jsonl", "lines.json") else PLACES[Path(name).suffix.lower()]
+    assert rows == [Row(f"{name}{location}", record) for location, record in zip(locations, RECORDS, strict=True)]
 
 
 def _texts(found: object) -> list[str]:
@@ -82,7 +82,7 @@ def _texts(found: object) -> list[str]:
 )
 def test_a_line_that_is_no_object_is_named_and_the_others_are_read(line: bytes, expected: str) -> None:
     rows = list(read_json_lines(b'{"a": 1}\n' + line + b'\n{"a": 2}\n', "t"))
-    assert [row.place for row in rows if isinstance(row, Row)] == ["t:1", "t:3"]
+    assert [row.location for row in rows if isinstance(row, Row)] == ["t:1", "t:3"]
     assert _texts(rows)[0].startswith(f"t:2: {expected}")
 
 

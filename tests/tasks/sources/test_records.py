@@ -16,7 +16,7 @@ ROWS = [{"note": "a cough", "label": "no"}, {"note": "fever", "label": "yes"}]
 
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize(
-    ("shape", "places"),
+    ("shape", "locations"),
     [
         (ROWS, ["t, item 1", "t, item 2"]),
         ({"version": "1", "data": ROWS}, ["t, data item 1", "t, data item 2"]),
@@ -26,9 +26,9 @@ ROWS = [{"note": "a cough", "label": "no"}, {"note": "fever", "label": "yes"}]
         ({name: {str(i): row[name] for i, row in enumerate(ROWS)} for name in ("note", "label")}, ["t, row 1", "t, row 2"]),
     ],
 )
-def test_each_shape_has_the_same_rows(shape: Any, places: list[str], indent: int | None) -> None:
+def test_each_shape_has_the_same_rows(shape: Any, locations: list[str], indent: int | None) -> None:
     rows = list(read_records(json.dumps(shape, indent=indent), "t"))
-    assert [row.place for row in rows if isinstance(row, Row)] == places
+    assert [row.location for row in rows if isinstance(row, Row)] == locations
     assert [{name: row.values[name] for name in ("note", "label")} for row in rows if isinstance(row, Row)] == ROWS
 
 

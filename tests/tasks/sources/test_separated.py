@@ -37,7 +37,7 @@ def test_quotes_of_a_text_are_text_where_a_table_with_tabs_quotes_nothing() -> N
 def test_two_quotes_that_happen_to_match_swallow_no_rows() -> None:
     lines = ['"No effect\t0', "some effect\t1", 'none at all"\t0', "cured\t1"]
     found = list(read_separated("\n".join(["sentence\tlabel", *lines]), "t", "\t"))
-    assert [row.place for row in found if isinstance(row, Row)] == ["t:2", "t:3", "t:4", "t:5"]
+    assert [row.location for row in found if isinstance(row, Row)] == ["t:2", "t:3", "t:4", "t:5"]
     assert [row["sentence"] for row in _values(found)] == ['"No effect', "some effect", 'none at all"', "cured"]
 
 

@@ -13,8 +13,8 @@ import pytest
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.examples import NamedProblem
-from blurb_tune.tasks.sources.source import DATA_VARIABLE, find_source
-from blurb_tune.tasks.sources.tables import BuiltIn, FileTables, HubTables, Nowhere
+from blurb_tune.tasks.sources.data_source import DATA_VARIABLE, find_source
+from blurb_tune.tasks.sources.splits import BuiltInSplits, FileSplits, HubSplits, NoSplits
 from blurb_tune.tasks.task import Task
 from tests.conftest import require
 
@@ -29,11 +29,11 @@ def _no_data_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _folder(task: Task, data: Path | str | None, base: Path = Path()) -> Path | None:
     """Where the files are looked for, or would be."""
-    match find_source(task, str(data) if data else None, base).tables:
-        case FileTables(files):
+    match find_source(task, str(data) if data else None, base).splits:
+        case FileSplits(files):
             assert set(files) == {"train", "dev", "test"}
             return files["train"].parent
-        case Nowhere(problem) | HubTables(instead=Problem() as problem):
+        case NoSplits(problem) | HubSplits(local_error=Problem() as problem):
             return Path(problem.where)
     return None
 
@@ -77,29 +77,29 @@ def test_without_data_and_variable_there_are_none(value: str | None, monkeypatch
     assert not source.has_test
     assert source.describe() == "nowhere"
     with pytest.raises(InputError) as caught:
-        source.tables.problems()
+        source.splits.problems()
     assert str(caught.value) == f"task 'ebm-pico': {NO_FOLDER} EBM-PICO/ (there is no copy on the hub)"
 
 
 def test_the_hub_is_the_third_place_to_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {"sentence1": "text_1", "sentence2": "text_2"}
     source = find_source(BIOSSES)
-    assert source.tables == HubTables(
+    assert source.splits == HubSplits(
         "bigbio/biosses/biosses_bigbio_pairs",
         "data",
         needs_dev=True,
         columns=columns,
-        instead=Problem("task 'biosses'", f"{NO_FOLDER} BIOSSES/"),
+        local_error=Problem("task 'biosses'", f"{NO_FOLDER} BIOSSES/"),
     )
     assert source.task.id_field is None
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
-    tables = find_source(BIOSSES).tables
-    assert isinstance(tables, HubTables)
-    assert tables.instead is not None
-    assert tables.instead.where == str(tmp_path / "BIOSSES")
+    splits = find_source(BIOSSES).splits
+    assert isinstance(splits, HubSplits)
+    assert splits.local_error is not None
+    assert splits.local_error.where == str(tmp_path / "BIOSSES")
     (tmp_path / "biosses").mkdir()
-    assert isinstance(find_source(BIOSSES).tables, FileTables)
-    assert isinstance(find_source(BIOSSES, str(tmp_path / "other")).tables, Nowhere), "what the spec names is not replaced"
+    assert isinstance(find_source(BIOSSES).splits, FileSplits)
+    assert isinstance(find_source(BIOSSES, str(tmp_path / "other")).splits, NoSplits), "what the spec names is not replaced"
 
 
 def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_home_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_missing_folder_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
-        find_source(BIOSSES, str(tmp_path / "nowhere")).tables.problems()
+        find_source(BIOSSES, str(tmp_path / "nowhere")).splits.problems()
     (problem,) = caught.value.problems
     assert isinstance(problem, NamedProblem)
     assert (problem.key, problem.where) == ("data", str(tmp_path / "nowhere" / "BIOSSES"))
@@ -120,18 +120,18 @@ def test_a_missing_folder_says_what_to_set(tmp_path: Path) -> None:
 def test_linkbert_s_layout_is_not_read_silently(tmp_path: Path) -> None:
     (tmp_path / "seqcls" / "BIOSSES_hf").mkdir(parents=True)
     with pytest.raises(InputError, match=f"`blurb-tune import-data {tmp_path} --to FOLDER`"):
-        find_source(BIOSSES, str(tmp_path)).tables.problems()
+        find_source(BIOSSES, str(tmp_path)).splits.problems()
 
 
 def test_the_hub_is_named_with_its_scheme_and_not_asked() -> None:
-    tables = find_source(BIOSSES, "hf://owner/name/config").tables
-    assert tables == HubTables("owner/name/config", "data", needs_dev=True)
-    assert tables.describe() == "hf://owner/name/config"
+    splits = find_source(BIOSSES, "hf://owner/name/config").splits
+    assert splits == HubSplits("owner/name/config", "data", needs_dev=True)
+    assert splits.describe() == "hf://owner/name/config"
 
 
 def test_the_demo_has_its_data_in_itself(tmp_path: Path) -> None:
     source = find_source(DEMO, str(tmp_path))
-    assert isinstance(source.tables, BuiltIn)
+    assert isinstance(source.splits, BuiltInSplits)
     assert source.describe() == "built in"
     assert source.has_test
 
@@ -141,8 +141,8 @@ def test_files_say_where_they_lie(tmp_path: Path) -> None:
         (tmp_path / f"{split}.jsonl").write_text("{}\n")
     source = find_source(BIOSSES, str(tmp_path))
     assert source.describe() == str(tmp_path)
-    assert source.tables.place("dev") == str(tmp_path / "dev.jsonl")
-    assert source.tables.problems() == []
+    assert source.splits.location("dev") == str(tmp_path / "dev.jsonl")
+    assert source.splits.problems() == []
 
 
 def test_what_keeps_test_from_being_read_is_told_without_opening_it(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_what_keeps_test_from_being_read_is_told_without_opening_it(tmp_path: Pa
     source = find_source(BIOSSES, str(tmp_path))
 
     def faults() -> list[str]:
-        return [str(problem).removeprefix(f"{test}: ") for problem in source.tables.problems()]
+        return [str(problem).removeprefix(f"{test}: ") for problem in source.splits.problems()]
 
     assert faults() == ["no such file"]
     assert not source.has_test
@@ -186,7 +186,8 @@ def test_what_may_not_be_read_is_a_problem(tmp_path: Path, locked: str) -> None:
     place.chmod(0)
     check = (
         "import sys\nfrom blurb_tune.tasks.blurb.definitions import TASKS\n"
-        "from blurb_tune.tasks.checking.data import inspect\nfrom blurb_tune.tasks.sources.source import find_source\n"
+        "from blurb_tune.tasks.checking.task_data import inspect\n"
+        "from blurb_tune.tasks.sources.data_source import find_source\n"
         "source = find_source(TASKS['biosses'], sys.argv[1])\n"
         "print(*inspect(source).problems, sep='\\n')"
     )

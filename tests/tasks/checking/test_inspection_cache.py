@@ -17,13 +17,13 @@ from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.models.tiny import tiny_tokenizer
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import TASKS
-from blurb_tune.tasks.checking import data, findings
-from blurb_tune.tasks.checking.data import inspect, load_data
+from blurb_tune.tasks.checking import inspection_cache, task_data
 from blurb_tune.tasks.checking.inspection import Inspection
+from blurb_tune.tasks.checking.task_data import inspect, load_data
 from blurb_tune.tasks.encoding.cache import cached_encode
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.sources.custom import own_source
-from blurb_tune.tasks.sources.source import DataSource, find_source
+from blurb_tune.tasks.sources.data_source import DataSource, find_source
 from tests.conftest import require_data
 
 # Each asks for `train.csv` another way; columns of words, labels and scores stand side by side.
@@ -81,7 +81,7 @@ def unread() -> Iterator[None]:
         raise AssertionError("rows were read")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "parse", refuse)
+        patch.setattr(task_data, "parse", refuse)
         yield
 
 
@@ -221,7 +221,7 @@ def test_whoever_asks_otherwise_gets_what_he_asks_for(folder: Path, cache: Path)
 def test_other_code_judges_for_itself(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = own(folder, **ASKED["folds"])
     inspect(source, cache=cache)
-    monkeypatch.setattr(findings, "_code", lambda: "of a later version")
+    monkeypatch.setattr(inspection_cache, "_code", lambda: "of a later version")
     with unread(), pytest.raises(AssertionError, match="rows were read"):
         inspect(source, cache=cache)
 

@@ -55,7 +55,7 @@ def test_a_label_s_cell_is_what_the_kind_wants(kind: Kind, cell: Any, expected: 
     assert isinstance(read, Row)
     assert read.values["label"] == expected
     assert read.values["text"] == (["a", "b"] if kind == kinds.TOKEN_CLASSIFICATION else "a b")
-    assert (read.place, read.values["other"]) == ("t:1", "1;2")
+    assert (read.location, read.values["other"]) == ("t:1", "1;2")
 
 
 @given(st.sampled_from(list(KINDS.values())), st.dictionaries(st.sampled_from(["text", "label"]), st.text()))

@@ -1,7 +1,7 @@
 """Where a task's data come from: a BLURB folder, a hub data set, a user's own tables, or code.
 
-A `DataSource` is what a spec names. Only `data.load_test` reads the test split of one; everything else at most looks whether
-it is there.
+A `DataSource` is what a spec names. Only `checking.task_data.load_test` reads the test split of one; everything else at most
+looks whether it is there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from blurb_tune.core.paths import home_expanded
 from blurb_tune.tasks.examples import NamedProblem, Row
 from blurb_tune.tasks.sources import hub
 from blurb_tune.tasks.sources.columns import coerce_columns, join_flags, join_words
-from blurb_tune.tasks.sources.tables import SPLITS, BuiltIn, FileTables, HubTables, Nowhere, Split, Tables
+from blurb_tune.tasks.sources.splits import SPLITS, BuiltInSplits, FileSplits, HubSplits, NoSplits, Split, Splits
 from blurb_tune.tasks.task import Task, is_called
 
 DATA_VARIABLE = "BLURB_DATA_DIR"
@@ -31,7 +31,7 @@ class DataSource:
     """
 
     task: Task
-    tables: Tables
+    splits: Splits
     is_own: bool = False
     dev_share: float | None = None
     folds: int = 0
@@ -42,21 +42,21 @@ class DataSource:
     @property
     def has_test(self) -> bool:
         """There is a test split; it is not opened."""
-        return self.tables.has("test")
+        return self.splits.has("test")
 
     def rows(self, split: Split) -> tuple[list[Row | Problem], str]:
         """The rows of a split, and the SHA-256 of its content in hex."""
-        rows, digest = self.tables.read(split)
+        rows, digest = self.splits.read(split)
         if self.flags:
-            rows = join_flags(rows, self.flags, self.task.label_field, self.tables.place(split))
-        if self.is_own or isinstance(self.tables, HubTables):
-            place = self.tables.place(split)
-            rows = join_words(self.task, rows, place, self.sentence)
-            rows = coerce_columns(self.task, rows, place, separator=self.separator)
+            rows = join_flags(rows, self.flags, self.task.label_field, self.splits.location(split))
+        if self.is_own or isinstance(self.splits, HubSplits):
+            location = self.splits.location(split)
+            rows = join_words(self.task, rows, location, self.sentence)
+            rows = coerce_columns(self.task, rows, location, separator=self.separator)
         return rows, digest
 
     def describe(self) -> str:
-        return self.tables.describe()
+        return self.splits.describe()
 
 
 def find_source(task: Task, data: str | None = None, base: Path = Path()) -> DataSource:
@@ -67,34 +67,34 @@ def find_source(task: Task, data: str | None = None, base: Path = Path()) -> Dat
     names in any spelling, or is itself that folder. A built-in task has its data in itself.
     """
     if task.is_builtin:
-        return DataSource(task, BuiltIn())
+        return DataSource(task, BuiltInSplits())
     if data and data.startswith(hub.PREFIX):
         return _on_the_hub(task, data.removeprefix(hub.PREFIX))
     if data:
-        return DataSource(task, _folder_tables(task, base / home_expanded(data)))
+        return DataSource(task, _folder_splits(task, base / home_expanded(data)))
     folder = os.environ.get(DATA_VARIABLE)
-    tables = _folder_tables(task, home_expanded(folder)) if folder else _nowhere(task)
-    if isinstance(tables, Nowhere) and task.hub_copy is not None:
-        return _on_the_hub(task, task.hub_copy.name, instead=tables.problem)
-    return DataSource(task, tables)
+    splits = _folder_splits(task, home_expanded(folder)) if folder else _nowhere(task)
+    if isinstance(splits, NoSplits) and task.hub_copy is not None:
+        return _on_the_hub(task, task.hub_copy.name, local_error=splits.problem)
+    return DataSource(task, splits)
 
 
-def _on_the_hub(task: Task, name: str, instead: Problem | None = None) -> DataSource:
+def _on_the_hub(task: Task, name: str, local_error: Problem | None = None) -> DataSource:
     columns = task.hub_copy.columns if task.hub_copy and task.hub_copy.name == name else {}
     without_ids = replace(task, id_field=None)  # which data sets of the hub seldom have
-    return DataSource(without_ids, HubTables(name, "data", needs_dev=True, columns=columns, instead=instead))
+    return DataSource(without_ids, HubSplits(name, "data", needs_dev=True, columns=columns, local_error=local_error))
 
 
-def _nowhere(task: Task) -> Nowhere:
+def _nowhere(task: Task) -> NoSplits:
     without_hub = "" if task.hub_copy else " (there is no copy on the hub)"
-    return Nowhere(Problem(f"task {task.name!r}", f"no data folder is given; {_advice(task)}{without_hub}"))
+    return NoSplits(Problem(f"task {task.name!r}", f"no data folder is given; {_advice(task)}{without_hub}"))
 
 
-def _folder_tables(task: Task, root: Path) -> Tables:
+def _folder_splits(task: Task, root: Path) -> Splits:
     try:
         inside = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     except OSError as error:
-        return Nowhere(NamedProblem(str(root), f"the folder cannot be read: {error.strerror}", "data"))
+        return NoSplits(NamedProblem(str(root), f"the folder cannot be read: {error.strerror}", "data"))
     matches = [folder for folder in inside if is_called(task, folder.name)]
     exact = root / task.folder
     is_itself = not matches and _file(root, "train").is_file()
@@ -102,8 +102,10 @@ def _folder_tables(task: Task, root: Path) -> Tables:
     if not folder.is_dir():
         foreign = [path for path in inside if path.name in ("seqcls", "tokcls")]
         hint = f"; LinkBERT's folders are read by `blurb-tune import-data {root} --to FOLDER`" if foreign else ""
-        return Nowhere(NamedProblem(str(folder), f"no such folder; {_advice(task)} with its three .jsonl files{hint}", "data"))
-    return FileTables({split: _file(folder, split) for split in SPLITS}, {})
+        return NoSplits(
+            NamedProblem(str(folder), f"no such folder; {_advice(task)} with its three .jsonl files{hint}", "data")
+        )
+    return FileSplits({split: _file(folder, split) for split in SPLITS}, {})
 
 
 def _file(folder: Path, split: Split) -> Path:

@@ -16,9 +16,9 @@ from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.log.events import SelectionMade, SweepEnded
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import BLURB, TASKS
-from blurb_tune.tasks.checking.data import inspect, load_data, load_split, load_test
+from blurb_tune.tasks.checking.task_data import inspect, load_data, load_split, load_test
 from blurb_tune.tasks.sources.custom import own_source
-from blurb_tune.tasks.sources.source import DATA_VARIABLE, DataSource, find_source
+from blurb_tune.tasks.sources.data_source import DATA_VARIABLE, DataSource, find_source
 from blurb_tune.tasks.task import Task
 from tests.conftest import require_data
 

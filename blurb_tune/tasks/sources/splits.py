@@ -24,7 +24,7 @@ SPLITS: tuple[Split, ...] = (*TUNING_SPLITS, "test")
 _NO_FILE = "no such file"
 
 
-class Tables(Protocol):
+class Splits(Protocol):
     """The rows of up to three splits, wherever they lie."""
 
     def problems(self) -> list[Problem]:
@@ -35,7 +35,7 @@ class Tables(Protocol):
         """Whether there is such a split; it is not opened."""
         ...
 
-    def place(self, split: Split) -> str:
+    def location(self, split: Split) -> str:
         """What a split is called in messages."""
         ...
 
@@ -49,7 +49,7 @@ class Tables(Protocol):
 
 
 @dataclass(frozen=True)
-class FileTables:
+class FileSplits:
     """A file for each split.
 
     keys: what the spec calls each file, to name the right line of it; empty for a folder's files. layout: how they are
@@ -71,7 +71,7 @@ class FileTables:
     def has(self, split: Split) -> bool:
         return split in self.files and _fault_of_file(self.files[split]) != _NO_FILE
 
-    def place(self, split: Split) -> str:
+    def location(self, split: Split) -> str:
         return str(self.files[split])
 
     def read(self, split: Split) -> tuple[list[Row | Problem], str]:
@@ -92,8 +92,8 @@ class FileTables:
         return folders[0] if not self.keys else ", ".join(str(file) for file in self.files.values())
 
     def _named(self, split: Split, what: str) -> Problem:
-        place = self.place(split)
-        return NamedProblem(place, what, self.keys[split]) if split in self.keys else Problem(place, what)
+        location = self.location(split)
+        return NamedProblem(location, what, self.keys[split]) if split in self.keys else Problem(location, what)
 
 
 def _fault_of_file(file: Path) -> str | None:
@@ -112,25 +112,25 @@ def _fault_of_file(file: Path) -> str | None:
 
 
 @dataclass(frozen=True)
-class HubTables:
+class HubSplits:
     """A data set of the hub, `owner/name` or `owner/name/config`.
 
-    key: what the spec calls it. columns: what the data set calls columns that it calls otherwise. instead: why the data were
-    not found before anybody looked here; None where the spec names the hub.
+    key: what the spec calls it. columns: what the data set calls columns that it calls otherwise. local_error: why the data
+    were not found before anybody looked here; None where the spec names the hub.
     """
 
     name: str
     key: str
     needs_dev: bool
     columns: Mapping[str, str] = field(default_factory=dict)
-    instead: Problem | None = None
+    local_error: Problem | None = None
 
     def problems(self) -> list[Problem]:
         try:
             found = hub.hub_splits(self.name)
         except BlurbTuneError as error:
             problem = NamedProblem(self.describe(), str(error), self.key)
-            raise InputError([self.instead, problem] if self.instead else [problem]) from None
+            raise InputError([self.local_error, problem] if self.local_error else [problem]) from None
         needed = TUNING_SPLITS if self.needs_dev else TUNING_SPLITS[:1]
         return [
             NamedProblem(self.describe(), f"there is no split {' or '.join(map(repr, hub.SPLIT_NAMES[split]))}", self.key)
@@ -141,7 +141,7 @@ class HubTables:
     def has(self, split: Split) -> bool:
         return split in hub.hub_splits(self.name)
 
-    def place(self, split: Split) -> str:
+    def location(self, split: Split) -> str:
         return f"{self.describe()}, {split}"
 
     def read(self, split: Split) -> tuple[list[Row | Problem], str]:
@@ -160,7 +160,7 @@ class HubTables:
 
 
 @dataclass(frozen=True)
-class BuiltIn:
+class BuiltInSplits:
     """The demo's data, made by code."""
 
     def problems(self) -> list[Problem]:
@@ -169,19 +169,19 @@ class BuiltIn:
     def has(self, split: Split) -> bool:
         return True
 
-    def place(self, split: Split) -> str:
+    def location(self, split: Split) -> str:
         return f"demo:{split}"
 
     def read(self, split: Split) -> tuple[list[Row | Problem], str]:
         content = demo.jsonl(split).encode()
-        return list(read_json_lines(content, self.place(split))), hashlib.sha256(content).hexdigest()
+        return list(read_json_lines(content, self.location(split))), hashlib.sha256(content).hexdigest()
 
     def describe(self) -> str:
         return "built in"
 
 
 @dataclass(frozen=True)
-class Nowhere:
+class NoSplits:
     """No data at all, and why."""
 
     problem: Problem
@@ -192,7 +192,7 @@ class Nowhere:
     def has(self, split: Split) -> bool:
         return False
 
-    def place(self, split: Split) -> str:
+    def location(self, split: Split) -> str:
         return self.problem.where
 
     def read(self, split: Split) -> tuple[list[Row | Problem], str]:

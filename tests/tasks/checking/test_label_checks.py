@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.checking.labels import check_enough, check_inferred, check_labels, infer_labels, note_labels
+from blurb_tune.tasks.checking.label_checks import check_enough, check_inferred, check_labels, infer_labels, note_labels
 from blurb_tune.tasks.examples import NamedProblem, Row
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.task import Task

@@ -21,8 +21,8 @@ from blurb_tune.tasks.checking.inspection import Inspection, TaskData, joint_dig
 from blurb_tune.tasks.encoding.entries import read_entry, write_entry
 from blurb_tune.tasks.encoding.known import KnownExamples, digest_of
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.sources.source import DataSource
-from blurb_tune.tasks.sources.tables import TUNING_SPLITS, FileTables
+from blurb_tune.tasks.sources.data_source import DataSource
+from blurb_tune.tasks.sources.splits import TUNING_SPLITS, FileSplits
 
 _FILE = "finding.json"
 _PACKAGE = Path(__file__).parents[2]
@@ -37,15 +37,15 @@ def remembered(source: DataSource, folder: Path, look: Look) -> Inspection:
     Data that lie in no files are looked at each time, and so is whether files are there. Where nothing can be written, `look`
     comes each time.
     """
-    tables = source.tables
-    if not isinstance(tables, FileTables) or tables.problems():
+    splits = source.splits
+    if not isinstance(splits, FileSplits) or splits.problems():
         return look(source)
     try:
-        digest = joint_digest(tables.digest(split) for split in TUNING_SPLITS if tables.has(split))
+        digest = joint_digest(splits.digest(split) for split in TUNING_SPLITS if splits.has(split))
     except OSError:  # of which `look` tells
         return look(source)
-    return _recalled(source, digest, folder / _key(source, tables, digest), look) or _kept(
-        look(source), source, tables, folder
+    return _recalled(source, digest, folder / _key(source, splits, digest), look) or _kept(
+        look(source), source, splits, folder
     )
 
 
@@ -77,7 +77,7 @@ def _read_again(source: DataSource, digest: str, look: Look) -> TaskData:
     return found.data
 
 
-def _kept(found: Inspection, source: DataSource, tables: FileTables, folder: Path) -> Inspection:
+def _kept(found: Inspection, source: DataSource, splits: FileSplits, folder: Path) -> Inspection:
     """What was found, with examples that are known; an entry tells of it next time, where nothing is wrong."""
     if found.data is None:
         return found
@@ -89,7 +89,7 @@ def _kept(found: Inspection, source: DataSource, tables: FileTables, folder: Pat
         "notes": found.notes,
         "sample": found.sample,
     }
-    write_entry(folder / _key(source, tables, found.digest), {_FILE: json.dumps(finding).encode()})
+    write_entry(folder / _key(source, splits, found.digest), {_FILE: json.dumps(finding).encode()})
     return replace(found, data=TaskData(train, dev, found.data.folds))
 
 
@@ -97,11 +97,11 @@ def _known(examples: Sequence[Example]) -> KnownExamples:
     return KnownExamples(len(examples), digest_of(examples), lambda: examples)
 
 
-def _key(source: DataSource, tables: FileTables, digest: str) -> str:
+def _key(source: DataSource, splits: FileSplits, digest: str) -> str:
     """In hex; it changes with everything that a look at files of this digest depends on."""
-    formats = [tables.files[split].suffix for split in TUNING_SPLITS if tables.has(split)]
+    formats = [splits.files[split].suffix for split in TUNING_SPLITS if splits.has(split)]
     facts = [_code(), digest, formats, repr(source.task), source.is_own, source.dev_share, source.folds, source.has_test]
-    facts += [repr(tables.layout), source.flags, source.separator, source.sentence]
+    facts += [repr(splits.layout), source.flags, source.separator, source.sentence]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -22,9 +22,9 @@ from blurb_tune.tasks.checking.checks import (
     one_sided,
     train_fault,
 )
-from blurb_tune.tasks.checking.findings import remembered
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData, joint_digest
-from blurb_tune.tasks.checking.labels import (
+from blurb_tune.tasks.checking.inspection_cache import remembered
+from blurb_tune.tasks.checking.label_checks import (
     check_enough,
     check_inferred,
     check_labels,
@@ -35,8 +35,8 @@ from blurb_tune.tasks.checking.labels import (
 from blurb_tune.tasks.checking.parsing import parse
 from blurb_tune.tasks.checking.splitting import cut_dev, cut_folds
 from blurb_tune.tasks.examples import Example, NamedProblem, Row, join_limited
-from blurb_tune.tasks.sources.source import DataSource
-from blurb_tune.tasks.sources.tables import TUNING_SPLITS, Split
+from blurb_tune.tasks.sources.data_source import DataSource
+from blurb_tune.tasks.sources.splits import TUNING_SPLITS, Split
 from blurb_tune.tasks.task import Task
 
 DEFAULT_DEV_SHARE = 0.2
@@ -79,7 +79,7 @@ def load_test(source: DataSource, selection: SelectionMade) -> tuple[Example, ..
         raise BlurbTuneError("the test split is read when the search is over and its winner is named, not before")
     if not source.has_test:
         raise BlurbTuneError(f"{source.describe()}: there is no test split")
-    examples, problems = parse(source.task, source.rows("test")[0], source.tables.place("test"))
+    examples, problems = parse(source.task, source.rows("test")[0], source.splits.location("test"))
     if problems:
         raise InputError(problems)
     return tuple(examples)
@@ -87,8 +87,8 @@ def load_test(source: DataSource, selection: SelectionMade) -> tuple[Example, ..
 
 def _look(source: DataSource) -> Inspection:
     try:
-        problems = [*source.tables.problems(), *_conflicts(source)]
-        splits = [split for split in TUNING_SPLITS if source.tables.has(split)]
+        problems = [*source.splits.problems(), *_conflicts(source)]
+        splits = [split for split in TUNING_SPLITS if source.splits.has(split)]
         tables = {split: source.rows(split) for split in splits} if "train" in splits else {}
     except InputError as error:
         return Inspection(source, problems=error.problems)
@@ -98,12 +98,12 @@ def _look(source: DataSource) -> Inspection:
     source, label_problems = _with_labels(source, train_rows)
     problems += label_problems
     if source.is_own:
-        problems += check_enough(source.task, train_rows, source.tables.place("train"))
+        problems += check_enough(source.task, train_rows, source.splits.location("train"))
     # With a fault in the labels as a whole every row would be a problem of its own.
     judged = replace(source.task, labels=()) if label_problems else source.task
     examples: dict[Split, list[Example]] = {"train": [], "dev": []}
     for split, (rows, _) in tables.items():
-        examples[split], faults = parse(judged, rows, source.tables.place(split))
+        examples[split], faults = parse(judged, rows, source.splits.location(split))
         problems += faults
     if problems or source.task.label_field in source.task.fields:  # of which the spec's own faults tell
         return Inspection(source, problems=tuple(problems))
@@ -115,7 +115,7 @@ def _conflicts(source: DataSource) -> list[Problem]:
     """What the spec asks for and dev, which is there, leaves no room for."""
     asked = {"dev_share": source.dev_share, "folds": source.folds}
     what = "cuts dev from train, but there is a dev split"
-    return [NamedProblem(source.describe(), what, key) for key, value in asked.items() if value and source.tables.has("dev")]
+    return [NamedProblem(source.describe(), what, key) for key, value in asked.items() if value and source.splits.has("dev")]
 
 
 def _with_labels(source: DataSource, rows: Sequence[Row | Problem]) -> tuple[DataSource, list[Problem]]:
@@ -125,28 +125,28 @@ def _with_labels(source: DataSource, rows: Sequence[Row | Problem]) -> tuple[Dat
     task, found = source.task, [row for row in rows if isinstance(row, Row)]
     is_listed = bool(task.labels)
     task = with_aliases(replace(task, labels=task.labels or infer_labels(task, found)), found)
-    problems = check_labels(task, found, source.tables.place("train"))
+    problems = check_labels(task, found, source.splits.location("train"))
     return replace(source, task=task), problems or (
-        [] if is_listed else check_inferred(task, found, source.tables.place("train"))
+        [] if is_listed else check_inferred(task, found, source.splits.location("train"))
     )
 
 
 def _inspect_examples(source: DataSource, train: list[Example], dev: list[Example], digest: str) -> Inspection:
-    task, place, whole = source.task, source.tables.place("train"), train
+    task, location, whole = source.task, source.splits.location("train"), train
     cuts: tuple[tuple[int, ...], ...] = ()
     if source.folds:
         try:
             cuts = cut_folds(task, whole, source.folds)
         except ValueError as error:
-            return Inspection(source, problems=(NamedProblem(place, str(error), "folds"),))
+            return Inspection(source, problems=(NamedProblem(location, str(error), "folds"),))
     elif not dev:
         cuts = (cut_dev(task, whole, source.dev_share or DEFAULT_DEV_SHARE),)
         if not cuts[0]:
             what = "there are too few different texts of each label to cut dev from them; name a dev file"
-            return Inspection(source, problems=(NamedProblem(place, what, "train"),))
+            return Inspection(source, problems=(NamedProblem(location, what, "train"),))
     sides = [_sides(whole, cut) for cut in cuts] or [(train, dev)]
     # What is cut off may be all that there is of a label, which is a note; with a dev split of its own it is a fault.
-    problems = [*check_classes(task, whole, dev, place), *_side_problems(source, sides)]
+    problems = [*check_classes(task, whole, dev, location), *_side_problems(source, sides)]
     if problems:
         return Inspection(source, problems=tuple(problems))
     if not source.folds:
@@ -179,15 +179,15 @@ def _side_problems(source: DataSource, sides: Sequence[tuple[list[Example], list
         if fault
     ]
     for number, split, fault in faults[:1] if source.folds or len(faults) == len(TUNING_SPLITS) else faults:
-        place = source.tables.place("train")
+        location = source.splits.location("train")
         if source.folds:
             count = len({number for number, _, _ in faults})
             which = f"fold {number}'s {split} part {fault}; {count} of {len(sides)} folds are like that"
-            yield NamedProblem(place, which, "folds")
-        elif split == "dev" and not source.tables.has("dev"):
-            yield NamedProblem(place, f"dev, as cut from train, {fault}; name a dev file", "train")
+            yield NamedProblem(location, which, "folds")
+        elif split == "dev" and not source.splits.has("dev"):
+            yield NamedProblem(location, f"dev, as cut from train, {fault}; name a dev file", "train")
         else:
-            yield Problem(source.tables.place("dev" if split == "dev" else "train"), f"{split} {fault}")
+            yield Problem(source.splits.location("dev" if split == "dev" else "train"), f"{split} {fault}")
 
 
 def _note_cuts(task: Task, whole: list[Example], cuts: Sequence[Sequence[int]], *, has_folds: bool) -> Iterator[str]:

@@ -40,22 +40,22 @@ def with_aliases(task: Task, rows: Sequence[Row]) -> Task:
     return replace(task, labels=labels, label_aliases={**task.label_aliases, **found})
 
 
-def check_labels(task: Task, rows: Sequence[Row], place: str) -> list[Problem]:
-    """What is wrong with the labels of a task whatever else its rows may hold; `place` names the data in messages."""
+def check_labels(task: Task, rows: Sequence[Row], location: str) -> list[Problem]:
+    """What is wrong with the labels of a task whatever else its rows may hold; `location` names the data in messages."""
     if not task.kind.has_labels or task.label_field in task.fields or not _has_column(task, rows):
         return []  # the last two are told as what they are
-    return [NamedProblem(place, what, key) for key, what in _faults(task, rows)]
+    return [NamedProblem(location, what, key) for key, what in _faults(task, rows)]
 
 
-def check_enough(task: Task, rows: Sequence[Row | Problem], place: str) -> list[Problem]:
+def check_enough(task: Task, rows: Sequence[Row | Problem], location: str) -> list[Problem]:
     """What the labels of a task lack. Nothing is said where some rows or labels cannot be read: they may hold it."""
     readable = [row for row in rows if isinstance(row, Row)]
     if not task.kind.has_labels or len(readable) < len(rows) or not _has_column(task, readable):
         return []
-    return [NamedProblem(place, what, key) for key, what in _lacks(task, readable)]
+    return [NamedProblem(location, what, key) for key, what in _lacks(task, readable)]
 
 
-def check_inferred(task: Task, rows: Sequence[Row], place: str) -> list[Problem]:
+def check_inferred(task: Task, rows: Sequence[Row], location: str) -> list[Problem]:
     """What speaks against labels that nobody has listed: they are numbers, or one looks like a misspelling of another.
 
     A misspelling is rare beside the label that it is one letter from, and is told with its rows.
@@ -65,21 +65,21 @@ def check_inferred(task: Task, rows: Sequence[Row], place: str) -> list[Problem]
         what = (
             f"holds numbers such as {scores[0]}; did you mean `kind: regression`? If they are classes, list them in `labels`"
         )
-        return [NamedProblem(place, f"{task.label_field!r} {what}", "label")]
-    places: dict[str, list[str]] = {}
+        return [NamedProblem(location, f"{task.label_field!r} {what}", "label")]
+    locations: dict[str, list[str]] = {}
     for row in rows:
         for label in dict.fromkeys(_labels(task, [row])):
-            places.setdefault(label, []).append(row.place)
-    counts = {label: len(found) for label, found in places.items()}
+            locations.setdefault(label, []).append(row.location)
+    counts = {label: len(found) for label, found in locations.items()}
     rare = {label: meant for label in counts if counts[label] <= _RARE and (meant := _meant(label, counts))}
     return [
         Problem(
-            place,
+            location,
             f"label {short_repr(label)} is rare; did you mean {meant!r}, which {counts[meant]} rows have? "
             "If not, list all labels in `labels`",
         )
         for label, meant in rare.items()
-        for place in places[label]
+        for location in locations[label]
     ]
 
 
