@@ -105,7 +105,7 @@ SPEC: dict[str, Any] = {
     "resources": {"cpus": 1, "gpus": 0.0, "concurrency": 2}, "tracking": {"uri": None, "experiment": "e", "study_url": None},
     "final_test": True, "storage": "runs", "priority": 1.0, "notify": None, "cluster": None,
 }  # fmt: skip
-OWN = {
+CUSTOM = {
     "name": "own", "train": "train.csv", "dev": "dev.csv", "test": None, "text": ["a"], "label": "b", "kind": "classification",
     "labels": ["0", "1"], "metric": "macro_f1", "left_out": [], "markers": ["@X$"], "max_length": 32, "folds": None,
     "dev_share": None,
@@ -314,8 +314,8 @@ def garbled(content: bytes, random: Random) -> bytes:
 def spec(random: Random) -> bytes:
     kind = random.random()
     if kind < 0.3:
-        own = {**SPEC, "task": OWN} if random.random() < 0.4 else SPEC
-        data = mutated(own, random, random.randint(1, 4))
+        custom = {**SPEC, "task": CUSTOM} if random.random() < 0.4 else SPEC
+        data = mutated(custom, random, random.randint(1, 4))
         return json.dumps(data).encode() if random.random() < 0.5 else _yaml(data)
     if kind < 0.6:
         base = "task: demo\nmodel: tiny\n"
@@ -324,7 +324,7 @@ def spec(random: Random) -> bytes:
         kept = "".join(line for line in base.splitlines(keepends=True) if line.split(":")[0] not in keys)
         return (kept + found if random.random() < 0.6 else found).encode("utf-8", "surrogatepass")
     if kind < 0.9:
-        return garbled(_yaml(SPEC if random.random() < 0.7 else {**SPEC, "task": OWN}), random)
+        return garbled(_yaml(SPEC if random.random() < 0.7 else {**SPEC, "task": CUSTOM}), random)
     return garbled(snippet(random).encode("utf-8", "surrogatepass"), random)
 
 
@@ -333,7 +333,7 @@ def _yaml(data: Any) -> bytes:
 
 
 def override(random: Random) -> str:
-    path = ".".join(map(str, random.choice(list(paths_of({**SPEC, "task": OWN})))))
+    path = ".".join(map(str, random.choice(list(paths_of({**SPEC, "task": CUSTOM})))))
     if random.random() < 0.3:
         path = random.choice(["", ".", "..", "a..b", "space.strategy.1.freeze_depth", "space.0", "seeds.99999999999",
         "x" * 5_000,
@@ -623,15 +623,15 @@ def _hypothetical(count: int, seed: int) -> Iterator[bytes]:
     anything = st.recursive(
         scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
     )
-    places = st.sampled_from(list(paths_of({**SPEC, "task": OWN})))
+    places = st.sampled_from(list(paths_of({**SPEC, "task": CUSTOM})))
     found: list[bytes] = []
 
     @settings(
         max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
     )
     @given(st.lists(st.tuples(places, anything), min_size=1, max_size=3), st.booleans())
-    def collect(changes: list[tuple[tuple[Any, ...], Any]], is_own: bool) -> None:
-        data = json.loads(json.dumps({**SPEC, "task": OWN} if is_own else SPEC))
+    def collect(changes: list[tuple[tuple[Any, ...], Any]], is_custom: bool) -> None:
+        data = json.loads(json.dumps({**SPEC, "task": CUSTOM} if is_custom else SPEC))
         for path, new in changes:
             holder = data
             with contextlib.suppress(KeyError, IndexError, TypeError):

@@ -62,7 +62,7 @@ _OF_A_TRIAL = {"score", "crossed", "training"}
 class Plan:
     """A sweep that can start.
 
-    spec: with the labels of a task of one's own filled in. models: by the names that the spec gives them, in its order.
+    spec: with the labels of a custom task filled in. models: by the names that the spec gives them, in its order.
     train_examples and dev_examples: None where the data have not been looked at and nobody published them; with folds, those
     of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
     together, if nothing is pruned. notes: what is remarkable about the data. earlier: what sweeps before it tell the sampler.

@@ -37,7 +37,7 @@ _EXPECTED = {
 UNKNOWN = "unknown"
 _MOST_PROBLEMS = 100
 _NOTHING = object()
-_TAGS = DIMENSION_TAGS | PRUNERS.keys() | {"named", "own"}
+_TAGS = DIMENSION_TAGS | PRUNERS.keys() | {"named", "custom"}
 
 
 @dataclass(frozen=True)

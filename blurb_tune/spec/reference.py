@@ -26,7 +26,7 @@ from blurb_tune.techniques.registry import TECHNIQUES
 _INTRODUCTION = """\
 # All settings of a spec
 
-Written from the schema in `blurb_tune/spec/`. `task` and `model` must be given, and of a task of one's own `text`, `label`,
+Written from the schema in `blurb_tune/spec/`. `task` and `model` must be given, and of a custom task `text`, `label`,
 `kind`, and `train` or `hub`; all else has a default. `--set path.to.key=value` overrides any setting,
 `--set space.strategy.1.freeze_depth=3` an item of a list. YAML reads `1e-5` as text: write `1.0e-5`.
 

@@ -77,7 +77,7 @@ def _objective(value: Any) -> Any:
 
 
 def _task_shape(data: Any) -> str:
-    return "own" if isinstance(data, dict | TaskSpec) else "named"
+    return "custom" if isinstance(data, dict | TaskSpec) else "named"
 
 
 FileName = Annotated[str, AfterValidator(_file_name)]
@@ -197,8 +197,8 @@ class SweepSpec(SpecModel):
 
     name: FileName = Field(description="of the sweep; left out: the spec's file name")
     task: Annotated[
-        Annotated[str, Field(min_length=1), Tag("named")] | Annotated[TaskSpec, Tag("own")], Discriminator(_task_shape)
-    ] = Field(description="see `blurb-tune tasks`; or a mapping that describes a task of one's own")
+        Annotated[str, Field(min_length=1), Tag("named")] | Annotated[TaskSpec, Tag("custom")], Discriminator(_task_shape)
+    ] = Field(description="see `blurb-tune tasks`; or a mapping that describes a custom task")
     model: Annotated[Options[Annotated[str, Field(min_length=1)]], AfterValidator(_few)] = Field(
         description="see `blurb-tune models`; or a local folder, or a hub id; a choice of several is an axis of the search"
     )

@@ -1,4 +1,4 @@
-"""The `task:` section as a mapping: a task of one's own."""
+"""The `task:` section as a mapping: a custom task."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Columns = Annotated[list[Name], AfterValidator(_one_or_two), BeforeValidator(_li
 
 
 class TaskSpec(SpecModel):
-    """A task of one's own, from tables or a hub data set. Files are CSV, TSV, JSON, JSONL or Parquet, relative to the spec."""
+    """A custom task, from tables or a hub data set. Files are CSV, TSV, JSON, JSONL or Parquet, relative to the spec."""
 
     name: Name | None = Field(None, description="of the task; null: the train file's name, or the data set's")
     train: Name | None = Field(None, description="file with the training examples; either this or `hub`")
@@ -96,4 +96,4 @@ class TaskSpec(SpecModel):
     @property
     def title(self) -> str:
         """What the task is called."""
-        return self.name or PurePath(self.train or self.hub or "own").stem
+        return self.name or PurePath(self.train or self.hub or "custom").stem

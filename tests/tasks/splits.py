@@ -18,8 +18,8 @@ from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.task import Task
 
 
-def _own(kind: Kind, metric: str, *labels: str, **options: Any) -> Task:
-    return Task(name="own", kind=kind, metric=metric, description="a user's own", max_length=64, labels=labels, **options)
+def _custom(kind: Kind, metric: str, *labels: str, **options: Any) -> Task:
+    return Task(name="custom", kind=kind, metric=metric, description="a custom task", max_length=64, labels=labels, **options)
 
 
 SPLIT_TASKS = (
@@ -28,11 +28,11 @@ SPLIT_TASKS = (
     TASKS["ddi"],  # leaves out a class
     TASKS["gad"],  # two classes
     TASKS["hoc"],
-    _own(kinds.MULTI_LABEL, "macro_f1", "a", "b", "c", left_out=("b",)),
+    _custom(kinds.MULTI_LABEL, "macro_f1", "a", "b", "c", left_out=("b",)),
     TASKS["ncbi-disease"],
     TASKS["ebm-pico"],
-    _own(kinds.TOKEN_CLASSIFICATION, "entity_f1", "O", "B-gene", "I-gene", "B-drug", "I-drug"),
-    _own(kinds.TOKEN_CLASSIFICATION, "word_accuracy", "noun", "verb"),  # without an outside
+    _custom(kinds.TOKEN_CLASSIFICATION, "entity_f1", "O", "B-gene", "I-gene", "B-drug", "I-drug"),
+    _custom(kinds.TOKEN_CLASSIFICATION, "word_accuracy", "noun", "verb"),  # without an outside
 )
 
 

@@ -100,7 +100,7 @@ def _known(examples: Sequence[Example]) -> KnownExamples:
 def _key(source: DataSource, splits: FileSplits, digest: str) -> str:
     """In hex; it changes with everything that a look at files of this digest depends on."""
     formats = [splits.files[split].suffix for split in TUNING_SPLITS if splits.has(split)]
-    facts = [_code(), digest, formats, repr(source.task), source.is_own, source.dev_share, source.folds, source.has_test]
+    facts = [_code(), digest, formats, repr(source.task), source.is_custom, source.dev_share, source.folds, source.has_test]
     facts += [repr(splits.layout), source.flags, source.separator, source.sentence]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 

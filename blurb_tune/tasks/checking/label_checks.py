@@ -1,4 +1,4 @@
-"""The labels of a user's own task: taken from the train rows where the spec does not list them, and checked as a whole."""
+"""The labels of a custom task: taken from the train rows where the spec does not list them, and checked as a whole."""
 
 from __future__ import annotations
 

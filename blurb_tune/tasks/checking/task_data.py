@@ -97,7 +97,7 @@ def _look(source: DataSource) -> Inspection:
     train_rows = tables["train"][0] if tables else []
     source, label_problems = _with_labels(source, train_rows)
     problems += label_problems
-    if source.is_own:
+    if source.is_custom:
         problems += check_enough(source.task, train_rows, source.splits.location("train"))
     # With a fault in the labels as a whole every row would be a problem of its own.
     judged = replace(source.task, labels=()) if label_problems else source.task
@@ -120,7 +120,7 @@ def _conflicts(source: DataSource) -> list[Problem]:
 
 def _with_labels(source: DataSource, rows: Sequence[Row | Problem]) -> tuple[DataSource, list[Problem]]:
     """The source with the labels that the rows of train hold, where nobody named them."""
-    if not source.is_own:
+    if not source.is_custom:
         return source, []
     task, found = source.task, [row for row in rows if isinstance(row, Row)]
     is_listed = bool(task.labels)
@@ -152,7 +152,7 @@ def _inspect_examples(source: DataSource, train: list[Example], dev: list[Exampl
     if not source.folds:
         train, dev = sides[0]
     notes = [*_note_cuts(task, whole, cuts, has_folds=bool(source.folds)), *note_repeated(train, dev)]
-    if source.is_own:
+    if source.is_custom:
         rare = one_sided(task, whole, cuts)
         notes = [*note_labels(task, label_counts(task, train), list(rare)), *notes]
         if not source.has_test:

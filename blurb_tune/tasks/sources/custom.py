@@ -1,4 +1,4 @@
-"""A user's own task: from the `task:` mapping of a spec to a `Task` and the source of its data."""
+"""A custom task: from the `task:` mapping of a spec to a `Task` and the source of its data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from blurb_tune.tasks.task import Task
 KEYS_OF_DATA = ("", "kind", *SPLITS, "hub", "folds", "dev_share")
 
 
-def own_source(spec: TaskSpec, base: Path) -> DataSource:
+def custom_source(spec: TaskSpec, base: Path) -> DataSource:
     """The task that a spec's mapping describes, with its data; files are relative to `base`.
 
     The task has no labels yet where the spec lists none: `task_data.inspect` takes them from the data.
@@ -34,7 +34,7 @@ def own_source(spec: TaskSpec, base: Path) -> DataSource:
         name=spec.title,
         kind=kind,
         metric=spec.metric or kind.default_metric,
-        description="a task of one's own",
+        description="a custom task",
         max_length=spec.max_length,
         labels=tuple(map(normalize_label, spec.labels or _flags(spec))),
         label_aliases=_numbers_of(spec, kind),
@@ -49,7 +49,7 @@ def own_source(spec: TaskSpec, base: Path) -> DataSource:
     return DataSource(
         task,
         _splits(spec, base, task),
-        is_own=True,
+        is_custom=True,
         dev_share=spec.dev_share,
         folds=spec.folds or 0,
         flags=_flags(spec),
@@ -88,7 +88,7 @@ def note_kind(spec: TaskSpec) -> Iterator[str]:
         yield f"kind: {spec.kind!r} is taken as {kind.name}: the label is {kind.label}"
 
 
-def check_own(spec: TaskSpec, base: Path = Path()) -> Iterator[tuple[str, str]]:
+def check_custom_task(spec: TaskSpec, base: Path = Path()) -> Iterator[tuple[str, str]]:
     """What is wrong with the mapping before any file is read: the key, empty for the whole, and the fault.
 
     Files are relative to `base`.

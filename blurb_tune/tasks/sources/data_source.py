@@ -25,14 +25,14 @@ DATA_VARIABLE = "BLURB_DATA_DIR"
 class DataSource:
     """The data of a task.
 
-    is_own: a user's own task, where cells of text may stand for numbers and lists, and dev may be cut from train. dev_share:
+    is_custom: a custom task, where cells of text may stand for numbers and lists, and dev may be cut from train. dev_share:
     share of train that becomes dev then, None where nobody said. folds: of a cross-validation, 0 without one. flags: columns
     with 0 and 1 that stand for one of labels. separator, sentence: as `columns` has them.
     """
 
     task: Task
     splits: Splits
-    is_own: bool = False
+    is_custom: bool = False
     dev_share: float | None = None
     folds: int = 0
     flags: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class DataSource:
         rows, digest = self.splits.read(split)
         if self.flags:
             rows = join_flags(rows, self.flags, self.task.label_field, self.splits.location(split))
-        if self.is_own or isinstance(self.splits, HubSplits):
+        if self.is_custom or isinstance(self.splits, HubSplits):
             location = self.splits.location(split)
             rows = join_words(self.task, rows, location, self.sentence)
             rows = coerce_columns(self.task, rows, location, separator=self.separator)

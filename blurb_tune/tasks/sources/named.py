@@ -10,7 +10,7 @@ from blurb_tune.spec.source import KeyPath
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.examples import NamedProblem
-from blurb_tune.tasks.sources.custom import KEYS_OF_DATA, check_own, own_source
+from blurb_tune.tasks.sources.custom import KEYS_OF_DATA, check_custom_task, custom_source
 from blurb_tune.tasks.sources.data_source import DataSource, find_source
 
 
@@ -21,9 +21,9 @@ def spec_source(loaded: LoadedSpec) -> tuple[DataSource | None, list[Problem]]:
     """
     task, source = loaded.spec.task, loaded.source
     if isinstance(task, TaskSpec):
-        faults = list(check_own(task, source.file.parent))
+        faults = list(check_custom_task(task, source.file.parent))
         problems = [source.problem(("task", key) if key else ("task",), what) for key, what in faults]
-        found = None if any(key in KEYS_OF_DATA for key, _ in faults) else own_source(task, source.file.parent)
+        found = None if any(key in KEYS_OF_DATA for key, _ in faults) else custom_source(task, source.file.parent)
         if loaded.spec.data is not None:
             problems.append(source.problem(("data",), "this is for named tasks; a mapping names its files in `task`"))
         return found, problems

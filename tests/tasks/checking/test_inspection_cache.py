@@ -22,7 +22,7 @@ from blurb_tune.tasks.checking.inspection import Inspection
 from blurb_tune.tasks.checking.task_data import inspect, load_data
 from blurb_tune.tasks.encoding.cache import cached_encode
 from blurb_tune.tasks.encoding.features import encode
-from blurb_tune.tasks.sources.custom import own_source
+from blurb_tune.tasks.sources.custom import custom_source
 from blurb_tune.tasks.sources.data_source import DataSource, find_source
 from tests.conftest import require_data
 
@@ -39,7 +39,7 @@ ASKED: dict[str, dict[str, Any]] = {
 
 
 def own(folder: Path, **asked: Any) -> DataSource:
-    return own_source(TaskSpec.model_validate({"train": "train.csv", "text": "note"} | asked), folder)
+    return custom_source(TaskSpec.model_validate({"train": "train.csv", "text": "note"} | asked), folder)
 
 
 @pytest.fixture

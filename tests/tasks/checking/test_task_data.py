@@ -17,7 +17,7 @@ from blurb_tune.log.events import SelectionMade, SweepEnded
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import BLURB, TASKS
 from blurb_tune.tasks.checking.task_data import inspect, load_data, load_split, load_test
-from blurb_tune.tasks.sources.custom import own_source
+from blurb_tune.tasks.sources.custom import custom_source
 from blurb_tune.tasks.sources.data_source import DATA_VARIABLE, DataSource, find_source
 from blurb_tune.tasks.task import Task
 from tests.conftest import require_data
@@ -55,9 +55,9 @@ def _problems(source: DataSource) -> list[str]:
 
 
 def own(folder: Path, **settings: Any) -> DataSource:
-    """A task of one's own on `train.csv` and whatever else the folder holds."""
+    """A custom task on `train.csv` and whatever else the folder holds."""
     base = {"train": "train.csv", "text": "note", "label": "label", "kind": "classification"}
-    return own_source(TaskSpec.model_validate(base | settings), folder)
+    return custom_source(TaskSpec.model_validate(base | settings), folder)
 
 
 def write_csv(file: Path, labels: list[Any], start: int = 0) -> None:

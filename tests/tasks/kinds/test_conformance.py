@@ -23,7 +23,7 @@ from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds import KINDS, find_kind
 from blurb_tune.tasks.scoring.intervals import score_interval
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
-from blurb_tune.tasks.sources.custom import own_source
+from blurb_tune.tasks.sources.custom import custom_source
 from blurb_tune.tasks.task import Task, plain_name
 
 
@@ -54,7 +54,7 @@ def sample(kind: Kind, tmp_path: Path) -> Sample:
         with (tmp_path / f"{split}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([(*texts, "label"), *kind.rows])
     settings = {"train": "train.csv", "dev": "dev.csv", "text": texts, "label": "label", "kind": kind.name}
-    found = inspect(own_source(TaskSpec.model_validate(settings), tmp_path))
+    found = inspect(custom_source(TaskSpec.model_validate(settings), tmp_path))
     assert found.problems == ()
     assert found.data is not None
     task, examples = found.source.task, tuple(found.data.train)

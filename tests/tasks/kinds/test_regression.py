@@ -15,9 +15,9 @@ from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.task_data import Inspection, inspect
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example
-from blurb_tune.tasks.sources.custom import check_own, fill_defaults, own_source
+from blurb_tune.tasks.sources.custom import check_custom_task, custom_source, fill_defaults
 
-OWN = replace(TASKS["biosses"], label_range=None, label_center=None, label_scale=None)
+CUSTOM = replace(TASKS["biosses"], label_range=None, label_center=None, label_scale=None)
 SCORES = st.lists(st.floats(-10, 10), min_size=2, max_size=20).filter(lambda scores: np.std(scores) > 1e-3)
 
 
@@ -31,7 +31,7 @@ def test_what_is_learnt_does_not_depend_on_the_unit(scores: list[float], zero: f
     labels = []
     for given_scores in (scores, [zero + unit * score for score in scores]):
         rows = examples(given_scores)
-        labels.append(encode(rows, tokenizer, 16, OWN.kind.with_scale(OWN, rows)).labels)
+        labels.append(encode(rows, tokenizer, 16, CUSTOM.kind.with_scale(CUSTOM, rows)).labels)
     np.testing.assert_allclose(labels[0], labels[1], atol=1e-3)
     assert labels[0].mean() == pytest.approx(0, abs=1e-4)
     assert labels[0].std() == pytest.approx(1, abs=1e-4)
@@ -50,7 +50,7 @@ def _inspected(folder: Path, **settings: object) -> tuple[TaskSpec, Inspection]:
     (folder / "notes.csv").write_text("\n".join(["note,score", *rows]) + "\n")
     base = {"train": "notes.csv", "text": "note", "label": "score", "kind": "regression"}
     spec = TaskSpec.model_validate(base | settings)
-    return spec, inspect(own_source(spec, folder))
+    return spec, inspect(custom_source(spec, folder))
 
 
 def test_the_unit_is_train_s_and_is_kept_with_the_spec(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_the_unit_is_train_s_and_is_kept_with_the_spec(tmp_path: Path) -> None:
     scores = [example.label for example in found.data.train]
     kept = fill_defaults(spec, found.source.task)
     assert (kept.label_center, kept.label_scale) == (pytest.approx(np.mean(scores)), pytest.approx(np.std(scores)))
-    again = inspect(own_source(kept, tmp_path))
+    again = inspect(custom_source(kept, tmp_path))
     assert again.source.task == found.source.task
     assert again.data == found.data
 
@@ -68,4 +68,4 @@ def test_the_unit_can_be_named(tmp_path: Path) -> None:
     _, found = _inspected(tmp_path, label_center=0, label_scale=1)
     assert (found.source.task.label_center, found.source.task.label_scale) == (0, 1)
     spec, _ = _inspected(tmp_path, kind="classification", label_scale=2.0)
-    assert [key for key, _ in check_own(spec)] == ["label_scale"]
+    assert [key for key, _ in check_custom_task(spec)] == ["label_scale"]

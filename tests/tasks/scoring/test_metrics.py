@@ -65,7 +65,7 @@ def _tags(text: str) -> np.ndarray:
 
 
 def _custom(kind: Kind, metric: str, *labels: str) -> Task:
-    return Task(name="own", kind=kind, metric=metric, description="a user's own", max_length=64, labels=labels)
+    return Task(name="custom", kind=kind, metric=metric, description="a custom task", max_length=64, labels=labels)
 
 
 # Regression

@@ -1,4 +1,4 @@
-"""A user's own task: from a mapping to a `Task` and its data, and every fault of the mapping at its line of the spec."""
+"""A custom task: from a mapping to a `Task` and its data, and every fault of the mapping at its line of the spec."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from blurb_tune.spec import load_spec
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds import KINDS
-from blurb_tune.tasks.sources.custom import own_source
+from blurb_tune.tasks.sources.custom import custom_source
 
 LABELS = ["yes", "no", "no"] * 10
 
@@ -202,6 +202,6 @@ def test_an_unknown_kind_is_told_with_the_nearest(folder: Path) -> None:
 def test_each_kind_has_a_metric_of_its_own(kind: Kind) -> None:
     assert kind.default_metric in kind.usable_metrics
     spec = TaskSpec.model_validate({"train": "t.csv", "text": "t", "label": "l", "kind": kind.name})
-    source = own_source(spec, Path("base"))
+    source = custom_source(spec, Path("base"))
     assert source.task.metric == source.task.metrics[0] == kind.default_metric
     assert source.splits.location("train") == "base/t.csv"

@@ -23,7 +23,7 @@ from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.task_data import inspect, load_test
 from blurb_tune.tasks.sources import hub
-from blurb_tune.tasks.sources.custom import own_source
+from blurb_tune.tasks.sources.custom import custom_source
 from blurb_tune.tasks.sources.data_source import DATA_VARIABLE, DataSource, find_source
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -63,9 +63,9 @@ def _data_set(
                 pq.write_table(pa.table(content), file)
 
 
-def _own(name: str = "owner/notes", **settings: object) -> DataSource:
+def _custom(name: str = "owner/notes", **settings: object) -> DataSource:
     base = {"hub": name, "text": "note", "label": "urgent", "kind": "classification"}
-    return own_source(TaskSpec.model_validate(base | settings), Path())
+    return custom_source(TaskSpec.model_validate(base | settings), Path())
 
 
 def _problems(source: DataSource) -> list[str]:
@@ -82,7 +82,7 @@ def test_splits_are_read_and_the_test_split_is_not_opened(cache: Path) -> None:
             "README.md": b"---\nlicense: mit\n---\nNotes.\n",
         },
     )
-    source = _own()
+    source = _custom()
     found = inspect(source)
     assert found.problems == ()
     assert found.data is not None
@@ -97,7 +97,7 @@ def test_splits_are_read_and_the_test_split_is_not_opened(cache: Path) -> None:
 
 def test_the_test_split_is_read_when_the_search_is_over(cache: Path) -> None:
     _data_set(cache, {"train.jsonl": _lines("yes", "no", "yes", "no"), "test.jsonl": _lines("no")})
-    source = inspect(_own(folds=2)).source
+    source = inspect(_custom(folds=2)).source
     assert [e.label for e in load_test(source, SelectionMade(configuration="c", reference=None))] == [0]
 
 
@@ -107,13 +107,13 @@ def _lines(*labels: str, key: str = "note") -> bytes:
 
 def test_without_a_dev_split_it_is_cut_from_train_and_folds_need_that(cache: Path) -> None:
     _data_set(cache, {"train.csv": b"note,urgent\n" + b"".join(b"n%d,%s\n" % (i, [b"a", b"b"][i % 2]) for i in range(20))})
-    found = inspect(_own())
+    found = inspect(_custom())
     assert found.notes[1] == "dev: 4 of 20 examples cut from train, stratified by label"
     assert not found.source.has_test
-    assert len(inspect(_own(folds=4)).data.folds) == 4  # type: ignore[union-attr]
+    assert len(inspect(_custom(folds=4)).data.folds) == 4  # type: ignore[union-attr]
     _data_set(cache, {"train.jsonl": _lines("a", "b"), "dev.jsonl": _lines("a", "b")}, "owner/both")
     for key, value in (("folds", 2), ("dev_share", 0.5)):
-        (problem,) = inspect(_own("owner/both", **{key: value})).problems
+        (problem,) = inspect(_custom("owner/both", **{key: value})).problems
         assert str(problem) == "hf://owner/both: cuts dev from train, but there is a dev split"
 
 
@@ -128,7 +128,7 @@ dataset_info:
 """
     rows = {"tokens": [["Down", "syndrome", "is"], ["no"]], "ner_tags": [[1, 2, 0], [0]]}
     _data_set(cache, {"README.md": info, "train.parquet": rows, "validation.parquet": rows, "test.parquet": None})
-    source = _own(text="tokens", label="ner_tags", kind="token classification")
+    source = _custom(text="tokens", label="ner_tags", kind="token classification")
     assert inspect(source).problems == ()
     assert inspect(source).source.task.labels == ("B", "I", "O")
     named = [row.values["ner_tags"] for row in hub.hub_rows("owner/notes", "train")]
@@ -146,11 +146,11 @@ configs:
 """
     files = {"README.md": configs, "small.jsonl": _lines("a", "b", "a", "b"), "large.jsonl": _lines(*"abab" * 3)}
     _data_set(cache, files)
-    assert len(inspect(_own("owner/notes/large", folds=2)).data.train) == 12  # type: ignore[union-attr]
-    assert _problems(_own("owner/notes/lage")) == [
+    assert len(inspect(_custom("owner/notes/large", folds=2)).data.train) == 12  # type: ignore[union-attr]
+    assert _problems(_custom("owner/notes/lage")) == [
         "hf://owner/notes/lage: data set 'owner/notes' has no configuration 'lage'; did you mean 'large'?"
     ]
-    assert _problems(_own()) == [
+    assert _problems(_custom()) == [
         "hf://owner/notes: data set 'owner/notes' has several configurations; add one of: large, small (hf://owner/notes/...)"
     ]
 
@@ -177,19 +177,19 @@ def test_a_blurb_task_may_have_its_data_on_the_hub(cache: Path) -> None:
 )
 def test_what_cannot_be_read_is_told(cache: Path, files: dict[str, bytes], expected: str) -> None:
     _data_set(cache, files)  # type: ignore[arg-type]
-    (problem,) = inspect(_own()).problems
+    (problem,) = inspect(_custom()).problems
     assert problem.what.startswith(expected)
 
 
 def test_a_data_set_that_is_not_in_the_cache_cannot_be_had_offline() -> None:
-    (problem,) = inspect(_own("owner/unknown")).problems
+    (problem,) = inspect(_custom("owner/unknown")).problems
     assert problem.what.startswith("data set 'owner/unknown' is not complete in the local cache and the hub cannot be reached")
-    (problem,) = inspect(_own("no name at all")).problems
+    (problem,) = inspect(_custom("no name at all")).problems
     assert problem.what.startswith("there is no data set 'no name at all' on the hub")
     with pytest.raises(BlurbTuneError):
         hub.hub_splits("owner/unknown")
     with pytest.raises(InputError):
-        _own("owner/unknown").splits.problems()
+        _custom("owner/unknown").splits.problems()
 
 
 @pytest.fixture
@@ -208,10 +208,10 @@ def test_without_an_answer_of_the_hub_the_cache_is_read(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", silent if is_silent else "http://127.0.0.1:9")
     monkeypatch.setattr(hub, "TIMEOUT_SECONDS", 0.2)
-    (problem,) = inspect(_own("owner/unknown")).problems
+    (problem,) = inspect(_custom("owner/unknown")).problems
     assert "is not complete in the local cache and the hub cannot be reached" in problem.what
     _data_set(cache, {"train.jsonl": _lines("a", "b", "a", "b")})
-    assert inspect(_own(folds=2)).problems == ()
+    assert inspect(_custom(folds=2)).problems == ()
 
 
 MAIN, EXPORT = "main", "refs/convert/parquet"
@@ -279,12 +279,12 @@ def _go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_tables_are_fetched_once_and_scripts_never(published: Revisions, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     published[MAIN] = {"train.jsonl": _lines("a", "b", "a", "b"), "test.jsonl": _lines("a"), "run.py": b"raise SystemExit"}
-    found = inspect(_own(folds=2))
+    found = inspect(_custom(folds=2))
     assert found.problems == ()
     assert found.source.has_test
     assert [path.name for path in cache.rglob("*.py")] == []
     _go_offline(monkeypatch)
-    assert inspect(_own(folds=2)) == found
+    assert inspect(_custom(folds=2)) == found
 
 
 def _parquet(rows: dict[str, list[object]], features: dict[str, object]) -> bytes:
@@ -317,10 +317,10 @@ def test_of_a_script_the_tables_are_read_that_the_hub_made_by_it(
     fetched = {path.parent.name for path in cache.rglob("*.parquet")}
     assert {path.parent.parent.name for path in cache.rglob("*.parquet")} == {"bc2gm"}, "and no other configuration"
     assert fetched == {"train", "validation", "test"}
-    assert _problems(_own()) == [
+    assert _problems(_custom()) == [
         "hf://owner/notes: data set 'owner/notes' has several configurations; add one of: bc2gm, jnlpba (hf://owner/notes/...)"
     ]
-    assert _problems(_own("owner/notes/bc2gn")) == [
+    assert _problems(_custom("owner/notes/bc2gn")) == [
         "hf://owner/notes/bc2gn: data set 'owner/notes' has no configuration 'bc2gn'; did you mean 'bc2gm'?"
     ]
     _go_offline(monkeypatch)
@@ -332,7 +332,7 @@ def test_of_a_script_the_tables_are_read_that_the_hub_made_by_it(
 @pytest.mark.parametrize("files", [{"notes.py": b"raise SystemExit"}, {"train.pkl": b"nonsense"}])
 def test_scripts_and_pickles_without_tables_are_refused(files: dict[str, bytes], published: Revisions, cache: Path) -> None:
     published[MAIN] = files
-    (problem,) = _problems(_own())
+    (problem,) = _problems(_custom())
     assert problem.startswith("hf://owner/notes: data set 'owner/notes' has no table (Parquet, JSON, CSV or TSV)")
     assert not list(cache.rglob("*.p*"))
 
