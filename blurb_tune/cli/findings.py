@@ -11,10 +11,10 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import failed_runs, what_to_try
 from blurb_tune.report.answer import answer_of
 from blurb_tune.report.claims import confirmation_of, shares_of_variance
-from blurb_tune.report.groups import lacks_seeds
-from blurb_tune.report.pruning import PruningResult, judge_pruning
-from blurb_tune.report.settings import settings_in_words, varying_settings
+from blurb_tune.report.hyperparameters import settings_in_words, varying_settings
+from blurb_tune.report.stopping_audit import PruningResult, judge_pruning
 from blurb_tune.report.summary import correlation_of_seeds, notes_of
+from blurb_tune.report.trial_groups import lacks_seeds
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import Comparison
 from blurb_tune.stats.stability import wilson_interval

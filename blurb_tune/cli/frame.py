@@ -15,9 +15,9 @@ from blurb_tune.cli.spark import spark
 from blurb_tune.core.numbers import counted, difference, duration, score, share, time_left
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import TrialRecord
-from blurb_tune.report.groups import Group, lacks_seeds
+from blurb_tune.report.hyperparameters import settings_in_words, varying_settings
 from blurb_tune.report.progress import Progress
-from blurb_tune.report.settings import settings_in_words, varying_settings
+from blurb_tune.report.trial_groups import Group, lacks_seeds
 from blurb_tune.results.groups import GroupResult, why_no_result
 
 _BAR_WIDTH = 16

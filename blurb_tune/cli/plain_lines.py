@@ -25,7 +25,7 @@ from blurb_tune.log.events import (
 from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.estimate import SteadyEstimate
 from blurb_tune.report.progress import Progress
-from blurb_tune.report.tables import error_line
+from blurb_tune.report.result_files import error_line
 
 SECONDS_BETWEEN_LINES = 30.0
 

@@ -23,7 +23,7 @@ from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.claims import claims_of
 from blurb_tune.report.final_scores import final_results
-from blurb_tune.report.groups import Group, by_configuration, rank
+from blurb_tune.report.trial_groups import Group, by_configuration, rank
 
 MAX_ROWS = 15
 PLAIN_WIDTH = 100

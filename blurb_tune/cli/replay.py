@@ -26,7 +26,7 @@ from blurb_tune.log.event_log import EventLog
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.curves import read_curves, write_curves
 from blurb_tune.replay.replay import Arena, Replay, Stops
-from blurb_tune.report.tables import write_all
+from blurb_tune.report.result_files import write_all
 from blurb_tune.spec import SweepSpec, load_spec
 from blurb_tune.stopping.instability import RULES as RUN_RULES
 from blurb_tune.sweep.race import RULES as CONFIGURATION_RULES

@@ -11,7 +11,7 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.provenance import provenance_of
-from blurb_tune.report.tables import write_all
+from blurb_tune.report.result_files import write_all
 from blurb_tune.tracking.server import runs_address
 
 _SECONDS_BETWEEN_TABLES = 30.0
@@ -20,7 +20,7 @@ _REST_BETWEEN_TABLES = 20  # times what writing them took: it grows with the swe
 
 def write_everything(record: SweepRecord, paths: SweepPaths) -> list[str]:
     """The tables, the figure of all seeds and the report. Returns which of them cannot be written and why; all others are."""
-    from blurb_tune.report.figures.export import write_png
+    from blurb_tune.report.figures.image_files import write_png
     from blurb_tune.report.figures.seeds import seeds_figure
 
     writers: list[Callable[[], None]] = [lambda: write_all(record, paths)]

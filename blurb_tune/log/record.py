@@ -15,7 +15,7 @@ from blurb_tune.core.trial import Cause, Configuration, Measurement, Outcome, no
 from blurb_tune.core.versions import differences
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import fold_events
-from blurb_tune.log.order import why_impossible
+from blurb_tune.log.transitions import why_impossible
 from blurb_tune.results.groups import GroupResult, best_of, pareto_front
 from blurb_tune.stats.objectives import aggregate
 from blurb_tune.stats.stability import spread

@@ -16,9 +16,9 @@ from blurb_tune.release.folder import Facts
 from blurb_tune.report.answer import answer_of
 from blurb_tune.report.blocks import Code, Paragraph
 from blurb_tune.report.final_scores import FinalResult, final_results
+from blurb_tune.report.hyperparameters import NAMES, settings_in_words
 from blurb_tune.report.provenance import Provenance
 from blurb_tune.report.sections.methods import methods
-from blurb_tune.report.settings import NAMES, settings_in_words
 from blurb_tune.report.summary import notes_of
 from blurb_tune.stats.intervals import t_interval
 from blurb_tune.stats.stability import spread

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Strategy
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.report.groups import Group, by_family, by_strategy
+from blurb_tune.report.trial_groups import Group, by_family, by_strategy
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import Comparison, compare, compare_all
 from blurb_tune.stats.crossed import VarianceShares, variance_shares

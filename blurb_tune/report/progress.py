@@ -12,7 +12,7 @@ from blurb_tune.core.pulse import Pulse
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord, TrialRecord
-from blurb_tune.report.groups import Group, by_family, by_strategy
+from blurb_tune.report.trial_groups import Group, by_family, by_strategy
 from blurb_tune.results.groups import GroupResult
 
 # A look through all trials that takes more seconds than this is followed by none for so many times as long.

@@ -10,9 +10,9 @@ from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.claims import Claim, claims_of
-from blurb_tune.report.groups import Group as Trials
-from blurb_tune.report.groups import by_configuration, rank
-from blurb_tune.report.settings import searched, title_of
+from blurb_tune.report.hyperparameters import searched, title_of
+from blurb_tune.report.trial_groups import Group as Trials
+from blurb_tune.report.trial_groups import by_configuration, rank
 from blurb_tune.report.wording import UNKNOWN, duration, interval, listed, number, p_value, percent, signed, supported_decimals
 from blurb_tune.stats.intervals import Interval, t_difference
 from blurb_tune.stats.stability import wilson_interval

@@ -15,8 +15,8 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import what_to_try
 from blurb_tune.report.claims import Claim, claims_of, confirmation_of, shares_of_variance, vanilla_share
 from blurb_tune.report.final_scores import FinalResult, final_results
-from blurb_tune.report.groups import Group, by_configuration, by_family
-from blurb_tune.report.pruning import judge_pruning
+from blurb_tune.report.stopping_audit import judge_pruning
+from blurb_tune.report.trial_groups import Group, by_configuration, by_family
 from blurb_tune.stats.bootstrap import bca_interval
 from blurb_tune.stats.comparison import Comparison
 from blurb_tune.stats.correlation import SeedCorrelation, seed_correlation

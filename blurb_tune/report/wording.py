@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from blurb_tune.core import numbers
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.report.settings import searched, title_of
+from blurb_tune.report.hyperparameters import searched, title_of
 from blurb_tune.stats.stability import Spread
 
 UNKNOWN = "–"

@@ -37,7 +37,7 @@ from blurb_tune.search.study import ConfigurationStudy, Suggestion
 from blurb_tune.spec.pruning import RaceSpec
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stopping.instability import judge
-from blurb_tune.stopping.pruning import ConfigurationPruning
+from blurb_tune.stopping.optuna_pruners import ConfigurationPruning
 from blurb_tune.sweep.budget import spent
 from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.faults import MOST_LOSSES, Faults

@@ -19,7 +19,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.secrets import redact
 from blurb_tune.tasks.encoding.cache import cache_folder
-from blurb_tune.tracking import view
+from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.addresses import lies_in, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
@@ -177,7 +177,7 @@ class Deliverer:
             self._backlog.rewind()
         if self._backlog.offset == 0:
             self._mark = Bookmark(self._mark.uri, self._experiment, sweep_id, store.experiment_id)
-        self._mark = replace(self._mark, view=view.KEY)
+        self._mark = replace(self._mark, view=dashboard.KEY)
         return store
 
     def _finish(self) -> None:

@@ -12,7 +12,7 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.answer import answer_of
 from blurb_tune.report.final_scores import final_results
-from blurb_tune.report.settings import settings_in_words, varying_settings
+from blurb_tune.report.hyperparameters import settings_in_words, varying_settings
 from blurb_tune.results.groups import GroupResult, rank
 
 RUN_PAGE = "{run_page}"  # stands for the address of the run's page, which only the store knows

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.secrets import redact
-from blurb_tune.tracking import view
+from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.addresses import basic_token, credentials, lies_in, page_address, redact_error, sqlite_file
 from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.sqlite import follow_move
@@ -90,7 +90,7 @@ def dashboard_url(paths: SweepPaths, base: str) -> str:
     page, mark = page_address(base), Bookmark.load(paths.delivered)
     if mark is None or not mark.experiment_id.isalnum():
         return f"{page}/#/experiments"
-    columns = f"&{view.QUERY}" if mark.view == view.KEY else ""
+    columns = f"&{dashboard.QUERY}" if mark.view == dashboard.KEY else ""
     return f"{page}/#/experiments/{mark.experiment_id}/runs?workflowType=machine_learning{columns}"
 
 

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.tracking import view
+from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.description import RUN_PAGE
 from blurb_tune.tracking.runs import ATTEMPT, NOTE, SWEEP_ID, TRIAL_ID, DataSet, RefusedError, RunUpdate
 
@@ -134,14 +134,14 @@ class Store:
     def _find_experiment(self, name: str, artifacts: str | None) -> str:
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            return str(self._client.create_experiment(name, artifacts, _TRAINING | {view.TAG: view.STATE}))
+            return str(self._client.create_experiment(name, artifacts, _TRAINING | {dashboard.TAG: dashboard.STATE}))
         if found.lifecycle_stage != "active":
             raise BlurbTuneError(
                 f"the MLflow experiment {name!r} was deleted: restore it with "
                 f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or set `tracking.experiment`"
             )
-        if found.tags.get(view.TAG) != view.STATE:
-            self._client.set_experiment_tag(found.experiment_id, view.TAG, view.STATE)
+        if found.tags.get(dashboard.TAG) != dashboard.STATE:
+            self._client.set_experiment_tag(found.experiment_id, dashboard.TAG, dashboard.STATE)
         return str(found.experiment_id)
 
     def _create(self, update: RunUpdate, tags: dict[str, str]) -> None:

@@ -11,8 +11,8 @@ from blurb_tune.core.trial import Measurement, Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import failed_runs
+from blurb_tune.report.hyperparameters import searched_settings, settings_in_words
 from blurb_tune.report.progress import planned_trials
-from blurb_tune.report.settings import searched_settings, settings_in_words
 from blurb_tune.tracking.description import describe
 from blurb_tune.tracking.runs import ATTEMPT, NOTE, ROLE, SWEEP_ID, TRIAL_ID, USER, DataSet, Point, RunUpdate
 

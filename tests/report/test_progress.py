@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from blurb_tune.core.pulse import Pulse
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.report import groups
-from blurb_tune.report.groups import Group
+from blurb_tune.report import trial_groups
 from blurb_tune.report.progress import Counts, Progress, Work
+from blurb_tune.report.trial_groups import Group
 from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
 
 
@@ -153,7 +153,7 @@ def test_scores_that_take_long_to_find_are_found_rarely(monkeypatch: pytest.Monk
         nonlocal now
         now += 1.0
         searches.append(now)
-        return groups.by_strategy(record)
+        return trial_groups.by_strategy(record)
 
     monkeypatch.setattr("blurb_tune.report.progress.by_strategy", by_strategy)
     monkeypatch.setattr("blurb_tune.report.progress.time", SimpleNamespace(monotonic=lambda: now, thread_time=lambda: now))

@@ -16,7 +16,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.tracking import view
+from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Deliverer, deliver
 from tests.tracking.conftest import EXPERIMENT, Sweep, look
@@ -502,7 +502,7 @@ def test_a_sweep_that_an_earlier_version_began_goes_on_in_its_runs(sweep: Sweep,
     deliver_all(sweep, uri)
     client = client_of(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    client.delete_experiment_tag(experiment.experiment_id, view.TAG)
+    client.delete_experiment_tag(experiment.experiment_id, dashboard.TAG)
     for run in client.search_runs([experiment.experiment_id]):
         client.set_tag(run.info.run_id, "mlflow.runName", f"c000 vanilla {run.info.run_id}")
         for name in ("strategy", "outcome", "metric"):
@@ -523,7 +523,7 @@ def test_a_sweep_that_an_earlier_version_began_goes_on_in_its_runs(sweep: Sweep,
     assert all_runs(uri) == 3
     assert [step for step, _, _ in runs["c000-s1"].history["dev/score"]] == [10, 20]
     assert (runs["c000-s1"].tags["outcome"], runs["sweep"].tags["outcome"]) == ("completed", "finished")
-    assert client.get_experiment_by_name(EXPERIMENT).tags[view.TAG] == view.STATE
+    assert client.get_experiment_by_name(EXPERIMENT).tags[dashboard.TAG] == dashboard.STATE
 
 
 def test_the_data_set_is_kept_with_the_sweeps_own_run_once(sweep: Sweep, uri: str) -> None:

@@ -11,9 +11,9 @@ from blurb_tune.core.trial import HYPERPARAMETER_NAMES
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.comparison.answer import answer_of
 from blurb_tune.report.comparison.comparison import SweepComparison
-from blurb_tune.report.comparison.data import CLAIM, as_data, quoted
+from blurb_tune.report.comparison.plain_data import CLAIM, as_data, quoted
 from blurb_tune.report.comparison.report import report_of
-from blurb_tune.report.formats.data import table_csv
+from blurb_tune.report.formats.csv_and_json import table_csv
 from blurb_tune.report.formats.latex import report_latex
 from blurb_tune.report.formats.markdown import report_markdown
 from blurb_tune.report.page import page_of
@@ -26,7 +26,7 @@ _COLUMNS = (
 
 
 def comma_separated(comparison: SweepComparison) -> str:
-    """A row for each mean that is quoted, see `data.quoted`; unknown cells are empty."""
+    """A row for each mean that is quoted, see `plain_data.quoted`; unknown cells are empty."""
     rows = [Row([Cell("", _strict(row.get(name))) for name in _COLUMNS]) for row in quoted(comparison)]
     return table_csv(Table("numbers", "", [Column(name, name) for name in _COLUMNS], [Group("", rows)]))
 

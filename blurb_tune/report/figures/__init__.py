@@ -7,11 +7,11 @@ from collections.abc import Callable
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures.curves import curves_figure
 from blurb_tune.report.figures.expected_best import expected_best_figure
-from blurb_tune.report.figures.export import figure_png, figure_svg
 from blurb_tune.report.figures.figure import Figure
+from blurb_tune.report.figures.image_files import figure_png, figure_svg
 from blurb_tune.report.figures.importances import importances_figure
 from blurb_tune.report.figures.palette import PALETTE_CSS
-from blurb_tune.report.figures.parallel import parallel_figure
+from blurb_tune.report.figures.parallel_coordinates import parallel_figure
 from blurb_tune.report.figures.pareto import pareto_figure
 from blurb_tune.report.figures.profile import profile_figure
 from blurb_tune.report.figures.seeds import seeds_figure

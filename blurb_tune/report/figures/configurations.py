@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
-from blurb_tune.report.groups import rank
+from blurb_tune.report.trial_groups import rank
 from blurb_tune.results.groups import GroupResult
 
 WORDS = {

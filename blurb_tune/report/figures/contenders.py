@@ -9,8 +9,8 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.claims import MAX_STRATEGIES
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.words import settings_text
-from blurb_tune.report.groups import by_family, by_strategy, rank
-from blurb_tune.report.settings import differing
+from blurb_tune.report.hyperparameters import differing
+from blurb_tune.report.trial_groups import by_family, by_strategy, rank
 
 MAX_LINES = 6
 # Told apart by color and by dashes. Vanilla has its own color in all figures.

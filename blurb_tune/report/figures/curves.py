@@ -20,8 +20,8 @@ from blurb_tune.report.figures.marks import shape as shape_of
 from blurb_tune.report.figures.panels import grid_of, panel_axes
 from blurb_tune.report.figures.scale import Scale
 from blurb_tune.report.figures.words import rule_text, settings_text
-from blurb_tune.report.groups import Group, by_configuration, by_family, by_strategy, rank
-from blurb_tune.report.settings import differing
+from blurb_tune.report.hyperparameters import differing
+from blurb_tune.report.trial_groups import Group, by_configuration, by_family, by_strategy, rank
 
 MAX_PANELS = 12
 # Completed runs of a panel that are still drawn as lines of their own; and at most so many of each other kind.

@@ -11,7 +11,7 @@ from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import LINE, legend
 from blurb_tune.report.figures.scale import Scale
-from blurb_tune.report.settings import searched, title_of
+from blurb_tune.report.hyperparameters import searched, title_of
 from blurb_tune.search.importance import Importance, best_count, importances
 
 _LEFT, _RIGHT, _ROW = 160, 650, 32

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.figures.words import settings_text
-from blurb_tune.report.groups import Group, by_configuration, by_strategy, lacks_seeds, rank
-from blurb_tune.report.settings import searched
+from blurb_tune.report.hyperparameters import searched
+from blurb_tune.report.trial_groups import Group, by_configuration, by_strategy, lacks_seeds, rank
 from blurb_tune.results.groups import GroupResult
 
 MAX_ROWS = 40

@@ -15,7 +15,7 @@ from blurb_tune.report.figures.panels import Panel, grid_of
 from blurb_tune.report.figures.scale import covering
 from blurb_tune.report.figures.swarm import swarm
 from blurb_tune.report.figures.words import score_text, value_text
-from blurb_tune.report.settings import searched, title_of
+from blurb_tune.report.hyperparameters import searched, title_of
 from blurb_tune.results.groups import GroupResult
 
 # Of all panels together.

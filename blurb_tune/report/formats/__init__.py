@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from blurb_tune.report.blocks import Report
-from blurb_tune.report.formats.data import report_csv, report_json
+from blurb_tune.report.formats.csv_and_json import report_csv, report_json
 from blurb_tune.report.formats.latex import report_latex
 from blurb_tune.report.formats.markdown import report_markdown
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Bullets, Code, Facts, Paragraph, Report, Table
 from blurb_tune.report.figures import PALETTE_CSS, Figure
-from blurb_tune.report.page.data import trial_data
+from blurb_tune.report.page.trial_data import trial_data
 
 _RESOURCES = files(__name__)
 _SHORT = 40

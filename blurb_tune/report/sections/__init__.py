@@ -11,7 +11,7 @@ from blurb_tune.report.answer import answer_of
 from blurb_tune.report.blocks import Block, Bullets, Paragraph, Report, Section
 from blurb_tune.report.figures import Figure, figures
 from blurb_tune.report.provenance import Provenance
-from blurb_tune.report.sections.final import confirmation_table, test_table
+from blurb_tune.report.sections.final_numbers import confirmation_table, test_table
 from blurb_tune.report.sections.machine_room import machine_room
 from blurb_tune.report.sections.methods import methods
 from blurb_tune.report.sections.origin import origin

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Block, Bullets, Cell, Column, Facts, Group, Row, Table
-from blurb_tune.report.pruning import PruningResult, judge_pruning
+from blurb_tune.report.stopping_audit import PruningResult, judge_pruning
 from blurb_tune.report.summary import cost_of
 from blurb_tune.report.wording import UNKNOWN, duration, percent
 from blurb_tune.stats.stability import wilson_interval

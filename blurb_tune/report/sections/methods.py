@@ -10,9 +10,9 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Block, Code, Paragraph
 from blurb_tune.report.caveats import tested_pair
 from blurb_tune.report.claims import claims_of, confirmation_of
+from blurb_tune.report.hyperparameters import searched, title_of
 from blurb_tune.report.provenance import Provenance
 from blurb_tune.report.sections.references import REFERENCES, bibtex
-from blurb_tune.report.settings import searched, title_of
 from blurb_tune.report.wording import listed
 from blurb_tune.stats.objectives import OBJECTIVES, parse
 from blurb_tune.tasks.blurb.definitions import BLURB

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from blurb_tune.core.errors import UnwrittenError
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import Figure, figure_png, figure_svg, figures
-from blurb_tune.report.figures.export import write_png
+from blurb_tune.report.figures.image_files import write_png
 from blurb_tune.report.figures.palette import LIGHT, PALETTE_CSS
 from blurb_tune.report.figures.svg import WIDTH
 from tests.report.figures.drawn import all_numbers, pixels, root_of, words

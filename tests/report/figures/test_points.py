@@ -10,11 +10,11 @@ import pytest
 
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.report.figures import parallel, pareto, slices
+from blurb_tune.report.figures import parallel_coordinates, pareto, slices
 from blurb_tune.report.figures.configurations import thinned, with_objective
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.importances import importances_figure
-from blurb_tune.report.figures.parallel import parallel_figure
+from blurb_tune.report.figures.parallel_coordinates import parallel_figure
 from blurb_tune.report.figures.pareto import pareto_figure
 from blurb_tune.report.figures.slices import slices_figure
 from tests.report.figures.drawn import of_class, place, points, scale_of, words
@@ -129,8 +129,8 @@ def test_a_line_runs_from_value_to_value_to_the_objective_the_best_last() -> Non
 def test_of_too_many_configurations_the_best_and_some_others_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     record = searched()
     known = with_objective(record)
-    monkeypatch.setattr(parallel, "_MOST_LINES", 12)
-    monkeypatch.setattr(parallel, "_BEST", 5)
+    monkeypatch.setattr(parallel_coordinates, "_MOST_LINES", 12)
+    monkeypatch.setattr(parallel_coordinates, "_BEST", 5)
     figure = drawn(parallel_figure(record))
     names = {e.get("data-configuration") for e in of_class(figure, "strand") + of_class(figure, "best-strand")} - {None}
     assert len(names) <= 12

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from blurb_tune.report.blocks import Cell, Column, Group, Report, Row, Table
 from blurb_tune.report.claims import claims_of
 from blurb_tune.report.formats import FORMATS
-from blurb_tune.report.formats.data import table_csv
+from blurb_tune.report.formats.csv_and_json import table_csv
 from blurb_tune.report.formats.latex import table_latex
 from blurb_tune.report.formats.markdown import table_markdown
 from blurb_tune.report.provenance import Provenance

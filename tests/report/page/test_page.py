@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.page import page_of
-from blurb_tune.report.page.data import trial_data
+from blurb_tune.report.page.trial_data import trial_data
 from blurb_tune.report.provenance import Provenance
 from blurb_tune.report.sections import report_of
 from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps

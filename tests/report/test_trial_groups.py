@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from blurb_tune.core.trial import Outcome
-from blurb_tune.report.groups import by_configuration, by_family, by_strategy, lacks_seeds
+from blurb_tune.report.trial_groups import by_configuration, by_family, by_strategy, lacks_seeds
 from tests.report.sweeps import SweepWriter, model_sweep, small_sweep, sweeps
 
 

@@ -12,7 +12,7 @@ from blurb_tune.report.figures.dimension import Dimension, dimension
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend
 from blurb_tune.report.figures.words import score_text, value_text
-from blurb_tune.report.settings import searched, title_of
+from blurb_tune.report.hyperparameters import searched, title_of
 from blurb_tune.results.groups import GroupResult
 
 _TOP_GAP, _HEIGHT, _FOOT, _LEFT, _RIGHT = 50, 300, 16, 56, 664

@@ -8,8 +8,8 @@ from typing import Any
 from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
-from blurb_tune.report.settings import title_of
-from blurb_tune.report.tables import error_line
+from blurb_tune.report.hyperparameters import title_of
+from blurb_tune.report.result_files import error_line
 
 _FEWEST_POINTS = 6
 _LONGEST_TEXT = 400

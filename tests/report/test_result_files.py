@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.report.tables import (
+from blurb_tune.report.result_files import (
     CONFIGURATION_COLUMNS,
     TRIAL_COLUMNS,
     configurations_csv,

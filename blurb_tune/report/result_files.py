@@ -13,8 +13,8 @@ from blurb_tune.core.errors import UnwrittenError
 from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
-from blurb_tune.report.groups import Group, by_configuration
 from blurb_tune.report.summary import summarize
+from blurb_tune.report.trial_groups import Group, by_configuration
 
 # In trials.csv `epochs` are those that were run, so the hyperparameter of that name is called otherwise there.
 _PLANNED = {"epochs": "planned_epochs"}

@@ -8,7 +8,7 @@ import pytest
 
 from blurb_tune.core.trial import Continue, Outcome, Prune
 from blurb_tune.spec.pruning import MOST_COMPARED, PRUNERS, PruningSpec
-from blurb_tune.stopping.pruning import ConfigurationPruning
+from blurb_tune.stopping.optuna_pruners import ConfigurationPruning
 
 
 def run(pruner: Any, objectives: list[list[float]]) -> list[int | None]:
@@ -98,7 +98,7 @@ class _CountingPruner(optuna.pruners.BasePruner):
 def test_a_stock_pruner_looks_through_the_latest_configurations_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a question takes as long in a sweep of ten thousand configurations as in one of hundreds."""
     pruner = _CountingPruner()
-    monkeypatch.setattr("blurb_tune.stopping.pruning.build_pruner", lambda spec: pruner)
+    monkeypatch.setattr("blurb_tune.stopping.optuna_pruners.build_pruner", lambda spec: pruner)
     run({"kind": "median"}, [GOOD] * (MOST_COMPARED + 50))
     assert pruner.most == MOST_COMPARED
 
