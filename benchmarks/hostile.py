@@ -41,7 +41,7 @@ from blurb_tune.cli.plan import print_plan
 from blurb_tune.cli.tracking import spec_of, tracking_target
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.execution.folder import check_folder
+from blurb_tune.execution.sweep_folder import check_folder
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events
 from blurb_tune.log.record import SweepRecord

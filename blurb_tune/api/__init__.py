@@ -46,8 +46,8 @@ def run(spec: Spec, *overrides: str, output: str | Path | None = None, quiet: bo
 
     from blurb_tune.cli.live import open_view
     from blurb_tune.cli.run import SweepRun
-    from blurb_tune.execution.folder import check_folder, default_folder
     from blurb_tune.execution.keeping import kept
+    from blurb_tune.execution.sweep_folder import check_folder, default_folder
 
     started = time.monotonic()
     plan = validate(spec, *overrides)

@@ -52,8 +52,8 @@ def extend_command(
 
     Without anything to grow by, it goes on with the plan in force. Raises InputError with all that is wrong at once.
     """
-    from blurb_tune.execution.folder import check_folder
     from blurb_tune.execution.keeping import kept
+    from blurb_tune.execution.sweep_folder import check_folder
 
     started = time.monotonic()
     console = Console(quiet=quiet or as_json)

@@ -58,8 +58,8 @@ def run_command(
         plan = make_plan(load_spec(file, overrides))
         # Ray takes seconds to import, which a mistake in the spec should not have to wait for.
         view.on_phase("loading Ray")
-        from blurb_tune.execution.folder import check_folder, default_folder
         from blurb_tune.execution.keeping import kept
+        from blurb_tune.execution.sweep_folder import check_folder, default_folder
 
         paths = SweepPaths(output or default_folder(plan))
         with kept(plan.spec.storage, paths, interrupted) as keeping:

@@ -19,15 +19,15 @@ from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.versions import versions
 from blurb_tune.execution.adapters import AVOIDED, InterruptStopper, SweepScheduler, SweepSearcher
 from blurb_tune.execution.cluster import ClusterWatch, count_nodes, count_room, count_slots, ray_cluster
-from blurb_tune.execution.final import run_final_test
-from blurb_tune.execution.folder import check_folder, first_event, storage_of, write_spec
+from blurb_tune.execution.final_test import run_final_test
 from blurb_tune.execution.halt import Halt
 from blurb_tune.execution.keepers import CheckpointKeeper, WeightsKeeper
 from blurb_tune.execution.nodes import slot
 from blurb_tune.execution.pulses import PulseWatch
 from blurb_tune.execution.remote import Prepared, precision_of, prepare
-from blurb_tune.execution.settings import SlotSettings
 from blurb_tune.execution.shares import SlotShare
+from blurb_tune.execution.slot_settings import SlotSettings
+from blurb_tune.execution.sweep_folder import check_folder, first_event, storage_of, write_spec
 from blurb_tune.execution.trainable import TrialActor
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events

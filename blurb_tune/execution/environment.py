@@ -11,14 +11,14 @@ from blurb_tune.core.storage import Storage
 from blurb_tune.core.trial import TrialConfig
 from blurb_tune.execution.checkpoints import Checkpoints
 from blurb_tune.execution.halt import Halt
-from blurb_tune.execution.settings import SlotSettings
+from blurb_tune.execution.slot_settings import SlotSettings
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.tasks.encoding.cache import states_folder
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.data import FoldedData, TrainingData
-from blurb_tune.training.engines.cache import StatesCache
 from blurb_tune.training.engines.prefix import Prefixes
+from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
 
 

@@ -13,7 +13,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.lease import Claim, Lease
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.storage import FolderStorage, Storage
-from blurb_tune.execution.folder import storage_of
+from blurb_tune.execution.sweep_folder import storage_of
 from blurb_tune.log.events import Event
 from blurb_tune.log.mirror import LogMirror, fetch_log
 from blurb_tune.log.record import SweepRecord

@@ -14,7 +14,7 @@ import ray
 
 from blurb_tune.execution.local import warm_up
 from blurb_tune.execution.phases import Phases
-from blurb_tune.execution.settings import SlotSettings
+from blurb_tune.execution.slot_settings import SlotSettings
 
 if TYPE_CHECKING:
     from blurb_tune.execution.environment import TrialEnvironment

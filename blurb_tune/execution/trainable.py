@@ -8,7 +8,7 @@ import ray
 from ray import tune
 
 from blurb_tune.execution.messages import TRIAL
-from blurb_tune.execution.settings import SlotSettings
+from blurb_tune.execution.slot_settings import SlotSettings
 
 
 class TrialActor(tune.Trainable):  # type: ignore[misc]

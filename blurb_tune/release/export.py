@@ -12,9 +12,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.execution.folder import storage_of
 from blurb_tune.execution.keepers import weights_name
 from blurb_tune.execution.prepare import encode_for
+from blurb_tune.execution.sweep_folder import storage_of
 from blurb_tune.execution.weights import load_weights
 from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.models.encoder import build_classifier, load_pretrained, load_tokenizer, silence

@@ -27,8 +27,8 @@ from blurb_tune.training.engines.dropout import Masks
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.forward import Forward
-from blurb_tune.training.groups import frozen_depth, parameter_groups
 from blurb_tune.training.optimizer import Schedule, ScheduledAdamW
+from blurb_tune.training.parameter_groups import frozen_depth, parameter_groups
 from blurb_tune.training.preparation import prepare
 
 Weights = dict[str, torch.Tensor]

@@ -14,8 +14,8 @@ from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.tasks.task import Task
 from blurb_tune.techniques.treatment import Treatment
 from blurb_tune.training.batching import sorted_batches
-from blurb_tune.training.engines.choice import make_engine
 from blurb_tune.training.engines.dropout import Masks
+from blurb_tune.training.engines.engine import make_engine
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.precision import autocast_dtype, resolve_precision
 

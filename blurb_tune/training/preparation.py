@@ -15,7 +15,7 @@ from blurb_tune.tasks.kind import Kind
 from blurb_tune.techniques.protocol import Subject
 from blurb_tune.techniques.treatment import Treatment, check_strategy, restore_modules
 from blurb_tune.training.engines.dropout import Masks
-from blurb_tune.training.groups import has_weight_decay
+from blurb_tune.training.parameter_groups import has_weight_decay
 
 
 def prepare(

@@ -14,7 +14,7 @@ from blurb_tune.cli.writing import write_everything
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
-from blurb_tune.execution.folder import write_spec
+from blurb_tune.execution.sweep_folder import write_spec
 from blurb_tune.log.event_log import EventLog
 from blurb_tune.log.events import Event
 from blurb_tune.log.record import SweepRecord

@@ -11,8 +11,8 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.storage import FolderStorage
 from blurb_tune.core.trial import Continue, Outcome, TrialConfig, TrialReport
-from blurb_tune.execution.folder import first_event
 from blurb_tune.execution.keepers import WeightsKeeper, weights_name
+from blurb_tune.execution.sweep_folder import first_event
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
 from blurb_tune.log.record import SweepRecord

@@ -16,7 +16,7 @@ from blurb_tune.models.layers import LayerMap, layer_map
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds import CLASSIFICATION
 from blurb_tune.techniques.treatment import Treatment
-from blurb_tune.training.groups import parameter_groups
+from blurb_tune.training.parameter_groups import parameter_groups
 from blurb_tune.training.preparation import prepare
 from tests.models import encoders
 from tests.models.encoders import FAMILIES

@@ -15,9 +15,9 @@ from blurb_tune.techniques.protocol import Technique
 from blurb_tune.techniques.rdrop import RDrop
 from blurb_tune.techniques.registry import NEUTRAL, TECHNIQUES, conflicts, is_feasible
 from blurb_tune.training.checkpoint import Checkpoint
-from blurb_tune.training.engines.cache import StatesCache
 from blurb_tune.training.engines.packed import PackedEngine
 from blurb_tune.training.engines.prefix import Prefixes
+from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import Weights
 from tests.techniques.slots import BLOCKS, Slot, by_transformers, finish
 

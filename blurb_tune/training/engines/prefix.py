@@ -14,8 +14,8 @@ from transformers import PreTrainedModel
 from blurb_tune.models.layers import LayerMap
 from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.training.data import Source
-from blurb_tune.training.engines.cache import StatesCache
 from blurb_tune.training.engines.states import States
+from blurb_tune.training.engines.states_cache import StatesCache
 
 _FORMAT = 1
 

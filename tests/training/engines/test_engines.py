@@ -16,13 +16,13 @@ from blurb_tune.models.layers import layer_map
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.encoding.features import Encoded, collate
 from blurb_tune.tasks.ragged import Words, boundaries
-from blurb_tune.training.engines.cache import StatesCache
-from blurb_tune.training.engines.choice import make_engine
 from blurb_tune.training.engines.dropout import Masks
+from blurb_tune.training.engines.engine import make_engine
 from blurb_tune.training.engines.packed import PackedEngine
 from blurb_tune.training.engines.padded import PaddedEngine
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states import States
+from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.forward import Forward
 from tests.models.encoders import architecture, make_model
 

@@ -10,8 +10,8 @@ import torch
 from blurb_tune.core.trial import Configuration
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.training.data import FoldedData, TrainingData
-from blurb_tune.training.engines.cache import StatesCache
 from blurb_tune.training.engines.prefix import Prefixes
+from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
 from blurb_tune.training.forward import Forward
 from tests.training.test_fine_tuning import SETTINGS, numbers

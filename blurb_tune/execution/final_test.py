@@ -11,7 +11,7 @@ from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.execution.keepers import drop_weights, weights_name
 from blurb_tune.execution.messages import EndedTrial
 from blurb_tune.execution.remote import Prepared, TestSplit, read_test, test_trial
-from blurb_tune.execution.settings import SlotSettings
+from blurb_tune.execution.slot_settings import SlotSettings
 from blurb_tune.log import events as ev
 from blurb_tune.preflight import Plan
 from blurb_tune.sweep.sweep import Sweep

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.execution.folder import owner, write_spec
+from blurb_tune.execution.sweep_folder import owner, write_spec
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
 

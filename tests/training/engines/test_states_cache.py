@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from blurb_tune.training.engines.cache import StatesCache
+from blurb_tune.training.engines.states_cache import StatesCache
 from tests.disks import Disk
 
 SHAPE = (50, 8)

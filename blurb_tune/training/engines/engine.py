@@ -1,4 +1,4 @@
-"""Which engine runs a model."""
+"""What runs a model on a batch, and which engine does it."""
 
 from __future__ import annotations
 
