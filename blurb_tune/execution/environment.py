@@ -16,10 +16,10 @@ from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.tasks.encoding.cache import states_folder
 from blurb_tune.tasks.task import Task
-from blurb_tune.training.data import FoldedData, TrainingData
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
+from blurb_tune.training.training_data import FoldedData, TrainingData
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,9 +26,9 @@ from blurb_tune.tasks.checking.task_data import load_test
 from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.tasks.scoring.intervals import score_interval
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
-from blurb_tune.training.data import FoldedData
 from blurb_tune.training.fine_tuning import Weights
 from blurb_tune.training.forward import Forward
+from blurb_tune.training.training_data import FoldedData
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,6 @@ from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.tasks.scoring.metrics import Evaluation, evaluate
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
-from blurb_tune.training.data import TrainingData
 from blurb_tune.training.engines.dropout import Masks
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states import States
@@ -30,6 +29,7 @@ from blurb_tune.training.forward import Forward
 from blurb_tune.training.optimizer import Schedule, ScheduledAdamW
 from blurb_tune.training.parameter_groups import frozen_depth, parameter_groups
 from blurb_tune.training.preparation import prepare
+from blurb_tune.training.training_data import TrainingData
 
 Weights = dict[str, torch.Tensor]
 

@@ -9,7 +9,7 @@ from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.checking.parsing import parse
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.sources.readers import read_json_lines
-from blurb_tune.training.data import TrainingData
+from blurb_tune.training.training_data import TrainingData
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ from blurb_tune.tasks.encoding.features import collate
 from blurb_tune.tasks.scoring.metrics import Evaluation, TrivialPredictor
 from blurb_tune.training import fine_tuning
 from blurb_tune.training.batching import epoch_batches
-from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
 from blurb_tune.training.optimizer import Schedule
+from blurb_tune.training.training_data import TrainingData
 
 SETTINGS = TrainingSettings(metric="pearson", precision="fp32")
 CONFIGURATION = Configuration(epochs=3, learning_rate=1e-3)

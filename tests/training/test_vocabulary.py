@@ -11,8 +11,8 @@ import torch
 from blurb_tune.core.trial import Configuration
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.vocabulary import Vocabulary
-from blurb_tune.training.data import TrainingData
 from blurb_tune.training.fine_tuning import FineTuning, Weights
+from blurb_tune.training.training_data import TrainingData
 from tests.training.test_fine_tuning import SETTINGS
 
 CONFIGURATIONS = {

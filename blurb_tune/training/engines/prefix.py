@@ -13,9 +13,9 @@ from transformers import PreTrainedModel
 
 from blurb_tune.models.layers import LayerMap
 from blurb_tune.tasks.encoding.features import Encoded
-from blurb_tune.training.data import Source
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.engines.states_cache import StatesCache
+from blurb_tune.training.training_data import Subset
 
 _FORMAT = 1
 
@@ -53,22 +53,22 @@ class Prefixes:
         model: PreTrainedModel,
         layers: LayerMap,
         examples: Encoded,
-        source: Source | None,
+        subset_of: Subset | None,
         depth: int,
         computes: Computes,
     ) -> States | None:
         """The states of `examples` behind block `depth`, whose parameters and those below are as pretrained.
 
-        None where they are too large to be kept. source: the larger set that they were taken from, which is computed whole.
+        None where they are too large to be kept. subset_of: the larger set that they were taken from, which is computed whole.
         """
-        data = examples if source is None else source.examples
+        data = examples if subset_of is None else subset_of.examples
         if model is not self._model:
             self._model, self._known, self._of_weights, self._are_fp32 = model, {}, {}, None
         shape = int(data.offsets[-1]), int(model.config.hidden_size)
         if not self._cache.has_room_for(shape):
             return None
         values = self._values(layers, data, depth, computes, shape)
-        return States(depth, values, data.offsets[:-1] if source is None else source.starts)
+        return States(depth, values, data.offsets[:-1] if subset_of is None else subset_of.starts)
 
     def _values(self, layers: LayerMap, data: Encoded, depth: int, computes: Computes, shape: tuple[int, int]) -> torch.Tensor:
         digest = self._digest_of(data)

@@ -9,11 +9,11 @@ import torch
 
 from blurb_tune.core.trial import Configuration
 from blurb_tune.models.encoder import Pretrained, build_classifier
-from blurb_tune.training.data import FoldedData, TrainingData
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
 from blurb_tune.training.forward import Forward
+from blurb_tune.training.training_data import FoldedData, TrainingData
 from tests.training.test_fine_tuning import SETTINGS, numbers
 
 FROZEN = Configuration(freeze_depth=2, decay_rate=0.9, reinit_count=1, epochs=2, learning_rate=1e-3)

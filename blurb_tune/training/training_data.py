@@ -13,7 +13,7 @@ from blurb_tune.tasks.task import Task
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class Subset:
     """Where examples come from: all those of a sweep, and which of these they are."""
 
     examples: Encoded
@@ -34,8 +34,8 @@ class TrainingData:
     dev: Encoded
     trivial: TrivialPredictor
     pad_token_id: int
-    train_from: Source | None = None
-    dev_from: Source | None = None
+    train_from: Subset | None = None
+    dev_from: Subset | None = None
 
     @classmethod
     def of(cls, task: Task, train: Encoded, dev: Encoded, pad_token_id: int) -> TrainingData:
@@ -57,4 +57,4 @@ class FoldedData:
         dev = self.folds[number]
         train = np.setdiff1d(np.arange(len(self.examples)), dev)
         data = TrainingData.of(self.task, self.examples.take(train), self.examples.take(dev), self.pad_token_id)
-        return replace(data, train_from=Source(self.examples, train), dev_from=Source(self.examples, dev))
+        return replace(data, train_from=Subset(self.examples, train), dev_from=Subset(self.examples, dev))

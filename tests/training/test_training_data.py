@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blurb_tune.training.data import FoldedData, TrainingData
+from blurb_tune.training.training_data import FoldedData, TrainingData
 
 
 def test_each_fold_is_dev_once_and_train_otherwise(data: TrainingData) -> None:
