@@ -34,7 +34,7 @@ from blurb_tune.cli.writing import Tables
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.trial import Measurement, Outcome, TrialConfig, TrialReport
-from blurb_tune.execution.keepers import WeightsKeeper
+from blurb_tune.execution.cleanup import WeightsCleanup
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
 from blurb_tune.replay.simulator import simulate
@@ -98,7 +98,7 @@ def measure(trials: int, *, pruner: str, mlflow: bool, profile: bool) -> dict[st
             for listener in (tables.on_event, live.on_event, plain.on_event, *([tracking.on_event] if mlflow else [])):
                 log.observe(listener)
             sweep = open_sweep(log, paths, spec)
-            log.observe(WeightsKeeper(paths.weights, sweep.record).on_event)
+            log.observe(WeightsCleanup(paths.weights, sweep.record).on_event)
             simulate(sweep, behave, slots=SLOTS)
             sweep.close(interrupted=False, started=time.monotonic())
         driver = time.thread_time() - thread_started

@@ -46,14 +46,14 @@ def run(spec: Spec, *overrides: str, output: str | Path | None = None, quiet: bo
 
     from blurb_tune.cli.live import open_view
     from blurb_tune.cli.run import SweepRun
-    from blurb_tune.execution.keeping import kept
+    from blurb_tune.execution.storage_session import storage_session
     from blurb_tune.execution.sweep_folder import check_folder, default_folder
 
     started = time.monotonic()
     plan = validate(spec, *overrides)
     paths = SweepPaths(Path(output) if output is not None else default_folder(plan))
     console = Console(quiet=quiet)
-    with kept(plan.spec.storage, paths, None) as keeping, open_view(console, plan.spec.name) as view:
+    with storage_session(plan.spec.storage, paths, None) as keeping, open_view(console, plan.spec.name) as view:
         check_folder(plan, paths)
         sweep = SweepRun(plan, paths, started, console, view, keeping=keeping)
         sweep.run()

@@ -17,7 +17,7 @@ from blurb_tune.cli.run import run_command
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.storage import FolderStorage, open_storage
-from blurb_tune.execution.keeping import EVENTS
+from blurb_tune.execution.storage_session import EVENTS
 from blurb_tune.log.mirror import fetch_log
 from blurb_tune.service.changes import changes
 from blurb_tune.service.driver_log import kept_output

@@ -52,12 +52,12 @@ def extend_command(
 
     Without anything to grow by, it goes on with the plan in force. Raises InputError with all that is wrong at once.
     """
-    from blurb_tune.execution.keeping import kept
+    from blurb_tune.execution.storage_session import storage_session
     from blurb_tune.execution.sweep_folder import check_folder
 
     started = time.monotonic()
     console = Console(quiet=quiet or as_json)
-    with open_view(console, str(paths.root)) as view, kept(spec_of(paths).storage, paths, interrupted) as keeping:
+    with open_view(console, str(paths.root)) as view, storage_session(spec_of(paths).storage, paths, interrupted) as keeping:
         view.on_phase("checking the plan")
         before, settings = plan_in_force(paths)
         check_folder(before, paths)

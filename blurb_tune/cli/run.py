@@ -38,7 +38,7 @@ from blurb_tune.tracking.addresses import page_address
 from blurb_tune.tracking.delivery import Delivery, load_mlflow
 
 if TYPE_CHECKING:
-    from blurb_tune.execution.keeping import Keeping
+    from blurb_tune.execution.storage_session import StorageSession
 
 
 def run_command(
@@ -58,11 +58,11 @@ def run_command(
         plan = make_plan(load_spec(file, overrides))
         # Ray takes seconds to import, which a mistake in the spec should not have to wait for.
         view.on_phase("loading Ray")
-        from blurb_tune.execution.keeping import kept
+        from blurb_tune.execution.storage_session import storage_session
         from blurb_tune.execution.sweep_folder import check_folder, default_folder
 
         paths = SweepPaths(output or default_folder(plan))
-        with kept(plan.spec.storage, paths, interrupted) as keeping:
+        with storage_session(plan.spec.storage, paths, interrupted) as keeping:
             check_folder(plan, paths)
             run = SweepRun(plan, paths, started, console, view, keeping=keeping)
             run.run()
@@ -85,7 +85,7 @@ class SweepRun:
         view: View,
         *,
         extension: ev.SweepExtended | None = None,
-        keeping: Keeping | None = None,
+        keeping: StorageSession | None = None,
     ):
         self._plan, self._paths, self._started = plan, paths, started
         self._console, self._view = console, view
@@ -162,7 +162,7 @@ class SweepRun:
 class _Onlookers(Onlooker):
     """The view, and the status that others read where there is a storage."""
 
-    def __init__(self, view: View, keeping: Keeping | None):
+    def __init__(self, view: View, keeping: StorageSession | None):
         self._view, self._keeping = view, keeping
 
     def on_phase(self, text: str) -> None:
@@ -185,7 +185,7 @@ def _import_what_comes_later() -> None:
             import_module(f"blurb_tune.report.{module}")
 
 
-def _abandon(paths: SweepPaths, keeping: Keeping | None) -> None:
+def _abandon(paths: SweepPaths, keeping: StorageSession | None) -> None:
     """The cluster is lost: keep what there is, say so, and leave; nothing that waits for Ray comes back."""
     unwritten = write_everything(SweepRecord.read(paths.events), paths) + (keeping.close() if keeping else [])
     for fault in unwritten:
@@ -194,7 +194,7 @@ def _abandon(paths: SweepPaths, keeping: Keeping | None) -> None:
         "error: the Ray cluster is lost; everything so far is kept, and the sweep can be resumed", file=sys.stderr, flush=True
     )
     if keeping is not None:
-        keeping.abandoned()
+        keeping.release_lease()
     os._exit(ExitCode.CLUSTER_LOST)
 
 

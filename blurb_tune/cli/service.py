@@ -25,7 +25,7 @@ from blurb_tune.core.versions import versions
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.service.changes import changes
 from blurb_tune.service.client import Service
-from blurb_tune.service.package import packed
+from blurb_tune.service.package import package
 from blurb_tune.service.prune import leftovers, remove, work_folder
 from blurb_tune.service.settings import Settings, settings
 from blurb_tune.service.sweeps import Submission, user
@@ -54,7 +54,7 @@ def submit_command(
     plan = make_plan(load_spec(file, overrides), check_machine=False)
     _refuse_secrets(plan)
     service = Service(settings(address, storage or plan.spec.storage))
-    with packed(plan) as folder:
+    with package(plan) as folder:
         found = service.ask("doctor", folder=folder, versions=versions(), gpus=plan.spec.resources.gpus)
         if not as_json:
             print_plan(plan)

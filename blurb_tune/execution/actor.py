@@ -20,9 +20,9 @@ from transformers import PreTrainedModel
 from blurb_tune.core.pulse import Pulse
 from blurb_tune.core.trial import Cause, Measurement, Outcome, TrialConfig, TrialReport
 from blurb_tune.execution.checkpoints import Timer
+from blurb_tune.execution.cleanup import weights_name
 from blurb_tune.execution.environment import TrialEnvironment
 from blurb_tune.execution.halt import HaltWatch, tell_hang
-from blurb_tune.execution.keepers import weights_name
 from blurb_tune.execution.messages import REPORT, TrialFailedError
 from blurb_tune.execution.nodes import worker_name
 from blurb_tune.execution.pulses import PulseSender

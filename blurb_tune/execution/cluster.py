@@ -24,7 +24,7 @@ from ray.tune.execution import class_cache
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.execution.forkserver import fork_server
-from blurb_tune.execution.local import lean_ray, replaced
+from blurb_tune.execution.local import lean_ray, override_attribute
 from blurb_tune.spec.schema import SweepSpec
 
 _CONNECT_SECONDS = 5.0
@@ -100,8 +100,8 @@ def _environment_unsaid(spec: SweepSpec) -> Iterator[None]:
     is_local = spec.cluster is None
     passed_on = set() if is_local else {name for name in known if not name.startswith("AWS_")}
     with (
-        replaced(class_cache, "ENV_VARS_TO_PROPAGATE", passed_on),
-        replaced(class_cache, "DEFAULT_ENV_VARS", {} if is_local else class_cache.DEFAULT_ENV_VARS),
+        override_attribute(class_cache, "ENV_VARS_TO_PROPAGATE", passed_on),
+        override_attribute(class_cache, "DEFAULT_ENV_VARS", {} if is_local else class_cache.DEFAULT_ENV_VARS),
     ):
         yield
 
@@ -138,7 +138,7 @@ def _raylet_is_quiet() -> Iterator[None]:
     def to_debug_log(data: dict[str, Any], *_: object, **__: object) -> None:
         _logger.debug("%s: %s", data.get("pid"), "\n".join(data.get("lines", ())))
 
-    with replaced(ray._private.worker, "print_to_stdstream", to_debug_log):
+    with override_attribute(ray._private.worker, "print_to_stdstream", to_debug_log):
         yield
 
 

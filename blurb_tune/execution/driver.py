@@ -18,10 +18,10 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.versions import versions
 from blurb_tune.execution.adapters import AVOIDED, InterruptStopper, SweepScheduler, SweepSearcher
+from blurb_tune.execution.cleanup import CheckpointCleanup, WeightsCleanup
 from blurb_tune.execution.cluster import ClusterWatch, count_nodes, count_room, count_slots, ray_cluster
 from blurb_tune.execution.final_test import run_final_test
 from blurb_tune.execution.halt import Halt
-from blurb_tune.execution.keepers import CheckpointKeeper, WeightsKeeper
 from blurb_tune.execution.nodes import slot
 from blurb_tune.execution.pulses import PulseWatch
 from blurb_tune.execution.remote import Prepared, precision_of, prepare
@@ -81,9 +81,9 @@ def run_sweep(
             sweep = _open(plan, paths, log, prepared, slots, extension)
             settings = _settings(plan, paths, prepared, sweep.record.header)
             if settings.weights is not None:
-                log.observe(WeightsKeeper(settings.weights, sweep.record).on_event)
+                log.observe(WeightsCleanup(settings.weights, sweep.record).on_event)
             if settings.checkpoints is not None:
-                log.observe(CheckpointKeeper(settings.checkpoints).on_event)
+                log.observe(CheckpointCleanup(settings.checkpoints).on_event)
             is_done = False
             lost = threading.Event()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import ray
 
 from blurb_tune.core.errors import BlurbTuneError, InputError
-from blurb_tune.execution.keepers import drop_weights, weights_name
+from blurb_tune.execution.cleanup import drop_weights, weights_name
 from blurb_tune.execution.messages import EndedTrial
 from blurb_tune.execution.remote import Prepared, TestSplit, read_test, test_trial
 from blurb_tune.execution.slot_settings import SlotSettings

@@ -51,7 +51,7 @@ def lean_ray(processes: int, *, is_forked: bool) -> Iterator[None]:
             # It looks for the dashboard's packages by importing them, and leaves out of the agents what is not there.
             (ray._private.utils, "get_dashboard_dependency_error", lambda: ImportError("no dashboard")),
         ):
-            stack.enter_context(replaced(place, name, value))
+            stack.enter_context(override_attribute(place, name, value))
         yield
 
 
@@ -117,7 +117,7 @@ def _starter(popen: Any, processes: int) -> Any:
 
 
 @contextmanager
-def replaced(place: Any, name: str, value: Any) -> Iterator[None]:
+def override_attribute(place: Any, name: str, value: Any) -> Iterator[None]:
     """An attribute of a module has another value within the context."""
     before = getattr(place, name)
     setattr(place, name, value)

@@ -75,14 +75,14 @@ def _difference(plan: Plan, paths: SweepPaths) -> str:
         before = read_source(paths.spec).data
     except InputError:
         before = {}
-    now = resolved(plan)
+    now = resolve_spec(plan)
     changed = [name for name in now if before.get(name) != now[name]]
     names = f"other values of {', '.join(changed)}" if changed else "the data differ"
     grow = ", or make it larger with `blurb-tune extend`" if changed and set(changed) <= _MAY_GROW else ""
     return f"{names}; name another --output, or none{grow}"
 
 
-def resolved(plan: Plan) -> dict[str, Any]:
+def resolve_spec(plan: Plan) -> dict[str, Any]:
     """The spec as plain data, every default written out and files by their whole paths, so that it can be read anywhere."""
     data = plan.spec.model_dump(mode="json")
     if data["data"] is not None:
@@ -96,7 +96,7 @@ def resolved(plan: Plan) -> dict[str, Any]:
 def write_spec(plan: Plan, paths: SweepPaths) -> None:
     """Keep the spec beside the log, for its owner's eyes alone where it holds the password of a server."""
     header = f"# {plan.spec.name}: every setting of this sweep, defaults written out\n"
-    text = header + yaml.safe_dump(resolved(plan), sort_keys=False, allow_unicode=True)
+    text = header + yaml.safe_dump(resolve_spec(plan), sort_keys=False, allow_unicode=True)
     write_atomically(paths.spec, text, mode=0o644 if redact(text) == text else 0o600)
 
 

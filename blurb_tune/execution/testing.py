@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Outcome, TrialConfig
+from blurb_tune.execution.cleanup import weights_name
 from blurb_tune.execution.environment import TrialEnvironment
-from blurb_tune.execution.keepers import weights_name
 from blurb_tune.execution.messages import EndedTrial
 from blurb_tune.execution.prepare import encode_for
 from blurb_tune.execution.slot import set_up_process

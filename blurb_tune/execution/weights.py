@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from blurb_tune.core.storage import Storage
-from blurb_tune.execution.keepers import WEIGHTS_SUFFIX
+from blurb_tune.execution.cleanup import WEIGHTS_SUFFIX
 
 
 def save_weights(storage: Storage, name: str, weights: Mapping[str, torch.Tensor]) -> None:

@@ -60,7 +60,7 @@ def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
         file.seek(start)
         while raw := file.readline(MAX_LINE + 1):
             if len(raw) > MAX_LINE:
-                raise damaged(path, file.tell() - len(raw), f"has more than {MAX_LINE:,} bytes")
+                raise damaged_line_error(path, file.tell() - len(raw), f"has more than {MAX_LINE:,} bytes")
             if not raw.endswith(b"\n"):
                 return
             try:
@@ -69,7 +69,7 @@ def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
                 end = file.tell()
                 if not file.read(1):
                     return
-                raise damaged(path, end - len(raw), f"cannot be read: {error}") from None
+                raise damaged_line_error(path, end - len(raw), f"cannot be read: {error}") from None
             yield event, file.tell()
 
 
@@ -83,7 +83,7 @@ def fold_events(path: Path, apply: Callable[[Event], None], start: int = 0) -> I
             apply(event)
         except LookupError as error:
             what = f"does not follow from those before it, of which some are missing, or stand twice: {error}"
-            raise damaged(path, start, what) from None
+            raise damaged_line_error(path, start, what) from None
         start = end
         yield end
 
@@ -108,7 +108,7 @@ def _opened(path: Path) -> BinaryIO:
         raise BlurbTuneError(f"{path}: the event log cannot be read ({error.strerror})") from None
 
 
-def damaged(path: Path, offset: int, fault: str) -> BlurbTuneError:
+def damaged_line_error(path: Path, offset: int, fault: str) -> BlurbTuneError:
     """The error of a log whose line at byte `offset` is not what was written, with its number and what to do."""
     with _opened(path) as file:
         before = sum(file.readline().endswith(b"\n") for _ in iter(lambda: file.tell() < offset, False))

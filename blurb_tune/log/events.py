@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from blurb_tune.core.errors import visible
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Configuration, Measurement, Outcome, trial_name
-from blurb_tune.log.shapes import expect, made_of, shown
+from blurb_tune.log.shapes import expect, made_of, short_repr
 from blurb_tune.stats.objectives import parse
 from blurb_tune.techniques.registry import AXES
 
@@ -362,10 +362,13 @@ def _check(event: Event) -> None:
             _check_configuration(event.values)
             for name, value in event.parameters.items():
                 is_plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
-                expect(is_plain, f"parameters: {shown(name)}: expected a value that a sampler draws, but got {shown(value)}")
+                expect(
+                    is_plain,
+                    f"parameters: {short_repr(name)}: expected a value that a sampler draws, but got {short_repr(value)}",
+                )
         case TrialStarted():
             name = trial_name(event.configuration, event.seed, event.fold)
-            expect(event.trial == name, f"trial: expected {shown(name)}, but got {shown(event.trial)}")
+            expect(event.trial == name, f"trial: expected {short_repr(name)}, but got {short_repr(event.trial)}")
         case WarmStarted():
             for item in event.configurations:
                 known = made_of(_Known, item)
@@ -376,20 +379,21 @@ def _check(event: Event) -> None:
             expect(measurement.step >= 0, f"step: expected 0 or more, but got {measurement.step}")
         case PruneDecided() | TrialEnded():
             expect(
-                event.outcome in set(Outcome), f"outcome: expected one of {_listed(Outcome)}, but got {shown(event.outcome)}"
+                event.outcome in set(Outcome),
+                f"outcome: expected one of {_listed(Outcome)}, but got {short_repr(event.outcome)}",
             )
         case ConfigurationEnded():
-            expect(event.state in _STATES, f"state: expected one of {_listed(_STATES)}, but got {shown(event.state)}")
+            expect(event.state in _STATES, f"state: expected one of {_listed(_STATES)}, but got {short_repr(event.state)}")
             expect(not math.isinf(event.value), "value: expected a number or none, but got an infinity")
         case Tested():
-            expect(len(event.interval) in (0, 2), f"interval: expected two numbers, but got {shown(event.interval)}")
+            expect(len(event.interval) in (0, 2), f"interval: expected two numbers, but got {short_repr(event.interval)}")
             expect(not any(map(math.isinf, event.metrics.values())), "metrics: expected numbers, but got an infinity")
 
 
 def _check_configuration(values: dict[str, Any]) -> None:
     """Raise WrongShapeError unless these are hyperparameters that a trial can have."""
     strangers = sorted(values.keys() - set(HYPERPARAMETER_NAMES))
-    expect(not strangers, f"values: unknown {', '.join(map(shown, strangers))}")
+    expect(not strangers, f"values: unknown {', '.join(map(short_repr, strangers))}")
     found = made_of(Configuration, values)
     for name, least in _LEAST.items():
         value = getattr(found, name)
@@ -405,9 +409,11 @@ def _check_start(event: SweepStarted) -> None:
     expect(bool(event.models), "models: expected at least one")
     expect(bool(event.seeds), "seeds: expected at least one")
     expect(event.folds >= 0, f"folds: expected 0 or more, but got {event.folds}")
-    expect(event.score in ("final", "best"), f"score: expected final or best, but got {shown(event.score)}")
+    expect(event.score in ("final", "best"), f"score: expected final or best, but got {short_repr(event.score)}")
     expect(not math.isinf(event.trivial_score), "trivial_score: expected a number, but got an infinity")
-    expect(event.crossed is None or len(event.crossed) == 2, f"crossed: expected two numbers, but got {shown(event.crossed)}")
+    expect(
+        event.crossed is None or len(event.crossed) == 2, f"crossed: expected two numbers, but got {short_repr(event.crossed)}"
+    )
     parse(event.objective)
 
 

@@ -24,14 +24,14 @@ def made_of(cls: type[T], data: Any) -> T:
     Whole numbers that stand for others become floats. Raises WrongShapeError.
     """
     if not isinstance(data, dict):
-        raise WrongShapeError(f"expected an object, but got {shown(data)}")
+        raise WrongShapeError(f"expected an object, but got {short_repr(data)}")
     checks, required = _checks_of(cast(Any, cls))
     if lacking := [name for name in required if name not in data]:
         raise WrongShapeError(f"lacks {', '.join(map(repr, lacking))}")
     return cls(**{name: _checked(name, check, data[name]) for name, check in checks.items() if name in data})
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value in a message, cut where it is long."""
     text = repr(value)
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
@@ -70,7 +70,7 @@ def _check_of(hint: Any) -> Check:
 def _list_of(check: Check) -> Check:
     def checked(value: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise WrongShapeError(f"expected a list, but got {shown(value)}")
+            raise WrongShapeError(f"expected a list, but got {short_repr(value)}")
         return [check(item) for item in value]
 
     return checked
@@ -79,7 +79,7 @@ def _list_of(check: Check) -> Check:
 def _mapping_of(check: Check) -> Check:
     def checked(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise WrongShapeError(f"expected an object, but got {shown(value)}")
+            raise WrongShapeError(f"expected an object, but got {short_repr(value)}")
         return {name: _checked(name[:_MOST_SHOWN], check, item) for name, item in value.items()}
 
     return checked
@@ -91,19 +91,19 @@ def _anything(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise WrongShapeError(f"expected text, but got {shown(value)}")
+        raise WrongShapeError(f"expected text, but got {short_repr(value)}")
     return value
 
 
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise WrongShapeError(f"expected true or false, but got {shown(value)}")
+        raise WrongShapeError(f"expected true or false, but got {short_repr(value)}")
     return value
 
 
 def _whole(value: Any) -> int:
     if type(value) is not int or not -_LARGEST <= value < _LARGEST:
-        raise WrongShapeError(f"expected a whole number of at most 63 bits, but got {shown(value)}")
+        raise WrongShapeError(f"expected a whole number of at most 63 bits, but got {short_repr(value)}")
     return value
 
 
@@ -111,7 +111,7 @@ def _number(value: Any) -> float:
     if type(value) is float:
         return value
     if type(value) is not int or not -_LARGEST <= value < _LARGEST:
-        raise WrongShapeError(f"expected a number, but got {shown(value)}")
+        raise WrongShapeError(f"expected a number, but got {short_repr(value)}")
     return float(value)
 
 

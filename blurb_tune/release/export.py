@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.execution.keepers import weights_name
+from blurb_tune.execution.cleanup import weights_name
 from blurb_tune.execution.prepare import encode_for
 from blurb_tune.execution.sweep_folder import storage_of
 from blurb_tune.execution.weights import load_weights

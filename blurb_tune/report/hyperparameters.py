@@ -23,7 +23,7 @@ _WORDS = {
 NAMES = tuple(name for name in HYPERPARAMETER_NAMES if name not in ("model", *STRATEGY_NAMES))
 
 
-def searched(record: SweepRecord) -> list[str]:
+def searched_hyperparameters(record: SweepRecord) -> list[str]:
     """The hyperparameters in which the configurations so far differ, in the order of `Configuration`."""
     return differing(record, list(record.configurations))
 
@@ -36,7 +36,7 @@ def differing(record: SweepRecord, configuration_ids: Sequence[str]) -> list[str
 
 def varying_settings(record: SweepRecord) -> list[str]:
     """Those in which they differ that are no part of model and strategy."""
-    return [name for name in searched(record) if name in NAMES]
+    return [name for name in searched_hyperparameters(record) if name in NAMES]
 
 
 def title_of(hyperparameter: str) -> str:

@@ -10,10 +10,20 @@ from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.claims import Claim, claims_of
-from blurb_tune.report.hyperparameters import searched, title_of
+from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
 from blurb_tune.report.trial_groups import Group as Trials
 from blurb_tune.report.trial_groups import by_configuration, rank
-from blurb_tune.report.wording import UNKNOWN, duration, interval, listed, number, p_value, percent, signed, supported_decimals
+from blurb_tune.report.wording import (
+    UNKNOWN,
+    duration,
+    interval,
+    join_with_and,
+    number,
+    p_value,
+    percent,
+    signed,
+    supported_decimals,
+)
 from blurb_tune.stats.intervals import Interval, t_difference
 from blurb_tune.stats.stability import wilson_interval
 
@@ -175,7 +185,7 @@ def _intervals(record: SweepRecord, groups: Sequence[Trials]) -> dict[str, Inter
 
 def _searched(record: SweepRecord) -> tuple[list[str], list[str]]:
     """The searched hyperparameters: those that the strategy's name does not tell, and its parts."""
-    names = [name for name in searched(record) if name != "model"]
+    names = [name for name in searched_hyperparameters(record) if name != "model"]
     return [name for name in names if name not in STRATEGY_NAMES], [name for name in names if name in STRATEGY_NAMES]
 
 
@@ -189,10 +199,16 @@ def _settings(record: SweepRecord, configuration_id: str, names: Sequence[str]) 
 
 
 def _notes(record: SweepRecord, claims: Sequence[Claim]) -> Iterator[str]:
-    fixed = [name for name in HYPERPARAMETER_NAMES if name not in (*searched(record), *STRATEGY_NAMES, "model")]
+    fixed = [
+        name for name in HYPERPARAMETER_NAMES if name not in (*searched_hyperparameters(record), *STRATEGY_NAMES, "model")
+    ]
     configuration = next(iter(record.configurations.values())).configuration if record.configurations else None
     if configuration is not None and fixed:
-        yield ("The same in all: " + listed([f"{title_of(n)} {compact(getattr(configuration, n))}" for n in fixed], 12) + ".")
+        yield (
+            "The same in all: "
+            + join_with_and([f"{title_of(n)} {compact(getattr(configuration, n))}" for n in fixed], 12)
+            + "."
+        )
     if record.header.folds:
         yield f"A seed's score is the mean of its {record.header.folds} folds."
     if record.references():

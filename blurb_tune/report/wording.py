@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from blurb_tune.core import numbers
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.report.hyperparameters import searched, title_of
+from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
 from blurb_tune.stats.stability import Spread
 
 UNKNOWN = "–"
@@ -71,12 +71,12 @@ def recipe(record: SweepRecord, configuration_id: str) -> str:
     """A configuration in words: its strategy, and the searched settings that the strategy does not name, such as
     `reinit 2 (learning rate 5e-5)`."""
     of: Configuration = record.configurations[configuration_id].configuration
-    names = [name for name in searched(record) if name not in (*STRATEGY_NAMES, "model")]
+    names = [name for name in searched_hyperparameters(record) if name not in (*STRATEGY_NAMES, "model")]
     settings = ", ".join(f"{title_of(name)} {numbers.compact(getattr(of, name))}" for name in names)
     return record.label(configuration_id) + (f" ({settings})" if settings else "")
 
 
-def listed(items: Sequence[str], most: int = 5) -> str:
+def join_with_and(items: Sequence[str], most: int = 5) -> str:
     """Such as `a, b and c`; of many the first ones, and how many more there are."""
     if len(items) > most:
         return f"{', '.join(items[:most])} and {len(items) - most} more"

@@ -21,7 +21,7 @@ _DATA = "data"
 
 
 @contextmanager
-def packed(plan: Plan) -> Iterator[Path]:
+def package(plan: Plan) -> Iterator[Path]:
     """A folder with `spec.yaml`, every default written out, and `data/`, to which the spec points.
 
     Raises InputError where the data are too many to be sent: they belong in a place that the cluster reaches.

@@ -11,7 +11,7 @@ from blurb_tune.spec.dimensions import Options, SpecModel, repeated, values_of
 from blurb_tune.spec.pruning import PruningSpec
 from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.spec.task import TaskSpec
-from blurb_tune.stats.objectives import OBJECTIVES, parse, spelled
+from blurb_tune.stats.objectives import OBJECTIVES, format_objective, parse
 
 MAX_NAME = 80
 MAX_SEEDS = 10_000
@@ -72,8 +72,8 @@ def _objective(value: Any) -> Any:
         kind = settings.pop("kind", None)
         if not isinstance(kind, str):
             raise ValueError(f"expected a mapping such as {{kind: quantile, q: 0.1}}, but got {value!r}")
-        return spelled(kind, settings)
-    return spelled(*parse(value)) if isinstance(value, str) else value
+        return format_objective(kind, settings)
+    return format_objective(*parse(value)) if isinstance(value, str) else value
 
 
 def _task_shape(data: Any) -> str:

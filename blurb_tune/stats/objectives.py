@@ -84,7 +84,7 @@ OBJECTIVES: Mapping[str, Objective] = {
 _WRITTEN = re.compile(r"(\w+)(?:\((\w+)=([^()=]+)\))?")
 
 
-def spelled(name: str, settings: Mapping[str, Any]) -> str:
+def format_objective(name: str, settings: Mapping[str, Any]) -> str:
     """How an objective is written in one word, such as `quantile(q=0.1)`, settings at their default left out.
 
     Raises ValueError for an unknown name or setting, or one out of its bounds.
@@ -106,7 +106,7 @@ def spelled(name: str, settings: Mapping[str, Any]) -> str:
 
 
 def parse(text: str) -> tuple[str, dict[str, float]]:
-    """The inverse of `spelled`, with every setting. Raises ValueError for what `spelled` does not write."""
+    """The inverse of `format_objective`, with every setting. Raises ValueError for what `format_objective` does not write."""
     found = _WRITTEN.fullmatch(text.replace(" ", ""))
     if found is None:
         raise ValueError(f"expected an objective, such as `mean_minus_std` or `quantile(q=0.1)`, but got {text!r}")
@@ -117,14 +117,15 @@ def parse(text: str) -> tuple[str, dict[str, float]]:
             given[key] = float(value)
         except ValueError:
             raise ValueError(f"{key} must be a number, but got {value!r}") from None
-    spelled(name, given)
+    format_objective(name, given)
     return name, {key: setting.default for key, setting in OBJECTIVES[name].settings.items()} | given
 
 
 def aggregate(objective: str, *samples: Sequence[float]) -> float:
     """One number for a configuration from its seeds' scores, shape (n,), or for several from those of each.
 
-    Higher is better; NaN when there are no scores. objective: as `spelled` writes it. Raises ValueError for an unknown one.
+    Higher is better; NaN when there are no scores. objective: as `format_objective` writes it. Raises ValueError for an
+    unknown one.
     """
     function, settings = _find(objective)
     parts = [np.asarray(scores, dtype=float) for scores in samples if len(scores)]

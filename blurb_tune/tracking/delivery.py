@@ -25,7 +25,7 @@ from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.parallel import for_each
 from blurb_tune.tracking.runs import RefusedError, RunUpdate, identity
-from blurb_tune.tracking.sqlite import copied, ensure_store, follow_move
+from blurb_tune.tracking.sqlite import copy_of, ensure_store, follow_move
 
 if TYPE_CHECKING:
     from blurb_tune.tracking.store import Store
@@ -245,7 +245,7 @@ def _open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> 
     file, cache = sqlite_file(uri), cache_folder()
     if file is not None and "%" not in str(file):  # SQLAlchemy and MLflow disagree on what that means
         is_ours = lies_in(paths, uri)
-        make = copied(cache / f"mlflow-{version('mlflow-skinny')}.db", make_database) if cache else make_database
+        make = copy_of(cache / f"mlflow-{version('mlflow-skinny')}.db", make_database) if cache else make_database
         ensure_store(file, make, is_ours=is_ours)
         if is_ours:
             follow_move(file, paths.mlflow_artifacts)

@@ -35,7 +35,7 @@ def ensure_store(file: Path, make: Callable[[Path], None], *, is_ours: bool) -> 
         made.unlink(missing_ok=True)
 
 
-def copied(blank: Path, make: Callable[[Path], None]) -> Callable[[Path], None]:
+def copy_of(blank: Path, make: Callable[[Path], None]) -> Callable[[Path], None]:
     """A way to make a store: as a copy of `blank`, which has no runs. Where that is not there or not whole, `make` makes the
     store, and a copy of it becomes the new `blank`."""
 

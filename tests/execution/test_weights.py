@@ -9,7 +9,7 @@ import torch
 
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.storage import FolderStorage
-from blurb_tune.execution.keepers import drop_weights, weights_name
+from blurb_tune.execution.cleanup import drop_weights, weights_name
 from blurb_tune.execution.sweep_folder import storage_of
 from blurb_tune.execution.weights import load_weights, save_weights
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from blurb_tune.cli.app import app
 from blurb_tune.core.errors import ExitCode
 from blurb_tune.preflight import make_plan
-from blurb_tune.service.package import packed
+from blurb_tune.service.package import package
 from blurb_tune.spec import load_spec
 from tests.learnable import write_spec
 
@@ -60,7 +60,7 @@ def test_an_empty_storage_says_what_to_do_next(tmp_path: Path) -> None:
 
 def test_the_spec_goes_along_with_the_data_that_only_this_machine_has(tmp_path: Path) -> None:
     plan = make_plan(load_spec(tmp_path / "small.yaml", ["cluster=auto", "storage=elsewhere"]))
-    with packed(plan) as folder:
+    with package(plan) as folder:
         spec = yaml.safe_load((folder / "spec.yaml").read_text())
         assert {name: spec["task"][name] for name in ("train", "dev", "test")} == {
             split: f"data/{split}.csv" for split in ("train", "dev", "test")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blurb_tune.stats.objectives import OBJECTIVES, aggregate, parse, spelled
+from blurb_tune.stats.objectives import OBJECTIVES, aggregate, format_objective, parse
 
 SCORES = st.lists(st.floats(-1, 1), min_size=1, max_size=20)
 
@@ -62,7 +62,7 @@ def test_of_several_configurations_the_spread_is_pooled_within_them() -> None:
 @given(st.sampled_from(sorted(OBJECTIVES)), st.floats(0.001, 1))
 def test_what_is_spelled_can_be_read(name: str, value: float) -> None:
     settings = dict.fromkeys(OBJECTIVES[name].settings, value)
-    assert parse(spelled(name, settings)) == (name, settings)
+    assert parse(format_objective(name, settings)) == (name, settings)
     assert parse(name) == (name, {key: setting.default for key, setting in OBJECTIVES[name].settings.items()})
 
 

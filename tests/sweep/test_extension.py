@@ -12,7 +12,7 @@ import pytest
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.storage import FolderStorage
 from blurb_tune.core.trial import Outcome, TrialConfig, TrialReport
-from blurb_tune.execution.keepers import WeightsKeeper, weights_name
+from blurb_tune.execution.cleanup import WeightsCleanup, weights_name
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.simulator import MemoryLog, simulate
@@ -154,13 +154,13 @@ def test_the_weights_of_confirmation_runs_outlast_an_extension(tmp_path: Path) -
     begun = len(log.events)
     log = grown(log, large, 6)
     record = SweepRecord()
-    keeper = WeightsKeeper(FolderStorage(tmp_path), record)
+    keeper = WeightsCleanup(FolderStorage(tmp_path), record)
     for number, event in enumerate(log.events):
         record.apply(event)
         if isinstance(event, ev.TrialEnded):
             (tmp_path / f"{weights_name(event.trial, event.attempt)}.safetensors").touch()
         if number == begun:
-            keeper = WeightsKeeper(FolderStorage(tmp_path), record)
+            keeper = WeightsCleanup(FolderStorage(tmp_path), record)
         keeper.on_event(event)
     assert record.selection is not None
     kept = {file.stem for file in tmp_path.iterdir()}

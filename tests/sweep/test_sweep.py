@@ -11,7 +11,7 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.storage import FolderStorage
 from blurb_tune.core.trial import Continue, Outcome, TrialConfig, TrialReport
-from blurb_tune.execution.keepers import WeightsKeeper, weights_name
+from blurb_tune.execution.cleanup import WeightsCleanup, weights_name
 from blurb_tune.execution.sweep_folder import first_event
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
@@ -151,7 +151,7 @@ def test_weights_are_kept_of_those_at_work_and_of_those_that_lead(tmp_path: Path
     folder = tmp_path / "weights"
     folder.mkdir()
     record = SweepRecord()
-    keeper = WeightsKeeper(FolderStorage(folder), record)
+    keeper = WeightsCleanup(FolderStorage(folder), record)
     for event in with_limit(events_of(tmp_path), draw % 4 / 3):
         record.apply(event)
         if isinstance(event, ev.TrialEnded):

@@ -20,7 +20,7 @@ from blurb_tune.tasks.encoding.cache import CACHE_VARIABLE
 from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command
-from blurb_tune.tracking.sqlite import copied, ensure_store, follow_move
+from blurb_tune.tracking.sqlite import copy_of, ensure_store, follow_move
 from tests.tracking.conftest import EXPERIMENT, Sweep, look
 
 # Opens a store as MLflow does, or as a delivery does, and dies at one of the statements by which its tables are made.
@@ -151,7 +151,7 @@ def test_a_store_is_copied_from_one_that_is_whole(
         blank.parent.mkdir()
         blank.write_bytes(content)
     for name in ("one.db", "other.db"):
-        copied(blank, make)(tmp_path / name)
+        copy_of(blank, make)(tmp_path / name)
         assert (tmp_path / name).read_bytes() == blank_store.read_bytes()
     assert asked == [tmp_path / "one.db"]
     assert list(blank.parent.iterdir()) == [blank]
@@ -159,7 +159,7 @@ def test_a_store_is_copied_from_one_that_is_whole(
 
 def test_a_cache_that_cannot_be_written_costs_nothing(tmp_path: Path, blank_store: Path) -> None:
     (tmp_path / "file").touch()
-    copied(tmp_path / "file" / "blank.db", lambda file: shutil.copy(blank_store, file))(tmp_path / "one.db")
+    copy_of(tmp_path / "file" / "blank.db", lambda file: shutil.copy(blank_store, file))(tmp_path / "one.db")
     assert (tmp_path / "one.db").read_bytes() == blank_store.read_bytes()
 
 

@@ -9,7 +9,7 @@ from blurb_tune.report.answer import Answer, Verdict
 from blurb_tune.report.caveats import Caveat
 from blurb_tune.report.comparison.comparison import Row, SweepComparison
 from blurb_tune.report.comparison.text import verdict
-from blurb_tune.report.wording import listed, signed, supported_decimals
+from blurb_tune.report.wording import join_with_and, signed, supported_decimals
 from blurb_tune.stats.comparison import ALPHA
 
 _MOST_NAMED = 6
@@ -54,7 +54,7 @@ def _recipe(comparison: SweepComparison) -> str:
     named = [f"{row.label} on {_where(comparison, row)} ({_difference(row)})" for row in best.values()]
     plural = "combinations of task and model" if len(comparison.models) > 1 else "tasks"
     where = f"On {len(best)} of {len(places)} {plural}" if len(places) > 1 else f"On the one {what}"
-    return f"{where} a strategy is better than vanilla by more than chance, the most so {listed(named, _MOST_NAMED)}."
+    return f"{where} a strategy is better than vanilla by more than chance, the most so {join_with_and(named, _MOST_NAMED)}."
 
 
 def _sureness(comparison: SweepComparison) -> str:
@@ -82,11 +82,11 @@ def _caveats(comparison: SweepComparison) -> Iterator[tuple[Caveat, str]]:
     if open_ones:
         yield (
             Caveat.UNFINISHED,
-            f"{listed(open_ones)} {'has' if len(open_ones) == 1 else 'have'} not ended: these numbers are those so far.",
+            f"{join_with_and(open_ones)} {'has' if len(open_ones) == 1 else 'have'} not ended: the numbers are those so far.",
         )
     cut = [row for row in comparison.claims if row.reference is not None and row.reference.is_censored]
     if cut:
-        where = listed(list(dict.fromkeys(_where(comparison, row) for row in cut)))
+        where = join_with_and(list(dict.fromkeys(_where(comparison, row) for row in cut)))
         yield (
             Caveat.VANILLA_CUT_SHORT,
             f"Vanilla itself was stopped early on {where}: it has few seeds to compare with, chosen by the stop.",

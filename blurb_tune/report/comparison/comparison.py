@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from blurb_tune.report.claims import MAX_STRATEGIES, vanilla_share
 from blurb_tune.report.comparison.benchmark import BenchmarkScore, benchmark_scores, incomplete
-from blurb_tune.report.comparison.fresh import Confirmed, Final, confirmed, final
+from blurb_tune.report.comparison.fresh import Confirmed, Final, confirmations_of, final
 from blurb_tune.report.comparison.pools import Entry, Pool, Setting, pool
 from blurb_tune.report.comparison.sweeps import Sweep
 from blurb_tune.stats.comparison import Comparison, compare_all
@@ -101,7 +101,7 @@ def compare_sweeps(sweeps: Sequence[Sweep]) -> SweepComparison:
         rows=tuple(_compared(rows)),
         stopped=tuple(stopped),
         by_family=by_family,
-        confirmations=confirmed(sweeps),
+        confirmations=confirmations_of(sweeps),
         finals=finals,
         benchmark=benchmark,
         notes=tuple(dict.fromkeys(notes)),

@@ -11,7 +11,7 @@ from blurb_tune.core.trial import HYPERPARAMETER_NAMES
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.comparison.answer import answer_of
 from blurb_tune.report.comparison.comparison import SweepComparison
-from blurb_tune.report.comparison.plain_data import CLAIM, as_data, quoted
+from blurb_tune.report.comparison.plain_data import CLAIM, as_data, quoted_rows
 from blurb_tune.report.comparison.report import report_of
 from blurb_tune.report.formats.csv_and_json import table_csv
 from blurb_tune.report.formats.latex import report_latex
@@ -25,9 +25,9 @@ _COLUMNS = (
 )
 
 
-def comma_separated(comparison: SweepComparison) -> str:
+def comparison_csv(comparison: SweepComparison) -> str:
     """A row for each mean that is quoted, see `plain_data.quoted`; unknown cells are empty."""
-    rows = [Row([Cell("", _strict(row.get(name))) for name in _COLUMNS]) for row in quoted(comparison)]
+    rows = [Row([Cell("", _strict(row.get(name))) for name in _COLUMNS]) for row in quoted_rows(comparison)]
     return table_csv(Table("numbers", "", [Column(name, name) for name in _COLUMNS], [Group("", rows)]))
 
 
@@ -42,7 +42,7 @@ def as_json(comparison: SweepComparison) -> str:
 FORMATS: Mapping[str, Callable[[SweepComparison], str]] = {
     "html": lambda comparison: page_of(report_of(comparison)),
     "md": lambda comparison: report_markdown(report_of(comparison)),
-    "csv": comma_separated,
+    "csv": comparison_csv,
     "json": as_json,
     "latex": lambda comparison: report_latex(report_of(comparison)),
 }

@@ -37,7 +37,7 @@ class Final:
         return self.sweep.record.configurations[self.results[0].configuration].configuration.model
 
 
-def confirmed(sweeps: Sequence[Sweep]) -> tuple[Confirmed, ...]:
+def confirmations_of(sweeps: Sequence[Sweep]) -> tuple[Confirmed, ...]:
     """Of the sweeps that have any, in their order."""
     found = [(sweep, of) for sweep in sweeps if (of := confirmation_of(sweep.record)) is not None]
     pairs = {}

@@ -17,7 +17,7 @@ CLAIM = (
 )
 
 
-def quoted(comparison: SweepComparison) -> list[dict[str, Any]]:
+def quoted_rows(comparison: SweepComparison) -> list[dict[str, Any]]:
     """A row for each mean: `kind` is search, stopped, confirmation or test; `role` strategy or vanilla."""
     return [
         *(_flat(row) for row in (*comparison.rows, *comparison.stopped)),

@@ -10,7 +10,7 @@ from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.comparison.comparison import Row as Strategy
 from blurb_tune.report.comparison.comparison import SweepComparison
 from blurb_tune.report.comparison.pools import Setting
-from blurb_tune.report.comparison.text import cell, column_of, decimals_of, named, place_of
+from blurb_tune.report.comparison.text import cell, column_of, decimals_of, place_of, row_name
 from blurb_tune.report.wording import UNKNOWN, interval, number, p_value, percent, signed, supported_decimals
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import ALPHA, Comparison
@@ -117,7 +117,7 @@ def _claim(row: Strategy) -> Row:
     decimals = supported_decimals([row.entry.result.spread, reference.result.spread])
     n = f"{found.n}:{found.n_reference}" + ("*" if reference.is_censored else "")
     needed = found.seeds_needed
-    name = named(row)
+    name = row_name(row)
     cells = [
         *(Cell(name, name), Cell(n, found.n)),
         *_compared(found, decimals),
@@ -230,7 +230,7 @@ def _stopped(row: Strategy) -> Row:
     for sweep in row.pool.sweeps:
         stopped = sweep.record.configurations[entry.ids[sweep.label]].stopped if sweep.label in entry.ids else None
         why += [f"{stopped.rule} after {stopped.replicates}"] if stopped else []
-    result, name, rule = entry.result, named(row), ", ".join(why)
+    result, name, rule = entry.result, row_name(row), ", ".join(why)
     mean = number(result.spread.mean, supported_decimals([result.spread]))
     cells = [
         *(Cell(name, name), Cell(rule, rule), Cell(f"{result.n} of {entry.planned}", result.n)),

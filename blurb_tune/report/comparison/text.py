@@ -65,7 +65,7 @@ def place_of(row: Row) -> str:
     return f"{row.pool.setting.label}, {row.pool.model}, in {row.pool.label}"
 
 
-def named(row: Row) -> str:
+def row_name(row: Row) -> str:
     """The strategy, the configuration's id, and what was searched besides, such as `reinit 1 (c003, learning rate 5e-5)`."""
     entry = row.entry
     parts = [*dict.fromkeys(entry.ids.values()), *_searched(entry.configuration, row.pool)]

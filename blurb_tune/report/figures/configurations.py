@@ -30,7 +30,7 @@ def _order(record: SweepRecord, result: GroupResult) -> tuple[bool, tuple[bool, 
     return record.is_censored(result.name), rank(record, result)
 
 
-def thinned(results: Sequence[GroupResult], most: int, best: int) -> list[GroupResult]:
+def thin_out(results: Sequence[GroupResult], most: int, best: int) -> list[GroupResult]:
     """At most so many, in the same order: the `best` last ones, and every k-th of the others."""
     if len(results) <= most:
         return list(results)

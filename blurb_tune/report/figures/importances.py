@@ -11,7 +11,7 @@ from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import LINE, legend
 from blurb_tune.report.figures.scale import Scale
-from blurb_tune.report.hyperparameters import searched, title_of
+from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
 from blurb_tune.search.importance import Importance, best_count, importances
 
 _LEFT, _RIGHT, _ROW = 160, 650, 32
@@ -21,7 +21,7 @@ MOST_CONFIGURATIONS = 500
 def importances_figure(record: SweepRecord) -> Figure | None:
     """A bar for each searched hyperparameter, and how long it would be by chance (`search.importance`); None for fewer than 20
     configurations with a result, or fewer than two searched hyperparameters. Of more than 500 configurations every k-th."""
-    names = searched(record)
+    names = searched_hyperparameters(record)
     known = [result for result in record.by_configuration() if math.isfinite(result.objective)]
     known = known[:: max(1, math.ceil(len(known) / MOST_CONFIGURATIONS))]
     points = [{name: getattr(record.configurations[of.name].configuration, name) for name in names} for of in known]

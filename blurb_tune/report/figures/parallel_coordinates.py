@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
-from blurb_tune.report.figures.configurations import left_out_text, thinned, with_objective
+from blurb_tune.report.figures.configurations import left_out_text, thin_out, with_objective
 from blurb_tune.report.figures.dimension import Dimension, dimension
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend
 from blurb_tune.report.figures.words import score_text, value_text
-from blurb_tune.report.hyperparameters import searched, title_of
+from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
 from blurb_tune.results.groups import GroupResult
 
 _TOP_GAP, _HEIGHT, _FOOT, _LEFT, _RIGHT = 50, 300, 16, 56, 664
@@ -27,11 +27,11 @@ def parallel_figure(record: SweepRecord) -> Figure | None:
 
     On an axis of few values lines lie a little apart, so that they can be followed.
     """
-    names, known = searched(record), with_objective(record)
+    names, known = searched_hyperparameters(record), with_objective(record)
     if len(names) < 2 or len(known) < _FIFTHS:
         return None
     objectives = sorted(result.objective for result in known)
-    shown = sorted(thinned(known, _MOST_LINES, _BEST), key=lambda result: result.objective)
+    shown = sorted(thin_out(known, _MOST_LINES, _BEST), key=lambda result: result.objective)
     best = known[-1]
     words = {1: "lowest fifth", 3: "middle fifth", _FIFTHS: "highest fifth"}
     entries = [(svg.line(-9, 0, 9, 0, f"strand q{i}"), words.get(i, "")) for i in range(1, _FIFTHS + 1) if i in words]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
-from blurb_tune.report.figures.configurations import entries, kind_of, left_out_text, point, thinned, with_objective
+from blurb_tune.report.figures.configurations import entries, kind_of, left_out_text, point, thin_out, with_objective
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import LINE, legend, x_axis, y_axis
 from blurb_tune.report.figures.scale import covering
@@ -29,7 +29,7 @@ def pareto_figure(record: SweepRecord) -> Figure | None:
         return None
     front = record.front()
     names = {result.name for result in front}
-    shown = thinned(known, _MOST, _BEST)
+    shown = thin_out(known, _MOST, _BEST)
     shown += [result for result in known if result.name in names and result not in shown]
     signs = entries(sorted({kind_of(record, result) for result in shown}))
     if any(result.failed for result in shown):

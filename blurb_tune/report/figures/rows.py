@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.figures.words import settings_text
-from blurb_tune.report.hyperparameters import searched
+from blurb_tune.report.hyperparameters import searched_hyperparameters
 from blurb_tune.report.trial_groups import Group, by_configuration, by_strategy, lacks_seeds, rank
 from blurb_tune.results.groups import GroupResult
 
@@ -49,7 +49,7 @@ def blocks_of(record: SweepRecord, limit: int = MAX_ROWS) -> list[Block]:
     groups.sort(key=lambda group: rank(record, group.result))
     models = list(dict.fromkeys(group.model for group in groups))
     most = limit if len(groups) <= limit else max(1, limit // max(1, len(models)))
-    names = searched(record)
+    names = searched_hyperparameters(record)
     blocks = []
     for model in models:
         of_model = sorted((group for group in groups if group.model == model), key=lambda group: not group.is_vanilla)

@@ -7,7 +7,7 @@ from statistics import median
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
-from blurb_tune.report.figures.configurations import entries, kind_of, left_out_text, point, thinned, with_objective
+from blurb_tune.report.figures.configurations import entries, kind_of, left_out_text, point, thin_out, with_objective
 from blurb_tune.report.figures.dimension import Dimension, dimension
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend
@@ -15,7 +15,7 @@ from blurb_tune.report.figures.panels import Panel, grid_of
 from blurb_tune.report.figures.scale import covering
 from blurb_tune.report.figures.swarm import swarm
 from blurb_tune.report.figures.words import score_text, value_text
-from blurb_tune.report.hyperparameters import searched, title_of
+from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
 from blurb_tune.results.groups import GroupResult
 
 # Of all panels together.
@@ -25,10 +25,10 @@ _MOST_MARKS, _BEST = 3000, 100
 def slices_figure(record: SweepRecord) -> Figure | None:
     """A panel for each hyperparameter in which configurations differ, a point for each configuration; None where nothing was
     searched or fewer than two configurations have an objective."""
-    names, known = searched(record), with_objective(record)
+    names, known = searched_hyperparameters(record), with_objective(record)
     if not names or len(known) < 2:
         return None
-    shown = thinned(known, max(2 * _BEST, _MOST_MARKS // len(names)), _BEST)
+    shown = thin_out(known, max(2 * _BEST, _MOST_MARKS // len(names)), _BEST)
     kinds = {kind_of(record, result) for result in shown} | {"winner"}
     parts, top = legend([*entries(sorted(kinds)), (svg.line(-9, 0, 9, 0, "median"), "median of a value")], 4)
     parts.append(svg.text(10, top + 24, f"{record.header.objective} of the seeds' {record.header.metric} on dev", "muted"))

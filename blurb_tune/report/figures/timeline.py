@@ -114,13 +114,13 @@ def _mean_active(
 ) -> _Numbers:
     """Between two edges each, how many of the intervals from starts to ends, sorted, are there on average."""
 
-    def passed(points: _Numbers) -> _Numbers:
+    def elapsed(points: _Numbers) -> _Numbers:
         sums = np.concatenate([[0.0], np.cumsum(points)])
         counts = np.searchsorted(points, edges)
         since: _Numbers = counts * edges - sums[counts]  # sum of max(0, edge - point)
         return since
 
-    return np.asarray(np.diff(passed(starts) - passed(ends)) / np.diff(edges))
+    return np.asarray(np.diff(elapsed(starts) - elapsed(ends)) / np.diff(edges))
 
 
 def _time_axis(clock: Clock, top: float, bottom: float) -> Iterator[str]:

@@ -17,7 +17,7 @@ from blurb_tune.report.sections.methods import methods
 from blurb_tune.report.sections.origin import origin
 from blurb_tune.report.strategies import stopped_table, strategies_table
 from blurb_tune.report.summary import notes_of
-from blurb_tune.report.wording import duration, listed
+from blurb_tune.report.wording import duration, join_with_and
 
 __all__ = ["report_of"]
 
@@ -47,7 +47,7 @@ def _lead(record: SweepRecord) -> str:
     told = {"running": "running", "finished": "finished", "interrupted": "interrupted"}.get(record.status, record.status)
     length = f" after {duration(record.wall_seconds)}" if record.status != "running" else ""
     parts = [
-        f"{header.task}, {listed(list(header.models))}",
+        f"{header.task}, {join_with_and(list(header.models))}",
         f"{told}{length}",
         f"{counted(len(record.configurations), 'configuration')}, {counted(ended, 'run')} ended, {failed} failed",
         *([f"{counts[Outcome.ERRORED]} errored"] if counts[Outcome.ERRORED] else []),

@@ -10,10 +10,10 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Block, Code, Paragraph
 from blurb_tune.report.caveats import tested_pair
 from blurb_tune.report.claims import claims_of, confirmation_of
-from blurb_tune.report.hyperparameters import searched, title_of
+from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
 from blurb_tune.report.provenance import Provenance
 from blurb_tune.report.sections.references import REFERENCES, bibtex
-from blurb_tune.report.wording import listed
+from blurb_tune.report.wording import join_with_and
 from blurb_tune.stats.objectives import OBJECTIVES, parse
 from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.techniques.registry import TECHNIQUES
@@ -35,16 +35,16 @@ def methods(record: SweepRecord, provenance: Provenance, figures: Set[str]) -> I
 
 def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -> Iterator[tuple[str, list[str]]]:
     header = record.header
-    names = searched(record)
+    names = searched_hyperparameters(record)
     values = [of.configuration.values() for of in record.configurations.values()]
     tried = [(of.doing, of.source.key) for of in TECHNIQUES if any(map(of.is_active, values))]
-    models = listed(list(header.models))
+    models = join_with_and(list(header.models))
     version = header.versions.get("blurb-tune", "")
     program = f"blurb-tune{f' {version}' if version else ''}"
     yield f"We fine-tuned {models} on {header.task} with {program}", ["gu2021"] if header.task in _BLURB else []
-    what = listed([what for what, _ in tried]) or "plain fine-tuning alone"
+    what = join_with_and([what for what, _ in tried]) or "plain fine-tuning alone"
     others = [title_of(name) for name in names if name not in (*STRATEGY_NAMES, "model")]
-    also = f", together with {listed(others)}" if others else ""
+    also = f", together with {join_with_and(others)}" if others else ""
     size = f"{counted(len(record.configurations), 'configuration')} of {counted(header.replicates, 'seed')} each"
     sampler = _get(provenance, "search", "sampler")
     by = f", chosen by {sampler} search" if isinstance(sampler, str) else ""

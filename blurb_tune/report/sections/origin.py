@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Block, Code, Facts
 from blurb_tune.report.provenance import Provenance
-from blurb_tune.report.wording import listed
+from blurb_tune.report.wording import join_with_and
 
 _MOST_SEEDS = 30
 
@@ -43,4 +43,4 @@ def origin(record: SweepRecord, provenance: Provenance) -> Iterator[Block]:
 
 def _seeds(seeds: list[int]) -> str:
     is_range = len(seeds) > 2 and seeds == list(range(seeds[0], seeds[0] + len(seeds)))
-    return f"{seeds[0]} to {seeds[-1]}" if is_range else listed([str(seed) for seed in seeds], _MOST_SEEDS)
+    return f"{seeds[0]} to {seeds[-1]}" if is_range else join_with_and([str(seed) for seed in seeds], _MOST_SEEDS)

@@ -1,7 +1,8 @@
-"""What has been found of files with which nothing is wrong, so that they need not be read and checked again.
+"""A cache of inspections without faults, so that files need not be read and checked again.
 
-A finding is an entry of the cache under a digest of the files' bytes, of the task and how its data are asked for, and of the
-code that has judged them. Files with a fault leave none. Examples are no part of it: they are read when somebody asks for one.
+An entry is kept under a digest of the files' bytes, of the task and how its data are asked for, and of the
+code that has checked them. Files with a fault leave none. Examples are no part of it: they are read when somebody asks for
+one.
 """
 
 from __future__ import annotations
@@ -28,33 +29,33 @@ _FILE = "finding.json"
 _PACKAGE = Path(__file__).parents[2]
 _ROOMS = ("core", "tasks")
 
-Look = Callable[[DataSource], Inspection]
+Inspect = Callable[[DataSource], Inspection]
 
 
-def remembered(source: DataSource, folder: Path, look: Look) -> Inspection:
-    """`look(source)`, from an entry in `folder` where there is one, else leaving one there if nothing is wrong.
+def inspect_cached(source: DataSource, folder: Path, inspect: Inspect) -> Inspection:
+    """`inspect(source)`, from the entry in `folder` where there is one; otherwise an entry is written if nothing is wrong.
 
-    Data that lie in no files are looked at each time, and so is whether files are there. Where nothing can be written, `look`
-    comes each time.
+    Data that lie in no files are inspected each time, and whether files exist is checked each time. Where nothing can be
+    written, `inspect` runs each time.
     """
     splits = source.splits
     if not isinstance(splits, FileSplits) or splits.problems():
-        return look(source)
+        return inspect(source)
     try:
         digest = joint_digest(splits.digest(split) for split in TUNING_SPLITS if splits.has(split))
-    except OSError:  # of which `look` tells
-        return look(source)
-    return _recalled(source, digest, folder / _key(source, splits, digest), look) or _kept(
-        look(source), source, splits, folder
+    except OSError:  # which `inspect` reports
+        return inspect(source)
+    return _read_entry(source, digest, folder / _key(source, splits, digest), inspect) or _write_entry(
+        inspect(source), source, splits, folder
     )
 
 
-def _recalled(source: DataSource, digest: str, entry: Path, look: Look) -> Inspection | None:
-    """What was found of files by their digest, or None where nothing has been."""
+def _read_entry(source: DataSource, digest: str, entry: Path, inspect: Inspect) -> Inspection | None:
+    """The inspection of files with this digest; None where there is no entry."""
 
     @cache
     def read() -> TaskData:
-        return _read_again(source, digest, look)
+        return _read_again(source, digest, inspect)
 
     try:
         known = json.loads((read_entry(entry) or {})[_FILE].read_bytes())
@@ -68,20 +69,20 @@ def _recalled(source: DataSource, digest: str, entry: Path, look: Look) -> Inspe
     return Inspection(replace(source, task=task), TaskData(*splits, folds), (), notes, digest, sample)
 
 
-def _read_again(source: DataSource, digest: str, look: Look) -> TaskData:
-    found = look(source)
+def _read_again(source: DataSource, digest: str, inspect: Inspect) -> TaskData:
+    found = inspect(source)
     if found.data is None:
         raise InputError(found.problems)
     if found.digest != digest:
-        raise BlurbTuneError(f"{source.describe()}: the data have changed since they were looked at; begin again")
+        raise BlurbTuneError(f"{source.describe()}: the data have changed since they were inspected; start again")
     return found.data
 
 
-def _kept(found: Inspection, source: DataSource, splits: FileSplits, folder: Path) -> Inspection:
-    """What was found, with examples that are known; an entry tells of it next time, where nothing is wrong."""
+def _write_entry(found: Inspection, source: DataSource, splits: FileSplits, folder: Path) -> Inspection:
+    """The inspection with examples that are read when asked for; it leaves an entry where nothing is wrong."""
     if found.data is None:
         return found
-    task, train, dev = found.source.task, _known(found.data.train), _known(found.data.dev)
+    task, train, dev = found.source.task, _known_examples(found.data.train), _known_examples(found.data.dev)
     finding = {
         "task": [task.labels, dict(task.label_aliases), task.label_center, task.label_scale],
         "examples": [[len(part), part.digest] for part in (train, dev)],
@@ -93,12 +94,12 @@ def _kept(found: Inspection, source: DataSource, splits: FileSplits, folder: Pat
     return replace(found, data=TaskData(train, dev, found.data.folds))
 
 
-def _known(examples: Sequence[Example]) -> KnownExamples:
+def _known_examples(examples: Sequence[Example]) -> KnownExamples:
     return KnownExamples(len(examples), digest_of(examples), lambda: examples)
 
 
 def _key(source: DataSource, splits: FileSplits, digest: str) -> str:
-    """In hex; it changes with everything that a look at files of this digest depends on."""
+    """In hex; it changes with everything that the inspection of files with this digest depends on."""
     formats = [splits.files[split].suffix for split in TUNING_SPLITS if splits.has(split)]
     facts = [_code(), digest, formats, repr(source.task), source.is_custom, source.dev_share, source.folds, source.has_test]
     facts += [repr(splits.layout), source.flags, source.separator, source.sentence]
@@ -107,7 +108,7 @@ def _key(source: DataSource, splits: FileSplits, digest: str) -> str:
 
 @cache
 def _code() -> str:
-    """A digest of all that reads, judges and cuts: what an earlier version of it has found is not believed."""
+    """A digest of all that reads, judges and cuts: an entry of an earlier version is not used."""
     digest = hashlib.sha256(f"{sys.version} {np.__version__}".encode())
     for file in sorted(file for room in _ROOMS for file in (_PACKAGE / room).rglob("*.py")):
         digest.update(file.read_bytes())

@@ -23,7 +23,7 @@ from blurb_tune.tasks.checking.checks import (
     train_fault,
 )
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData, joint_digest
-from blurb_tune.tasks.checking.inspection_cache import remembered
+from blurb_tune.tasks.checking.inspection_cache import inspect_cached
 from blurb_tune.tasks.checking.label_checks import (
     check_enough,
     check_inferred,
@@ -49,7 +49,7 @@ def inspect(source: DataSource, *, cache: Path | None = None) -> Inspection:
     cache: the folder of what was found before; files in which nothing was wrong are known by their digest there, and read when
     somebody asks for an example. None: they are read each time.
     """
-    return _look(source) if cache is None else remembered(source, cache, _look)
+    return _look(source) if cache is None else inspect_cached(source, cache, _look)
 
 
 def load_data(source: DataSource, *, cache: Path | None = None) -> TaskData:

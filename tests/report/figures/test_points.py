@@ -11,7 +11,7 @@ import pytest
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import parallel_coordinates, pareto, slices
-from blurb_tune.report.figures.configurations import thinned, with_objective
+from blurb_tune.report.figures.configurations import thin_out, with_objective
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.importances import importances_figure
 from blurb_tune.report.figures.parallel_coordinates import parallel_figure
@@ -136,7 +136,7 @@ def test_of_too_many_configurations_the_best_and_some_others_are_drawn(monkeypat
     assert len(names) <= 12
     assert {result.name for result in known[-5:]} <= names
     assert "Of 30 configurations the best 5 and some others are drawn." in figure.caption
-    assert thinned(known, 30, 5) == known
+    assert thin_out(known, 30, 5) == known
     monkeypatch.setattr(slices, "_MOST_MARKS", 3)
     monkeypatch.setattr(slices, "_BEST", 4)
     assert len(marks(drawn(slices_figure(record)))) <= 8

@@ -252,7 +252,7 @@ def test_examples_that_have_changed_since_are_not_handed_out(folder: Path, cache
     inspect(source, cache=cache)
     asked_for, of_a_faulty_file = (load_data(source, cache=cache).train for _ in range(2))
     file.write_text(file.read_text().replace("note 2", "Note 2"))
-    with pytest.raises(BlurbTuneError, match="the data have changed since they were looked at"):
+    with pytest.raises(BlurbTuneError, match="the data have changed since they were inspected"):
         asked_for[0]
     _fault(folder)
     with pytest.raises(InputError):

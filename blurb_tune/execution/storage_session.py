@@ -1,4 +1,4 @@
-"""What keeps a sweep in its storage while a driver works on it: the lease, a copy of its log, and a line on how it stands."""
+"""A driver's hold on a sweep in the storage: the lease, a copy of its log, and its status."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _SECONDS_BETWEEN_STATUS = 5.0
 _FLUSH_SECONDS = 60.0
 
 
-class Keeping:
-    """Observes the log of a sweep, and keeps its storage in step.
+class StorageSession:
+    """Observes the log of a sweep, and keeps its storage up to date.
 
     interrupted: set when another driver has taken the sweep over, which `is_lost` says. notes: what else the status says.
     """
@@ -89,7 +89,7 @@ class Keeping:
                     faults.append(f"{self.storage.uri}/{file.name}: {error}")
         return faults
 
-    def abandoned(self) -> None:
+    def release_lease(self) -> None:
         """The process ends at once: give the lease back, which a dead driver holds until it is found to be dead."""
         for name in self.storage.child(CLAIMS).names():
             with suppress(OSError):
@@ -104,7 +104,9 @@ class Keeping:
 
 
 @contextmanager
-def kept(uri: str | None, paths: SweepPaths, interrupted: threading.Event | None = None) -> Iterator[Keeping | None]:
+def storage_session(
+    uri: str | None, paths: SweepPaths, interrupted: threading.Event | None = None
+) -> Iterator[StorageSession | None]:
     """Hold the lease of a sweep in the storage `uri`, and have its log here as the storage has it.
 
     None for a sweep that only this machine reaches. Raises BlurbTuneError when another driver is at work on it, or the storage
@@ -114,11 +116,11 @@ def kept(uri: str | None, paths: SweepPaths, interrupted: threading.Event | None
         yield None
         return
     storage = storage_of(uri, paths)
-    keeping = Keeping(storage, paths, interrupted or threading.Event())
+    session = StorageSession(storage, paths, interrupted or threading.Event())
     with ExitStack() as stack:
         try:
-            stack.enter_context(Lease(storage.child(CLAIMS), lost=keeping.lose))
-            keeping.fetch()
+            stack.enter_context(Lease(storage.child(CLAIMS), lost=session.lose))
+            session.fetch()
         except OSError as error:
             raise BlurbTuneError(f"storage: {storage.uri} does not answer: {error}") from None
-        yield keeping
+        yield session

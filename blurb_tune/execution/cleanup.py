@@ -1,4 +1,4 @@
-"""The driver's side of what trials leave behind: it follows the events, and removes what nobody will ask for any more."""
+"""Removes what trials leave in the storage, once no decision and no test can need it any more."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def weights_name(trial_id: str, attempt: int) -> str:
     return trial_id if attempt == 1 else f"{trial_id}-a{attempt}"
 
 
-class WeightsKeeper:
-    """Follows the events of a sweep, and removes the weights of trials that cannot win any more.
+class WeightsCleanup:
+    """Follows a sweep's events, and removes the weights of trials that cannot win any more.
 
     Kept are those of configurations at work and of those that lead: when one ends, it or whoever led before it goes.
     """
@@ -53,8 +53,8 @@ def drop_weights(storage: Storage, keep: Collection[str]) -> None:
             storage.delete(name)
 
 
-class CheckpointKeeper:
-    """Follows the events of a sweep, and removes the checkpoints of trials that have ended."""
+class CheckpointCleanup:
+    """Follows a sweep's events, and removes the checkpoints of trials that have ended."""
 
     def __init__(self, checkpoints: Storage):
         self._checkpoints = checkpoints
