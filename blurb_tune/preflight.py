@@ -65,7 +65,7 @@ class Plan:
     spec: with the labels of a custom task filled in. models: by the names that the spec gives them, in its order.
     train_examples and dev_examples: None where the data have not been looked at and nobody published them; with folds, those
     of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
-    together, if nothing is pruned. notes: what is remarkable about the data. earlier: what sweeps before it tell the sampler.
+    together, if nothing is pruned. notes: non-fatal findings about the data. earlier: what sweeps before it tell the sampler.
     digest: of everything that decides the numbers. base: the folder that files of the spec are relative to.
     warnings: what is amiss and keeps nothing from starting. data_digest: of train and dev, empty where nobody has looked.
     settings_digest: of what trials have in common besides.
@@ -329,9 +329,7 @@ def _check_grid(loaded: LoadedSpec) -> Iterator[Problem]:
     space = loaded.spec.space
     for name in type(space).model_fields:
         if name != "strategy" and values_of(getattr(space, name)) is None:
-            yield loaded.source.problem(
-                ("space", name), "a grid needs values that can be counted out; give the range a `step`"
-            )
+            yield loaded.source.problem(("space", name), "a grid needs finitely many values; give the range a `step`")
 
 
 def _check_addresses(loaded: LoadedSpec, warnings: list[str], *, check_machine: bool) -> Iterator[Problem]:

@@ -82,7 +82,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "endless grid": (
         {"search": {"sampler": "grid"}, "space": {"decay_rate": {"low": 0.5, "high": 1.0}}},
-        "space.decay_rate: a grid needs values that can be counted out",
+        "space.decay_rate: a grid needs finitely many values",
     ),
     "text longer than the model reads": (
         {"training": {"max_length": 100000}},

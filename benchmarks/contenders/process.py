@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-_SECONDS_PER_LOOK = 0.5
+_POLL_SECONDS = 0.5
 _SECONDS_TO_END = 20.0
 
 
@@ -73,7 +73,7 @@ class _Usage(threading.Thread):
         return sum(self._used.values())
 
     def run(self) -> None:
-        while not self._stopped.wait(_SECONDS_PER_LOOK):
+        while not self._stopped.wait(_POLL_SECONDS):
             self._look()
 
     def stop(self) -> None:

@@ -25,7 +25,7 @@ from blurb_tune.service.notify import notify
 from blurb_tune.service.prune import work_folder
 from blurb_tune.service.sweeps import DRIVER_LOG, PAYLOAD, End, KeptSweep, Request
 
-_SECONDS_PER_LOOK = 2.0
+_POLL_SECONDS = 2.0
 _TRACKING = "MLFLOW_TRACKING_URI"
 
 
@@ -140,7 +140,7 @@ class _Watch:
         self._thread.join(30.0)
 
     def _look(self) -> None:
-        while self.asked is None and not self._stop.wait(_SECONDS_PER_LOOK):
+        while self.asked is None and not self._stop.wait(_POLL_SECONDS):
             self._look_once()
 
     def _look_once(self) -> None:

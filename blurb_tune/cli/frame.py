@@ -51,8 +51,8 @@ def frame(progress: Progress, scene: Scene, left: float | None, width: int, heig
     header = progress.record.started
     if header is None or (scene.phases and not progress.running and not progress.record.trials):
         return Lines(*_beginning(scene, now))
-    standing = progress.standing()
-    groups = [group for group in standing.groups if group.result.ended]
+    leaderboard = progress.leaderboard()
+    groups = [group for group in leaderboard.groups if group.result.ended]
     running = list(progress.running.values())
     heads = _HEAD_LINES + bool(scene.waiting) + _TABLE_LINES * (bool(groups) + bool(running or scene.phases))
     room = max(height, _SMALLEST_HEIGHT) - heads
@@ -62,12 +62,12 @@ def frame(progress: Progress, scene: Scene, left: float | None, width: int, heig
         _line(scene.folder or header.sweep_id, style="dim"),
         _bar(progress, left, now),
         _counts(progress),
-        _best(progress, standing.best),
+        _best(progress, leaderboard.best),
     ]
     if scene.waiting:
         parts.append(_line(scene.waiting, style="yellow"))
     if groups:
-        parts += [Text(), _groups(progress, standing.kind, groups, room - for_running, width)]
+        parts += [Text(), _groups(progress, leaderboard.kind, groups, room - for_running, width)]
     if running:
         parts += [Text(), _running(progress, running, for_running, width, now)]
     elif scene.phases:

@@ -88,7 +88,7 @@ class LiveView(View):
         while self._queue:
             self._queue.popleft()()
         size, now = self._console.size, self._clock()
-        left = self._estimate.shown(self._progress.seconds_left(now), now)
+        left = self._estimate.smooth(self._progress.seconds_left(now), now)
         return frame(self._progress, self._scene, left, size.width, size.height - 1, now)
 
     def __enter__(self) -> Self:

@@ -151,7 +151,7 @@ class PlainLines(View):
 
     def _progress_line(self, now: float) -> str:
         counts, work = self._progress.counts(), self._progress.work()
-        left = self._estimate.shown(self._progress.seconds_left(now), now)
+        left = self._estimate.smooth(self._progress.seconds_left(now), now)
         rest = f", {work.done:,.0f}/{work.total:,.0f} epochs" if work else ""
         rest += f", {time_left(left)}" if left is not None else ""
         ended = f"{counts.finished} finished ({counts.pruned} pruned, {counts.failed} failed), {counts.errored} errored"

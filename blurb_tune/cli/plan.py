@@ -74,7 +74,7 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from (("note", note) for note in plan.notes)
     models = [f"{name}, {blocks} blocks" for name, blocks in plan.blocks.items()]
     yield from (("model" if index == 0 else "", line) for index, line in enumerate(models))
-    of = f" of {plan.combinations}" if plan.combinations else " of endlessly many"
+    of = f" of {plan.combinations}" if plan.combinations else " of infinitely many"
     yield "configurations", f"{plan.configurations}{of}, by {search.sampler}"
     crossed = f", {spec.crossed[0]} of the initialization crossed with {spec.crossed[1]} of the order" if spec.crossed else ""
     yield "seeds", f"{len(spec.seeds)} each: {_listed(spec.seeds)}{crossed}"

@@ -34,7 +34,7 @@ from blurb_tune.tasks.encoding.cache import cache_folder, states_folder
 
 _OVER = {"finished", "no result", "failed", "stopped", "paused", "interrupted", "lost"}
 _CODES = {"finished": ExitCode.DONE, "no result": ExitCode.NO_RESULT, "failed": ExitCode.FAILED, "lost": ExitCode.FAILED}
-_SECONDS_PER_LOOK = 3.0
+_POLL_SECONDS = 3.0
 _WIDE = 200  # where nobody looks on, nothing is cut
 _SIGNS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "fault": "[red]fault[/]  "}
 
@@ -146,7 +146,7 @@ def logs_command(sweep_id: str, trial: str | None, address: str | None, storage:
         sys.stdout.flush()
         if not follow or found["state"] in _OVER:
             return
-        time.sleep(_SECONDS_PER_LOOK)
+        time.sleep(_POLL_SECONDS)
 
 
 def ask_command(
@@ -262,7 +262,7 @@ def _follow(service: Service, sweep_id: str, job: str) -> ExitCode:
             silent = silent + 1 if state == "pending" else 0
             if silent and (message := service.jobs.fault(job)):
                 raise BlurbTuneError(f"{sweep_id}: its driver could not be started: {message}")
-            time.sleep(_SECONDS_PER_LOOK)
+            time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:
         print(f"\n{sweep_id} runs on; `{program()} stop {sweep_id}` ends it", file=sys.stderr)
         return ExitCode.INTERRUPTED

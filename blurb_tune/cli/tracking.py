@@ -32,7 +32,7 @@ from blurb_tune.tracking.server import dashboard_command, dashboard_url
 from blurb_tune.tracking.writer import TrackingWriter
 
 _FLUSH_SECONDS = 60.0
-_SECONDS_PER_LOOK = 0.3
+_POLL_SECONDS = 0.3
 _ANSWER_SECONDS = 2.0
 
 
@@ -66,7 +66,7 @@ def open_dashboard(paths: SweepPaths, host: str, port: int, *, browser: bool = T
     with tempfile.TemporaryFile() as said, _group(command, said) as server:
         with Console(stderr=True).status("starting MLflow's dashboard"):
             while server.poll() is None and not _answers(host, port):
-                time.sleep(_SECONDS_PER_LOOK)
+                time.sleep(_POLL_SECONDS)
         if server.poll() is None:
             _show_page(dashboard_url(paths, f"http://{host}:{port}"), "Dashboard: {}  (Ctrl-C ends it)", browser)
         code = server.wait()

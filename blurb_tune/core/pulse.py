@@ -21,7 +21,7 @@ class Pulse:
 
 
 class Onlooker:
-    """Is told what happens between two events of the log. This one looks away; a view shows it. Called from any thread."""
+    """Hears what happens between two events of the log. This one ignores it; a view shows it. Called from any thread."""
 
     def on_phase(self, text: str) -> None:
         """The driver begins something that takes a while, such as `starting Ray`; empty when trials run."""

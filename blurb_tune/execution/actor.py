@@ -86,7 +86,7 @@ class Slot:
         if report.outcome is Outcome.DIVERGED:
             self._run = None
         if report.outcome is not None:
-            self._let_go()
+            self._finish_trial()
         elif not self._past:
             self._save_if_due()
         return {REPORT: dataclasses.replace(report, worker=_worker()), "done": report.outcome is not None}
@@ -96,12 +96,12 @@ class Slot:
         if self._run is not None and not self._past and self._environment.halt is not None and self._environment.halt.is_set():
             self._save(self._run)
             self._run = None
-        self._let_go()
+        self._finish_trial()
         self._model = self._data = None
 
     def begin(self, trial: TrialConfig) -> None:
         """Take up a trial; the model is set up in the first step, where a fault can be reported."""
-        self._let_go()
+        self._finish_trial()
         self._trial = trial
         self._log.begin(weights_name(trial.trial_id, trial.attempt))
         self._log.say(f"{trial.trial_id}, attempt {trial.attempt} on {_worker()}: {trial.configuration.strategy.label}")
@@ -185,8 +185,8 @@ class Slot:
             self._data, self._fold = environment.models[model].fold(fold), fold
         return environment.fine_tuning(self._model, self._data, trial, self._prefixes)
 
-    def _let_go(self) -> None:
-        """Keep the weights of the trial behind us, also of one that was stopped; drop its gradients and optimizer state."""
+    def _finish_trial(self) -> None:
+        """Save the previous trial's weights, also of one that was stopped, and free its gradients and optimizer state."""
         if self._run is not None and self._environment.weights is not None:
             try:
                 name = weights_name(self._trial.trial_id, self._trial.attempt)

@@ -1,4 +1,4 @@
-"""The sweep as Ray Tune wants to see it: a searcher that hands out trials, a scheduler that stops them, a stopper.
+"""The sweep as Ray Tune's components: a searcher that hands out trials, a scheduler that stops them, a stopper.
 
 All three talk to one `Sweep`. (Ray's own OptunaSearch hard-codes Optuna's NopPruner and reports stopped trials as COMPLETE.)
 """
@@ -156,7 +156,7 @@ def _error_of(trial: Trial) -> Exception | None:
 
 
 class InterruptStopper(_NotInSnapshots, tune.Stopper):  # type: ignore[misc]
-    """Ends the experiment once the event is set, or the sweep has run into trouble."""
+    """Ends the experiment once the event is set, or the sweep has a reason to abort."""
 
     def __init__(self, sweep: Sweep, interrupted: threading.Event, halt: Halt):
         self._sweep, self._interrupted, self._halt = sweep, interrupted, halt
@@ -166,7 +166,7 @@ class InterruptStopper(_NotInSnapshots, tune.Stopper):  # type: ignore[misc]
         return False
 
     def stop_all(self) -> bool:
-        if not self._is_over and (self._interrupted.is_set() or self._sweep.trouble is not None):
+        if not self._is_over and (self._interrupted.is_set() or self._sweep.abort_reason is not None):
             self._is_over = True
             self._halt.set()  # trials at work leave a checkpoint
         return self._is_over

@@ -28,7 +28,7 @@ from blurb_tune.execution.local import lean_ray, override_attribute
 from blurb_tune.spec.schema import SweepSpec
 
 _CONNECT_SECONDS = 5.0
-_SECONDS_PER_LOOK = 2.0
+_POLL_SECONDS = 2.0
 _FROM_OUTSIDE = "from a machine that is no node, `blurb-tune submit --address http://HEAD:8265` sends a sweep there"
 _FAILURES_OF_A_LOST_HEAD = 4
 _logger = logging.getLogger(__name__)
@@ -56,12 +56,12 @@ _LOCAL_ENVIRONMENT = {
 
 @contextmanager
 def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threading.Event | None = None) -> Iterator[None]:
-    """Connect to the spec's cluster, or start one on this machine and stop it behind us; quiet on the terminal.
+    """Connect to the spec's cluster, or start one on this machine and stop it at the end; quiet on the terminal.
 
     patience: seconds to wait for a cluster that does not answer: a sweep that is resumed by whoever supervises it may come
     before its cluster. Raises InputError when the cluster cannot be reached, KeyboardInterrupt once `interrupted` is set.
     """
-    with _environment(spec), _environment_unsaid(spec), ExitStack() as stack:
+    with _environment(spec), _environment_log_muted(spec), ExitStack() as stack:
         if _is_forked(spec):
             stack.enter_context(fork_server())
         _wait_for(spec.cluster, patience, interrupted or threading.Event())
@@ -90,7 +90,7 @@ def _environment(spec: SweepSpec) -> Iterator[None]:
 
 
 @contextmanager
-def _environment_unsaid(spec: SweepSpec) -> Iterator[None]:
+def _environment_log_muted(spec: SweepSpec) -> Iterator[None]:
     """What Tune would hand to the actors in their runtime environment.
 
     To a cluster all but the driver's AWS keys, which `ps` and Ray's logs show to everybody; its nodes have their own. In a
@@ -177,7 +177,7 @@ def _wait_for(address: str | None, patience: float, interrupted: threading.Event
         except InputError:
             if time.monotonic() >= deadline:
                 raise
-            if interrupted.wait(_SECONDS_PER_LOOK):
+            if interrupted.wait(_POLL_SECONDS):
                 raise KeyboardInterrupt from None
         if not has_told:
             _logger.warning("waiting up to %.0f min for the cluster at %s", patience / 60, address)
@@ -189,7 +189,7 @@ def _nodes_of(address: str) -> list[str]:
     logging.getLogger(authentication_token_setup.__name__).setLevel(logging.ERROR)
     try:
         try:
-            with _native_warnings_unsaid():
+            with _native_warnings_muted():
                 return _alive(address)
         except AuthenticationError:
             # Only for a cluster that asks for it: with the token on, a driver refuses what one without it calls back.
@@ -201,7 +201,7 @@ def _nodes_of(address: str) -> list[str]:
 
 
 @contextmanager
-def _native_warnings_unsaid() -> Iterator[None]:
+def _native_warnings_muted() -> Iterator[None]:
     """Ray's C++ says on the descriptor of the standard error that it has no token, before anybody can give it one."""
     sys.stderr.flush()
     kept = os.dup(2)
@@ -251,7 +251,7 @@ class ClusterWatch:
 
     def _look(self) -> None:
         failures = 0
-        while not self._stop.wait(_SECONDS_PER_LOOK):
+        while not self._stop.wait(_POLL_SECONDS):
             try:
                 socket.create_connection(self._address, timeout=_CONNECT_SECONDS).close()
                 failures = 0

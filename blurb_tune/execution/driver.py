@@ -57,7 +57,7 @@ def run_sweep(
     """Run the sweep, or what an earlier driver left of it, until it is finished or `interrupted` is set.
 
     extension: the plan is larger than what the folder holds, which the caller has checked. abandon: ends this process once the
-    log says that the cluster is lost, for which Ray goes on waiting. onlooker: told what is done between the events. is_lost:
+    log says that the cluster is lost, for which Ray goes on waiting. onlooker: hears what is done between the events. is_lost:
     whether another driver has taken the sweep over.
 
     Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
@@ -105,8 +105,8 @@ def run_sweep(
                     threading.Event().wait()  # `leave` ends the process
                 sweep.close(interrupted=not is_done, started=started)
             if not is_done and not interrupted.is_set():
-                trouble = sweep.trouble or "Ray Tune ended before the sweep did"
-                raise BlurbTuneError(f"{trouble}; run the same command again to go on")
+                abort_reason = sweep.abort_reason or "Ray Tune ended before the sweep did"
+                raise BlurbTuneError(f"{abort_reason}; run the same command again to go on")
             return sweep.record
 
 

@@ -36,7 +36,7 @@ class ModelEnvironment:
         return self.vocabulary.compact(self.pretrained)
 
     def fold(self, number: int | None) -> TrainingData:
-        """Train and dev; of fold `number` where the sweep cross-validates, which costs a copy."""
+        """Train and dev; of fold `number` where the sweep cross-validates, which copies the arrays."""
         if isinstance(self.data, FoldedData):
             assert number is not None, "a trial of a cross-validation has a fold"
             return self.data.fold(number)

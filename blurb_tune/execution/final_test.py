@@ -17,7 +17,7 @@ from blurb_tune.preflight import Plan
 from blurb_tune.sweep.sweep import Sweep
 
 # A Ctrl-C does not wait for the next result.
-_SECONDS_PER_LOOK = 0.5
+_POLL_SECONDS = 0.5
 
 
 def run_final_test(plan: Plan, sweep: Sweep, prepared: Prepared, settings: SlotSettings, interrupted: threading.Event) -> bool:
@@ -75,7 +75,7 @@ def _test_all(
     )
     running = {tester.remote(prepared.environment, settings, test.encoded, ended): ended.trial.trial_id for ended in trials}
     while running and not interrupted.is_set():
-        done, _ = ray.wait(list(running), timeout=_SECONDS_PER_LOOK)
+        done, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
         for reference in done:
             trial_id = running.pop(reference)
             try:

@@ -86,7 +86,7 @@ class _ClassID:
 
 class _Server:
     """It keeps the connection on which each process was asked for: the process is ended when the other end is gone, and that
-    end is told its number, and its exit code when it has ended."""
+    end gets its number, and its exit code when it has ended."""
 
     def __init__(self, listener: socket.socket):
         self._listener = listener

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 
 _NAMESPACE = b"blurb_tune"
-_SECONDS_PER_LOOK = 1.0
+_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,5 +43,5 @@ class HaltWatch:
     def is_set(self) -> bool:
         if self._halt is None or time.monotonic() < self._next:
             return False
-        self._next = time.monotonic() + _SECONDS_PER_LOOK
+        self._next = time.monotonic() + _POLL_SECONDS
         return self._halt.is_set()

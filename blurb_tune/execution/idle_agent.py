@@ -1,13 +1,13 @@
-"""Stands in for the agents that a raylet wants to see beside it, and ends with the raylet. Run as a script."""
+"""Stands in for the agents that a raylet requires beside it, and ends with the raylet. Run as a script."""
 
 from __future__ import annotations
 
 import os
 import time
 
-_SECONDS_PER_LOOK = 1.0
+_POLL_SECONDS = 1.0
 
 if __name__ == "__main__":
     raylet = os.getppid()
     while os.getppid() == raylet:
-        time.sleep(_SECONDS_PER_LOOK)
+        time.sleep(_POLL_SECONDS)

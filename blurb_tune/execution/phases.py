@@ -1,4 +1,4 @@
-"""What a task that the driver waits for is doing, told through the cluster's own key-value store."""
+"""What a task that the driver waits for is doing, sent through the cluster's own key-value store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _in
 from blurb_tune.core.errors import BlurbTuneError
 
 _NAMESPACE = b"blurb_tune"
-_SECONDS_PER_LOOK = 0.2
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Phases:
         heard = 0
         is_done = False
         while not is_done:
-            is_done = bool(ray.wait([reference], timeout=_SECONDS_PER_LOOK, fetch_local=False)[0])
+            is_done = bool(ray.wait([reference], timeout=_POLL_SECONDS, fetch_local=False)[0])
             with suppress(Exception):
                 for text in self._said()[heard:]:
                     heard += 1

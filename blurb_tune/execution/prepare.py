@@ -27,7 +27,7 @@ from blurb_tune.training.training_data import FoldedData, TrainingData
 def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: None) -> TrialEnvironment:
     """Load the models' weights, read train and dev (never test) and turn them into tokens. It keeps no trial's weights yet.
 
-    say: told what comes next. Raises InputError with every model whose weights cannot be used.
+    say: called with what comes next. Raises InputError with every model whose weights cannot be used.
     """
     spec = plan.spec
     every = spec.training.eval_every
@@ -81,7 +81,7 @@ def _prepare_model(plan: Plan, info: ModelInfo, data: TaskData, say: Callable[[s
     parts = [encode_for(plan, info, part, tokenizer) for part in ((data.train,) if data.folds else (data.train, data.dev))]
     vocabulary = Vocabulary.of(pretrained, (part.input_ids for part in parts), tokenizer.pad_token_id)
     pad = int(vocabulary.renumber(np.array([tokenizer.pad_token_id]))[0])
-    parts = [part.renumbered(vocabulary.renumber(part.input_ids)) for part in parts]
+    parts = [part.with_ids(vocabulary.renumber(part.input_ids)) for part in parts]
     if data.folds:
         folds = tuple(np.array(fold, dtype=np.int64) for fold in data.folds)
         return ModelEnvironment(pretrained, vocabulary, FoldedData(plan.task, parts[0], folds, pad))
@@ -114,7 +114,7 @@ def facts_of(plan: Plan, environment: TrialEnvironment) -> SweepFacts:
 
 
 def notes_of(plan: Plan, environment: TrialEnvironment, nodes: int) -> list[str]:
-    """What is remarkable about the data, in the files and in each model's tokens, and about the cluster."""
+    """Non-fatal findings about the data, in the files and in each model's tokens, and about the cluster."""
     notes = list(plan.notes)
     if nodes > 1 and plan.spec.storage is None:
         notes.append(

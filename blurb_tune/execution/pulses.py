@@ -1,4 +1,4 @@
-"""What running trials do, told through the cluster's own key-value store: no event, no file, one short value per slot."""
+"""What running trials do, sent through the cluster's own key-value store: no event, no file, one short value per slot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from blurb_tune.execution.halt import Halt
 
 _NAMESPACE = b"blurb_tune"
 _SECONDS_BETWEEN_STEPS = 1.0
-_SECONDS_PER_LOOK = 1.0
+_POLL_SECONDS = 1.0
 _MOST = 64  # more than a terminal shows
 
 
@@ -55,12 +55,12 @@ class PulseWatch:
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
-        self._thread.join(_SECONDS_PER_LOOK)
+        self._thread.join(_POLL_SECONDS)
         with suppress(Exception):
             _internal_kv_del(self._prefix, del_by_prefix=True, namespace=_NAMESPACE)
 
     def _look(self) -> None:
-        while not self._stop.wait(_SECONDS_PER_LOOK):
+        while not self._stop.wait(_POLL_SECONDS):
             with suppress(Exception):  # a cluster that does not answer has others to say so
                 self._onlooker.on_pulses(self.read())
 

@@ -15,7 +15,7 @@ from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _in
 
 _NAMESPACE = b"blurb_tune"
 _PREFIX = "shares/"
-_SECONDS_PER_LOOK = 3.0
+_POLL_SECONDS = 3.0
 _SECONDS_ALIVE = 30.0
 
 
@@ -66,7 +66,7 @@ class SlotShare:
 
     def __exit__(self, *error: object) -> None:
         self._stop.set()
-        self._thread.join(_SECONDS_PER_LOOK)
+        self._thread.join(_POLL_SECONDS)
         with suppress(Exception):  # a cluster that is lost has no shares
             _internal_kv_del(_PREFIX + self._name, namespace=_NAMESPACE)
 
@@ -75,7 +75,7 @@ class SlotShare:
         self._wanted = min(slots, self._most)
 
     def _look(self) -> None:
-        while not self._stop.wait(_SECONDS_PER_LOOK):
+        while not self._stop.wait(_POLL_SECONDS):
             with suppress(Exception):  # a look that fails changes nothing; the watch says when the cluster is lost
                 self._update()
 

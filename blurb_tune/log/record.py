@@ -311,7 +311,7 @@ class SweepRecord:
         """Whether it has had all runs of the plan in force."""
         trials = self._trials_of[configuration.configuration_id].values()
         again = sum(trial.outcome is Outcome.ERRORED for trial in trials) if event.errored_again else 0
-        return len(trials) - again >= self.header.runs
+        return len(trials) - again >= self.header.replicates_per_configuration
 
     def _uncount(self, trial: TrialRecord | None) -> None:
         if trial is not None and trial.is_final and trial.outcome is not None:
@@ -410,12 +410,12 @@ class SweepRecord:
             return self.header.trivial_score
         if trial.outcome not in (Outcome.COMPLETED, Outcome.COLLAPSED, Outcome.PRUNED_UNSTABLE):
             return None
-        judged = self.judged(trial)
+        judged = self.scored_measurement(trial)
         if judged is None or math.isnan(judged.dev_score):
             return self.header.trivial_score
         return judged.dev_score
 
-    def judged(self, trial: TrialRecord) -> Measurement | None:
+    def scored_measurement(self, trial: TrialRecord) -> Measurement | None:
         """The measurement by which a trial is scored and its outcome was found: the last, or the best where the spec says so.
 
         A run that was stopped, or whose loss was not finite, has failed at its last one, however well it had done before.

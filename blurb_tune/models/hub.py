@@ -107,7 +107,7 @@ def _weights_revision(hub_id: str) -> str:
 
 @contextmanager
 def _clear_errors(hub_id: str) -> Iterator[None]:
-    """Say in a user's words what the hub or the way to it answered."""
+    """Translate hub and network errors into messages for the user."""
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
     from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]  # httpx's or httpx2's
 

@@ -70,7 +70,7 @@ def export(
     record = SweepRecord.read(paths.events)
     choice = choose(record, trial, median=median)
     run = choice.trial
-    judged = record.judged(run)
+    judged = record.scored_measurement(run)
     assert judged is not None, "a run with a model has been measured"
     say("checking the spec and its data")
     plan = make_plan(load_spec(paths.spec))

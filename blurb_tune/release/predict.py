@@ -45,7 +45,7 @@ def predict(
     Both are CSV, TSV, JSON Lines or Parquet, by their endings. Added are columns as the kind of the task has them
     (`Kind.answers`): `prediction`, `probability` and `probabilities`, or of words `tags` and `entities`, the latter by the
     places of their characters in the text; a list of words is a text with blanks between them. batch_size: examples in memory
-    at a time; it changes nothing that is written. say: told how many rows are done.
+    at a time; it changes nothing that is written. say: called with the number of rows that are done.
 
     Raises InputError for rows that cannot be read, and then nothing is written.
     """

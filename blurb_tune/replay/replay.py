@@ -114,8 +114,8 @@ class Arena:
             raise InputError([Problem(curves.name, f"not all configurations have the seeds {', '.join(map(str, missing))}")])
         self._count = len(wanted)
         self._pool = list(curves.seeds) if is_count else list(wanted)
-        standings = {name: self._group(name, tuple(curves.runs[name])) for name in curves.runs}
-        self.objectives = {name: result.objective for name, result in standings.items()}
+        final_results = {name: self._group(name, tuple(curves.runs[name])) for name in curves.runs}
+        self.objectives = {name: result.objective for name, result in final_results.items()}
         self.best = max(self.objectives, key=lambda name: self.objectives[name])
 
     def shuffles(self, count: int, seed: int, slots: int) -> Iterator[Replay]:

@@ -57,7 +57,7 @@ def _rates_and_epochs(record: SweepRecord, runs: list[TrialRecord]) -> Iterator[
         yield f"Some runs learned, most did not: try more epochs than {epochs}, other rates, or a strategy that steadies them."
     else:
         yield (
-            "The runs fit the training set and not dev: look at the data (`validate` shows what is remarkable), and try fewer "
+            "The runs fit the training set and not dev: look at the data (`validate` shows its notes on them), and try fewer "
             f"epochs than {epochs} or a model pretrained on such texts."
         )
 

@@ -16,7 +16,7 @@ class SteadyEstimate:
         self._is_moving = False
         self._seen = 0.0
 
-    def shown(self, seconds_left: float | None, now: float) -> float | None:
+    def smooth(self, seconds_left: float | None, now: float) -> float | None:
         """What to show of the newest estimate, to be called for every frame. now: in seconds since the epoch."""
         if seconds_left is None:
             self._end = None

@@ -15,7 +15,7 @@ from blurb_tune.log.record import SweepRecord, TrialRecord
 from blurb_tune.report.trial_groups import Group, by_family, by_strategy
 from blurb_tune.results.groups import GroupResult
 
-# A look through all trials that takes more seconds than this is followed by none for so many times as long.
+# A pass over all trials that takes more seconds than this is followed by none for so many times as long.
 _QUICK, _REST = 0.0125, 20
 
 
@@ -43,7 +43,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Leaderboard:
     """Scores so far: the best configuration, and all groups of one `kind`, `strategy` or `family`."""
 
     best: GroupResult | None
@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 class _Seldom(Generic[T]):
-    """A value that is found by a look through all trials: anew only when it is stale, and seldom where that takes long."""
+    """A value computed from all trials: only when it is stale, and seldom where that takes long."""
 
     def __init__(self, compute: Callable[[], T]):
         self._compute = compute
@@ -88,7 +88,7 @@ class Progress:
         self._before = self.record.elapsed_of_drivers()
         self._given = self._began = began
         self._last_measured: dict[str, float] = {}
-        self._standing = _Seldom(lambda: self._compute_standing(most_strategies))
+        self._leaderboard = _Seldom(lambda: self._compute_leaderboard(most_strategies))
         self._settled_work = _Seldom(self._compute_work)
 
     def apply(self, event: ev.Event) -> None:
@@ -114,7 +114,7 @@ class Progress:
             case ev.SweepEnded():
                 self.running.clear()
         if not isinstance(event, ev.Measured | ev.PruneDecided):
-            self._standing.is_stale = self._settled_work.is_stale = True
+            self._leaderboard.is_stale = self._settled_work.is_stale = True
 
     def beat(self, pulses: Iterable[Pulse], now: float) -> None:
         """Take in what running trials say of themselves; what an earlier attempt said is passed over."""
@@ -152,12 +152,14 @@ class Progress:
         record, header = self.record, self.record.header
         planned = [of.configuration.epochs for of in record.configurations.values()]
         mean = sum(planned) / len(planned) if planned else 1.0
-        to_come = max((header.configurations or 0) - len(planned), 0) * mean * header.runs
+        to_come = max((header.configurations or 0) - len(planned), 0) * mean * header.replicates_per_configuration
         is_over = record.selection is not None or record.no_result is not None
-        total, done = sum(planned) * header.runs + to_come, to_come if is_over else 0.0
+        total, done = sum(planned) * header.replicates_per_configuration + to_come, to_come if is_over else 0.0
         for name, of in record.configurations.items():
             is_settled = of.state is not None or is_over
-            runs = header.runs if is_settled else sum(trial.is_final for trial in record.trials_of(name))
+            runs = (
+                header.replicates_per_configuration if is_settled else sum(trial.is_final for trial in record.trials_of(name))
+            )
             done += of.configuration.epochs * runs
         fresh = len(header.confirmation_seeds) * max(1, header.folds)
         if fresh and record.no_result is None:
@@ -204,16 +206,16 @@ class Progress:
         waiting = max(total - self.counts().done - len(self.running), 0)
         return max((sum(rests) + waiting * mean) / self.record.slots, max(rests, default=0.0))
 
-    def standing(self) -> Standing:
+    def leaderboard(self) -> Leaderboard:
         """The scores by strategy, or by family when there are more than `most_strategies`."""
-        return self._standing.get()
+        return self._leaderboard.get()
 
-    def _compute_standing(self, most_strategies: int) -> Standing:
+    def _compute_leaderboard(self, most_strategies: int) -> Leaderboard:
         best = self.record.best_configuration() if self.record.trials else None
         groups = by_strategy(self.record) if self.record.trials else []
         if len(groups) > most_strategies:
-            return Standing(best, "family", by_family(self.record))
-        return Standing(best, "strategy", groups)
+            return Leaderboard(best, "family", by_family(self.record))
+        return Leaderboard(best, "strategy", groups)
 
     def _expected_seconds(self, trial: TrialRecord) -> float | None:
         """A running trial's whole time if it runs to its last epoch: the time before its first step is paid once."""
@@ -233,7 +235,9 @@ def planned_trials(record: SweepRecord) -> int | None:
     if header is None or header.configurations is None:
         return None
     ended = len(record.configurations) - len(record.open_configurations)
-    searched = record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.runs
+    searched = (
+        record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.replicates_per_configuration
+    )
     selection = record.selection
     confirmed = 0 if record.no_result else 1 if selection and not selection.reference else 2  # winner and vanilla
     return searched + confirmed * len(header.confirmation_seeds) * max(1, header.folds)

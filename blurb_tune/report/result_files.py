@@ -76,7 +76,7 @@ def error_line(error: str) -> str:
 
 def _trial_row(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
     best = trial.best
-    judged = record.judged(trial)
+    judged = record.scored_measurement(trial)
     values = record.configurations[trial.configuration_id].configuration.values()
     return {
         "trial_id": trial.trial_id,

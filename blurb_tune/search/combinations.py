@@ -96,8 +96,8 @@ class Combinations:
 
     def __init__(self, space: SpaceSpec, blocks: Mapping[str, int]):
         others = {name: values for name, values in axes(space, {}).items() if name not in ("model", "strategy")}
-        if endless := [name for name, values in others.items() if values is None]:
-            raise ValueError(f"{', '.join(endless)} cannot be counted out")
+        if infinite := [name for name, values in others.items() if values is None]:
+            raise ValueError(f"{', '.join(infinite)} has infinitely many values")
         counted = {name: values or [] for name, values in others.items()}
         self._parts = [part for model, limit in blocks.items() for part in _parts(space, model, limit, counted)]
         self._ends = list(itertools.accumulate(part.size for part in self._parts))
@@ -210,5 +210,5 @@ def planned_configurations(space: SpaceSpec, blocks: Mapping[str, int], sampler:
     available = count(space, blocks)
     wanted = asked if asked is not None else available if sampler == "grid" else 20
     if wanted is None:
-        raise ValueError("a grid needs axes that can be counted out")
+        raise ValueError("a grid needs axes with finitely many values")
     return wanted if available is None else min(wanted, available)

@@ -40,7 +40,7 @@ class Suggestion:
 class ConfigurationStudy:
     """Asks Optuna for configurations and tells it how they did; higher is better.
 
-    Every suggestion is a function of the spec, its number and what was told before: the sampler is rebuilt for each with a
+    Every suggestion is a function of the spec, its number and the results so far: the sampler is rebuilt for each with a
     seed of its own, so a study that is replayed from the log goes on as if it had never stopped. No configuration is
     suggested twice.
 

@@ -28,7 +28,7 @@ class MedianPruner(SpecModel):
     kind: Literal["median"] = "median"
     n_startup_trials: Startup = Field(5, description="configurations that end before any is stopped")
     n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
-    interval_steps: Positive = Field(1, description="seeds between two looks")
+    interval_steps: Positive = Field(1, description="seeds between two pruning checks")
 
 
 class PercentilePruner(SpecModel):
@@ -38,7 +38,7 @@ class PercentilePruner(SpecModel):
     percentile: Annotated[float, Field(gt=0, lt=100)] = Field(25.0, description="the best so many percent run on")
     n_startup_trials: Startup = Field(5, description="configurations that end before any is stopped")
     n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
-    interval_steps: Positive = Field(1, description="seeds between two looks")
+    interval_steps: Positive = Field(1, description="seeds between two pruning checks")
 
 
 class SuccessiveHalvingPruner(SpecModel):
@@ -76,7 +76,7 @@ class ThresholdPruner(SpecModel):
     kind: Literal["threshold"] = "threshold"
     lower: float = Field(description="the lowest objective that runs on")
     n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
-    interval_steps: Positive = Field(1, description="seeds between two looks")
+    interval_steps: Positive = Field(1, description="seeds between two pruning checks")
 
 
 PRUNERS: dict[str, type[SpecModel]] = {

@@ -27,7 +27,7 @@ class ConfigurationPruning:
         self._pruner = build_pruner(spec)
         self._study = _quiet_study(self._pruner) if self.is_on else None
         self._trials: dict[str, optuna.trial.Trial] = {}
-        self._standing: dict[str, tuple[int, float]] = {}
+        self._reports: dict[str, tuple[int, float]] = {}
         self._ended: set[str] = set()
 
     @property
@@ -37,22 +37,22 @@ class ConfigurationPruning:
     def report(self, configuration_id: str, replicates: int, objective: float) -> None:
         """A configuration has one more replicate; `objective` is that of all it has.
 
-        One that had ended, and was reopened or has more to run in a larger plan, is judged no more, and keeps what it told.
+        One that had ended, and was reopened or has more to run in a larger plan, is judged no more, and keeps its last report.
         """
         if self._study is None or math.isnan(objective) or configuration_id in self._ended:
             return
         if configuration_id not in self._trials:
             self._trials[configuration_id] = self._study.ask()
         self._trials[configuration_id].report(objective, replicates)
-        self._standing[configuration_id] = (replicates, objective)
+        self._reports[configuration_id] = (replicates, objective)
 
     def judge(self, configuration_id: str) -> Decision:
         """Whether a configuration keeps up, as last reported."""
-        if configuration_id in self._ended or configuration_id not in self._standing:
+        if configuration_id in self._ended or configuration_id not in self._reports:
             return Continue()
         if not self._trials[configuration_id].should_prune():
             return Continue()
-        replicates, objective = self._standing[configuration_id]
+        replicates, objective = self._reports[configuration_id]
         reason = f"objective {objective:.4f} over {replicates} replicates does not keep up with the other configurations"
         return Prune(Outcome.PRUNED_UNDERPERFORMING, type(self._pruner).__name__, reason)
 

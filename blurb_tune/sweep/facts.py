@@ -1,4 +1,4 @@
-"""What a sweep is told of its models and data."""
+"""What a sweep knows of its models and data."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Faults:
         self._of_node: Counter[str] = Counter()
         self._sound: set[str] = set()
         self.left_out: set[str] = set()
-        self.trouble: str | None = None
+        self.abort_reason: str | None = None
 
     def works(self, worker: str) -> None:
         """A trial has come to an evaluation on `worker`, a `node:pid`."""
@@ -55,9 +55,11 @@ class Faults:
             self.left_out.add(node)
         where = worker or "a process that was lost"
         if self._limit is not None and len(self._row) == self._limit and not (is_the_node and set(self._row) == {node}):
-            self.trouble = f"the sweep stopped, since {self._limit} trials in a row errored, the last one on {where}: {reason}"
+            self.abort_reason = (
+                f"the sweep stopped, since {self._limit} trials in a row errored, the last one on {where}: {reason}"
+            )
         elif is_the_node and count >= _PATIENCE_WITH_A_NODE * most:
-            self.trouble = (
+            self.abort_reason = (
                 f"the sweep stopped, since {count} trials in a row errored on {node}, while others did not elsewhere; "
                 f"take it out of the cluster. The last one, on {where}: {reason}"
             )

@@ -136,9 +136,9 @@ class Sweep:
         self._requeue_unfinished(past)
 
     @property
-    def trouble(self) -> str | None:
+    def abort_reason(self) -> str | None:
         """Why no more trials are started, though there are some; None as long as all is well."""
-        return self._faults.trouble
+        return self._faults.abort_reason
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -157,14 +157,14 @@ class Sweep:
     @property
     def waiting(self) -> int:
         """About how many trials could begin now."""
-        if self._is_through or self.trouble is not None:
+        if self._is_through or self.abort_reason is not None:
             return 0
         may_open = self._is_searching and not self._study.is_exhausted
         return len(self._queue) + (len(self._runs) if may_open else 0)
 
     def next_work(self, most: int = 1) -> Work | None:
         """Start what comes next, of `most` replicates at most, or None while there is nothing to start."""
-        work = self._next(most) if self.trouble is None else None
+        work = self._next(most) if self.abort_reason is None else None
         for trial in work.trials if work else ():
             self._log.append(
                 ev.TrialStarted(
@@ -543,7 +543,7 @@ class Sweep:
         elif not is_lost:
             by_machine = self._faults.add(worker, reason)
         is_over = self.record.configurations[trial.configuration_id].is_out or self.record.budget_spent is not None
-        may_retry = by_machine or self._may_retry(trial, cause) or self.trouble is not None
+        may_retry = by_machine or self._may_retry(trial, cause) or self.abort_reason is not None
         retry = outcome is Outcome.ERRORED and may_retry and (self.record.is_confirmation(trial) or not is_over)
         self._log.append(
             ev.TrialEnded(

@@ -36,7 +36,7 @@ _MLFLOW_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # a POST repeated by the HTTP client would create a run twice
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # a failure is told once, by our caller, without secrets
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # a failure is reported once, by our caller, without secrets
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
@@ -53,7 +53,7 @@ class Delivery:
 class Deliverer:
     """Delivers one sweep's log to one MLflow, from where the last delivery stopped, or from the start where runs are missing.
 
-    It gives no event up: after a failure `attempt` is called again and repeats what is not certain to have arrived. To be
+    It retries until each event is delivered: after a failure `attempt` repeats what is not certain to have arrived. To be
     used by one thread. One process at a time can deliver a sweep.
     """
 

@@ -33,8 +33,8 @@ from blurb_tune.training.training_data import TrainingData
 
 Weights = dict[str, torch.Tensor]
 
-# A loss is looked at in every step on a CPU; on a GPU each look would wait for the kernels in flight.
-_GPU_STEPS_PER_LOOK = 16
+# A loss is checked in every step on a CPU; on a GPU each check would wait for the kernels in flight.
+_GPU_CHECK_INTERVAL = 16
 
 
 @dataclass(frozen=True)
@@ -262,12 +262,12 @@ class FineTuning:
         """Whether the loss stayed finite up to the next evaluation, which the last step always has."""
         self._model.train()
         every = self._settings.eval_every or self._steps_per_epoch
-        steps_per_look = 1 if self._device.type == "cpu" else _GPU_STEPS_PER_LOOK
+        check_interval = 1 if self._device.type == "cpu" else _GPU_CHECK_INTERVAL
         for rows in self._batches:
             self._step(rows)
             step = self._optimizer.steps
             is_due = step % every == 0 or step == self._total_steps
-            if (step % steps_per_look == 0 or is_due) and not torch.isfinite(torch.stack(self._window)).all():
+            if (step % check_interval == 0 or is_due) and not torch.isfinite(torch.stack(self._window)).all():
                 return False
             if is_due:
                 break

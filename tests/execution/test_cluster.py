@@ -42,7 +42,7 @@ def test_a_sweep_that_is_resumed_waits_for_its_cluster(monkeypatch: pytest.Monke
             raise InputError([])
 
     monkeypatch.setattr(cluster, "_check_address", check)
-    monkeypatch.setattr(cluster, "_SECONDS_PER_LOOK", 0.01)
+    monkeypatch.setattr(cluster, "_POLL_SECONDS", 0.01)
     cluster._wait_for("head:1", 60, threading.Event())
     assert asked == ["head:1"] * 3
     asked.clear()

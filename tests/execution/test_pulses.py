@@ -1,4 +1,4 @@
-"""What is told between the events of a real sweep."""
+"""What is heard between the events of a real sweep."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def test_estimates_that_differ_a_little_let_it_count_down_like_a_clock(noise: li
         now = index * step
         # The first sets the clock; the others differ from it by less than what is tolerated.
         left = (whole - now) * (1 + (off / 2 if index else 0.0))
-        seconds = estimate.shown(left, now)
+        seconds = estimate.smooth(left, now)
         assert seconds is not None
         shown.append(seconds + now)
     assert shown == pytest.approx([whole] * len(shown))
@@ -26,11 +26,11 @@ def test_estimates_that_differ_a_little_let_it_count_down_like_a_clock(noise: li
 @given(st.floats(0.1, 10.0))
 def test_an_estimate_that_differs_for_good_is_reached_within_two_minutes_and_without_a_jump(factor: float) -> None:
     estimate = SteadyEstimate()
-    before = estimate.shown(10_000.0, 0.0)
+    before = estimate.smooth(10_000.0, 0.0)
     for half in range(1, 241):
         now = half / 2
         left = 10_000.0 * factor - now
-        shown = estimate.shown(left, now)
+        shown = estimate.smooth(left, now)
         assert shown is not None
         assert before is not None
         assert abs(shown - before) <= 0.5 + 0.03 * abs(left - before), "no frame differs much from the one before"
@@ -40,8 +40,8 @@ def test_an_estimate_that_differs_for_good_is_reached_within_two_minutes_and_wit
 
 def test_without_an_estimate_nothing_is_shown() -> None:
     estimate = SteadyEstimate()
-    assert estimate.shown(None, 0.0) is None
-    assert estimate.shown(10.0, 1.0) == 10.0
-    assert estimate.shown(None, 2.0) is None
-    assert estimate.shown(500.0, 3.0) == 500.0
-    assert estimate.shown(0.0, 1e9) == 0.0
+    assert estimate.smooth(None, 0.0) is None
+    assert estimate.smooth(10.0, 1.0) == 10.0
+    assert estimate.smooth(None, 2.0) is None
+    assert estimate.smooth(500.0, 3.0) == 500.0
+    assert estimate.smooth(0.0, 1e9) == 0.0

@@ -138,7 +138,7 @@ def test_a_whole_log_can_be_folded_over_the_death_of_a_driver() -> None:
 
 def test_many_strategies_are_shown_by_family() -> None:
     sweep = large_sweep(30, 2, epochs=1)
-    few, many = progress_of(sweep, 100).standing(), progress_of(sweep, 8).standing()
+    few, many = progress_of(sweep, 100).leaderboard(), progress_of(sweep, 8).leaderboard()
     assert (few.kind, many.kind) == ("strategy", "family")
     assert len(few.groups) > 8 >= len(many.groups)
     assert few.best == many.best == sweep.record.best_configuration()
@@ -160,12 +160,12 @@ def test_scores_that_take_long_to_find_are_found_rarely(monkeypatch: pytest.Monk
     progress = Progress(most_strategies=100)
     for event in large_sweep(30, 2, epochs=1).events:
         progress.apply(event)
-        progress.standing()
+        progress.leaderboard()
         now += 1.0
     assert len(searches) > 5
     assert min(after - before for before, after in itertools.pairwise(searches[1:])) >= 20
     now += 20.0
-    assert progress.standing().best == progress.record.best_configuration()
+    assert progress.leaderboard().best == progress.record.best_configuration()
 
 
 @settings(max_examples=40, deadline=None)
@@ -175,7 +175,7 @@ def test_at_every_event_the_numbers_agree_with_a_fresh_fold(sweep: SweepWriter) 
     for index, event in enumerate(sweep.events):
         progress.apply(event)
         fresh = progress_of_events(sweep, index + 1)
-        assert repr(progress.standing()) == repr(fresh.standing()), "as text, in which one NaN is like another"
+        assert repr(progress.leaderboard()) == repr(fresh.leaderboard()), "as text, in which one NaN is like another"
         counts, total, left = progress.counts(), progress.total(), progress.seconds_left(event.time)
         assert counts.running <= progress.record.slots
         assert total is None or counts.done + counts.running <= total

@@ -1,4 +1,4 @@
-"""The `task:` section as a mapping: what is wrong is told with file, line, expectation and the nearest valid name."""
+"""The `task:` section as a mapping: what is wrong is reported with file, line, expectation and the nearest valid name."""
 
 from __future__ import annotations
 

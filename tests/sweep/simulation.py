@@ -75,7 +75,7 @@ def simulate(
 ) -> Sweep:
     """Run a sweep, or go on with the one in the folder. The driver dies, without a word, after so many turns.
 
-    may_stop: the sweep may run into trouble, and is left as it is then.
+    may_stop: the sweep may abort, and is left as it is then.
     """
     paths = SweepPaths(folder)
     with open_log(paths, spec, facts.folds) as log:
@@ -83,7 +83,7 @@ def simulate(
         on_clock(sweep, lambda trial: ((1.0, report) for report in behave(trial)), slots=slots, turns=dies_after)
         if dies_after is not None and not sweep.is_finished:
             return sweep
-        if may_stop and sweep.trouble:
+        if may_stop and sweep.abort_reason:
             return sweep
         assert sweep.is_finished
         sweep.close(interrupted=False, started=0.0)

@@ -94,7 +94,7 @@ def test_the_winner_is_named_once_and_beside_vanilla_of_its_model(tmp_path: Path
 
 
 def with_limit(events: list[ev.Event], max_failed_share: float) -> list[ev.Event]:
-    """The events of a simulated sweep as if its first one had put up with this share of failed runs."""
+    """The events of a simulated sweep as if its first one had tolerated this share of failed runs."""
     first = events[0]
     assert isinstance(first, ev.SweepStarted)
     return [replace(first, max_failed_share=max_failed_share), *events[1:]]
@@ -136,7 +136,7 @@ def test_weights_are_kept_of_those_at_work_and_of_those_that_lead(tmp_path: Path
     """What has been dropped is never asked for again, whatever ends in which order, and little is kept in the end."""
 
     def behave(trial: TrialConfig) -> list[TrialReport]:
-        """Half of the runs have no result, so that no configuration has all its seeds; many fail: standings go up and down."""
+        """Half of the runs have no result, so that no configuration has all its seeds; many fail: ranks go up and down."""
         score = derive_share(draw, trial.trial_id, "score")
         if derive_share(draw, trial.trial_id, "error") < 0.5:
             return [TrialReport(outcome=Outcome.ERRORED, reason="RuntimeError: x", error="trace")]
@@ -239,13 +239,13 @@ def test_errors_in_a_row_stop_the_sweep_before_all_is_lost_and_it_goes_on_when_t
     """As on a machine whose driver is broken: nothing ends there but in an error, and that at once."""
     spec = make_spec(stop_after_errors=4)
     sweep = simulate(tmp_path, spec, lambda trial: [error("RuntimeError: no driver")], slots=slots, may_stop=True)
-    assert sweep.trouble is not None
-    assert "4 trials in a row errored, the last one on simulated:77: RuntimeError: no driver" in sweep.trouble
+    assert sweep.abort_reason is not None
+    assert "4 trials in a row errored, the last one on simulated:77: RuntimeError: no driver" in sweep.abort_reason
     assert sweep.next_work() is None
     assert not sweep.is_finished
     assert states(tmp_path) == {}, "no configuration is given up"
     again = simulate(tmp_path, spec, lambda trial: usual_end())
-    assert again.trouble is None
+    assert again.abort_reason is None
     assert {trial.outcome for trial in again.record.trials.values()} == {Outcome.COMPLETED}
     assert len(again.record.trials) == 12
     assert set(states(tmp_path).values()) == {"COMPLETE"}
@@ -257,7 +257,7 @@ def test_errors_among_results_stop_nothing(tmp_path: Path) -> None:
         return [error()] if is_faulty else usual_end()
 
     sweep = simulate(tmp_path, make_spec(retries=0, stop_after_errors=3), faulty)
-    assert sweep.trouble is None
+    assert sweep.abort_reason is None
     assert len(sweep.record.trials) == 12
 
 
@@ -316,8 +316,8 @@ def test_a_broken_host_is_told_from_broken_trials(tmp_path: Path) -> None:
         return [on("good", usual_end()[1])] if turn % 8 == 0 else [on("bad", error())]
 
     sweep = simulate(tmp_path, make_spec(retries=0, stop_after_errors=3), behave, may_stop=True)
-    assert sweep.trouble is not None
-    assert "errored on bad, while others did not elsewhere" in sweep.trouble
+    assert sweep.abort_reason is not None
+    assert "errored on bad, while others did not elsewhere" in sweep.abort_reason
     ended = [t for t in sweep.record.trials.values() if t.is_final]
     errored = [t.trial_id for t in ended if t.outcome is Outcome.ERRORED]
     assert len(errored) == 2, "before it was clear that the host is to blame"
@@ -329,12 +329,12 @@ def test_a_broken_node_is_left_out_before_another_one_has_shown_that_it_works() 
     faults = Faults(3, nodes=2)
     assert [faults.add("bad:1", "x") for _ in range(3)] == [False, False, True]
     assert faults.left_out == {"bad"}
-    assert faults.trouble is None
+    assert faults.abort_reason is None
     assert [faults.add("other:1", "x") for _ in range(3)][-1] is False
-    assert faults.trouble is not None, "no node works"
+    assert faults.abort_reason is not None, "no node works"
     alone = Faults(3, nodes=1)
     assert not any(alone.add("bad:1", "x") for _ in range(3))
-    assert alone.trouble is not None
+    assert alone.abort_reason is not None
 
 
 def test_a_node_that_does_well_again_is_no_longer_left_out() -> None:

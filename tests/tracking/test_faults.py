@@ -1,4 +1,4 @@
-"""What happens to a tracking server while a sweep runs, done to a real one: everything arrives later, once, or is told."""
+"""What happens to a tracking server while a sweep runs, done to a real one: everything arrives later, once, or is reported."""
 
 from __future__ import annotations
 

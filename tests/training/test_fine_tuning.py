@@ -309,7 +309,7 @@ def test_trials_one_after_another_leave_no_tensors_behind(runner: Runner) -> Non
     assert all(parameter.grad is None for parameter in runner.model.parameters())
 
 
-def test_a_trial_s_memory_is_free_the_moment_it_is_let_go(runner: Runner) -> None:
+def test_a_trial_s_memory_is_free_when_the_trial_is_dropped(runner: Runner) -> None:
     """Without waiting for the garbage collector, which tensors do not wake."""
     gc.disable()
     try:

@@ -46,7 +46,7 @@ def test_weights_are_those_of_training_with_all_rows(
     vocabulary = Vocabulary.of(pretrained, (data.train.input_ids, data.dev.input_ids), data.pad_token_id)
     unused = np.setdiff1d(np.arange(len(vocabulary.table)), vocabulary.used)
     assert len(unused) > 100
-    parts = (part.renumbered(vocabulary.renumber(part.input_ids)) for part in (data.train, data.dev))
+    parts = (part.with_ids(vocabulary.renumber(part.input_ids)) for part in (data.train, data.dev))
     pad = int(vocabulary.renumber(np.array([data.pad_token_id]))[0])
     fewer = TrainingData.of(data.task, *parts, pad)
     whole = weights_after(pretrained, data, CONFIGURATIONS[name], None, score)

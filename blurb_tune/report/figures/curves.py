@@ -115,7 +115,7 @@ def _fan(record: SweepRecord, completed: Sequence[TrialRecord], x: Scale, y: Sca
     at = [x(share) for share in shares[known]]
     quantiles = np.nanquantile(table[:, known], [0.1, 0.5, 0.9], axis=0)
     return {
-        name: [(a, y.clipped(value)) for a, value in zip(at, of, strict=True)]
+        name: [(a, y.clip(value)) for a, value in zip(at, of, strict=True)]
         for name, of in zip(("low", "middle", "high"), quantiles, strict=True)
     }
 
@@ -141,7 +141,7 @@ def _line(record: SweepRecord, trial: TrialRecord, kind: str, x: Scale, y: Scale
     pieces: list[list[tuple[float, float]]] = [[]]
     for share, score in zip(*_curve(record, trial), strict=True):
         if math.isfinite(score):
-            pieces[-1].append((x(share), y.clipped(score)))
+            pieces[-1].append((x(share), y.clip(score)))
         elif pieces[-1]:
             pieces.append([])
     pieces = [piece for piece in pieces if piece]

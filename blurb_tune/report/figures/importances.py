@@ -41,7 +41,7 @@ def importances_figure(record: SweepRecord) -> Figure | None:
         parts.append(svg.text(_LEFT - 10, y + _ROW / 2 + 4.5, svg.cut(title_of(importance.name), _LEFT - 14), "end"))
         class_ = "f1" if importance.is_beyond_chance else "by-chance"
         parts.append(svg.rect(_LEFT, y + 5, x(importance.share) - _LEFT, _ROW - 10, class_, rx=2))
-        at = x.clipped(importance.by_chance)
+        at = x.clip(importance.by_chance)
         parts.append(svg.line(at, y + 3, at, y + _ROW - 3, "median"))
         end = max(x(importance.share), at if at - x(importance.share) < 44 else 0)
         parts.append(svg.text(end + 8, y + _ROW / 2 + 4.5, f"{100 * importance.share:.0f} %"))

@@ -36,7 +36,7 @@ class Scale:
         value = low + (coordinate - self.start) / (self.end - self.start) * (high - low)
         return math.exp(value) if self.is_log else value
 
-    def clipped(self, value: float) -> float:
+    def clip(self, value: float) -> float:
         """The coordinate of the nearest number within the bounds."""
         return self(min(max(value, self.low), self.high))
 

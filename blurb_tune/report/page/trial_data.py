@@ -58,7 +58,7 @@ def _state(is_out: bool, was_stopped: bool, state: str | None) -> str:
 
 def _trial(record: SweepRecord, trial: TrialRecord, places: dict[str, int], most: int, texts: dict[str, int]) -> list[Any]:
     score = record.score(trial) if trial.is_final else None
-    judged = record.judged(trial)
+    judged = record.scored_measurement(trial)
     shown = score if score is not None else judged.dev_score if judged else None
     prune = trial.prunes[-1] if trial.prunes else None
     why = f"{prune.rule}: {prune.reason}" if prune else ""

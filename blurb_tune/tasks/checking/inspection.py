@@ -27,7 +27,7 @@ class TaskData:
 class Inspection:
     """What train and dev of a source are.
 
-    source: its task knows its labels. data: None where there are problems, or nobody has looked. notes: what is remarkable,
+    source: its task knows its labels. data: None where there are problems, or nobody has looked. notes: non-fatal findings,
     though not wrong. digest: SHA-256 of the content of both splits, in hex. sample: a few texts of train, shortened.
     """
 

@@ -43,7 +43,7 @@ def with_aliases(task: Task, rows: Sequence[Row]) -> Task:
 def check_labels(task: Task, rows: Sequence[Row], location: str) -> list[Problem]:
     """What is wrong with the labels of a task whatever else its rows may hold; `location` names the data in messages."""
     if not task.kind.has_labels or task.label_field in task.fields or not _has_column(task, rows):
-        return []  # the last two are told as what they are
+        return []  # the last two are faults of their own
     return [NamedProblem(location, what, key) for key, what in _faults(task, rows)]
 
 
@@ -58,7 +58,7 @@ def check_enough(task: Task, rows: Sequence[Row | Problem], location: str) -> li
 def check_inferred(task: Task, rows: Sequence[Row], location: str) -> list[Problem]:
     """What speaks against labels that nobody has listed: they are numbers, or one looks like a misspelling of another.
 
-    A misspelling is rare beside the label that it is one letter from, and is told with its rows.
+    A misspelling is rare beside the label that it is one letter from, and is reported with its rows.
     """
     scores = [label for label in task.labels if _NUMBER.fullmatch(label) and "." in label]
     if scores and all(map(_NUMBER.fullmatch, task.labels)):
@@ -107,8 +107,9 @@ def _is_one_letter_off(a: str, b: str) -> bool:
     return is_swapped or a[start + 1 :] == b[start + 1 :]
 
 
-def note_labels(task: Task, counts: Mapping[str, int], told: Sequence[str] = ()) -> Iterator[str]:
-    """What the labels are, and which may be mistakes. counts: of train, in examples or words. told: are rare, as is known."""
+def note_labels(task: Task, counts: Mapping[str, int], reported: Sequence[str] = ()) -> Iterator[str]:
+    """What the labels are, and which may be mistakes. counts: of train, in examples or words. reported: already, in another
+    note."""
     if not task.labels:
         return
     yield f"{'words with each tag' if task.per_token else 'labels'} in train: {_shown_counts(task, counts)}"
@@ -119,7 +120,7 @@ def note_labels(task: Task, counts: Mapping[str, int], told: Sequence[str] = ())
     yield from task.kind.notes_on_labels(task)
     if len(task.labels) >= _MANY_NUMBERS and all(map(_NUMBER.fullmatch, task.labels)):
         yield f"all {len(task.labels)} labels are numbers, read as names; with `regression` or `ordinal` their order counts"
-    if alone := [label for label in task.labels if counts.get(label) == 1 and label not in told]:
+    if alone := [label for label in task.labels if counts.get(label) == 1 and label not in reported]:
         yield f"labels with one train {'word' if task.per_token else 'example'} alone: {join_limited(map(repr, alone))}"
 
 

@@ -79,7 +79,7 @@ class Encoded:
         line = np.repeat(np.arange(len(rows)), np.diff(words.offsets))
         return (line * int(self.lengths[rows].max()) + words.tokens)[words.is_read]
 
-    def renumbered(self, ids: NDArray[np.int32]) -> Encoded:
+    def with_ids(self, ids: NDArray[np.int32]) -> Encoded:
         """The same examples, whose tokens have other numbers, (tokens,)."""
         return replace(self, input_ids=ids)
 

@@ -90,7 +90,7 @@ def _without_none(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _joined(texts: Any) -> Any:
-    """What is no list of texts stays as it is, and is told."""
+    """What is no list of texts stays as it is, and is reported."""
     return " ".join(texts) if is_list(texts) and all(isinstance(text, str) for text in texts) else texts
 
 

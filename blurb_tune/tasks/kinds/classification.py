@@ -113,7 +113,7 @@ class Classification(Kind):
     def formulas(self, task: Task, *columns: Array) -> Formulas:
         predicted, actual, odds = columns
         counts = Counts.of_classes(predicted, actual, len(task.labels))
-        scored = counts.kept(is_scored(task) if task.left_out else counts.predicted + counts.actual > 0)
+        scored = counts.select(is_scored(task) if task.left_out else counts.predicted + counts.actual > 0)
         return {
             "accuracy": lambda: float(np.mean(predicted == actual)),
             "micro_f1": lambda: scored.micro_f1,

@@ -122,7 +122,7 @@ class MultiLabel(Kind):
 
     def formulas(self, task: Task, *columns: Array) -> Formulas:
         predicted, actual = columns
-        scored = Counts.of_flags(predicted, actual).kept(is_scored(task))
+        scored = Counts.of_flags(predicted, actual).select(is_scored(task))
         return {
             "micro_f1": lambda: scored.micro_f1,
             "macro_f1": lambda: scored.macro_f1,

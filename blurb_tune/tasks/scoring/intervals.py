@@ -48,6 +48,6 @@ def spearman_interval(correlation: float, n: int) -> tuple[float, float]:
 
 
 def _bootstrap(predictions: Predictions, metric: str, seed: int) -> tuple[float, float]:
-    scores = predictions.resampled(metric, _RESAMPLES, np.random.default_rng(seed))
+    scores = predictions.bootstrap(metric, _RESAMPLES, np.random.default_rng(seed))
     low, high = np.nanpercentile(scores, [2.5, 97.5])
     return float(low), float(high)

@@ -34,7 +34,7 @@ def noise_bound(metric: str, constant: Predictions) -> float:
     chance = task.kind.metric(metric).chance
     if chance is not None:
         return chance(columns[1], generator)
-    resampled = _quantile(constant.resampled(metric, _DRAWS, generator))
+    resampled = _quantile(constant.bootstrap(metric, _DRAWS, generator))
     return max(resampled, _quantile(task.kind.shuffled(task, metric, columns, _DRAWS, generator)))
 
 

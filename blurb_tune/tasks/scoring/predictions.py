@@ -33,7 +33,7 @@ class Predictions:
         """Those of the examples `rows`, which may repeat."""
         return Predictions(self.task, tuple(column.take(rows, axis=0) for column in self.columns))
 
-    def resampled(self, metric: str, draws: int, generator: np.random.Generator) -> Floats:
+    def bootstrap(self, metric: str, draws: int, generator: np.random.Generator) -> Floats:
         """The metric of so many bootstrap samples of the examples, (draws,); NaN for those that leave it undefined."""
         n = len(self)
         return np.array([self.take(generator.integers(n, size=n)).metrics([metric])[metric] for _ in range(draws)])

@@ -34,7 +34,7 @@ class Counts:
         """From flags, (n, labels) each."""
         return cls(*(flags.sum(axis=0) for flags in (predicted & actual, predicted, actual)))
 
-    def kept(self, which: Flags | slice) -> Counts:
+    def select(self, which: Flags | slice) -> Counts:
         """Without the other classes."""
         return Counts(self.hits[which], self.predicted[which], self.actual[which])
 

@@ -1,4 +1,4 @@
-"""What the columns of a split are as wholes, before their cells are read one by one: certain, or told once."""
+"""What the columns of a split are as wholes, before their cells are read one by one: certain, or reported once."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def _named(value: Any, spell: Callable[[int], str]) -> Any:
 
 @contextmanager
 def _clear_errors(name: str) -> Iterator[None]:
-    """Say in a user's words what the hub, the way to it, or the reader of its files answered."""
+    """Translate errors of the hub, the network and the file readers into messages for the user."""
     from datasets.exceptions import DatasetsError
     from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
     from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]  # httpx's or httpx2's

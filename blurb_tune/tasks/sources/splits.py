@@ -62,7 +62,7 @@ class FileSplits:
     tagged: tuple[str, str] | None = None
 
     def problems(self) -> list[Problem]:
-        """Besides, all that can be told of test without opening it; train and dev tell more when they are read."""
+        """Besides, all faults of test that show without opening it; those of train and dev show when they are read."""
         faults = {split: _fault_of_file(file) for split, file in self.files.items()}
         return [
             self._named(split, fault) for split, fault in faults.items() if fault == _NO_FILE or (fault and split == "test")
@@ -97,7 +97,7 @@ class FileSplits:
 
 
 def _fault_of_file(file: Path) -> str | None:
-    """Why a file cannot be read, as far as that can be told without opening it; None where nothing is known against it."""
+    """Why a file cannot be read, as far as that shows without opening it; None where nothing is known against it."""
     try:
         status = file.stat()
     except (FileNotFoundError, NotADirectoryError):

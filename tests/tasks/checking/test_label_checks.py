@@ -162,7 +162,7 @@ def test_labels_with_a_single_example_are_noted_once() -> None:
     task = _task(labels=("no", "yes", "yse"))
     counts = {"no": 1, "yes": 5, "yse": 1}
     assert list(note_labels(task, counts))[1:] == ["labels with one train example alone: 'no', 'yse'"]
-    assert list(note_labels(task, counts, told=["yse"]))[1:] == ["labels with one train example alone: 'no'"]
+    assert list(note_labels(task, counts, reported=["yse"]))[1:] == ["labels with one train example alone: 'no'"]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_macro_f1_and_matthews_are_beaten_by_knowing_the_shares_alone() -> None:
     for metric in ("macro_f1", "matthews"):
         level = TrivialPredictor.of(PUBMEDQA, labels, labels).level(metric)
         constant = Predictions.of(PUBMEDQA, np.broadcast_to([1.0, 0, 0], (100, 3)), labels, None)
-        resampled = constant.resampled(metric, 500, np.random.default_rng(0))
+        resampled = constant.bootstrap(metric, 500, np.random.default_rng(0))
         assert level.noise_bound > np.quantile(resampled, 0.95) + 0.05
 
 

@@ -84,6 +84,6 @@ def test_counts_by_hand() -> None:
     ]
     assert counts.f1 == pytest.approx([2 / 3, 2 / 4, 0, 0])
     assert counts.micro_f1 == pytest.approx(2 / 4)
-    assert counts.kept(slice(1, None)).micro_f1 == pytest.approx(2 / (1 + 1 + 3))
+    assert counts.select(slice(1, None)).micro_f1 == pytest.approx(2 / (1 + 1 + 3))
     flags = Counts.of_flags(np.array([[True, True], [False, True]]), np.array([[True, False], [False, True]]))
     assert [flags.hits.tolist(), flags.predicted.tolist(), flags.actual.tolist()] == [[1, 1], [1, 2], [1, 1]]
