@@ -30,8 +30,8 @@ from blurb_tune.execution.slot import check_versions, set_up_process
 from blurb_tune.execution.trial_log import TrialLog
 from blurb_tune.execution.watchdog import Watchdog
 from blurb_tune.execution.weights import save_weights
+from blurb_tune.training.batch_runner import is_lack_of_memory
 from blurb_tune.training.fine_tuning import FineTuning
-from blurb_tune.training.forward import is_lack_of_memory
 from blurb_tune.training.training_data import TrainingData
 
 _DEVICE_FAULTS = ("CUDA error", "CUDNN_STATUS", "cuDNN error", "CUBLAS_STATUS", "NCCL error", "hipError")

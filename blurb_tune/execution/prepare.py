@@ -44,7 +44,7 @@ def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: No
             micro_batch_size=spec.training.micro_batch_size,
             eval_batch_size=spec.training.eval_batch_size,
             gradient_checkpointing=spec.training.gradient_checkpointing,
-            keeps_best=spec.score == "best" and spec.final_test,
+            select_best_checkpoint=spec.score == "best" and spec.final_test,
             frozen_dropout=spec.training.frozen_dropout,
             crossed=(spec.crossed[0], spec.crossed[1]) if spec.crossed else None,
         ),

@@ -26,8 +26,8 @@ from blurb_tune.tasks.checking.task_data import load_test
 from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.tasks.scoring.intervals import score_interval
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
+from blurb_tune.training.batch_runner import BatchRunner
 from blurb_tune.training.fine_tuning import Weights
-from blurb_tune.training.forward import Forward
 from blurb_tune.training.training_data import FoldedData
 
 
@@ -61,7 +61,7 @@ def test_trial(environment: TrialEnvironment, test: TestSet, ended: EndedTrial) 
     has_weights = _restore(environment, model, ended.trial)
     if not has_weights:
         _load(model, _train_again(environment, ended))
-    forward = Forward(
+    runner = BatchRunner(
         model,
         environment.task,
         test.pad_token_id,
@@ -69,7 +69,7 @@ def test_trial(environment: TrialEnvironment, test: TestSet, ended: EndedTrial) 
         micro_batch_size=1,
         eval_batch_size=environment.settings.eval_batch_size,
     )
-    outputs = forward.outputs(test.encoded)
+    outputs = runner.outputs(test.encoded)
     return replace(_result(ended.trial.trial_id, environment, test, outputs), trained_again=not has_weights)
 
 

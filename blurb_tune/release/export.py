@@ -34,7 +34,7 @@ from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.kinds import REGRESSION, SPANS
 from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.tasks.task import Task
-from blurb_tune.training.forward import Forward
+from blurb_tune.training.batch_runner import BatchRunner
 
 # In what a text's tokens are padded to, products are added up in another order.
 _TOLERANCE = 1e-3
@@ -145,8 +145,10 @@ def _dev(plan: Plan, run: TrialRecord) -> list[Example]:
 def _outputs(
     model: PreTrainedModel, task: Task, data: Encoded, tokenizer: PreTrainedTokenizerBase, precision: str, batch_size: int
 ) -> np.ndarray:
-    forward = Forward(model, task, tokenizer.pad_token_id, precision=precision, micro_batch_size=1, eval_batch_size=batch_size)
-    return forward.outputs(data)
+    runner = BatchRunner(
+        model, task, tokenizer.pad_token_id, precision=precision, micro_batch_size=1, eval_batch_size=batch_size
+    )
+    return runner.outputs(data)
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from blurb_tune.release.rows import read_table, writing_table
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import WORD, Example, Row, is_list, short_repr
 from blurb_tune.tasks.task import Task
-from blurb_tune.training.forward import Forward
+from blurb_tune.training.batch_runner import BatchRunner
 
 _CHUNK = 1024
 # In batches of another size products are added up in another order. In fp64 that is far behind these decimals.
@@ -78,7 +78,7 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
 class _Predictor:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, facts: Facts, batch_size: int):
         self._facts, self._task, self._tokenizer = facts, facts.as_task(), tokenizer
-        self._forward = Forward(
+        self._runner = BatchRunner(
             model.double(),
             self._task,
             tokenizer.pad_token_id,
@@ -94,7 +94,7 @@ class _Predictor:
             encoded = encode([text.example for text in texts], self._tokenizer, self._facts.max_length, self._task)
         except BlurbTuneError as error:
             raise InputError([Problem(rows[0].location, str(error))]) from None
-        outputs = self._forward.outputs(encoded).astype(np.float64)
+        outputs = self._runner.outputs(encoded).astype(np.float64)
         answers = self._task.kind.answers(self._task, outputs, self._facts.temperature, encoded.words)
         return [{name: _plain(value, text) for name, value in of.items()} for of, text in zip(answers, texts, strict=True)]
 

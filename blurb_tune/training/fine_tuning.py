@@ -20,12 +20,12 @@ from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialRepo
 from blurb_tune.models.encoder import Pretrained
 from blurb_tune.models.vocabulary import Vocabulary
 from blurb_tune.tasks.scoring.metrics import Evaluation, evaluate
+from blurb_tune.training.batch_runner import BatchRunner
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.engines.dropout import Masks
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states import States
-from blurb_tune.training.forward import Forward
 from blurb_tune.training.optimizer import Schedule, ScheduledAdamW
 from blurb_tune.training.parameter_groups import frozen_depth, parameter_groups
 from blurb_tune.training.preparation import prepare
@@ -43,9 +43,9 @@ class TrainingSettings:
 
     metric: the dev metric that makes `dev_score`. score: the evaluation by which a trial is scored, and by which it is judged
     whether it has failed: its last, or that with the highest dev score. eval_every: steps between two evaluations, None for
-    once an epoch. micro_batch_size: examples per forward pass in training, None for whole batches. keeps_best: a trial's model
-    is that of its best dev evaluation, not of its last. crossed: see `core.seeds.streams`. frozen_dropout: frozen blocks have
-    dropout, as those that learn; without it, they are a feature extractor, whose output is computed once.
+    once an epoch. micro_batch_size: examples per forward pass in training, None for whole batches. select_best_checkpoint: a
+    trial's model is that of its best dev evaluation, not of its last. crossed: see `core.seeds.streams`. frozen_dropout:
+    frozen blocks have dropout, as those that learn; without it, they are a feature extractor, whose output is computed once.
     """
 
     metric: str
@@ -55,7 +55,7 @@ class TrainingSettings:
     micro_batch_size: int | None = None
     eval_batch_size: int = 64
     gradient_checkpointing: bool = False
-    keeps_best: bool = False
+    select_best_checkpoint: bool = False
     crossed: tuple[int, int] | None = None
     frozen_dropout: bool = False
 
@@ -99,7 +99,7 @@ class FineTuning:
             steps_per_epoch=self._steps_per_epoch,
         )
         self._frozen_depth = 0 if settings.frozen_dropout else frozen_depth(self._layers, self._treatment)
-        self._forward = Forward(
+        self._runner = BatchRunner(
             model,
             data.task,
             data.pad_token_id,
@@ -173,9 +173,9 @@ class FineTuning:
                 "steps": self._optimizer.steps,
                 "train_seconds": self._train_seconds + (0.0 if self._started is None else time.perf_counter() - self._started),
                 "eval_seconds": self._eval_seconds,
-                "micro_batch_size": self._forward.micro_batch_size,
-                "eval_batch_size": self._forward.eval_batch_size,
-                "has_halved": self._forward.has_halved,
+                "micro_batch_size": self._runner.micro_batch_size,
+                "eval_batch_size": self._runner.eval_batch_size,
+                "has_halved": self._runner.oom_fallback_used,
                 "best": asdict(self._best) if self._best else None,
                 "shrinkage": [self._optimizer.shrinkage, self._best_shrinkage],
             },
@@ -206,8 +206,8 @@ class FineTuning:
             self._norms = list(checkpoint.tensors["norms"].to(self._device))
         self._train_seconds, self._eval_seconds = facts["train_seconds"], facts["eval_seconds"]
         for name in ("micro_batch_size", "eval_batch_size"):  # either may have been halved since
-            setattr(self._forward, name, min(getattr(self._forward, name), facts[name]))
-        self._forward.has_halved = facts["has_halved"]
+            setattr(self._runner, name, min(getattr(self._runner, name), facts[name]))
+        self._runner.oom_fallback_used = facts["has_halved"]
         self._best = Measurement(**facts["best"]) if facts["best"] else None
         self._best_weights = parts["best"]
 
@@ -255,7 +255,7 @@ class FineTuning:
         if math.isnan(score) or (self._best is not None and score <= self._best.dev_score):
             return
         self._best = measurement
-        if self._settings.keeps_best:
+        if self._settings.select_best_checkpoint:
             self._best_weights, self._best_shrinkage = _weights_of(self._model, copy=True), self._optimizer.shrinkage
 
     def _train_to_evaluation(self, after_step: Callable[[], None]) -> bool:
@@ -276,7 +276,7 @@ class FineTuning:
 
     def _step(self, rows: np.ndarray) -> None:
         self._treatment.before_step(self._optimizer.steps + 1)
-        loss = self._forward.backward(self._data.train, rows, self._known_below()[0])
+        loss = self._runner.backward(self._data.train, rows, self._known_below()[0])
         self._treatment.after_backward()
         limit = self._configuration.max_grad_norm
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, math.inf if limit is None else limit)
@@ -294,13 +294,13 @@ class FineTuning:
                 self._below = None, None
             else:
                 places = (self._data.train, self._data.train_from), (self._data.dev, self._data.dev_from)
-                train, dev = (prefixes.states(self._model, self._layers, *place, depth, self._forward) for place in places)
+                train, dev = (prefixes.states(self._model, self._layers, *place, depth, self._runner) for place in places)
                 self._below = train, dev
         return self._below
 
     def _evaluate(self) -> Evaluation:
         dev = self._data.dev
-        return evaluate(self._data.task, self._forward.outputs(dev, self._known_below()[1]), dev.labels, dev.words)
+        return evaluate(self._data.task, self._runner.outputs(dev, self._known_below()[1]), dev.labels, dev.words)
 
     def _measurement(self, evaluation: Evaluation | None) -> Measurement:
         step = self._optimizer.steps
@@ -317,7 +317,7 @@ class FineTuning:
             learning_rate=self._optimizer.peak_rate,
             train_seconds=self._train_seconds,
             eval_seconds=self._eval_seconds,
-            micro_batch_size=self._forward.micro_batch_size,
+            micro_batch_size=self._runner.micro_batch_size,
             extra=metrics,
         )
 

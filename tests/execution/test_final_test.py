@@ -26,7 +26,7 @@ from blurb_tune.report.final_scores import final_results
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.checking.task_data import load_test
 from blurb_tune.tasks.scoring.metrics import evaluate
-from blurb_tune.training.forward import Forward
+from blurb_tune.training.batch_runner import BatchRunner
 from tests.learnable import SPACE, easy_task
 
 pytestmark = pytest.mark.ray
@@ -80,8 +80,8 @@ def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended
         for _ in trial.measurements:
             alone.advance()
         whole.load_state_dict(alone.weights(), strict=False)
-        forward = Forward(whole, plan.task, 0, precision="fp32", micro_batch_size=8, eval_batch_size=64)
-        outputs = forward.outputs(encoded)
+        runner = BatchRunner(whole, plan.task, 0, precision="fp32", micro_batch_size=8, eval_batch_size=64)
+        outputs = runner.outputs(encoded)
         assert event.metrics == evaluate(plan.task, outputs, encoded.labels).metrics
         assert event.examples == len(examples)
         assert len(event.interval) == 2

@@ -19,7 +19,7 @@ from blurb_tune.models.initialization import init_module
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Example
-from blurb_tune.training.forward import Forward
+from blurb_tune.training.batch_runner import BatchRunner
 
 TASK = find_task("biosses")
 EXAMPLES = 256
@@ -35,13 +35,13 @@ def load(device: str) -> tuple[PreTrainedModel, Encoded]:
     return model, data
 
 
-def backward(model: PreTrainedModel, data: Encoded, size: int) -> tuple[Forward, float, list[float]]:
+def backward(model: PreTrainedModel, data: Encoded, size: int) -> tuple[BatchRunner, float, list[float]]:
     """A step's loss and the norms of its gradients, with at most `size` examples at a time."""
-    forward = Forward(model, TASK, 0, precision="fp32", micro_batch_size=size, eval_batch_size=size)
-    loss = forward.backward(data, np.arange(EXAMPLES)).item()
+    runner = BatchRunner(model, TASK, 0, precision="fp32", micro_batch_size=size, eval_batch_size=size)
+    loss = runner.backward(data, np.arange(EXAMPLES)).item()
     norms = [p.grad.norm().item() for p in model.parameters() if p.grad is not None]
     model.zero_grad(set_to_none=True)
-    return forward, loss, norms
+    return runner, loss, norms
 
 
 def _peak() -> int:
@@ -58,13 +58,13 @@ def main() -> None:
     _, loss, norms = backward(model, data, EXAMPLES)
     whole = _peak()
     resource.setrlimit(resource.RLIMIT_AS, ((half + whole) // 2, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    forward, loss_in_parts, norms_in_parts = backward(model, data, EXAMPLES)
+    runner, loss_in_parts, norms_in_parts = backward(model, data, EXAMPLES)
     print(
         json.dumps(
             {
                 "need": [half, whole],
-                "has_halved": forward.has_halved,
-                "micro_batch_size": forward.micro_batch_size,
+                "has_halved": runner.oom_fallback_used,
+                "micro_batch_size": runner.micro_batch_size,
                 "losses": [loss, loss_in_parts],
                 "norms": [norms, norms_in_parts],
             }

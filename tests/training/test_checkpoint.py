@@ -44,7 +44,9 @@ def kept(trial: FineTuning, file: Path) -> Checkpoint:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-@pytest.mark.parametrize("settings", [{}, {"precision": "bf16", "score": "best", "keeps_best": True, "eval_every": 4}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"precision": "bf16", "score": "best", "select_best_checkpoint": True, "eval_every": 4}]
+)
 def test_a_resumed_trial_gives_the_same_numbers_bit_for_bit(
     pretrained: Pretrained, data: TrainingData, tmp_path: Path, name: str, settings: dict[str, Any]
 ) -> None:

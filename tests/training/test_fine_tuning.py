@@ -329,7 +329,7 @@ def test_reading_weights_from_shared_memory_changes_nothing_in_it(runner: Runner
 
 
 def test_a_trial_s_weights_are_those_of_its_last_step_or_of_its_best(runner: Runner) -> None:
-    keeping = dataclasses.replace(SETTINGS, keeps_best=True, eval_every=2)
+    keeping = dataclasses.replace(SETTINGS, select_best_checkpoint=True, eval_every=2)
     trial, history = runner.start(CONFIGURATION, seed=1, settings=keeping), []
     while not history or history[-1][0].outcome is None:
         report = trial.advance()

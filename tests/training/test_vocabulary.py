@@ -29,7 +29,7 @@ CONFIGURATIONS = {
 def weights_after(
     pretrained: Pretrained, data: TrainingData, configuration: Configuration, vocabulary: Vocabulary | None, score: str
 ) -> Weights:
-    settings = dataclasses.replace(SETTINGS, score=score, keeps_best=score == "best")
+    settings = dataclasses.replace(SETTINGS, score=score, select_best_checkpoint=score == "best")
     model = build_classifier(pretrained, data.task.outputs)
     run = FineTuning(model, pretrained, data, settings, configuration, seed=1, vocabulary=vocabulary)
     while run.advance().outcome is None:

@@ -21,7 +21,7 @@ _FORMAT = 1
 
 
 class Computes(Protocol):
-    """What computes hidden states: `training.forward.Forward`. They depend on its settings in the last bits."""
+    """What computes hidden states: `training.batch_runner.BatchRunner`. They depend on its settings in the last bits."""
 
     precision: str
     eval_batch_size: int

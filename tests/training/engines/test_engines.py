@@ -16,6 +16,7 @@ from blurb_tune.models.layers import layer_map
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.encoding.features import Encoded, collate
 from blurb_tune.tasks.ragged import Words, boundaries
+from blurb_tune.training.batch_runner import BatchRunner
 from blurb_tune.training.engines.dropout import Masks
 from blurb_tune.training.engines.engine import make_engine
 from blurb_tune.training.engines.packed import PackedEngine
@@ -23,7 +24,6 @@ from blurb_tune.training.engines.padded import PaddedEngine
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.engines.states_cache import StatesCache
-from blurb_tune.training.forward import Forward
 from tests.models.encoders import architecture, make_model
 
 PAD = {"bert": 0, "roberta": 1, "xlm-roberta": 1, "camembert": 1, "mpnet": 1}
@@ -155,7 +155,7 @@ def test_frozen_blocks_have_no_dropout_and_no_gradient_cached_or_not(
 
     def step(prefixes: Prefixes | None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         masks = Masks(1)
-        forward = Forward(
+        runner = BatchRunner(
             model,
             task,
             pad_of(family),
@@ -165,11 +165,11 @@ def test_frozen_blocks_have_no_dropout_and_no_gradient_cached_or_not(
             frozen_depth=depth,
             masks=masks,
         )
-        below = prefixes.states(model, layer_map(model), data, None, depth, forward) if prefixes else None
+        below = prefixes.states(model, layer_map(model), data, None, depth, runner) if prefixes else None
         model.zero_grad(set_to_none=True)
         with masks.within(model), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            loss = forward.backward(data, ROWS, below)
+            loss = runner.backward(data, ROWS, below)
         return loss, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
     (loss, cached), (other, uncached) = step(Prefixes(StatesCache(None))), step(None)

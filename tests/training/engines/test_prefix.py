@@ -9,10 +9,10 @@ import torch
 
 from blurb_tune.core.trial import Configuration
 from blurb_tune.models.encoder import Pretrained, build_classifier
+from blurb_tune.training.batch_runner import BatchRunner
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
-from blurb_tune.training.forward import Forward
 from blurb_tune.training.training_data import FoldedData, TrainingData
 from tests.training.test_fine_tuning import SETTINGS, numbers
 
@@ -41,13 +41,13 @@ class Slot:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int | None]]:
     """Each computation of states: behind which block, and from which on."""
     done = []
-    fill = Forward.fill_states
+    fill = BatchRunner.fill_states
 
     def counted(self, values, data, depth, below):  # type: ignore[no-untyped-def]
         done.append((depth, below.depth if below else None))
         fill(self, values, data, depth, below)
 
-    monkeypatch.setattr(Forward, "fill_states", counted)
+    monkeypatch.setattr(BatchRunner, "fill_states", counted)
     return done
 
 

@@ -29,7 +29,7 @@ _LACK_OF_MEMORY = (
 )
 
 
-class Forward:
+class BatchRunner:
     """Runs examples through a model, at most so many at a time.
 
     The first time that memory runs out, batches are halved from then on, in training or in evaluation; the second time the
@@ -59,7 +59,7 @@ class Forward:
         self._engine = make_engine(model, pad_token_id, masks or Masks(0))
         self._frozen_depth = frozen_depth
         self.micro_batch_size, self.eval_batch_size = micro_batch_size, eval_batch_size
-        self.has_halved = False
+        self.oom_fallback_used = False
 
     @property
     def engine(self) -> str:
@@ -189,9 +189,9 @@ class Forward:
     def _try_to_halve(self, name: str, rows: int) -> bool:
         """Whether batches are halved now: they are not for a second time, nor where they are of one example."""
         size = min(getattr(self, name), rows)
-        if self.has_halved or size < 2:
+        if self.oom_fallback_used or size < 2:
             return False
-        self.has_halved = True
+        self.oom_fallback_used = True
         setattr(self, name, (size + 1) // 2)
         return True
 

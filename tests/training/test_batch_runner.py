@@ -23,7 +23,7 @@ from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Example, Label
 from blurb_tune.tasks.task import Task
-from blurb_tune.training.forward import Forward
+from blurb_tune.training.batch_runner import BatchRunner
 from tests.training import out_of_memory
 
 TASKS = {
@@ -87,8 +87,8 @@ def model(task: Task, pretrained: Pretrained) -> PreTrainedModel:
     return model.eval()
 
 
-def forward(model: PreTrainedModel, task: Task, *, size: int = 64) -> Forward:
-    return Forward(model, task, 0, precision="fp32", micro_batch_size=size, eval_batch_size=size)
+def batch_runner(model: PreTrainedModel, task: Task, *, size: int = 64) -> BatchRunner:
+    return BatchRunner(model, task, 0, precision="fp32", micro_batch_size=size, eval_batch_size=size)
 
 
 def gradients(model: PreTrainedModel) -> dict[str, torch.Tensor]:
@@ -98,10 +98,10 @@ def gradients(model: PreTrainedModel) -> dict[str, torch.Tensor]:
 
 
 @contextmanager
-def room_for(forward: Forward, examples: int) -> Iterator[list[int]]:
+def room_for(runner: BatchRunner, examples: int) -> Iterator[list[int]]:
     """Memory runs out in every forward pass of more examples than that; gives the sizes of those that went through."""
     sizes: list[int] = []
-    engine = forward._engine
+    engine = runner._engine
     outputs = engine.outputs
 
     def allocate(data: Encoded, rows: np.ndarray, *rest: Any) -> torch.Tensor:
@@ -119,8 +119,8 @@ def room_for(forward: Forward, examples: int) -> Iterator[list[int]]:
 
 def test_the_loss_is_the_mean_over_what_the_model_reads(task: Task, data: Encoded, model: PreTrainedModel) -> None:
     rows = np.arange(len(data))
-    loss = forward(model, task).backward(data, rows)
-    outputs = torch.from_numpy(forward(model, task).outputs(data))
+    loss = batch_runner(model, task).backward(data, rows)
+    outputs = torch.from_numpy(batch_runner(model, task).outputs(data))
     is_read = ~outputs.isnan().any(dim=1)
     outputs, labels = outputs[is_read], torch.from_numpy(data.labels)[is_read]
     expected = {
@@ -139,8 +139,8 @@ def test_the_loss_is_the_mean_over_what_the_model_reads(task: Task, data: Encode
 @pytest.mark.parametrize("size", [1, 4])
 def test_gradients_of_parts_add_up_to_those_of_the_whole(task: Task, data: Encoded, model: PreTrainedModel, size: int) -> None:
     rows = np.arange(len(data))
-    whole = forward(model, task).backward(data, rows), gradients(model)
-    parts = forward(model, task, size=size).backward(data, rows), gradients(model)
+    whole = batch_runner(model, task).backward(data, rows), gradients(model)
+    parts = batch_runner(model, task, size=size).backward(data, rows), gradients(model)
     assert torch.allclose(whole[0], parts[0], rtol=1e-5)
     assert whole[1].keys() == parts[1].keys()
     for name, gradient in whole[1].items():
@@ -151,11 +151,11 @@ def test_batches_are_halved_once_when_memory_runs_out_and_the_step_stays_the_sam
     task: Task, data: Encoded, model: PreTrainedModel
 ) -> None:
     rows = np.arange(len(data))
-    whole = forward(model, task).backward(data, rows), gradients(model)
-    small = forward(model, task)
+    whole = batch_runner(model, task).backward(data, rows), gradients(model)
+    small = batch_runner(model, task)
     with room_for(small, 6) as sizes:
         loss = small.backward(data, rows)
-    assert small.has_halved
+    assert small.oom_fallback_used
     assert small.micro_batch_size == 6
     assert sizes == [6, 5]
     assert torch.allclose(whole[0], loss, rtol=1e-5)
@@ -188,10 +188,10 @@ def test_batches_are_halved_when_a_gpu_s_memory_really_runs_out() -> None:
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(sum(needs) / 2 / torch.cuda.get_device_properties(0).total_memory)
     try:
-        forward, loss_in_parts, norms_in_parts = out_of_memory.backward(model, data, out_of_memory.EXAMPLES)
+        runner, loss_in_parts, norms_in_parts = out_of_memory.backward(model, data, out_of_memory.EXAMPLES)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
-    assert (forward.has_halved, forward.micro_batch_size) == (True, out_of_memory.EXAMPLES // 2)
+    assert (runner.oom_fallback_used, runner.micro_batch_size) == (True, out_of_memory.EXAMPLES // 2)
     assert loss_in_parts == pytest.approx(loss, rel=1e-4)
     assert norms_in_parts == pytest.approx(norms, rel=1e-2, abs=1e-5)
 
@@ -218,17 +218,17 @@ def test_what_counts_as_a_lack_of_memory(pretrained: Pretrained, error: Exceptio
             raise errors.pop()
 
     model.register_forward_pre_hook(fail_once)
-    small = forward(model, task, size=8)
+    small = batch_runner(model, task, size=8)
     with nullcontext() if is_halved else pytest.raises(type(error)):
         small.backward(data, np.arange(8))
-    assert small.has_halved is is_halved
+    assert small.oom_fallback_used is is_halved
 
 
 def test_memory_that_did_not_suffice_is_free_at_once(task: Task, data: Encoded, model: PreTrainedModel) -> None:
     """An error that kept itself alive would keep a whole trial with it, and the next one on the GPU would fail as well."""
     gc.disable()
     try:
-        small = forward(model, task, size=1)
+        small = batch_runner(model, task, size=1)
         alive = weakref.ref(small)
         with room_for(small, 0), suppress(torch.OutOfMemoryError):
             small.backward(data, np.arange(3))
@@ -239,8 +239,8 @@ def test_memory_that_did_not_suffice_is_free_at_once(task: Task, data: Encoded, 
 
 
 def test_evaluation_too_halves_its_batches(task: Task, data: Encoded, model: PreTrainedModel) -> None:
-    expected = forward(model, task).outputs(data)
-    small = forward(model, task)
+    expected = batch_runner(model, task).outputs(data)
+    small = batch_runner(model, task)
     with room_for(small, 6):
         outputs = small.outputs(data)
     assert (small.eval_batch_size, small.micro_batch_size) == (6, 64)
@@ -248,14 +248,14 @@ def test_evaluation_too_halves_its_batches(task: Task, data: Encoded, model: Pre
 
 
 def test_one_example_alone_cannot_be_halved(task: Task, data: Encoded, model: PreTrainedModel) -> None:
-    single = forward(model, task, size=1)
+    single = batch_runner(model, task, size=1)
     with room_for(single, 0), pytest.raises(torch.OutOfMemoryError):
         single.backward(data, np.arange(3))
 
 
 def test_outputs_are_those_of_each_example_alone(task: Task, data: Encoded, model: PreTrainedModel) -> None:
-    together = forward(model, task).outputs(data)
+    together = batch_runner(model, task).outputs(data)
     for row in range(len(data)):
         alone = data.take(np.array([row]))
         labels = data.words.take(np.array([row]))[0] if data.words else np.array([row])
-        np.testing.assert_allclose(forward(model, task).outputs(alone), together[labels], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(batch_runner(model, task).outputs(alone), together[labels], rtol=1e-4, atol=1e-5)
