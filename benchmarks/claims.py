@@ -27,7 +27,7 @@ from blurb_tune.report.claims import confirmation_of
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stats.comparison import compare_all
 from blurb_tune.stats.power import seeds_needed
-from blurb_tune.stats.stability import spread
+from blurb_tune.stats.stability import summarize_scores
 from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.sweep import Sweep
 
@@ -72,9 +72,9 @@ def _curse(numbers: Sequence[int], ahead: float) -> list[tuple[float, float, flo
         low, high = confirmed.comparison.interval
         reference = record.result_of(confirmed.reference.name)
         found.append((
-            (best.spread.mean - truth) / SPREAD,
-            (best.spread.mean - reference.spread.mean - (truth - 0.8)) / SPREAD,
-            (confirmed.winner.spread.mean - truth) / SPREAD,
+            (best.summary.mean - truth) / SPREAD,
+            (best.summary.mean - reference.summary.mean - (truth - 0.8)) / SPREAD,
+            (confirmed.winner.summary.mean - truth) / SPREAD,
             (confirmed.comparison.difference - (truth - 0.8)) / SPREAD,
             float(low <= truth - 0.8 <= high),
         ))  # fmt: skip
@@ -122,7 +122,7 @@ def seeds(files: Sequence[Path], rounds: int) -> Iterator[str]:
 
 
 def _needed(first: Sequence[float], second: Sequence[float]) -> int | None:
-    a, b = spread(first), spread(second)
+    a, b = summarize_scores(first), summarize_scores(second)
     return seeds_needed(a.mean - b.mean, a.std, b.std)
 
 

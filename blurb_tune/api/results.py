@@ -87,7 +87,7 @@ def configuration_result(record: SweepRecord, name: str) -> ConfigurationResult:
         strategy=of.strategy.label,
         values=of.values(),
         scores=record.seed_scores(record.trials_of(name)).get(name, {}),
-        **asdict(result.spread),
+        **asdict(result.summary),
         objective=result.objective,
         failed=result.failed,
         ended=result.ended,

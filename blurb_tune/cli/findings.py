@@ -47,13 +47,13 @@ def best(record: SweepRecord) -> list[str]:
     if first is None:
         return ["No configuration has a result yet."]
     configuration, metric = record.configurations[first.name].configuration, record.header.metric
-    spread = "one seed" if first.n == 1 else f"std {score(first.spread.std)} over {counted(first.n, 'seed')}"
-    lines = [f"{metric} {score(first.spread.mean)} on dev, {spread}; failed {share(first.failed, first.ended)}"]
+    spread = "one seed" if first.n == 1 else f"std {score(first.summary.std)} over {counted(first.n, 'seed')}"
+    lines = [f"{metric} {score(first.summary.mean)} on dev, {spread}; failed {share(first.failed, first.ended)}"]
     if lacks_seeds(record, first):
         lines.append("No configuration has a result for every seed: this one may look better than it is.")
     lines = [*_confirmed(record), *lines, *_on_the_runs(record, first), *_doubts(record, first)]
     if record.header.objective == "pareto":
-        front = (f"{r.name} {score(r.spread.mean)} (std {score(r.spread.std)})" for r in record.front())
+        front = (f"{r.name} {score(r.summary.mean)} (std {score(r.summary.std)})" for r in record.front())
         lines.append(f"No other configuration beats these in both: {', '.join(front)}.")
     values = configuration.values()
     lines += [f"model: {values.pop('model')}", "space:"]
@@ -71,12 +71,12 @@ def _confirmed(record: SweepRecord) -> Iterator[str]:
     winner, reference, comparison = confirmation.winner, confirmation.reference, confirmation.comparison
     metric = record.header.metric
     yield (
-        f"Confirmed on {counted(winner.n, 'fresh seed')}: {metric} {score(winner.spread.mean)} on dev, std "
-        f"{score(winner.spread.std)}, failed {share(winner.failed, winner.ended)}"
+        f"Confirmed on {counted(winner.n, 'fresh seed')}: {metric} {score(winner.summary.mean)} on dev, std "
+        f"{score(winner.summary.std)}, failed {share(winner.failed, winner.ended)}"
     )
     if reference is not None and comparison is not None:
         yield (
-            f"Vanilla ({reference.name}) on the same: {score(reference.spread.mean)}, std {score(reference.spread.std)}, "
+            f"Vanilla ({reference.name}) on the same: {score(reference.summary.mean)}, std {score(reference.summary.std)}, "
             f"failed {share(reference.failed, reference.ended)}; difference {_spelled_claim(comparison)}"
         )
     yield "By the seeds of the search, of which the best was picked:"

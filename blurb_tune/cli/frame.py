@@ -137,7 +137,7 @@ def _name(progress: Progress, configuration_id: str) -> str:
 
 
 def _mean_and_std(result: GroupResult) -> str:
-    return f"{score(result.spread.mean)} ± {score(result.spread.std)}" if result.n > 1 else score(result.spread.mean)
+    return f"{score(result.summary.mean)} ± {score(result.summary.std)}" if result.n > 1 else score(result.summary.mean)
 
 
 def _table(first: str, first_width: int, *numbers: str) -> Table:

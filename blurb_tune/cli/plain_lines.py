@@ -144,7 +144,7 @@ class PlainLines(View):
         record = self._progress.record
         result = record.result_of(event.configuration)
         label = record.label(event.configuration)
-        numbers = f"mean {score(result.spread.mean)}, std {score(result.spread.std)}, n {result.n}"
+        numbers = f"mean {score(result.summary.mean)}, std {score(result.summary.std)}, n {result.n}"
         failed = f"failed {share(result.failed, result.ended)}"
         objective = f"{record.header.objective} {score(event.value)}"
         return f"configuration {event.configuration} ({label}): {numbers}, {failed}, {objective}"

@@ -218,8 +218,8 @@ def _one(arena: Arena, replay: Replay) -> Table:
         table.add_row(
             Text(replay.order[int(result.name[1:])]),
             share(result.n, len(replay.seeds)),
-            score(result.spread.mean),
-            score(result.spread.std),
+            score(result.summary.mean),
+            score(result.summary.std),
             share(result.failed, result.n),
             score(result.objective),
             rule + (", reopened" if configuration.reopened else ""),

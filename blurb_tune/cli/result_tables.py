@@ -36,11 +36,11 @@ def configuration_table(record: SweepRecord, groups: Sequence[Group], width: int
     decimals = _decimals(results)
     columns = [
         Column("n", [str(result.n) for result in results]),
-        Column("mean", [score(result.spread.mean, decimals) for result in results]),
+        Column("mean", [score(result.summary.mean, decimals) for result in results]),
         Column(_INTERVAL, [interval(_interval(record, result), decimals) for result in results], rank=2),
-        Column("std", [score(result.spread.std, decimals) for result in results]),
-        Column("min", [score(result.spread.min, decimals) for result in results], rank=5),
-        Column("max", [score(result.spread.max, decimals) for result in results], rank=5),
+        Column("std", [score(result.summary.std, decimals) for result in results]),
+        Column("min", [score(result.summary.min, decimals) for result in results], rank=5),
+        Column("max", [score(result.summary.max, decimals) for result in results], rank=5),
         Column("failed", [share(result.failed, result.ended) for result in results]),
         Column(_INTERVAL, [_failed_interval(result) for result in results], rank=4),
         Column("objective", [score(result.objective, decimals) for result in results], rank=1),
@@ -58,7 +58,7 @@ def stopped_table(record: SweepRecord, groups: Sequence[Group], width: int) -> C
     decimals = _decimals(results)
     columns = [
         Column("n", [f"{result.n}/{record.header.replicates}" for result in results]),
-        Column("mean", [score(result.spread.mean, decimals) for result in results]),
+        Column("mean", [score(result.summary.mean, decimals) for result in results]),
         Column("failed", [share(result.failed, result.ended) for result in results]),
         Column("stopped by", [_stopped_by(record, result) for result in results], is_text=True),
     ]
@@ -78,8 +78,8 @@ def family_table(record: SweepRecord) -> Columns | None:
             Column("family", [group.label for group in groups], is_text=True),
             Column("tried", [str(size) for size in sizes]),
             Column("n", [str(result.n) for result in results]),
-            Column("mean", [score(result.spread.mean, decimals) for result in results]),
-            Column("std within\nsettings", [score(result.spread.std, decimals) for result in results]),
+            Column("mean", [score(result.summary.mean, decimals) for result in results]),
+            Column("std within\nsettings", [score(result.summary.std, decimals) for result in results]),
             Column("failed", [share(result.failed, result.ended) for result in results]),
             Column(_INTERVAL, [_failed_interval(result) for result in results], rank=1),
             Column("best vs\nvanilla", [difference(group.difference, decimals) for group in groups], rank=2),
@@ -117,12 +117,12 @@ def test_table(results: Sequence[FinalResult]) -> Columns:
         [
             Column("", [result.configuration for result in results]),
             Column("strategy", [result.label for result in results], is_text=True),
-            Column("n", [str(result.spread.n) for result in results]),
+            Column("n", [str(result.summary.n) for result in results]),
             *(
-                Column(name, [score(getattr(result.spread, name), decimals) for result in results], rank=rank)
+                Column(name, [score(getattr(result.summary, name), decimals) for result in results], rank=rank)
                 for name, rank in (("mean", 0), ("std", 0), ("min", 1), ("max", 1))
             ),
-            Column("failed", [share(result.failed, result.spread.n) for result in results]),
+            Column("failed", [share(result.failed, result.summary.n) for result in results]),
             Column("interval\nof one run", [interval(result.interval, decimals) for result in results]),
         ]
     )
@@ -147,7 +147,7 @@ def _named(record: SweepRecord, groups: Sequence[Group], table: Callable[[list[C
 
 
 def _decimals(results: Sequence[GroupResult]) -> int:
-    return decimals_for(result.spread.std / math.sqrt(result.n) for result in results if result.n > 1)
+    return decimals_for(result.summary.std / math.sqrt(result.n) for result in results if result.n > 1)
 
 
 def _interval(record: SweepRecord, result: GroupResult) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from blurb_tune.log.event_log import fold_events
 from blurb_tune.log.transitions import why_impossible
 from blurb_tune.results.groups import GroupResult, best_of, pareto_front
 from blurb_tune.stats.objectives import aggregate
-from blurb_tune.stats.stability import spread
+from blurb_tune.stats.stability import summarize_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,7 +443,7 @@ class SweepRecord:
         outcomes = [t.outcome for t in ended]
         return GroupResult(
             name=name,
-            spread=spread(*samples),
+            summary=summarize_scores(*samples),
             objective=aggregate(self.header.objective, *samples),
             n=sum(map(len, samples)),
             completed=outcomes.count(Outcome.COMPLETED),

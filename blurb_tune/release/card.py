@@ -21,7 +21,7 @@ from blurb_tune.report.provenance import Provenance
 from blurb_tune.report.sections.methods import methods
 from blurb_tune.report.summary import notes_of
 from blurb_tune.stats.intervals import t_interval
-from blurb_tune.stats.stability import spread
+from blurb_tune.stats.stability import summarize_scores
 from blurb_tune.tasks.kinds import MULTI_LABEL, REGRESSION
 
 
@@ -111,7 +111,7 @@ def _scores(record: SweepRecord, choice: Choice) -> str:
     of_run = record.score(choice.trial)
     assert of_run is not None, "a run with a model has a score"
     scores = list(record.seed_scores(record.judged_apart(name)).get(name, {}).values())
-    of_all, (low, high) = spread(scores), t_interval(scores)
+    of_all, (low, high) = summarize_scores(scores), t_interval(scores)
     failed = sum(trial.outcome is not None and trial.outcome.is_failed for trial in record.judged_apart(name))
     interval = "" if math.isnan(low) else f", 95 % interval of the mean {low:.3f} to {high:.3f}"
     std = "" if math.isnan(of_all.std) else f" ± {of_all.std:.3f}"
@@ -127,13 +127,13 @@ def _scores(record: SweepRecord, choice: Choice) -> str:
 
 
 def _of_test(result: FinalResult) -> str:
-    if math.isnan(result.spread.mean):
+    if math.isnan(result.summary.mean):
         return "undefined"
     low, high = result.interval
     interval = "" if math.isnan(low) else f"; one run's score has the 95 % interval {low:.3f} to {high:.3f}"
-    std = "" if math.isnan(result.spread.std) else f" ± {result.spread.std:.3f}"
-    runs, examples = counted(result.spread.n, "run"), counted(result.examples, "example")
-    return f"{result.spread.mean:.3f}{std} over {runs}, {examples}{interval}"
+    std = "" if math.isnan(result.summary.std) else f" ± {result.summary.std:.3f}"
+    runs, examples = counted(result.summary.n, "run"), counted(result.examples, "example")
+    return f"{result.summary.mean:.3f}{std} over {runs}, {examples}{interval}"
 
 
 def _data(record: SweepRecord, facts: Facts) -> str:

@@ -20,7 +20,7 @@ from blurb_tune.results.groups import GroupResult, best_of
 from blurb_tune.search.study import Suggestion
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stats.objectives import aggregate
-from blurb_tune.stats.stability import spread
+from blurb_tune.stats.stability import summarize_scores
 from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.sweep import Sweep
 
@@ -189,10 +189,8 @@ class Arena:
         ends = [self.curves.end_of(name, seed, self.spec.score) for seed in seeds]
         scores = [score for _, score in ends]
         failed = sum(outcome.is_failed for outcome, _ in ends)
-        return GroupResult(
-            name, spread(scores), aggregate(self.spec.objective, scores), len(scores), len(scores) - failed, failed, 0, 0, 0,
-            self.spec.max_failed_share,
-        )  # fmt: skip
+        summary, objective, n = summarize_scores(scores), aggregate(self.spec.objective, scores), len(scores)
+        return GroupResult(name, summary, objective, n, n - failed, failed, 0, 0, 0, self.spec.max_failed_share)
 
     def _judge(
         self, record: SweepRecord, events: Sequence[ev.Event], names: Mapping[str, str], seeds: Sequence[int], seconds: float

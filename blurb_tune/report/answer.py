@@ -80,10 +80,10 @@ def _verdict(record: SweepRecord, evidence: Evidence | None) -> Verdict:
 def _recipe(record: SweepRecord, evidence: Evidence, verdict: Verdict) -> str:
     what, winner, metric = recipe(record, evidence.name), evidence.winner, record.header.metric
     so_far = "" if is_ended(record) else " so far"
-    spreads = [winner.spread, *([evidence.reference.spread] if evidence.reference else [])]
-    decimals = supported_decimals(spreads)
+    summaries = [winner.summary, *([evidence.reference.summary] if evidence.reference else [])]
+    decimals = supported_decimals(summaries)
     seeds = "fresh seeds" if evidence.is_confirmed else "seeds"
-    mean = f"{metric} {number(winner.spread.mean, decimals)} on dev"
+    mean = f"{metric} {number(winner.summary.mean, decimals)} on dev"
     over = f"the mean of {winner.n} {seeds}" if winner.n > 1 else f"one {seeds[:-1]}"
     if verdict is Verdict.VANILLA:
         rivals = "" if len(record.configurations) > 1 else ", and nothing else was tried"
@@ -97,7 +97,7 @@ def _recipe(record: SweepRecord, evidence: Evidence, verdict: Verdict) -> str:
         Verdict.UNDECIDED: f"did best{so_far}, but it is not shown to be better than vanilla fine-tuning",
         Verdict.UNDECIDABLE: f"did best{so_far}, but whether it is better than vanilla fine-tuning cannot be decided yet",
     }[verdict]
-    beside = f"against {number(reference.spread.mean, decimals)} of vanilla"
+    beside = f"against {number(reference.summary.mean, decimals)} of vanilla"
     return (
         f"{_capital(what)} {head}: {mean} ({over}) {beside}, {more_or_less(difference, decimals)}"
         f"{_in_words(evidence.comparison.interval, decimals)}; {_failures(winner, reference)}."
@@ -165,7 +165,7 @@ def _next_to_vanilla(record: SweepRecord, evidence: Evidence) -> str:
     if not rivals:
         return "No other recipe has a result to compare it with."
     closest = max(rivals, key=lambda claim: claim.comparison.difference)
-    decimals = supported_decimals([closest.result.spread, evidence.winner.spread])
+    decimals = supported_decimals([closest.result.summary, evidence.winner.summary])
     behind = more_or_less(closest.comparison.difference, decimals)
     return (
         f"The closest other recipe, {recipe(record, closest.result.name)}, has {behind}"
@@ -187,9 +187,9 @@ def _test(record: SweepRecord) -> str:
     if pair is None:
         return ""
     winner, reference = pair
-    decimals = supported_decimals([winner.spread, reference.spread])
-    ahead = winner.spread.mean - reference.spread.mean
-    numbers = f"{number(winner.spread.mean, decimals)} against {number(reference.spread.mean, decimals)}"
+    decimals = supported_decimals([winner.summary, reference.summary])
+    ahead = winner.summary.mean - reference.summary.mean
+    numbers = f"{number(winner.summary.mean, decimals)} against {number(reference.summary.mean, decimals)}"
     return f"On the test split, read once, it is {numbers} ({signed(ahead, decimals)})."
 
 

@@ -49,7 +49,7 @@ def is_ended(record: SweepRecord) -> bool:
 
 def tested_pair(record: SweepRecord) -> tuple[FinalResult, FinalResult] | None:
     """The winner and vanilla on the test split, where both have scores there."""
-    results = [result for result in final_results(record) if not math.isnan(result.spread.mean)]
+    results = [result for result in final_results(record) if not math.isnan(result.summary.mean)]
     return (results[0], results[1]) if len(results) == 2 else None
 
 
@@ -59,9 +59,9 @@ def is_separated(winner: FinalResult, reference: FinalResult) -> bool:
     The lower bound of the difference from the two 95 % intervals of one run (Zou 2007, Psychol. Methods 12:399, for
     independent samples). Both are of the same items, so that in truth it may separate somewhat more.
     """
-    ahead = winner.spread.mean - reference.spread.mean
+    ahead = winner.summary.mean - reference.summary.mean
     low, high = winner.interval[0], reference.interval[1]
-    return ahead - math.hypot(winner.spread.mean - low, high - reference.spread.mean) > 0
+    return ahead - math.hypot(winner.summary.mean - low, high - reference.summary.mean) > 0
 
 
 def _nothing_learned(record: SweepRecord, evidence: Evidence | None) -> str:
@@ -129,10 +129,10 @@ def _test_disagrees(record: SweepRecord, evidence: Evidence | None) -> str:
     if pair is None or evidence is None or evidence.comparison is None:
         return ""
     (winner, reference), gain = pair, evidence.comparison.difference
-    ahead = winner.spread.mean - reference.spread.mean
+    ahead = winner.summary.mean - reference.summary.mean
     if gain <= 0 or ahead > 0:
         return ""
-    decimals = supported_decimals([winner.spread, reference.spread])
+    decimals = supported_decimals([winner.summary, reference.summary])
     return (
         f"The test split does not confirm the gain on dev: there the winner is {_behind(ahead, decimals)} vanilla"
         f"{_few_items(winner, reference)}."
@@ -144,8 +144,8 @@ def _few_test_items(record: SweepRecord, evidence: Evidence | None) -> str:
     if pair is None or math.isnan(pair[0].interval[0] + pair[1].interval[0]) or is_separated(*pair):
         return ""
     winner, reference = pair
-    decimals = supported_decimals([winner.spread, reference.spread])
-    ahead = signed(winner.spread.mean - reference.spread.mean, decimals)
+    decimals = supported_decimals([winner.summary, reference.summary])
+    ahead = signed(winner.summary.mean - reference.summary.mean, decimals)
     return (
         f"The {winner.examples:,} test items cannot separate these two: their difference there, {ahead}, is within what the "
         "choice of so few items makes by chance, however many seeds are run."

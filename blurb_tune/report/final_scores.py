@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.stats.stability import Spread, spread
+from blurb_tune.stats.stability import ScoreSummary, summarize_scores
 
 
 @dataclass(frozen=True)
 class FinalResult:
     """One configuration on the test split.
 
-    spread: over its runs; NaN where the test labels leave the metric undefined, as a single class does the ROC. interval: the
+    summary: over its runs; NaN where the test labels leave the metric undefined, as a single class does the ROC. interval: the
     95 % interval of one run's score from the size of the test set, the mean of the runs' bounds; NaN where it is undefined.
     failed: runs that count as failed on dev, which are among n. trained_again: runs among n whose weights were gone, and which
     were run once more. missing: runs whose model could not be tested.
@@ -22,7 +22,7 @@ class FinalResult:
     configuration: str
     label: str
     examples: int
-    spread: Spread
+    summary: ScoreSummary
     interval: tuple[float, float]
     failed: int
     trained_again: int
@@ -44,14 +44,14 @@ def _result(record: SweepRecord, name: str) -> FinalResult:
     metric = record.header.metric
     # The correlation of constant predictions counts 0, as the trivial predictor's does.
     scores = [0.0 if math.isnan(test.metrics[metric]) else test.metrics[metric] for _, test in found]
-    undefined = Spread(len(scores), math.nan, math.nan, math.nan, math.nan)
+    undefined = ScoreSummary(len(scores), math.nan, math.nan, math.nan, math.nan)
     intervals = [test.interval for _, test in found if test.interval and not math.isnan(test.interval[0])]
     low, high = (sum(bounds) / len(bounds) for bounds in zip(*intervals, strict=True)) if intervals else (math.nan, math.nan)
     return FinalResult(
         configuration=name,
         label=record.label(name),
         examples=max((test.examples for test in tests), default=0),
-        spread=undefined if _labels_have_no_score(record) else spread(scores),
+        summary=undefined if _labels_have_no_score(record) else summarize_scores(scores),
         interval=(low, high),
         failed=sum(trial.outcome is not None and trial.outcome.is_failed for trial, _ in found),
         trained_again=sum(test.trained_again for _, test in found),

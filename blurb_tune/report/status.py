@@ -43,7 +43,7 @@ def status_of(progress: Progress, now: float) -> dict[str, Any]:
             "strategy": record.configurations[best.name].configuration.strategy.label,
             "objective": _number(best.objective),
             "n": best.n,
-            "mean": _number(best.spread.mean),
+            "mean": _number(best.summary.mean),
         },
         "slots": record.slots,
         "seconds_left": _number(left) if left is not None else None,

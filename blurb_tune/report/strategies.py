@@ -62,7 +62,7 @@ def strategies_table(record: SweepRecord) -> Table:
     groups.sort(key=lambda group: (group.result.name not in references, rank(record, group.result)))
     tuned, parts = _searched(record)
     claims = {claim.result.name: claim for claim in claims_of(record)}
-    decimals = supported_decimals(group.result.spread for group in groups)
+    decimals = supported_decimals(group.result.summary for group in groups)
     best = record.selection.configuration if record.selection else getattr(record.best_configuration(), "name", "")
     models = record.header.models if record.has_models else [""]
     intervals = _intervals(record, groups)
@@ -95,7 +95,7 @@ def stopped_table(record: SweepRecord) -> Table | None:
     if not groups:
         return None
     tuned, parts = _searched(record)
-    decimals = supported_decimals(group.result.spread for group in groups)
+    decimals = supported_decimals(group.result.summary for group in groups)
     rows = []
     for group in sorted(groups, key=lambda group: rank(record, group.result)):
         result, of = group.result, record.configurations[group.result.name]
@@ -105,7 +105,7 @@ def stopped_table(record: SweepRecord) -> Table | None:
             Cell(group.label, group.label),
             *_settings(record, result.name, tuned),
             Cell(f"{result.n} of {record.header.replicates}", result.n),
-            Cell.of(number(result.spread.mean, decimals), result.spread.mean),
+            Cell.of(number(result.summary.mean, decimals), result.summary.mean),
             Cell.of(f"{result.failed} of {result.ended}", result.failed_share),
             Cell(stopped.rule if stopped else UNKNOWN, stopped.rule if stopped else None),
             Cell(stopped.reason if stopped else UNKNOWN, stopped.reason if stopped else None),
@@ -140,7 +140,7 @@ def _row(
     decimals: int,
     best: str,
 ) -> Row:
-    result, spread = group.result, group.result.spread
+    result, summary = group.result, group.result.summary
     low, high = wilson_interval(result.failed, result.ended)
     comparison = claim.comparison if claim else None
     bounds = comparison.interval if comparison else bounds
@@ -155,7 +155,7 @@ def _row(
         Cell(strategy, strategy),
         *_settings(record, result.name, tuned),
         Cell(str(result.n), result.n),
-        *(Cell.of(number(value, decimals), value) for value in (spread.mean, spread.std, spread.min, spread.max)),
+        *(Cell.of(number(value, decimals), value) for value in (summary.mean, summary.std, summary.min, summary.max)),
         Cell.of(f"{result.failed} of {result.ended}" if result.ended else UNKNOWN, result.failed_share),
         Cell.of(f"{percent(low)[:-2]} to {percent(high)}" if result.ended else UNKNOWN, (low, high)),
         Cell.of(signed(group.difference, decimals), group.difference),

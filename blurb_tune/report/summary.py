@@ -112,7 +112,7 @@ def _confirmation(record: SweepRecord) -> dict[str, Any] | None:
         "split": "dev",
         "seeds": record.header.confirmation_seeds,
         **{
-            side: {"configuration": of.name, **asdict(of.spread), "failed": of.failed, "failed_share": of.failed_share}
+            side: {"configuration": of.name, **asdict(of.summary), "failed": of.failed, "failed_share": of.failed_share}
             for side, of in sides.items()
             if of is not None
         },
@@ -143,7 +143,7 @@ def _configuration(record: SweepRecord, group: Group) -> dict[str, Any]:
 def _group(group: Group) -> dict[str, Any]:
     result = group.result
     return {
-        **asdict(result.spread),
+        **asdict(result.summary),
         "objective": result.objective,
         "completed": result.completed,
         "failed": result.failed,
@@ -198,7 +198,7 @@ def _final(result: FinalResult) -> dict[str, Any]:
         "configuration": result.configuration,
         "strategy": result.label,
         "examples": result.examples,
-        **asdict(result.spread),
+        **asdict(result.summary),
         "interval_of_one_run": list(result.interval),
         "failed": result.failed,
         "trained_again": result.trained_again,

@@ -92,4 +92,4 @@ def _pooled(record: SweepRecord, label_of: Callable[[str], str]) -> list[Group]:
 def _difference(result: GroupResult, reference: GroupResult | None) -> float:
     if reference is None or reference.name == result.name:
         return math.nan
-    return result.spread.mean - reference.spread.mean
+    return result.summary.mean - reference.summary.mean

@@ -9,16 +9,16 @@ from blurb_tune.core import numbers
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
-from blurb_tune.stats.stability import Spread
+from blurb_tune.stats.stability import ScoreSummary
 
 UNKNOWN = "–"
 _FEWEST_DECIMALS, _MOST_DECIMALS = 2, 5
 
 
-def supported_decimals(spreads: Iterable[Spread]) -> int:
-    """Decimals to which scores of these spreads mean something: the place of the first digit of the median standard error of
+def supported_decimals(summaries: Iterable[ScoreSummary]) -> int:
+    """Decimals to which scores of these summaries mean something: the place of the first digit of the median standard error of
     their means, at least 2 and at most 5; 3 where no standard error is known."""
-    errors = sorted(s.std / math.sqrt(s.n) for s in spreads if s.n and s.std > 0)
+    errors = sorted(s.std / math.sqrt(s.n) for s in summaries if s.n and s.std > 0)
     if not errors:
         return _FEWEST_DECIMALS + 1
     return min(max(-math.floor(math.log10(errors[len(errors) // 2])), _FEWEST_DECIMALS), _MOST_DECIMALS)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from blurb_tune.stats.stability import Spread
+from blurb_tune.stats.stability import ScoreSummary
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class GroupResult:
     """
 
     name: str
-    spread: Spread
+    summary: ScoreSummary
     objective: float
     n: int
     completed: int
@@ -59,12 +59,12 @@ def pareto_front(results: Iterable[GroupResult]) -> list[GroupResult]:
 
     A result of a single seed has no standard deviation, and is left out.
     """
-    known = [result for result in results if not math.isnan(result.spread.std)]
+    known = [result for result in results if not math.isnan(result.summary.std)]
     front: list[GroupResult] = []
-    for result in sorted(known, key=lambda r: (-r.spread.mean, r.spread.std)):
-        last = front[-1].spread if front else None
-        is_twin = last is not None and (last.mean, last.std) == (result.spread.mean, result.spread.std)
-        if last is None or result.spread.std < last.std or is_twin:
+    for result in sorted(known, key=lambda r: (-r.summary.mean, r.summary.std)):
+        last = front[-1].summary if front else None
+        is_twin = last is not None and (last.mean, last.std) == (result.summary.mean, result.summary.std)
+        if last is None or result.summary.std < last.std or is_twin:
             front.append(result)
     return front
 

@@ -14,7 +14,7 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.search.combinations import holds
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stats.objectives import aggregate
-from blurb_tune.stats.stability import spread
+from blurb_tune.stats.stability import summarize_scores
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def objectives_of(objective: str, scores: list[float]) -> list[float]:
     """What a study is told of a configuration's scores: the objective, or both of two."""
     if objective != "pareto":
         return [aggregate(objective, scores)]
-    found = spread(scores)
+    found = summarize_scores(scores)
     return [found.mean, found.std]
 
 

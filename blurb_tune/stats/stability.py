@@ -12,7 +12,7 @@ from blurb_tune.stats.objectives import pooled_std
 
 
 @dataclass(frozen=True)
-class Spread:
+class ScoreSummary:
     """Location and spread of scores over seeds; NaN where there are too few of them.
 
     std has n - 1 in its denominator (stability in the sense of Mosbach et al. 2021, arXiv 2006.04884). Of several
@@ -26,19 +26,19 @@ class Spread:
     max: float
 
 
-def spread(*samples: Sequence[float]) -> Spread:
-    """The spread of finite scores, shape (n_i,) for each configuration i.
+def summarize_scores(*samples: Sequence[float]) -> ScoreSummary:
+    """The summary of finite scores, shape (n_i,) for each configuration i.
 
     mean, min and max are over all scores; std is sqrt(sum (n_i - 1) s_i^2 / sum (n_i - 1)), NaN where no configuration has
     two scores. Raises ValueError when a score is not finite.
     """
     parts = [np.asarray(scores, dtype=float) for scores in samples if len(scores)]
     if not parts:
-        return Spread(0, math.nan, math.nan, math.nan, math.nan)
+        return ScoreSummary(0, math.nan, math.nan, math.nan, math.nan)
     values = np.concatenate(parts)
     if not np.isfinite(values).all():
         raise ValueError(f"scores must be finite, but got {values.tolist()}")
-    return Spread(values.size, float(values.mean()), pooled_std(parts), float(values.min()), float(values.max()))
+    return ScoreSummary(values.size, float(values.mean()), pooled_std(parts), float(values.min()), float(values.max()))
 
 
 def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:

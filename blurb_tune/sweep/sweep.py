@@ -474,8 +474,8 @@ class Sweep:
         """What the study is told: the objective, or both of two."""
         if self._spec.objective != "pareto":
             return (event.value,)
-        spread = self.record.result_of(event.configuration).spread
-        return spread.mean, spread.std
+        summary = self.record.result_of(event.configuration).summary
+        return summary.mean, summary.std
 
     def _stop_running(self, trial: TrialRecord) -> None:
         running = self._running.get(trial.configuration_id, set())

@@ -42,8 +42,8 @@ def _paragraphs(record: SweepRecord) -> Iterator[str]:
     elif record.no_result is not None:
         yield f"**No result**: {_plain(record.no_result.reason[:_LONGEST_REASON])}"
     for tested in final_results(record):
-        if tested.spread.n:
-            mean, std = _number(tested.spread.mean), _number(tested.spread.std)
+        if tested.summary.n:
+            mean, std = _number(tested.summary.mean), _number(tested.summary.std)
             yield f"On the test split, {tested.configuration}: {mean}{f' (standard deviation {std})' if std else ''}"
     results = [result for result in record.by_configuration() if result.n]
     best = heapq.nsmallest(BEST, results, key=lambda result: rank(result, header.replicates))
@@ -69,8 +69,8 @@ def _state(record: SweepRecord) -> str:
 
 
 def _row(record: SweepRecord, result: GroupResult) -> str:
-    spread = result.spread
-    numbers = [_number(value) for value in (spread.mean, spread.std, spread.min, spread.max)]
+    summary = result.summary
+    numbers = [_number(value) for value in (summary.mean, summary.std, summary.min, summary.max)]
     settings = settings_in_words(record.configurations[result.name].configuration, varying_settings(record))
     label = _plain(", ".join(filter(None, (record.label(result.name), settings)))[:_LONGEST_LABEL])
     failed = f"{result.failed} of {result.ended}"

@@ -194,7 +194,7 @@ class RunBuilder:
         update = self._update(None)
         best = self.record.leader
         if best is not None:
-            of_best = {"objective": best.objective, "best_mean": best.spread.mean, "best_std": best.spread.std}
+            of_best = {"objective": best.objective, "best_mean": best.summary.mean, "best_std": best.summary.std}
             values |= {f"sweep/{name}": value for name, value in of_best.items() if not math.isnan(value)}
             update.tags |= _tags(leader=self._name_of(best.name))
         _add(update, values, event.time, len(self._ended))

@@ -110,7 +110,7 @@ def test_the_test_split_is_opened_last_and_a_test_that_is_cut_short_goes_on(tmp_
     results = final_results(record)
     assert "vanilla" in [result.label for result in results]
     for result in results:
-        assert (result.spread.n, result.missing) == (2, 0)
+        assert (result.summary.n, result.missing) == (2, 0)
         assert result.interval[0] < result.interval[1]
 
 
@@ -166,7 +166,7 @@ def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
     record = run_sweep(plan, paths)
     assert {trial.fold for trial in record.trials.values()} == {0, 1, 2}
     assert all((result.n, result.ended) == (1, 3) for result in record.by_configuration())
-    assert final_results(record)[0].spread.n == 3
+    assert final_results(record)[0].summary.n == 3
 
 
 def test_without_the_final_test_no_weights_are_kept(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_underperforming_and_errored_runs_enter_no_mean_and_failed_ones_do() -> 
     ]
     record = SweepRecord.of([started(), suggested("c000"), *(e for seed, s, o in outcomes for e in trial("c000", seed, s, o))])
     (result,) = record.by_configuration()
-    assert result.spread.mean == pytest.approx((0.6 + 0.2 - 0.1) / 3)
+    assert result.summary.mean == pytest.approx((0.6 + 0.2 - 0.1) / 3)
     assert (result.n, result.completed, result.failed, result.pruned_unstable) == (3, 1, 2, 1)
     assert (result.underperforming, result.errored) == (1, 1)
     assert result.failed_share == pytest.approx(2 / 4), "of all that ended but the errored one"
@@ -179,7 +179,7 @@ def test_the_folds_of_a_seed_are_averaged_first() -> None:
     record = SweepRecord.of(events)
     result = record.result_of("c000")
     assert (result.n, result.completed) == (2, 4)
-    assert result.spread.std == pytest.approx(0.005, abs=1e-5)
+    assert result.summary.std == pytest.approx(0.005, abs=1e-5)
     assert record.seed_scores(record.trials.values()) == {"c000": pytest.approx({0: 0.5, 1: 0.50707})}
     without_last = SweepRecord.of(events[:-3])
     assert (without_last.result_of("c000").n, without_last.result_of("c000").completed) == (1, 3), "a fold is missing"

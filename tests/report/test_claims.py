@@ -66,7 +66,7 @@ def test_a_winner_without_reference_is_confirmed_alone_and_folds_are_averaged() 
             sweep.select("c0", None)
     found = confirmation_of(sweep.record)
     assert found is not None
-    assert found.winner.spread.mean == pytest.approx(0.55)
+    assert found.winner.summary.mean == pytest.approx(0.55)
     assert (found.winner.n, found.reference, found.comparison) == (1, None, None)
 
 

@@ -33,12 +33,12 @@ def sweep_with_tests() -> SweepWriter:
 def test_winner_and_reference_are_summed_up_by_their_tested_runs() -> None:
     winner, vanilla = final_results(sweep_with_tests().record)
     assert (winner.configuration, winner.label, winner.examples) == ("c1", "reinit 1", 20)
-    assert (winner.spread.n, winner.failed, winner.trained_again, winner.missing) == (2, 0, 1, 1)
-    assert winner.spread.mean == pytest.approx(0.6)
+    assert (winner.summary.n, winner.failed, winner.trained_again, winner.missing) == (2, 0, 1, 1)
+    assert winner.summary.mean == pytest.approx(0.6)
     assert winner.interval == pytest.approx((0.4, 0.8))
     # An undefined correlation counts 0, as on dev, and failed runs are among n.
-    assert (vanilla.spread.n, vanilla.failed, vanilla.trained_again, vanilla.missing) == (4, 3, 0, 0)
-    assert vanilla.spread.mean == pytest.approx(0.15)
+    assert (vanilla.summary.n, vanilla.failed, vanilla.trained_again, vanilla.missing) == (4, 3, 0, 0)
+    assert vanilla.summary.mean == pytest.approx(0.15)
 
 
 def sweep_of(dev: list[float], test: list[float]) -> SweepWriter:
@@ -55,8 +55,8 @@ def sweep_of(dev: list[float], test: list[float]) -> SweepWriter:
 
 def test_a_test_split_of_a_single_score_leaves_the_result_undefined() -> None:
     (only,) = final_results(sweep_of([0.8, 0.7, NAN], [NAN, NAN, NAN]).record)
-    assert (only.spread.n, only.missing) == (3, 0)
-    assert all(map(math.isnan, [only.spread.mean, only.spread.std, only.spread.min, only.spread.max, *only.interval]))
+    assert (only.summary.n, only.missing) == (3, 0)
+    assert all(map(math.isnan, [only.summary.mean, only.summary.std, only.summary.min, only.summary.max, *only.interval]))
     found = summarize(sweep_of([0.8], [NAN]).record)["final_test"][0]
     assert (found["n"], found["mean"], found["std"], found["interval_of_one_run"]) == (1, None, None, [None, None])
     assert "nan" not in plain_summary(sweep_of([0.8], [NAN]).finish())
@@ -68,7 +68,7 @@ def test_a_test_split_of_a_single_score_leaves_the_result_undefined() -> None:
 )
 def test_constant_predictions_count_as_the_trivial_predictor_s(dev: list[float], test: list[float], mean: float) -> None:
     (only,) = final_results(sweep_of(dev, test).record)
-    assert only.spread.mean == pytest.approx(mean)
+    assert only.summary.mean == pytest.approx(mean)
 
 
 def test_there_is_nothing_before_the_test_and_nothing_of_vanilla_where_it_wins() -> None:
@@ -80,7 +80,7 @@ def test_there_is_nothing_before_the_test_and_nothing_of_vanilla_where_it_wins()
     assert final_results(sweep.record) == []
     sweep.test("c0-s0", NAN, error="gone")
     (only,) = final_results(sweep.record)
-    assert (only.spread.n, only.missing) == (0, 1)
+    assert (only.summary.n, only.missing) == (0, 1)
     assert math.isnan(only.interval[0])
 
 

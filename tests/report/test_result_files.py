@@ -167,7 +167,7 @@ def test_whatever_a_driver_wrote_can_be_read_back_without_loss(paths: SweepPaths
         assert int(row["planned_epochs"]) == values["epochs"]
     for row, result in zip(read(paths.configurations), record.by_configuration(), strict=True):
         assert int(row["n"]) == int(row["completed"]) + int(row["failed"]) == result.n
-        assert row["mean"] == "" if result.n == 0 else float(row["mean"]) == result.spread.mean
+        assert row["mean"] == "" if result.n == 0 else float(row["mean"]) == result.summary.mean
 
 
 def test_a_reader_of_the_old_file_never_sees_the_new_one(paths: SweepPaths) -> None:

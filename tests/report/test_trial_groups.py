@@ -37,7 +37,7 @@ def test_configurations_of_one_strategy_are_pooled() -> None:
     for index, (rate, score) in enumerate([(1e-5, 0.2), (3e-5, 0.4), (5e-5, 0.9)]):
         sweep.configuration(f"c{index}", learning_rate=rate, freeze_depth=0 if index < 2 else 3)
         sweep.trial(f"c{index}", 0, [score])
-    assert [(g.label, g.result.n, g.result.spread.mean) for g in by_strategy(sweep.record)] == [
+    assert [(g.label, g.result.n, g.result.summary.mean) for g in by_strategy(sweep.record)] == [
         ("vanilla", 2, pytest.approx(0.3)),
         ("freeze 3", 1, 0.9),
     ]
@@ -74,8 +74,8 @@ def test_all_are_compared_with_the_best_vanilla_and_with_the_one_of_the_same_set
 def test_the_spread_of_a_family_is_that_of_its_seeds() -> None:
     sweep = rates(f0={1e-5: [0.18, 0.2, 0.22], 3e-5: [0.48, 0.5, 0.52]})
     (family,) = by_family(sweep.record)
-    assert family.result.spread.std == pytest.approx(0.02)
-    assert (family.result.spread.mean, family.result.n) == (pytest.approx(0.35), 6)
+    assert family.result.summary.std == pytest.approx(0.02)
+    assert (family.result.summary.mean, family.result.n) == (pytest.approx(0.35), 6)
 
 
 def test_a_strategy_without_results_is_last() -> None:
@@ -98,7 +98,7 @@ def test_families_pool_their_configurations_vanilla_first() -> None:
     for index, (count, score) in enumerate([(1, 0.8), (2, 0.6), (0, 0.1)]):
         sweep.configuration(f"c{index}", reinit_count=count)
         sweep.trial(f"c{index}", 0, [score])
-    found = [(g.label, g.result.n, pytest.approx(g.result.spread.mean)) for g in by_family(sweep.record)]
+    found = [(g.label, g.result.n, pytest.approx(g.result.summary.mean)) for g in by_family(sweep.record)]
     assert found == [("vanilla", 1, 0.1), ("reinit", 2, 0.7)]
 
 

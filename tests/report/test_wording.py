@@ -9,7 +9,7 @@ import pytest
 from blurb_tune.core.numbers import compact
 from blurb_tune.report import wording
 from blurb_tune.report.wording import recipe, supported_decimals
-from blurb_tune.stats.stability import spread
+from blurb_tune.stats.stability import summarize_scores
 from tests.report.sweeps import SweepWriter, small_sweep
 
 
@@ -25,11 +25,11 @@ from tests.report.sweeps import SweepWriter, small_sweep
     ],
 )
 def test_digits_end_where_the_standard_error_begins(scores: list[float], decimals: int) -> None:
-    assert supported_decimals([spread(scores)]) == decimals
+    assert supported_decimals([summarize_scores(scores)]) == decimals
 
 
 def test_of_several_the_median_error_counts() -> None:
-    coarse, fine = spread([0.4, 0.6, 0.5, 0.7]), spread([0.61, 0.63, 0.62, 0.60])
+    coarse, fine = summarize_scores([0.4, 0.6, 0.5, 0.7]), summarize_scores([0.61, 0.63, 0.62, 0.60])
     assert supported_decimals([fine, coarse, fine]) == 3
     assert supported_decimals([]) == 3
 

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.results.groups import GroupResult, pareto_front, why_no_result
-from blurb_tune.stats.stability import Spread
+from blurb_tune.stats.stability import ScoreSummary
 
 
 def group(name: str, mean: float, std: float, *, failed: int = 0, ended: int = 4) -> GroupResult:
-    return GroupResult(name, Spread(ended, mean, std, mean, mean), mean - std, ended, ended - failed, failed, 0, 0, 0, 0.0)
+    return GroupResult(
+        name, ScoreSummary(ended, mean, std, mean, mean), mean - std, ended, ended - failed, failed, 0, 0, 0, 0.0
+    )
 
 
 points = st.lists(st.tuples(st.integers(0, 4), st.one_of(st.integers(0, 4), st.just(math.nan))), max_size=12)
@@ -22,18 +24,18 @@ points = st.lists(st.tuples(st.integers(0, 4), st.one_of(st.integers(0, 4), st.j
 @given(points)
 def test_the_front_is_what_no_other_beats(pairs: list[tuple[float, float]]) -> None:
     results = [group(str(index), mean, std) for index, (mean, std) in enumerate(pairs)]
-    known = [r for r in results if not math.isnan(r.spread.std)]
+    known = [r for r in results if not math.isnan(r.summary.std)]
 
     def beats(a: GroupResult, b: GroupResult) -> bool:
-        is_as_good = a.spread.mean >= b.spread.mean and a.spread.std <= b.spread.std
-        return is_as_good and (a.spread.mean, a.spread.std) != (b.spread.mean, b.spread.std)
+        is_as_good = a.summary.mean >= b.summary.mean and a.summary.std <= b.summary.std
+        return is_as_good and (a.summary.mean, a.summary.std) != (b.summary.mean, b.summary.std)
 
     expected = {r.name for r in known if not any(beats(other, r) for other in known)}
     front = pareto_front(results)
     assert {r.name for r in front} == expected
-    assert [r.spread.mean for r in front] == sorted((r.spread.mean for r in front), reverse=True)
+    assert [r.summary.mean for r in front] == sorted((r.summary.mean for r in front), reverse=True)
     if known:
-        best = max(known, key=lambda r: r.spread.mean - r.spread.std)
+        best = max(known, key=lambda r: r.summary.mean - r.summary.std)
         assert max(r.objective for r in front) == best.objective, "the winner by mean minus std is one of them"
 
 

@@ -8,28 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from blurb_tune.stats.stability import fisher_interval, spread, wilson_interval
+from blurb_tune.stats.stability import fisher_interval, summarize_scores, wilson_interval
 
 SCORES = st.lists(st.floats(-1, 1), min_size=1, max_size=12)
 
 
 def test_spread_of_known_numbers() -> None:
-    result = spread([0.2, 0.4, 0.9])
+    result = summarize_scores([0.2, 0.4, 0.9])
     assert (result.n, result.min, result.max) == (3, 0.2, 0.9)
     assert result.mean == pytest.approx(0.5)
     assert result.std == pytest.approx(0.360555, abs=1e-6)
 
 
 def test_one_seed_has_no_spread_and_none_has_nothing() -> None:
-    assert spread([0.5]).mean == 0.5
-    assert math.isnan(spread([0.5]).std)
-    assert spread([]).n == 0
-    assert math.isnan(spread([]).mean)
+    assert summarize_scores([0.5]).mean == 0.5
+    assert math.isnan(summarize_scores([0.5]).std)
+    assert summarize_scores([]).n == 0
+    assert math.isnan(summarize_scores([]).mean)
 
 
 def test_an_undefined_score_is_refused() -> None:
     with pytest.raises(ValueError, match="finite"):
-        spread([0.1, math.nan])
+        summarize_scores([0.1, math.nan])
 
 
 @given(st.integers(0, 30), st.integers(0, 30))

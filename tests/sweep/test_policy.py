@@ -82,7 +82,7 @@ def test_whoever_leads_has_at_least_as_many_replicates_as_any_challenger(sampler
         record.apply(event)
         if isinstance(event, ev.ConfigurationStopped):
             live = [r for r in record.by_configuration() if not record.configurations[r.name].is_out and r.n]
-            leader = max(live, key=lambda r: r.spread.mean)
+            leader = max(live, key=lambda r: r.summary.mean)
             assert leader.n >= event.replicates
 
 

@@ -120,5 +120,5 @@ def _gain(row: Row) -> float:
 
 
 def _difference(row: Row) -> str:
-    spreads = [row.entry.result.spread, *([row.reference.result.spread] if row.reference else [])]
-    return f"{signed(_gain(row), supported_decimals(spreads))} {row.pool.setting.metric}"
+    summaries = [row.entry.result.summary, *([row.reference.result.summary] if row.reference else [])]
+    return f"{signed(_gain(row), supported_decimals(summaries))} {row.pool.setting.metric}"

@@ -46,7 +46,7 @@ def benchmark_scores(rows: Sequence[tuple[Pool, str, Entry]], finals: Sequence[F
         setting = pool.setting
         if _METRICS.get(setting.task) == setting.metric:
             on_dev = entry.result
-            add(pool.model, label, "dev", setting.task, on_dev.spread.mean, on_dev.objective)
+            add(pool.model, label, "dev", setting.task, on_dev.summary.mean, on_dev.objective)
     for final in finals:
         header = final.sweep.record.header
         if _METRICS.get(header.task) != header.metric:
@@ -57,7 +57,7 @@ def benchmark_scores(rows: Sequence[tuple[Pool, str, Entry]], finals: Sequence[F
             recipes = [*(["winner"] if number == 0 else []), *(["vanilla"] if strategy.is_vanilla else [])]
             for recipe in recipes:
                 by = record.result_of(result.configuration).objective
-                add(final.model, recipe, "test", header.task, result.spread.mean, by)
+                add(final.model, recipe, "test", header.task, result.summary.mean, by)
     return tuple(
         BenchmarkScore(*key, blurb_score({task: score for task, (score, _) in scores.items()}))
         for key, scores in sorted(found.items(), key=lambda item: item[0][2] != "test")

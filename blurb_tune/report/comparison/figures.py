@@ -87,7 +87,7 @@ def _heat_cell(row: Row, x: float, y: float, width: float, decimals: int) -> Ite
         yield svg.rect(*inner, f"swatch {color}", rx=3, fill_opacity=round(0.05 + 0.9 * abs(above), 1))
         if verdict(row):
             yield svg.element("rect", x=inner[0], y=inner[1], width=inner[2], height=inner[3], rx=3, class_="median")
-    yield svg.text(middle, y + 16, number(entry.result.spread.mean, decimals), "middle")
+    yield svg.text(middle, y + 16, number(entry.result.summary.mean, decimals), "middle")
     below = "vanilla" if row.is_vanilla else ""
     if row.comparison is not None:
         below = f"P {number(row.comparison.superiority.probability, 2)}"

@@ -127,7 +127,7 @@ def _of_confirmation(of: Confirmed) -> list[dict[str, Any]]:
 def _of_result(result: GroupResult) -> dict[str, Any]:
     low, high = wilson_interval(result.failed, result.ended)
     counts = {"objective": result.objective, "failed": result.failed, "ended": result.ended}
-    return {**asdict(result.spread), **counts, "failed_low": low, "failed_high": high}
+    return {**asdict(result.summary), **counts, "failed_low": low, "failed_high": high}
 
 
 def _of_comparison(comparison: Comparison | None) -> dict[str, Any]:
@@ -151,6 +151,6 @@ def _of_test(of: Final) -> list[dict[str, Any]]:
         strategy = record.configurations[result.configuration].configuration.strategy
         place = _place("test", "test", record.header.task, record.header.metric, of.model, result.label, of.sweep.label)
         role = "vanilla" if strategy.is_vanilla else "strategy"
-        counts = {"failed": result.failed, "ended": result.spread.n}
-        rows.append({**place, "configuration": result.configuration, "role": role, **asdict(result.spread), **counts})
+        counts = {"failed": result.failed, "ended": result.summary.n}
+        rows.append({**place, "configuration": result.configuration, "role": role, **asdict(result.summary), **counts})
     return rows

@@ -14,7 +14,7 @@ from blurb_tune.report.comparison.sweeps import Sweep
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.results.groups import rank as rank_by_seeds
 from blurb_tune.stats.objectives import aggregate
-from blurb_tune.stats.stability import spread
+from blurb_tune.stats.stability import summarize_scores
 
 _SAME = 1e-9
 _MOST_SHOWN = 5
@@ -230,7 +230,7 @@ def _contradictions(part: _Part, owners: Mapping[int, _Part]) -> Iterator[str]:
 def _result(name: str, scores: Sequence[float], outcomes: Sequence[Outcome | None], header: SweepStarted) -> GroupResult:
     return GroupResult(
         name=name,
-        spread=spread(scores),
+        summary=summarize_scores(scores),
         objective=aggregate(header.objective, scores),
         n=len(scores),
         completed=outcomes.count(Outcome.COMPLETED),

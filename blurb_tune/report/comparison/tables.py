@@ -80,7 +80,7 @@ def matrix_table(comparison: SweepComparison) -> Table:
 def _matrix_cell(row: Strategy | None, decimals: Mapping[Setting, int]) -> Cell:
     if row is None:
         return Cell("")
-    value = None if row.entry.is_censored else row.entry.result.spread.mean
+    value = None if row.entry.is_censored else row.entry.result.summary.mean
     return Cell(cell(row, decimals[row.pool.setting]), value)
 
 
@@ -114,7 +114,7 @@ def _claim(row: Strategy) -> Row:
     found, reference = row.comparison, row.reference
     if found is None or reference is None:
         raise ValueError("only a row with a comparison is a claim")
-    decimals = supported_decimals([row.entry.result.spread, reference.result.spread])
+    decimals = supported_decimals([row.entry.result.summary, reference.result.summary])
     n = f"{found.n}:{found.n_reference}" + ("*" if reference.is_censored else "")
     needed = found.seeds_needed
     name = row_name(row)
@@ -133,9 +133,9 @@ def confirmed_table(comparison: SweepComparison) -> Table | None:
     rows = []
     for of in comparison.confirmations:
         header, winner, reference, found = of.sweep.record.header, of.winner, of.reference, of.comparison
-        decimals = supported_decimals([winner.spread, *([reference.spread] if reference else [])])
+        decimals = supported_decimals([winner.summary, *([reference.summary] if reference else [])])
         texts = (of.sweep.label, f"{header.task} ({header.metric})", f"{winner.name} {of.label}")
-        mean = reference.spread.mean if reference else math.nan
+        mean = reference.summary.mean if reference else math.nan
         compared = _compared(found, decimals) if found else [Cell(UNKNOWN)] * 3
         cells = [
             *(Cell(text, text) for text in texts),
@@ -162,16 +162,16 @@ def test_table(comparison: SweepComparison) -> Table | None:
     for of in comparison.finals:
         header = of.sweep.record.header
         for result in of.results:
-            decimals, spread = supported_decimals([result.spread]), result.spread
+            decimals, summary = supported_decimals([result.summary]), result.summary
             texts = (of.sweep.label, f"{header.task} ({header.metric})", f"{result.configuration} {result.label}")
-            numbers = (spread.mean, spread.std, spread.min, spread.max)
+            numbers = (summary.mean, summary.std, summary.min, summary.max)
             low, high = result.interval
             within = UNKNOWN if math.isnan(low) else f"{number(low, decimals)} to {number(high, decimals)}"
             cells = [
                 *(Cell(text, text) for text in texts),
-                Cell(str(spread.n), spread.n),
+                Cell(str(summary.n), summary.n),
                 *(Cell.of(number(value, decimals), value) for value in numbers),
-                Cell(f"{result.failed} of {spread.n}", result.failed),
+                Cell(f"{result.failed} of {summary.n}", result.failed),
                 *(Cell(str(result.examples), result.examples), Cell.of(within, (low, high))),
             ]
             rows.append(Row(cells))
@@ -231,16 +231,16 @@ def _stopped(row: Strategy) -> Row:
         stopped = sweep.record.configurations[entry.ids[sweep.label]].stopped if sweep.label in entry.ids else None
         why += [f"{stopped.rule} after {stopped.replicates}"] if stopped else []
     result, name, rule = entry.result, row_name(row), ", ".join(why)
-    mean = number(result.spread.mean, supported_decimals([result.spread]))
+    mean = number(result.summary.mean, supported_decimals([result.summary]))
     cells = [
         *(Cell(name, name), Cell(rule, rule), Cell(f"{result.n} of {entry.planned}", result.n)),
-        *(Cell.of(mean, result.spread.mean), _failures(result)[0]),
+        *(Cell.of(mean, result.summary.mean), _failures(result)[0]),
     ]
     return Row(cells, is_muted=True)
 
 
 def _spread(result: GroupResult, decimals: int) -> list[Cell]:
-    return [Cell.of(number(value, decimals), value) for value in (result.spread.mean, result.spread.std)]
+    return [Cell.of(number(value, decimals), value) for value in (result.summary.mean, result.summary.std)]
 
 
 def _failures(result: GroupResult) -> list[Cell]:

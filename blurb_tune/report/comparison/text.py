@@ -29,7 +29,7 @@ def heading(comparison: SweepComparison) -> str:
 def decimals_of(comparison: SweepComparison) -> Mapping[Setting, int]:
     """Decimals to which the scores of each setting mean something."""
     return {
-        of: supported_decimals(row.entry.result.spread for row in comparison.rows if row.pool.setting == of)
+        of: supported_decimals(row.entry.result.summary for row in comparison.rows if row.pool.setting == of)
         for of in comparison.settings
     }
 
@@ -51,7 +51,7 @@ def cell(row: Row, decimals: int) -> str:
     mark = {"better": " +", "worse": " −"}.get(verdict(row), "")
     more = [f"{result.failed} of {result.ended} failed"] if result.failed else []
     more += [f"{result.n} of {entry.planned} seeds"] if entry.lacks_seeds else []
-    first = f"{number(result.spread.mean, decimals)} ({number(result.spread.std, decimals)}){mark}"
+    first = f"{number(result.summary.mean, decimals)} ({number(result.summary.std, decimals)}){mark}"
     return "\n".join([first, *more])
 
 

@@ -24,7 +24,7 @@ def pareto_figure(record: SweepRecord) -> Figure | None:
     """A point for each configuration with two seeds at least, at its mean and standard deviation; those with a full set of
     seeds that no other beats in both are joined. A sector around it is the share of its failed runs. None for fewer than two
     points."""
-    known = [result for result in with_objective(record) if math.isfinite(result.spread.std)]
+    known = [result for result in with_objective(record) if math.isfinite(result.summary.std)]
     if len(known) < 2:
         return None
     front = record.front()
@@ -39,19 +39,19 @@ def pareto_figure(record: SweepRecord) -> Figure | None:
     parts, top = legend(signs, 4)
     parts.append(svg.text(10, top + 24, f"mean {record.header.metric} on dev", "muted"))
     top += 38
-    x = covering([0.0, *(result.spread.std for result in shown)], _LEFT, _RIGHT)
-    y = covering([result.spread.mean for result in shown], top + _HEIGHT, top, margin=0.07)
+    x = covering([0.0, *(result.summary.std for result in shown)], _LEFT, _RIGHT)
+    y = covering([result.summary.mean for result in shown], top + _HEIGHT, top, margin=0.07)
     parts += x_axis(x, top, top + _HEIGHT, "standard deviation over the seeds (further left is more stable)")
     parts += y_axis(y, _LEFT, _RIGHT)
     if front:
-        corners = [(x(result.spread.std), y(result.spread.mean)) for result in front]
+        corners = [(x(result.summary.std), y(result.summary.mean)) for result in front]
         parts.append(svg.element("path", d=svg.path_of(_stairs(corners)), class_="front"))
     for result in shown:
-        a, b = x(result.spread.std), y(result.spread.mean)
+        a, b = x(result.summary.std), y(result.summary.mean)
         if result.failed:
             parts.append(_sector(a, b, result.failed_share))
         parts.append(point(kind_of(record, result), a, b, data_configuration=result.name))
-    parts += _labels(record, front, [(x(of.spread.std), y(of.spread.mean)) for of in front])
+    parts += _labels(record, front, [(x(of.summary.std), y(of.summary.mean)) for of in front])
     left_out = left_out_text(len(known), len(shown), _BEST)
     caption = (
         "A configuration further up has the higher mean, one further left spreads less over its seeds. The joined ones are "
@@ -99,7 +99,7 @@ def _alt(record: SweepRecord, front: Sequence[GroupResult]) -> str:
     if not front:
         return "No configuration has a result for every seed yet."
     said = [
-        f"{record.label(of.name)} (mean {score_text(of.spread.mean)}, standard deviation {score_text(of.spread.std)})"
+        f"{record.label(of.name)} (mean {score_text(of.summary.mean)}, standard deviation {score_text(of.summary.std)})"
         for of in front[:_MOST_NAMES]
     ]
     return f"Beaten by no other in both mean and spread: {'; '.join(said)}."

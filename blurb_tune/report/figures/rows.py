@@ -61,7 +61,7 @@ def blocks_of(record: SweepRecord, limit: int = MAX_ROWS) -> list[Block]:
 
 def _vanilla(rows: Sequence[Row]) -> GroupResult | None:
     """The first that has a spread."""
-    return next((row.result for row in rows if row.is_vanilla and math.isfinite(row.result.spread.std)), None)
+    return next((row.result for row in rows if row.is_vanilla and math.isfinite(row.result.summary.std)), None)
 
 
 def _row(record: SweepRecord, group: Group, is_pooled: bool, names: Sequence[str]) -> Row:

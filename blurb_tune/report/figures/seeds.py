@@ -68,7 +68,7 @@ def seeds_figure(record: SweepRecord) -> Figure | None:
 
 
 def _band(vanilla: GroupResult) -> tuple[float, float]:
-    return vanilla.spread.mean - vanilla.spread.std, vanilla.spread.mean + vanilla.spread.std
+    return vanilla.summary.mean - vanilla.summary.std, vanilla.summary.mean + vanilla.summary.std
 
 
 def _ended(row: Row) -> list[TrialRecord]:
@@ -155,7 +155,7 @@ def _center(row: Row, scores: Sequence[float], scale: Scale, middle: float) -> I
         median = scale(float(np.median(scores)))
         yield svg.line(median, middle - 12, median, middle + 12, "median")
     if scores:
-        yield diamond(scale(row.result.spread.mean), middle)
+        yield diamond(scale(row.result.summary.mean), middle)
 
 
 def _counts(record: SweepRecord, row: Row, middle: float) -> Iterator[str]:
@@ -185,7 +185,7 @@ def _legend(record: SweepRecord, rows: Sequence[Row], is_dense: bool) -> list[tu
         entries.append((svg.line(0, -8, 0, 8, "median"), "median"))
     if any(row.result.n >= _FEWEST_FOR_BOX for row in rows):
         entries.append((svg.rect(-8, -6, 16, 12, "box", rx=2), "middle half of the seeds"))
-    if banded := [row for row in rows if row.is_vanilla and math.isfinite(row.result.spread.std)]:
+    if banded := [row for row in rows if row.is_vanilla and math.isfinite(row.result.summary.std)]:
         so_far = "" if all(row.has_all_seeds for row in banded) else ", of the seeds that it has"
         entries.append((svg.rect(-8, -7, 16, 14, "vanilla-band"), f"vanilla: mean \u00b1 std{so_far}"))
     if math.isfinite(record.header.trivial_score):
@@ -225,10 +225,10 @@ def _alt(record: SweepRecord, rows: Sequence[Row]) -> str:
     if not whole:
         return f"No seed of {counted(len(rows), 'row')} has a result yet."
     best = min((row for row in whole), key=lambda row: (not row.has_all_seeds, row.result.excess, -row.result.objective))
-    spread = best.result.spread
-    said = f"{best.label} stands first with a mean {metric} of {score_text(spread.mean)} over {counted(spread.n, 'seed')}"
+    summary = best.result.summary
+    said = f"{best.label} stands first with a mean {metric} of {score_text(summary.mean)} over {counted(summary.n, 'seed')}"
     vanilla = next((row for row in whole if row.is_vanilla), None)
     if vanilla is not None and vanilla is not best:
-        said += f", vanilla has {score_text(vanilla.result.spread.mean)}"
+        said += f", vanilla has {score_text(vanilla.result.summary.mean)}"
     ended, failed = sum(row.result.ended for row in rows), sum(row.result.failed for row in rows)
     return f"{said}; {failed:,} of {counted(ended, 'run')} failed."

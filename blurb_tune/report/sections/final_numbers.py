@@ -12,7 +12,7 @@ from blurb_tune.report.claims import confirmation_of
 from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.report.wording import interval, number, p_value, recipe, supported_decimals
 from blurb_tune.results.groups import GroupResult
-from blurb_tune.stats.stability import Spread
+from blurb_tune.stats.stability import ScoreSummary
 
 _COLUMNS = (
     Column("configuration", "", "the configuration's number", is_number=False, is_key=True),
@@ -32,10 +32,11 @@ def confirmation_table(record: SweepRecord) -> Table | None:
     if found is None:
         return None
     sides: list[GroupResult] = [side for side in (found.winner, found.reference) if side is not None]
-    decimals = supported_decimals(side.spread for side in sides)
+    decimals = supported_decimals(side.summary for side in sides)
     rows = [
         Row(
-            [*_start(record, side.name, side.spread, decimals), Cell(f"{side.failed} of {side.ended}", side.failed)], side.name
+            [*_start(record, side.name, side.summary, decimals), Cell(f"{side.failed} of {side.ended}", side.failed)],
+            side.name,
         )
         for side in sides
     ]
@@ -61,7 +62,7 @@ def test_table(record: SweepRecord) -> Table | None:
     results = final_results(record)
     if not results:
         return None
-    decimals = supported_decimals(result.spread for result in results)
+    decimals = supported_decimals(result.summary for result in results)
     columns = (
         *_COLUMNS,
         Column(
@@ -85,20 +86,20 @@ def _tested(record: SweepRecord, result: FinalResult, decimals: int) -> Row:
     low, high = result.interval
     said = "–" if math.isnan(low) else f"{number(low, decimals)} to {number(high, decimals)}"
     cells = [
-        *_start(record, result.configuration, result.spread, decimals),
-        Cell(f"{result.failed} of {result.spread.n}", result.failed),
+        *_start(record, result.configuration, result.summary, decimals),
+        Cell(f"{result.failed} of {result.summary.n}", result.failed),
         Cell.of(said, result.interval),
     ]
     return Row(cells, result.configuration)
 
 
-def _start(record: SweepRecord, name: str, spread: Spread, decimals: int) -> list[Cell]:
+def _start(record: SweepRecord, name: str, summary: ScoreSummary, decimals: int) -> list[Cell]:
     what = recipe(record, name)
-    numbers = (spread.mean, spread.std, spread.min, spread.max)
+    numbers = (summary.mean, summary.std, summary.min, summary.max)
     return [
         Cell(name, name),
         Cell(what, what),
-        Cell(str(spread.n), spread.n),
+        Cell(str(summary.n), summary.n),
         *(Cell.of(number(value, decimals), value) for value in numbers),
     ]
 

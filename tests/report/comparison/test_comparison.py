@@ -36,7 +36,7 @@ def two_tasks() -> tuple[SweepWriter, SweepWriter]:
 
 
 def rows_of(comparison: SweepComparison) -> dict[tuple[str, str, str], float]:
-    return {(r.pool.setting.task, r.pool.model, r.label): r.entry.result.spread.mean for r in comparison.rows}
+    return {(r.pool.setting.task, r.pool.model, r.label): r.entry.result.summary.mean for r in comparison.rows}
 
 
 def test_the_claims_are_those_of_each_sweep_with_one_correction_over_all() -> None:
@@ -190,7 +190,7 @@ def test_failed_runs_count_with_their_scores_and_are_counted() -> None:
     comparison = compare_sweeps(sweeps_of(written("a", scores, fails_below=0.1, **SAME), two_tasks()[1]))
     vanilla = next(row.entry.result for row in comparison.rows if row.label == "vanilla")
     assert (vanilla.failed, vanilla.ended, vanilla.n) == (2, 3, 3)
-    assert vanilla.spread.mean == pytest.approx(0.2)
+    assert vanilla.summary.mean == pytest.approx(0.2)
 
 
 @settings(max_examples=15)

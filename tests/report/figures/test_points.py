@@ -157,7 +157,7 @@ def test_points_are_at_mean_and_standard_deviation_and_the_front_joins_those_not
     figure = drawn(pareto_figure(record))
     x, y = scale_of(figure, "x"), scale_of(figure, "y")
     for name, (mark,) in marks(figure).items():
-        spread = record.result_of(name).spread
+        spread = record.result_of(name).summary
         assert (x.invert(mark[0]), y.invert(mark[1])) == (
             pytest.approx(spread.std, abs=1e-3),
             pytest.approx(spread.mean, abs=2e-3),

@@ -52,7 +52,7 @@ def test_json_is_strict_and_has_all_digits() -> None:
     rows = {row["configuration"]: row for row in data["sections"]["strategies"]["strategies"]["rows"]}
     for claim in claims_of(record):
         row = rows[claim.result.name]
-        assert row["mean"] == claim.result.spread.mean
+        assert row["mean"] == claim.result.summary.mean
         assert (row["difference_interval_low"], row["difference_interval_high"]) == claim.comparison.interval
     assert len(data["answer"]["sentences"]) == 3
 
@@ -61,7 +61,7 @@ def test_csv_has_a_row_per_configuration_by_name() -> None:
     record = small_sweep().record
     rows = list(csv.DictReader(io.StringIO(FORMATS["csv"](report_of(record)))))
     assert [row["configuration"] for row in rows] == ["c0", "c1", "c2"]
-    assert float(rows[0]["mean"]) == record.result_of("c0").spread.mean
+    assert float(rows[0]["mean"]) == record.result_of("c0").summary.mean
     assert rows[2]["max_grad_norm"] == ""
     assert rows[2]["bias_correction"] == "false"
     assert float(rows[0]["failed_interval_low"]) < float(rows[0]["failed_interval_high"])
