@@ -24,7 +24,7 @@ from blurb_tune.log import events as ev
 from blurb_tune.replay.simulator import MemoryLog, simulate
 from blurb_tune.report.answer import Verdict, answer_of
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import wilson_interval
 from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.sweep import Sweep
 

@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blurb_tune.stats.bootstrap import bca_difference, bca_interval
-from blurb_tune.stats.intervals import t_difference, t_interval
+from blurb_tune.stats.intervals import fisher_interval, t_difference, t_interval, wilson_interval
 from blurb_tune.stats.permutation import permutation_p
-from blurb_tune.stats.stability import fisher_interval, wilson_interval
 from blurb_tune.stats.superiority import superiority
 from blurb_tune.stats.variance import brown_forsythe_p
 from blurb_tune.tasks.scoring.intervals import spearman_interval

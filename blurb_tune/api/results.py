@@ -9,7 +9,7 @@ from typing import Any
 
 from blurb_tune.core.trial import Measurement, Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import wilson_interval
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from blurb_tune.report.summary import correlation_of_seeds, notes_of
 from blurb_tune.report.trial_groups import lacks_seeds
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import Comparison
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import wilson_interval
 
 _CLEAR_CORRELATION = 0.3
 

@@ -24,8 +24,7 @@ from blurb_tune.report.final_scores import FinalResult
 from blurb_tune.report.hyperparameters import settings_in_words, varying_settings
 from blurb_tune.report.trial_groups import Group, by_family, lacks_seeds
 from blurb_tune.results.groups import GroupResult, why_no_result
-from blurb_tune.stats.intervals import t_interval
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import t_interval, wilson_interval
 
 _INTERVAL = "95 %\ninterval"
 

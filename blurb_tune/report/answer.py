@@ -17,8 +17,8 @@ from blurb_tune.report.progress import planned_trials
 from blurb_tune.report.wording import more_or_less, number, p_value, percent, recipe, signed, supported_decimals
 from blurb_tune.results.groups import GroupResult, why_no_result
 from blurb_tune.stats.comparison import ALPHA
+from blurb_tune.stats.intervals import wilson_interval
 from blurb_tune.stats.permutation import first_decidable
-from blurb_tune.stats.stability import wilson_interval
 
 
 class Verdict(StrEnum):

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord, TrialRecord
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import wilson_interval
 
 T = TypeVar("T")
 

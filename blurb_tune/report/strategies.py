@@ -24,8 +24,7 @@ from blurb_tune.report.wording import (
     signed,
     supported_decimals,
 )
-from blurb_tune.stats.intervals import Interval, t_difference
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import Interval, t_difference, wilson_interval
 
 _RESULT = (
     Column(

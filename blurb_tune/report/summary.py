@@ -21,8 +21,7 @@ from blurb_tune.stats.bootstrap import bca_interval
 from blurb_tune.stats.comparison import Comparison
 from blurb_tune.stats.correlation import SeedCorrelation, seed_correlation
 from blurb_tune.stats.expected_best import expected_best
-from blurb_tune.stats.intervals import t_interval
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import t_interval, wilson_interval
 
 
 def summarize(record: SweepRecord) -> dict[str, Any]:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from blurb_tune.stats.intervals import Interval, t_difference
+from blurb_tune.stats.intervals import Interval, fisher_interval, t_difference
 from blurb_tune.stats.multiple import holm
 from blurb_tune.stats.permutation import first_decidable, permutation_p, smallest_p, wilcoxon_p
 from blurb_tune.stats.power import seeds_needed
-from blurb_tune.stats.stability import fisher_interval
 from blurb_tune.stats.superiority import Superiority, superiority
 from blurb_tune.stats.variance import brown_forsythe_p
 

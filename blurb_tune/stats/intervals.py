@@ -1,4 +1,4 @@
-"""Intervals of means by Student's distribution, and of standard deviations."""
+"""Intervals of means, standard deviations, shares and correlations."""
 
 from __future__ import annotations
 
@@ -68,6 +68,39 @@ def std_interval(scores: Sequence[float]) -> Interval:
     error = correction * math.sqrt(max(0.0, kurtosis - (n - 3) / n) / (n - 1))
     variance = correction * squares / (n - 1)
     return math.sqrt(variance * math.exp(-_Z * error)), math.sqrt(variance * math.exp(_Z * error))
+
+
+def wilson_interval(successes: int, n: int, z: float = _Z) -> tuple[float, float]:
+    """The Wilson score interval of a share (Wilson 1927, JASA 22:209), at 95 % by default; (0, 1) when n is 0.
+
+    Raises ValueError unless 0 <= successes <= n.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"0 <= successes <= n must hold, but got (successes={successes}, n={n})")
+    if n == 0:
+        return 0.0, 1.0
+    share = successes / n
+    center = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, center - half), min(1.0, center + half)
+
+
+def fisher_interval(correlation: float, n: int, z: float = _Z) -> tuple[float, float]:
+    """The interval of a Pearson correlation of n pairs by Fisher's z transformation (Fisher 1921, Metron 1:3), at 95 % by
+    default; (-1, 1) for fewer than 4 pairs, NaN for an undefined correlation.
+
+    Raises ValueError unless -1 <= correlation <= 1.
+    """
+    if math.isnan(correlation):
+        return math.nan, math.nan
+    if not -1 <= correlation <= 1:
+        raise ValueError(f"-1 <= correlation <= 1 must hold, but got {correlation}")
+    if n < 4:
+        return -1.0, 1.0
+    if abs(correlation) == 1:
+        return correlation, correlation
+    half = z / math.sqrt(n - 3)
+    return math.tanh(math.atanh(correlation) - half), math.tanh(math.atanh(correlation) + half)
 
 
 def _around(center: float, variance: float, freedom: float, level: float) -> Interval:

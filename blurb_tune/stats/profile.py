@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from blurb_tune.stats.intervals import wilson_interval
 from blurb_tune.stats.samples import sample
-from blurb_tune.stats.stability import wilson_interval
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from blurb_tune.core.trial import Outcome
 from blurb_tune.report.stopping_audit import PruningResult, RuleResult, judge_pruning
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import wilson_interval
 from tests.report.sweeps import SweepWriter, small_sweep, sweeps
 
 

@@ -10,7 +10,7 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.report.blocks import Cell, Table
 from blurb_tune.report.claims import claims_of
 from blurb_tune.report.strategies import stopped_table, strategies_table
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import wilson_interval
 from tests.report.sweeps import SweepWriter, model_sweep, small_sweep
 
 

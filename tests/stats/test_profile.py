@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from blurb_tune.stats.intervals import wilson_interval
 from blurb_tune.stats.profile import performance_profile
-from blurb_tune.stats.stability import wilson_interval
 
 SCORES = st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0]), min_size=1, max_size=12)
 

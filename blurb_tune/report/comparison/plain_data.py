@@ -9,7 +9,7 @@ from blurb_tune.report.comparison.comparison import Row, SweepComparison
 from blurb_tune.report.comparison.fresh import Confirmed, Final
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import Comparison
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import wilson_interval
 
 CLAIM = (
     *("reference", "n_reference", "difference", "low", "high", "p", "p_holm", "significant", "first_decidable"),

@@ -14,7 +14,7 @@ from blurb_tune.report.comparison.text import cell, column_of, decimals_of, plac
 from blurb_tune.report.wording import UNKNOWN, interval, number, p_value, percent, signed, supported_decimals
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import ALPHA, Comparison
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import wilson_interval
 
 _FAILED = Column("failed", "failed", "runs that ended no better than a constant prediction, of those that ended")
 _FAILED_INTERVAL = Column(

@@ -11,7 +11,7 @@ from blurb_tune.report.blocks import Block, Bullets, Cell, Column, Facts, Group,
 from blurb_tune.report.stopping_audit import PruningResult, judge_pruning
 from blurb_tune.report.summary import cost_of
 from blurb_tune.report.wording import UNKNOWN, duration, percent
-from blurb_tune.stats.stability import wilson_interval
+from blurb_tune.stats.intervals import wilson_interval
 
 
 def machine_room(record: SweepRecord) -> Iterator[Block]:

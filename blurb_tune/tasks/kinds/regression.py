@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blurb_tune.stats.stability import fisher_interval
+from blurb_tune.stats.intervals import fisher_interval
 from blurb_tune.tasks.examples import Example, Label
 from blurb_tune.tasks.kind import Array, Floats, Formulas, Kind, Metric
 from blurb_tune.tasks.kinds.named_labels import wrong_label

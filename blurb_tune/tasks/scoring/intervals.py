@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from blurb_tune.stats.stability import fisher_interval, wilson_interval
+from blurb_tune.stats.intervals import fisher_interval, wilson_interval
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.tasks.scoring.predictions import Predictions

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from blurb_tune.stats.stability import fisher_interval, wilson_interval
+from blurb_tune.stats.intervals import fisher_interval, wilson_interval
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring import intervals
