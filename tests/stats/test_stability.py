@@ -3,11 +3,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import strategies as st
 
 from blurb_tune.stats.stability import summarize_scores
-
-SCORES = st.lists(st.floats(-1, 1), min_size=1, max_size=12)
 
 
 def test_spread_of_known_numbers() -> None:
