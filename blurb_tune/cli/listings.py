@@ -16,7 +16,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.catalog import KNOWN_MODELS, KnownModel, check_weights, describe_model
 from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.sources.data_source import DATA_VARIABLE, find_source
-from blurb_tune.tasks.sources.hub import PREFIX
+from blurb_tune.tasks.sources.hub_data import PREFIX
 from blurb_tune.tasks.sources.splits import FileSplits, HubSplits, NoSplits
 from blurb_tune.tasks.task import Task
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError, did_you_mean
 from blurb_tune.core.paths import home_expanded
-from blurb_tune.models.hub import check_hub_weights, hub_config
+from blurb_tune.models.download import check_hub_weights, hub_config
 from blurb_tune.models.model_folder import CONFIG, check_folder, read_shape
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

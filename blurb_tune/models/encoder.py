@@ -27,8 +27,8 @@ from transformers.utils import logging as hf_logging
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.models.catalog import ModelInfo, check_weights
+from blurb_tune.models.download import hub_snapshot
 from blurb_tune.models.families import family_of
-from blurb_tune.models.hub import hub_snapshot
 from blurb_tune.models.layers import Part, is_in, layer_map
 from blurb_tune.models.model_folder import is_cased_without_config
 from blurb_tune.models.tiny import build_tiny, tiny_tokenizer

@@ -15,7 +15,7 @@ from blurb_tune.tasks.examples import normalize_label
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds import KINDS, MULTI_LABEL, find_kind
 from blurb_tune.tasks.sources.data_source import DataSource
-from blurb_tune.tasks.sources.hub import PREFIX
+from blurb_tune.tasks.sources.hub_data import PREFIX
 from blurb_tune.tasks.sources.readers import CONLL_ENDINGS, FORMATS, Layout
 from blurb_tune.tasks.sources.splits import SPLITS, FileSplits, HubSplits, Split, Splits
 from blurb_tune.tasks.task import Task

@@ -13,7 +13,7 @@ from pathlib import Path
 from blurb_tune.core.errors import Problem
 from blurb_tune.core.paths import home_expanded
 from blurb_tune.tasks.examples import NamedProblem, Row
-from blurb_tune.tasks.sources import hub
+from blurb_tune.tasks.sources import hub_data
 from blurb_tune.tasks.sources.columns import coerce_columns, join_flags, join_words
 from blurb_tune.tasks.sources.splits import SPLITS, BuiltInSplits, FileSplits, HubSplits, NoSplits, Split, Splits
 from blurb_tune.tasks.task import Task, is_called
@@ -68,8 +68,8 @@ def find_source(task: Task, data: str | None = None, base: Path = Path()) -> Dat
     """
     if task.is_builtin:
         return DataSource(task, BuiltInSplits())
-    if data and data.startswith(hub.PREFIX):
-        return _on_the_hub(task, data.removeprefix(hub.PREFIX))
+    if data and data.startswith(hub_data.PREFIX):
+        return _on_the_hub(task, data.removeprefix(hub_data.PREFIX))
     if data:
         return DataSource(task, _folder_splits(task, base / home_expanded(data)))
     folder = os.environ.get(DATA_VARIABLE)

@@ -15,7 +15,7 @@ from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.paths import open_file, read_file
 from blurb_tune.tasks.blurb import demo
 from blurb_tune.tasks.examples import NamedProblem, Row, is_list
-from blurb_tune.tasks.sources import hub
+from blurb_tune.tasks.sources import hub_data
 from blurb_tune.tasks.sources.readers import DEFAULT_LAYOUT, Layout, read_json_lines, read_table_or_conll
 
 Split = Literal["train", "dev", "test"]
@@ -127,30 +127,30 @@ class HubSplits:
 
     def problems(self) -> list[Problem]:
         try:
-            found = hub.hub_splits(self.name)
+            found = hub_data.hub_splits(self.name)
         except BlurbTuneError as error:
             problem = NamedProblem(self.describe(), str(error), self.key)
             raise InputError([self.local_error, problem] if self.local_error else [problem]) from None
         needed = TUNING_SPLITS if self.needs_dev else TUNING_SPLITS[:1]
         return [
-            NamedProblem(self.describe(), f"there is no split {' or '.join(map(repr, hub.SPLIT_NAMES[split]))}", self.key)
+            NamedProblem(self.describe(), f"there is no split {' or '.join(map(repr, hub_data.SPLIT_NAMES[split]))}", self.key)
             for split in needed
             if split not in found
         ]
 
     def has(self, split: Split) -> bool:
-        return split in hub.hub_splits(self.name)
+        return split in hub_data.hub_splits(self.name)
 
     def location(self, split: Split) -> str:
         return f"{self.describe()}, {split}"
 
     def read(self, split: Split) -> tuple[list[Row | Problem], str]:
-        rows = list(hub.hub_rows(self.name, hub.hub_splits(self.name)[split]))
+        rows = list(hub_data.hub_rows(self.name, hub_data.hub_splits(self.name)[split]))
         content = json.dumps([row.values for row in rows], default=str, sort_keys=True)
         return [self._renamed(row) for row in rows], hashlib.sha256(content.encode()).hexdigest()
 
     def describe(self) -> str:
-        return f"{hub.PREFIX}{self.name}"
+        return f"{hub_data.PREFIX}{self.name}"
 
     def _renamed(self, row: Row) -> Row:
         """With our names of the columns, and without the list around a text or label that stands alone in one."""

@@ -102,7 +102,7 @@ def ask(hub, tmp_path):
             "from pathlib import Path\n"
             "from blurb_tune.core.errors import BlurbTuneError\n"
             "from blurb_tune.models.catalog import check_weights, describe_model\n"
-            "from blurb_tune.models.hub import hub_snapshot\n"
+            "from blurb_tune.models.download import hub_snapshot\n"
             f"try:\n    model = describe_model({name!r})\n    print({expression})\n"
             "except BlurbTuneError as error:\n    print('refused:', error)\n"
         )

@@ -22,7 +22,7 @@ from blurb_tune.log.events import SelectionMade
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.task_data import inspect, load_test
-from blurb_tune.tasks.sources import hub
+from blurb_tune.tasks.sources import hub_data
 from blurb_tune.tasks.sources.custom import custom_source
 from blurb_tune.tasks.sources.data_source import DATA_VARIABLE, DataSource, find_source
 
@@ -37,9 +37,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    hub._folder.cache_clear()
+    hub_data._folder.cache_clear()
     yield tmp_path / "hub"
-    hub._folder.cache_clear()
+    hub_data._folder.cache_clear()
 
 
 def _data_set(
@@ -131,7 +131,7 @@ dataset_info:
     source = _custom(text="tokens", label="ner_tags", kind="token classification")
     assert inspect(source).problems == ()
     assert inspect(source).source.task.labels == ("B", "I", "O")
-    named = [row.values["ner_tags"] for row in hub.hub_rows("owner/notes", "train")]
+    named = [row.values["ner_tags"] for row in hub_data.hub_rows("owner/notes", "train")]
     assert named == [["B", "I", "O"], ["O"]]
 
 
@@ -187,7 +187,7 @@ def test_a_data_set_that_is_not_in_the_cache_cannot_be_had_offline() -> None:
     (problem,) = inspect(_custom("no name at all")).problems
     assert problem.what.startswith("there is no data set 'no name at all' on the hub")
     with pytest.raises(BlurbTuneError):
-        hub.hub_splits("owner/unknown")
+        hub_data.hub_splits("owner/unknown")
     with pytest.raises(InputError):
         _custom("owner/unknown").splits.problems()
 
@@ -207,7 +207,7 @@ def test_without_an_answer_of_the_hub_the_cache_is_read(
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", silent if is_silent else "http://127.0.0.1:9")
-    monkeypatch.setattr(hub, "TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("blurb_tune.core.hub.TIMEOUT_SECONDS", 0.2)
     (problem,) = inspect(_custom("owner/unknown")).problems
     assert "is not complete in the local cache and the hub cannot be reached" in problem.what
     _data_set(cache, {"train.jsonl": _lines("a", "b", "a", "b")})
@@ -273,7 +273,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[Revisions]:
 def _go_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
-    hub._folder.cache_clear()
+    hub_data._folder.cache_clear()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 

@@ -2,8 +2,7 @@
 
 Of a data set that a script makes, the tables are read that the hub itself has made by it and keeps on a branch of their own. A
 data set is downloaded once; without a connection the copy in the cache is read. A split's files are opened when that split is
-asked for. `datasets` and `huggingface_hub` are imported inside the functions: together they take longer to import than
-everything else, and few sweeps need them.
+asked for. `datasets` is imported inside the functions: it takes longer to import than everything else, and few sweeps need it.
 """
 
 from __future__ import annotations
@@ -11,15 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from blurb_tune.core.errors import BlurbTuneError, did_you_mean
+from blurb_tune.core.hub import Repository, first_line, readable_errors
 from blurb_tune.tasks.examples import Row, is_list
 
 PREFIX = "hf://"
-TIMEOUT_SECONDS = 5.0
 SPLIT_NAMES: Mapping[str, tuple[str, ...]] = {
     "train": ("train",),
     "dev": ("validation", "dev", "valid", "val"),
@@ -89,56 +88,27 @@ def _folder(name: str) -> tuple[Path, str | None]:
     """The data set's tables on this machine, the same ones as long as this process runs, and which configuration of them."""
     repository, config = _parts(name)
     with _clear_errors(name):
-        folder, _ = _snapshot(repository, "main", lambda files: _FILES)
-        if any(file.suffix in _TABLES for file in folder.rglob("*.*")):
-            return folder, config
+        found = Repository(repository, "dataset").newest(lambda files: _FILES)
+        if found is not None and any(file.suffix in _TABLES for file in found[0].rglob("*.*")):
+            return found[0], config
         return _exported(name), None
 
 
 def _exported(name: str) -> Path:
     """The folder with the tables that the hub has made of a configuration by the data set's script."""
-    from huggingface_hub.errors import RevisionNotFoundError
-
     repository, _ = _parts(name)
 
-    def wanted(files: Iterable[str]) -> list[str]:
-        return [f"{_config(name, {file.partition('/')[0] for file in files if file.endswith('.parquet')})}/*"]
+    def folder_of(files: Iterable[str]) -> str:
+        return _config(name, {file.partition("/")[0] for file in files if file.endswith(".parquet")})
 
-    try:
-        folder, files = _snapshot(repository, _EXPORT, wanted)
-    except RevisionNotFoundError:
+    found = Repository(repository, "dataset").newest(lambda files: [f"{folder_of(files)}/*"], _EXPORT)
+    if found is None:
         raise BlurbTuneError(
             f"data set {repository!r} has no table (Parquet, JSON, CSV or TSV) on the hub; one that a script makes cannot be "
             "read, since nothing of the hub's code is run here"
-        ) from None
-    return folder / wanted(files)[0].removesuffix("/*")
-
-
-def _snapshot(repository: str, revision: str, wanted: Callable[[Iterable[str]], list[str]]) -> tuple[Path, list[str]]:
-    """A revision's files of the patterns that are wanted of the names of all; where the hub does not answer, of the cache."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import (  # type: ignore[attr-defined]
-        GatedRepoError,
-        HTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    fetch = partial(snapshot_download, repository, repo_type="dataset", revision=revision, etag_timeout=TIMEOUT_SECONDS)
-    try:  # the download itself would wait for minutes
-        found = HfApi().dataset_info(repository, revision=revision, timeout=TIMEOUT_SECONDS)
-    except (GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError):
-        raise
-    except (HTTPError, OSError) as error:
-        try:
-            folder = Path(fetch(local_files_only=True, allow_patterns=[]))
-            files = [str(file.relative_to(folder)) for file in folder.rglob("*.*")]
-            return Path(fetch(local_files_only=True, allow_patterns=wanted(files))), files
-        except LocalEntryNotFoundError:
-            raise error from None
-    files = [file.rfilename for file in found.siblings or ()]
-    return Path(fetch(allow_patterns=wanted(files))), files
+        )
+    folder, files = found
+    return folder / folder_of(files)
 
 
 def _class_names(kind: Any) -> Callable[[int], str] | None:
@@ -163,26 +133,15 @@ def _named(value: Any, spell: Callable[[int], str]) -> Any:
 def _clear_errors(name: str) -> Iterator[None]:
     """Translate errors of the hub, the network and the file readers into messages for the user."""
     from datasets.exceptions import DatasetsError
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-    from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]  # httpx's or httpx2's
 
     what = f"data set {name!r}"
     try:
-        yield
-    except GatedRepoError:
-        page = f"https://huggingface.co/datasets/{_parts(name)[0]}"
-        raise BlurbTuneError(f"{what} is gated: accept its terms at {page}, then run `hf auth login`") from None
-    except (RepositoryNotFoundError, HFValidationError):
-        raise BlurbTuneError(f"there is no {what} on the hub (a private one needs `hf auth login`)") from None
-    except (ConnectionError, LocalEntryNotFoundError, TransportError) as error:
-        reason = _first_line(error.__cause__ or error)
-        raise BlurbTuneError(
-            f"{what} is not complete in the local cache and the hub cannot be reached ({reason}); a folder or a table on this "
-            "machine works without the hub"
-        ) from None
+        with readable_errors(
+            Repository(_parts(name)[0], "dataset"),
+            what,
+            missing=f"there is no {what} on the hub (a private one needs `hf auth login`)",
+            without_hub="a folder or a table on this machine works without the hub",
+        ):
+            yield
     except (DatasetsError, OSError, ValueError, TypeError, KeyError) as error:
-        raise BlurbTuneError(f"{what} cannot be read: {_first_line(error)}") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BlurbTuneError(f"{what} cannot be read: {first_line(error)}") from None
