@@ -18,7 +18,7 @@ from pathlib import Path
 
 from blurb_tune.models.catalog import describe_model
 from blurb_tune.tasks.blurb.definitions import BLURB
-from blurb_tune.tasks.task import Task, is_called
+from blurb_tune.tasks.task import Task
 
 EPOCHS = 10
 
@@ -92,7 +92,7 @@ def main() -> None:
     names = " | ".join(f"{model.name}, 10^12 operations" for model in MODELS)
     print(f"\n| data set | examples | tokens of one | {names} |\n|---|---:|---:|{'---:|' * len(MODELS)}")
     for task in BLURB:
-        found = [of for of in sorted(folder.iterdir()) if is_called(task, of.name) or of.name == task.folder]
+        found = [of for of in sorted(folder.iterdir()) if task.is_called(of.name) or of.name == task.data_set.folder]
         if not found:
             continue
         lengths = tokens_of(task, found[0])

@@ -195,7 +195,7 @@ def _of_earlier(earlier: Earlier) -> str:
 def _sizes(task: Task, data: TaskData | None) -> tuple[int | None, int | None]:
     """Examples of train and dev, as far as they are known; those of the smallest fold, where there are folds."""
     if data is None:
-        return task.sizes.get("train"), task.sizes.get("dev")
+        return task.data_set.sizes.get("train"), task.data_set.sizes.get("dev")
     dev = min(map(len, data.folds)) if data.folds else len(data.dev)
     return len(data.train) - (dev if data.folds else 0), dev
 

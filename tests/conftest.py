@@ -39,8 +39,8 @@ def require_data(source: DataSource) -> None:
     """Skip where the data of a BLURB task are missing on a laptop, fail in CI for those that CI must have."""
     is_there = source.splits.has("train")
     if not is_there and source.task.name in RARE_DATA:
-        pytest.skip(f"needs {source.task.folder} in the BLURB data, which may not be passed on")
-    require(is_there, f"{source.task.folder} in the BLURB data")
+        pytest.skip(f"needs {source.task.data_set.folder} in the BLURB data, which may not be passed on")
+    require(is_there, f"{source.task.data_set.folder} in the BLURB data")
 
 
 @pytest.fixture(scope="session")

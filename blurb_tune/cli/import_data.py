@@ -51,6 +51,6 @@ def _named(name: str) -> Task:
         task = find_task(name)
     except BlurbTuneError as error:
         raise InputError([Problem("--task", str(error))]) from None
-    if task.is_builtin:
+    if task.data_set.is_builtin:
         raise InputError([Problem("--task", f"{task.name} has its data built in")])
     return task

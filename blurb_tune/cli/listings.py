@@ -37,8 +37,8 @@ def print_tasks(*, as_json: bool = False) -> None:
     for name in ("task", "type", "metric", "train/dev/test", "data"):
         table.add_column(name, no_wrap=True)
     for task in TASKS.values():
-        sizes = "/".join(str(size) for size in task.published.values())
-        table.add_row(task.name, task.blurb_type or "-", task.metric, sizes, _data(task))
+        sizes = "/".join(str(size) for size in task.data_set.published.values())
+        table.add_row(task.name, task.data_set.blurb_type or "-", task.metric, sizes, _data(task))
     console = Console(highlight=False)
     console.print(table)
     console.print()
@@ -53,9 +53,9 @@ def print_tasks(*, as_json: bool = False) -> None:
 def _plain_task(task: Task) -> dict[str, Any]:
     return {
         "task": task.name,
-        "type": task.blurb_type,
+        "type": task.data_set.blurb_type,
         "metric": task.metric,
-        "published": dict(task.published),
+        "published": dict(task.data_set.published),
         "data": _data(task),
         "description": task.description,
     }
@@ -65,7 +65,7 @@ def _data(task: Task) -> str:
     """Where the data are; the hub is not asked."""
     match find_source(task).splits:
         case NoSplits():
-            return f"no {task.folder}/"
+            return f"no {task.data_set.folder}/"
         case HubSplits():
             return "the hub"
         case FileSplits() as splits:

@@ -145,7 +145,7 @@ class Kind(ABC):
         return () if isinstance(label, tuple) else (int(label),)
 
     def units(self, task: Task, examples: Sequence[Example]) -> int:
-        """How much a split holds, in the unit that `Task.counted` names."""
+        """How much a split holds, in the unit that `DataSet.counted` names."""
         return len(examples)
 
     def distinct(self, examples: Sequence[Example]) -> set[Any]:

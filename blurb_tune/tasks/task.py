@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from blurb_tune.tasks.data_set import DataSet, plain_name
 from blurb_tune.tasks.kind import Kind
 
 OUTSIDE = "O"
-
-
-@dataclass(frozen=True)
-class HubCopy:
-    """A data set of the hub that has a task's splits.
-
-    name: `owner/name/config`. columns: what it calls those columns that it calls otherwise.
-    """
-
-    name: str
-    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +22,7 @@ class Task:
     label_aliases: other spellings of labels in data files. left_out: classes that micro_f1 and macro_f1 leave out.
     fields: the one or two text columns, or the one column of words. label_field: the column of labels. id_field: the column
     of ids, None where rows are counted instead. markers: masked entities in the text, each read as one unit and never cut
-    off. entity_types: how the tagged entities are called in corpora that have several types. max_length: default, in tokens.
-
-    folder and aliases: names that a folder with the data may have, in any spelling. hub_copy: where the hub has the data, None
-    where it has no tables of them. blurb_type: the benchmark's task type,
-    None outside it. published: how much each split holds by the publications, in units of `counted`. examples: lines per
-    split, where that is known and not `published`. is_builtin: code makes the data.
+    off. max_length: default, in tokens. data_set: what is known of the data without having them.
     """
 
     name: str
@@ -56,15 +40,7 @@ class Task:
     label_field: str = "label"
     id_field: str | None = "id"
     markers: tuple[str, ...] = ()
-    entity_types: tuple[str, ...] = ()
-    folder: str = ""
-    aliases: tuple[str, ...] = ()
-    hub_copy: HubCopy | None = None
-    blurb_type: str | None = None
-    published: Mapping[str, int] = field(default_factory=dict)
-    counted: str = "examples"
-    examples: Mapping[str, int] = field(default_factory=dict)
-    is_builtin: bool = False
+    data_set: DataSet = field(default_factory=DataSet)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -87,21 +63,7 @@ class Task:
         """Whether all labels are known that the task's kind needs."""
         return bool(self.labels) or not self.kind.has_labels
 
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """Examples per split as far as they are known without the data."""
-        return self.examples or (self.published if self.counted == "examples" else {})
-
-
-def plain_name(name: str) -> str:
-    """A name without what people spell differently: case, blanks, hyphens and underscores."""
-    return re.sub(r"[\s_-]+", "", name.casefold())
-
-
-def is_called(task: Task, name: str) -> bool:
-    """Whether `name` is the task's name, its folder's, or an alias, in any spelling."""
-    return plain_name(name) in {plain_name(known) for known in _names(task)}
-
-
-def _names(task: Task) -> Iterable[str]:
-    return filter(None, (task.name, task.folder, *task.aliases))
+    def is_called(self, name: str) -> bool:
+        """Whether `name` is the task's name, its folder's, or an alias, in any spelling."""
+        names = filter(None, (self.name, self.data_set.folder, *self.data_set.aliases))
+        return plain_name(name) in map(plain_name, names)

@@ -22,8 +22,8 @@ def test_every_task_is_listed_with_type_score_sizes_and_description(capsys: pyte
     lines = capsys.readouterr().out.splitlines()
     for task in BLURB:
         row, description = (line for line in lines if line.startswith(f"{task.name} "))
-        sizes = "/".join(map(str, task.published.values()))
-        assert row.split()[1:4] == [task.blurb_type, task.metric, sizes]
+        sizes = "/".join(map(str, task.data_set.published.values()))
+        assert row.split()[1:4] == [task.data_set.blurb_type, task.metric, sizes]
         assert description.split(maxsplit=1)[1].strip()[:40] in task.description
 
 

@@ -10,19 +10,19 @@ import pytest
 
 from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.definitions import TASKS
-from blurb_tune.tasks.task import is_called, plain_name
+from blurb_tune.tasks.data_set import plain_name
 
 BINARY_METRICS = {"f1", "roc_auc", "average_precision"}
 
 
 @pytest.mark.parametrize("name", ["BC5CDR-disease", "bc5cdr_disease", "BC5 Disease", "bc5-disease", "BC5DISEASE"])
 def test_a_task_is_called_by_its_names_in_any_spelling(name: str) -> None:
-    assert is_called(TASKS["bc5-disease"], name)
+    assert TASKS["bc5-disease"].is_called(name)
 
 
 @pytest.mark.parametrize("name", ["bc5", "disease", "bc5cdr", "", " ", "ncbi-disease"])
 def test_a_task_is_not_called_by_parts_of_its_names(name: str) -> None:
-    assert not is_called(TASKS["bc5-disease"], name)
+    assert not TASKS["bc5-disease"].is_called(name)
 
 
 def test_plain_names_leave_out_what_people_spell_differently() -> None:
@@ -50,9 +50,9 @@ def test_the_model_s_output_is_as_wide_as_there_are_labels(name: str, outputs: i
 
 
 def test_sizes_are_examples_as_far_as_they_are_known() -> None:
-    assert TASKS["biosses"].sizes == {"train": 64, "dev": 16, "test": 20}
-    assert TASKS["ncbi-disease"].sizes == {"train": 5424, "dev": 923, "test": 940}
-    assert TASKS["bc2gm"].sizes == {}
+    assert TASKS["biosses"].data_set.sizes == {"train": 64, "dev": 16, "test": 20}
+    assert TASKS["ncbi-disease"].data_set.sizes == {"train": 5424, "dev": 923, "test": 940}
+    assert TASKS["bc2gm"].data_set.sizes == {}
 
 
 def test_checking_data_imports_nothing_heavy() -> None:

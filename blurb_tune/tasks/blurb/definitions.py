@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 from blurb_tune.core.errors import BlurbTuneError, did_you_mean
+from blurb_tune.tasks.data_set import DataSet, HubCopy
 from blurb_tune.tasks.kinds import CLASSIFICATION, MULTI_LABEL, REGRESSION, TOKEN_CLASSIFICATION
-from blurb_tune.tasks.task import HubCopy, Task, is_called
+from blurb_tune.tasks.task import Task
 
 SPLITS = ("train", "dev", "test")
 
@@ -22,7 +23,7 @@ def _sizes(train: int, dev: int, test: int) -> dict[str, int]:
     return {"train": train, "dev": dev, "test": test}
 
 
-def _ner(name: str, description: str, mentions: dict[str, int], hub_config: str, **options: Any) -> Task:
+def _ner(name: str, description: str, mentions: dict[str, int], hub_config: str, **data_set: Any) -> Task:
     return Task(
         name=name,
         kind=TOKEN_CLASSIFICATION,
@@ -32,11 +33,13 @@ def _ner(name: str, description: str, mentions: dict[str, int], hub_config: str,
         labels=("B", "I", "O"),
         fields=("tokens",),
         label_field="ner_tags",
-        blurb_type="NER",
-        published=mentions,
-        counted="mentions",
-        hub_copy=HubCopy(f"bigbio/blurb/{hub_config}"),
-        **options,
+        data_set=DataSet(
+            blurb_type="NER",
+            published=mentions,
+            counted="mentions",
+            hub_copy=HubCopy(f"bigbio/blurb/{hub_config}"),
+            **data_set,
+        ),
     )
 
 
@@ -51,7 +54,6 @@ def _relation(name: str, description: str, max_length: int, labels: tuple[str, .
         labels=("0", *labels),
         left_out=("0",),
         fields=("sentence",),
-        blurb_type="relation",
         **options,
     )
 
@@ -115,42 +117,53 @@ _ALL = (
         label_aliases={f"{prefix}-{label}": label for prefix in "BI" for label in ("PAR", "INT", "OUT")},
         fields=("tokens",),
         label_field="ner_tags",
-        folder="EBM-PICO",
-        aliases=("pico", "ebmnlp", "ebm-nlp", "ebmnlp_reduced"),
-        blurb_type="PICO",
-        published=_sizes(339167, 85321, 16364),
-        counted="tokens",
+        data_set=DataSet(
+            folder="EBM-PICO",
+            aliases=("pico", "ebmnlp", "ebm-nlp", "ebmnlp_reduced"),
+            blurb_type="PICO",
+            published=_sizes(339167, 85321, 16364),
+            counted="tokens",
+        ),
     ),
     _relation(
         "chemprot",
         "how a chemical acts on a gene, in PubMed abstracts",
         256,
         ("CPR:3", "CPR:4", "CPR:5", "CPR:6", "CPR:9"),
-        folder="chemprot",
         label_aliases={"false": "0"},
         markers=("@CHEMICAL$", "@GENE$", "@CHEM-GENE$"),
-        published=_sizes(18035, 11268, 15745),
+        data_set=DataSet(
+            blurb_type="relation",
+            folder="chemprot",
+            published=_sizes(18035, 11268, 15745),
+        ),
     ),
     _relation(
         "ddi",
         "how two drugs interact, in DrugBank and MEDLINE texts",
         256,
         ("DDI-advise", "DDI-effect", "DDI-int", "DDI-mechanism"),
-        folder="DDI",
-        aliases=("ddi-2013", "ddi2013", "ddi2013-type"),
         label_aliases={"DDI-false": "0"},
         markers=("@DRUG$", "@DRUG-DRUG$"),
-        published=_sizes(25296, 2496, 5716),
+        data_set=DataSet(
+            blurb_type="relation",
+            folder="DDI",
+            aliases=("ddi-2013", "ddi2013", "ddi2013-type"),
+            published=_sizes(25296, 2496, 5716),
+        ),
     ),
     _relation(
         "gad",
         "is a gene associated with a disease, in PubMed abstracts",
         128,
         ("1",),
-        folder="GAD",
         markers=("@GENE$", "@DISEASE$"),
-        hub_copy=HubCopy("bigbio/gad/gad_blurb_bigbio_text", {"sentence": "text", "label": "labels"}),
-        published=_sizes(4261, 535, 534),
+        data_set=DataSet(
+            blurb_type="relation",
+            folder="GAD",
+            hub_copy=HubCopy("bigbio/gad/gad_blurb_bigbio_text", {"sentence": "text", "label": "labels"}),
+            published=_sizes(4261, 535, 534),
+        ),
     ),
     Task(
         name="biosses",
@@ -159,10 +172,12 @@ _ALL = (
         description="similarity of two biomedical sentences, scored 0 to 4 by experts",
         max_length=128,
         label_range=(0.0, 4.0),
-        folder="BIOSSES",
-        hub_copy=HubCopy("bigbio/biosses/biosses_bigbio_pairs", {"sentence1": "text_1", "sentence2": "text_2"}),
-        blurb_type="similarity",
-        published=_sizes(64, 16, 20),
+        data_set=DataSet(
+            folder="BIOSSES",
+            hub_copy=HubCopy("bigbio/biosses/biosses_bigbio_pairs", {"sentence1": "text_1", "sentence2": "text_2"}),
+            blurb_type="similarity",
+            published=_sizes(64, 16, 20),
+        ),
     ),
     Task(
         name="hoc",
@@ -183,10 +198,12 @@ _ALL = (
             "tumor promoting inflammation",
         ),
         fields=("sentence",),
-        folder="HoC",
-        aliases=("hallmarks-of-cancer",),
-        blurb_type="document",
-        published=_sizes(1295, 186, 371),
+        data_set=DataSet(
+            folder="HoC",
+            aliases=("hallmarks-of-cancer",),
+            blurb_type="document",
+            published=_sizes(1295, 186, 371),
+        ),
     ),
     Task(
         name="pubmedqa",
@@ -195,13 +212,15 @@ _ALL = (
         description="does the abstract answer the question with yes, no or maybe",
         max_length=512,
         labels=("maybe", "no", "yes"),
-        folder="pubmedqa",
-        hub_copy=HubCopy(
-            "bigbio/pubmed_qa/pubmed_qa_labeled_fold0_bigbio_qa",
-            {"sentence1": "question", "sentence2": "context", "label": "answer"},
+        data_set=DataSet(
+            folder="pubmedqa",
+            hub_copy=HubCopy(
+                "bigbio/pubmed_qa/pubmed_qa_labeled_fold0_bigbio_qa",
+                {"sentence1": "question", "sentence2": "context", "label": "answer"},
+            ),
+            blurb_type="QA",
+            published=_sizes(450, 50, 500),
         ),
-        blurb_type="QA",
-        published=_sizes(450, 50, 500),
     ),
     Task(
         name="bioasq",
@@ -210,10 +229,12 @@ _ALL = (
         description="do the snippets answer the question with yes or no",
         max_length=512,
         labels=("no", "yes"),
-        folder="BioASQ",
-        aliases=("bioasq-7b", "bioasq7b"),
-        blurb_type="QA",
-        published=_sizes(670, 75, 140),
+        data_set=DataSet(
+            folder="BioASQ",
+            aliases=("bioasq-7b", "bioasq7b"),
+            blurb_type="QA",
+            published=_sizes(670, 75, 140),
+        ),
     ),
     Task(
         name="demo",
@@ -222,19 +243,21 @@ _ALL = (
         description="similarity of two invented biomedical sentences, scored 0 to 4; needs no data folder",
         max_length=64,
         label_range=(0.0, 4.0),
-        published=_sizes(96, 48, 48),
-        is_builtin=True,
+        data_set=DataSet(
+            published=_sizes(96, 48, 48),
+            is_builtin=True,
+        ),
     ),
 )
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
 BLURB_TYPES = ("NER", "PICO", "relation", "similarity", "document", "QA")
-BLURB: tuple[Task, ...] = tuple(task for task in _ALL if task.blurb_type is not None)
+BLURB: tuple[Task, ...] = tuple(task for task in _ALL if task.data_set.blurb_type is not None)
 
 
 def find_task(name: str) -> Task:
     """The task of this name or alias, in any spelling. Raises BlurbTuneError with the nearest valid name."""
     for task in TASKS.values():
-        if is_called(task, name):
+        if task.is_called(name):
             return task
     raise BlurbTuneError(f"unknown task {name!r}{did_you_mean(name, TASKS)}")

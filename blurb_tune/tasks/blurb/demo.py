@@ -171,7 +171,7 @@ def _new_statements(draw: _Draw, edits: tuple[_Edit, ...], stated: set[_Meaning]
 @cache
 def _splits() -> dict[str, list[_Pair]]:
     pairs = _pairs(_Draw(derive(_SEED, "demo")))
-    return {split: [next(pairs) for _ in range(size)] for split, size in TASKS["demo"].published.items()}
+    return {split: [next(pairs) for _ in range(size)] for split, size in TASKS["demo"].data_set.published.items()}
 
 
 def jsonl(split: str) -> str:

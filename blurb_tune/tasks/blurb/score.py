@@ -12,7 +12,7 @@ from statistics import fmean
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.tasks.blurb.definitions import BLURB, BLURB_TYPES
-from blurb_tune.tasks.task import Task, is_called
+from blurb_tune.tasks.task import Task
 
 _COLUMNS = ("dataset", "score")
 
@@ -44,7 +44,7 @@ def blurb_score(scores: Mapping[str, float]) -> BlurbScore:
 
 def of_type(name: str) -> tuple[Task, ...]:
     """The data sets of one type."""
-    return tuple(task for task in BLURB if task.blurb_type == name)
+    return tuple(task for task in BLURB if task.data_set.blurb_type == name)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def read_scores(file: Path) -> dict[str, float]:
         if isinstance(row, Problem):
             problems.append(row)
             continue
-        task = next((task for task in BLURB if is_called(task, row.name)), None)
+        task = next((task for task in BLURB if task.is_called(row.name)), None)
         score = _number(row.score)
         faults = []
         if task is None:

@@ -65,10 +65,10 @@ def label_counts(task: Task, examples: Sequence[Example]) -> Counter[str]:
 
 def note_counts(task: Task, examples: Sequence[Example], split: str) -> Iterator[str]:
     """What a split holds, where that is not what was published."""
-    if split in task.published and (count := task.kind.units(task, examples)) != task.published[split]:
-        yield f"{split}: {count} {task.counted}, published {task.published[split]}"
-    if split in task.examples and len(examples) != task.examples[split]:
-        yield f"{split}: {len(examples)} examples, in BLURB's files {task.examples[split]}"
+    if split in task.data_set.published and (count := task.kind.units(task, examples)) != task.data_set.published[split]:
+        yield f"{split}: {count} {task.data_set.counted}, published {task.data_set.published[split]}"
+    if split in task.data_set.examples and len(examples) != task.data_set.examples[split]:
+        yield f"{split}: {len(examples)} examples, in BLURB's files {task.data_set.examples[split]}"
 
 
 def note_repeated(train: Sequence[Example], dev: Sequence[Example]) -> Iterator[str]:

@@ -82,7 +82,7 @@ def _check_targets(found: Sequence[DataSet], target: Path, *, force: bool) -> No
         raise InputError([Problem(str(target), fault)])
     problems = []
     for data_set in found:
-        folder = target / data_set.task.folder
+        folder = target / data_set.task.data_set.folder
         if folder.exists() and folder.resolve() == data_set.folder.resolve():
             problems.append(Problem(str(folder), "this is the source itself; name another folder with --to"))
         elif folder.exists() and not force:
@@ -112,7 +112,7 @@ def _import(data_set: DataSet, target: Path, report: Report) -> Imported:
         remarks += [f"{task.name} {split}: {remark}" for remark in read]
     if problems:
         raise InputError(problems)
-    folder = target / task.folder
+    folder = target / task.data_set.folder
     folder.mkdir()
     digests = {split: _write(task, examples, folder / f"{split}.jsonl") for split, examples in splits.items()}
     units = {split: task.kind.units(task, examples) for split, examples in splits.items()}
@@ -154,8 +154,8 @@ def _meta(
         "labels": list(task.labels),
         "metric": task.metric,
         "counts": dict(counts),
-        **({task.counted: dict(units)} if task.counted != "examples" else {}),
-        f"published_{task.counted}": dict(task.published),
+        **({task.data_set.counted: dict(units)} if task.data_set.counted != "examples" else {}),
+        f"published_{task.data_set.counted}": dict(task.data_set.published),
         "origin": str(data_set.folder),
         "sha256": dict(digests),
     }

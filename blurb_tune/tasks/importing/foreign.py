@@ -20,7 +20,7 @@ from blurb_tune.tasks.kinds.named_labels import label_index
 from blurb_tune.tasks.sources.columns import coerce_columns, join_words
 from blurb_tune.tasks.sources.readers import CONLL_ENDINGS, FORMATS, Layout, read_table, read_table_or_conll
 from blurb_tune.tasks.sources.splits import Split
-from blurb_tune.tasks.task import Task, is_called
+from blurb_tune.tasks.task import Task
 
 _SPLIT_NAMES: Mapping[str, Split] = {
     "train": "train",
@@ -111,7 +111,7 @@ def _part(file: Path) -> str | None:
 
 def _task_of(folder: Path) -> Task | None:
     name = folder.resolve().name.removesuffix(_LINKBERT_ENDING)
-    return next((task for task in BLURB if is_called(task, name)), None)
+    return next((task for task in BLURB if task.is_called(name)), None)
 
 
 def _refuse_twins(found: Sequence[DataSet]) -> None:

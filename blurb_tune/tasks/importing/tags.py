@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.tasks.data_set import plain_name
 from blurb_tune.tasks.examples import Row, is_list, join_limited
-from blurb_tune.tasks.task import OUTSIDE, Task, plain_name
+from blurb_tune.tasks.task import OUTSIDE, Task
 
 _PLAIN_TAGS = ("B", "I", OUTSIDE)
 # Prefixes of IOB, IOBES, BILOU and BMEWO by what they say in IOB.
@@ -27,10 +28,11 @@ def with_tags(task: Task, rows: Sequence[Row], file: str) -> tuple[Task, list[st
     if task.labels != _PLAIN_TAGS or not parts:
         return task, []
     types = sorted({name for _, name in parts.values() if name})
-    kept = [name for name in types if plain_name(name) in map(plain_name, task.entity_types)] if len(types) > 1 else types
+    wanted = [plain_name(name) for name in task.data_set.entity_types]
+    kept = [name for name in types if plain_name(name) in wanted] if len(types) > 1 else types
     if types and not kept:
         what = f"there are entities of several types ({join_limited(types)}), of which none is called like {task.name}'s"
-        expected = f"expected {' or '.join(task.entity_types)}, or plain tags B, I and O"
+        expected = f"expected {' or '.join(task.data_set.entity_types)}, or plain tags B, I and O"
         raise InputError([Problem(file, f"{what}; {expected}")])
     aliases = {tag: _IN_IOB[prefix] if name in kept or not name else OUTSIDE for tag, (prefix, name) in parts.items()}
     return replace(task, label_aliases={**task.label_aliases, **aliases}), list(_remarks(parts, counts, types, kept))

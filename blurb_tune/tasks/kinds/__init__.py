@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from blurb_tune.core.errors import BlurbTuneError, did_you_mean
+from blurb_tune.tasks.data_set import plain_name
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds.classification import CLASSIFICATION as CLASSIFICATION
 from blurb_tune.tasks.kinds.multi_label import MULTI_LABEL as MULTI_LABEL
@@ -13,7 +14,6 @@ from blurb_tune.tasks.kinds.ordinal import ORDINAL as ORDINAL
 from blurb_tune.tasks.kinds.regression import REGRESSION as REGRESSION
 from blurb_tune.tasks.kinds.spans import SPANS as SPANS
 from blurb_tune.tasks.kinds.token_classification import TOKEN_CLASSIFICATION as TOKEN_CLASSIFICATION
-from blurb_tune.tasks.task import plain_name
 
 KINDS: Mapping[str, Kind] = MappingProxyType({value.name: value for value in globals().values() if isinstance(value, Kind)})
 

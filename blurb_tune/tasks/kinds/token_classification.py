@@ -97,7 +97,7 @@ class TokenClassification(Kind):
     def units(self, task: Task, examples: Sequence[Example]) -> int:
         """Words with a tag other than O where tokens are counted, else entities."""
         tags, offsets = _flat(examples)
-        if task.counted == "tokens":
+        if task.data_set.counted == "tokens":
             return int((tags != task.labels.index(OUTSIDE)).sum())
         return count_entities(tags, offsets, task.labels)
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from itertools import groupby
 
 from blurb_tune.core.errors import Problem, did_you_mean
+from blurb_tune.tasks.data_set import plain_name
 from blurb_tune.tasks.examples import NamedProblem, Row, is_list, join_limited
 from blurb_tune.tasks.sources.cells import coerce_cells
-from blurb_tune.tasks.task import Task, plain_name
+from blurb_tune.tasks.task import Task
 
 Rows = list[Row | Problem]
 

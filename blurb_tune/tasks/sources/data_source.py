@@ -16,7 +16,7 @@ from blurb_tune.tasks.examples import NamedProblem, Row
 from blurb_tune.tasks.sources import hub_data
 from blurb_tune.tasks.sources.columns import coerce_columns, join_flags, join_words
 from blurb_tune.tasks.sources.splits import SPLITS, BuiltInSplits, FileSplits, HubSplits, NoSplits, Split, Splits
-from blurb_tune.tasks.task import Task, is_called
+from blurb_tune.tasks.task import Task
 
 DATA_VARIABLE = "BLURB_DATA_DIR"
 
@@ -66,7 +66,7 @@ def find_source(task: Task, data: str | None = None, base: Path = Path()) -> Dat
     folder, and where the task is not in that one, there is the hub's copy. A folder holds the task's folder, under any of its
     names in any spelling, or is itself that folder. A built-in task has its data in itself.
     """
-    if task.is_builtin:
+    if task.data_set.is_builtin:
         return DataSource(task, BuiltInSplits())
     if data and data.startswith(hub_data.PREFIX):
         return _on_the_hub(task, data.removeprefix(hub_data.PREFIX))
@@ -74,19 +74,19 @@ def find_source(task: Task, data: str | None = None, base: Path = Path()) -> Dat
         return DataSource(task, _folder_splits(task, base / home_expanded(data)))
     folder = os.environ.get(DATA_VARIABLE)
     splits = _folder_splits(task, home_expanded(folder)) if folder else _nowhere(task)
-    if isinstance(splits, NoSplits) and task.hub_copy is not None:
-        return _on_the_hub(task, task.hub_copy.name, local_error=splits.problem)
+    if isinstance(splits, NoSplits) and task.data_set.hub_copy is not None:
+        return _on_the_hub(task, task.data_set.hub_copy.name, local_error=splits.problem)
     return DataSource(task, splits)
 
 
 def _on_the_hub(task: Task, name: str, local_error: Problem | None = None) -> DataSource:
-    columns = task.hub_copy.columns if task.hub_copy and task.hub_copy.name == name else {}
+    columns = task.data_set.hub_copy.columns if task.data_set.hub_copy and task.data_set.hub_copy.name == name else {}
     without_ids = replace(task, id_field=None)  # which data sets of the hub seldom have
     return DataSource(without_ids, HubSplits(name, "data", needs_dev=True, columns=columns, local_error=local_error))
 
 
 def _nowhere(task: Task) -> NoSplits:
-    without_hub = "" if task.hub_copy else " (there is no copy on the hub)"
+    without_hub = "" if task.data_set.hub_copy else " (there is no copy on the hub)"
     return NoSplits(Problem(f"task {task.name!r}", f"no data folder is given; {_advice(task)}{without_hub}"))
 
 
@@ -95,8 +95,8 @@ def _folder_splits(task: Task, root: Path) -> Splits:
         inside = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     except OSError as error:
         return NoSplits(NamedProblem(str(root), f"the folder cannot be read: {error.strerror}", "data"))
-    matches = [folder for folder in inside if is_called(task, folder.name)]
-    exact = root / task.folder
+    matches = [folder for folder in inside if task.is_called(folder.name)]
+    exact = root / task.data_set.folder
     is_itself = not matches and _file(root, "train").is_file()
     folder = root if is_itself else exact if exact in matches or not matches else matches[0]
     if not folder.is_dir():
@@ -113,4 +113,4 @@ def _file(folder: Path, split: Split) -> Path:
 
 
 def _advice(task: Task) -> str:
-    return f"set `data:` in the spec or {DATA_VARIABLE} to the folder that holds {task.folder}/"
+    return f"set `data:` in the spec or {DATA_VARIABLE} to the folder that holds {task.data_set.folder}/"

@@ -7,7 +7,8 @@ import pytest
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.tasks import kinds
 from blurb_tune.tasks.blurb.definitions import BLURB, BLURB_TYPES, TASKS, find_task
-from blurb_tune.tasks.task import OUTSIDE, Task, plain_name
+from blurb_tune.tasks.data_set import plain_name
+from blurb_tune.tasks.task import OUTSIDE, Task
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_an_unknown_name_gets_the_nearest_valid_one() -> None:
 def test_the_benchmark_is_whole() -> None:
     """Gu et al. 2021, arXiv 2007.15779: 13 data sets of six types."""
     assert len(BLURB) == 13
-    counts = {kind: sum(task.blurb_type == kind for task in BLURB) for kind in BLURB_TYPES}
+    counts = {kind: sum(task.data_set.blurb_type == kind for task in BLURB) for kind in BLURB_TYPES}
     assert counts == {"NER": 5, "PICO": 1, "relation": 3, "similarity": 1, "document": 1, "QA": 2}
 
 
@@ -63,8 +64,8 @@ PUBLISHED: dict[str, tuple[tuple[int, int, int], str, int]] = {
 def test_the_table_is_what_was_published(name: str) -> None:
     task = TASKS[name]
     sizes, metric, labels = PUBLISHED[name]
-    assert (tuple(task.published.values()), task.metric, len(task.labels)) == (sizes, metric, labels)
-    assert tuple(task.published) == ("train", "dev", "test")
+    assert (tuple(task.data_set.published.values()), task.metric, len(task.labels)) == (sizes, metric, labels)
+    assert tuple(task.data_set.published) == ("train", "dev", "test")
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=lambda task: task.name)
@@ -76,13 +77,13 @@ def test_every_entry_is_consistent(task: Task) -> None:
     assert set(task.left_out) <= set(task.labels)
     assert set(task.label_aliases.values()) <= set(task.labels)
     assert (OUTSIDE in task.labels) == task.per_token
-    assert (task.folder == "") == task.is_builtin == (task.name == "demo")
-    assert (task.blurb_type in BLURB_TYPES) == (task.name != "demo")
+    assert (task.data_set.folder == "") == task.data_set.is_builtin == (task.name == "demo")
+    assert (task.data_set.blurb_type in BLURB_TYPES) == (task.name != "demo")
 
 
 def test_no_name_means_two_tasks() -> None:
     owners: dict[str, set[str]] = {}
     for task in TASKS.values():
-        for name in (task.name, task.folder, *task.aliases):
+        for name in (task.name, task.data_set.folder, *task.data_set.aliases):
             owners.setdefault(plain_name(name), set()).add(task.name)
     assert all(len(names) == 1 for name, names in owners.items() if name)

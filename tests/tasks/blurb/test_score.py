@@ -53,7 +53,7 @@ def test_without_a_data_set_there_is_no_total(name: str) -> None:
     result = blurb_score({other: score for other, score in PUBMEDBERT.items() if other != name})
     assert result.missing == (name,)
     assert math.isnan(result.total)
-    (kind,) = (task.blurb_type for task in BLURB if task.name == name)
+    (kind,) = (task.data_set.blurb_type for task in BLURB if task.name == name)
     assert [math.isnan(mean) for mean in result.means.values()] == [other == kind for other in BLURB_TYPES]
 
 

@@ -20,6 +20,7 @@ from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking import inspection_cache, task_data
 from blurb_tune.tasks.checking.inspection import Inspection
 from blurb_tune.tasks.checking.task_data import inspect, load_data
+from blurb_tune.tasks.data_set import DataSet
 from blurb_tune.tasks.encoding.cache import cached_encode
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.sources.custom import custom_source
@@ -190,8 +191,8 @@ CHEMPROT = TASKS["chemprot"]
         {"fields": ("other",)},
         {"label_field": "other"},
         {"id_field": None},
-        {"published": {"train": 7}},
-        {"examples": {"train": 7}},
+        {"data_set": DataSet(published={"train": 7})},
+        {"data_set": DataSet(examples={"train": 7})},
         {"kind": TASKS["hoc"].kind},
     ],
     ids=lambda change: next(iter(change)),

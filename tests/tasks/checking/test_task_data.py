@@ -180,7 +180,7 @@ def test_the_demo_needs_no_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     source = find_source(DEMO, str(tmp_path))
     data = load_data(source)
     counts = {"train": len(data.train), "dev": len(data.dev), "test": len(load_test(source, SELECTION))}
-    assert counts == dict(DEMO.published)
+    assert counts == dict(DEMO.data_set.published)
 
 
 def test_labels_of_one_s_own_come_from_train(tmp_path: Path) -> None:
@@ -430,5 +430,5 @@ def test_real_data_are_sound_and_of_the_known_size(task: Task, blurb_data: Path)
     assert found.problems == ()
     assert found.data is not None
     for split, examples in (("train", found.data.train), ("dev", found.data.dev)):
-        assert len(examples) == task.sizes.get(split, len(examples))
+        assert len(examples) == task.data_set.sizes.get(split, len(examples))
         assert len({example.id for example in examples}) == len(examples)

@@ -107,20 +107,20 @@ def examples(folder: Path, task: Task) -> dict[str, tuple[Example, ...]]:
 @pytest.mark.parametrize("name", WRITERS)
 @pytest.mark.parametrize("task", [BIOSSES, PUBMEDQA, GAD, HOC, NER, PICO], ids=lambda task: task.name)
 def test_every_format_gives_the_same_examples(tmp_path: Path, task: Task, name: str) -> None:
-    write(tmp_path / "source" / task.folder, ROWS[task.name], name=name)
+    write(tmp_path / "source" / task.data_set.folder, ROWS[task.name], name=name)
     (done,) = take(tmp_path / "source", tmp_path / "blurb")
-    assert done.folder == tmp_path / "blurb" / task.folder
+    assert done.folder == tmp_path / "blurb" / task.data_set.folder
     assert set(done.counts.values()) == {len(ROWS[task.name])}
     reference = [{"id": str(i), **row} for i, row in enumerate(ROWS[task.name], start=1)]
-    write(tmp_path / "reference" / task.folder, reference, name="train.jsonl")
+    write(tmp_path / "reference" / task.data_set.folder, reference, name="train.jsonl")
     assert examples(tmp_path / "blurb", task) == examples(tmp_path / "reference", task)
 
 
 @pytest.mark.parametrize("name", CONLL)
 @pytest.mark.parametrize("task", [NER, PICO], ids=lambda task: task.name)
 def test_conll_gives_the_same_examples(tmp_path: Path, task: Task, name: str) -> None:
-    write(tmp_path / "conll" / task.folder, ROWS[task.name], name=name, dev="devel")
-    write(tmp_path / "lines" / task.folder, ROWS[task.name])
+    write(tmp_path / "conll" / task.data_set.folder, ROWS[task.name], name=name, dev="devel")
+    write(tmp_path / "lines" / task.data_set.folder, ROWS[task.name])
     for form in ("conll", "lines"):
         take(tmp_path / form, tmp_path / "blurb" / form)
     assert examples(tmp_path / "blurb" / "conll", task) == examples(tmp_path / "blurb" / "lines", task)
@@ -189,7 +189,7 @@ def test_the_folder_says_what_it_holds(tmp_path: Path) -> None:
     meta = json.loads((folder / "meta.json").read_text())
     assert (meta["task"], meta["labels"], meta["origin"]) == ("bc2gm", ["B", "I", "O"], str(tmp_path / "BC2GM"))
     assert meta["counts"] == meta["mentions"] == dict.fromkeys(SPLITS, 3)
-    assert meta["published_mentions"] == dict(NER.published)
+    assert meta["published_mentions"] == dict(NER.data_set.published)
     assert meta["sha256"] == {s: hashlib.sha256((folder / f"{s}.jsonl").read_bytes()).hexdigest() for s in SPLITS}
 
 
@@ -254,7 +254,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_real_data_come_back_from_linkbert_s_layout(task: Task, tmp_path: Path, blurb_data: Path) -> None:
     source = find_source(task, str(blurb_data))
     real = {**vars(load_data(source)), "test": load_test(source, SELECTION)}
-    name = {"ebm-pico": "ebmnlp"}.get(task.name, task.folder)
+    name = {"ebm-pico": "ebmnlp"}.get(task.name, task.data_set.folder)
     folder = tmp_path / "data" / ("tokcls" if task.per_token else "seqcls") / f"{name}_hf"
     folder.mkdir(parents=True)
     for split in SPLITS:

@@ -17,6 +17,7 @@ from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.checking.task_data import inspect
+from blurb_tune.tasks.data_set import plain_name
 from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.kind import Kind
@@ -24,7 +25,7 @@ from blurb_tune.tasks.kinds import KINDS, find_kind
 from blurb_tune.tasks.scoring.intervals import score_interval
 from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
 from blurb_tune.tasks.sources.custom import custom_source
-from blurb_tune.tasks.task import Task, plain_name
+from blurb_tune.tasks.task import Task
 
 
 @dataclass(frozen=True)

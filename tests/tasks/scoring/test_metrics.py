@@ -521,7 +521,7 @@ def test_what_the_labels_leave_undefined_is_not_zero() -> None:
 
 
 def _labels(folder: Path, task: Task, split: str) -> np.ndarray:
-    file = folder / task.folder / f"{split}.jsonl"
+    file = folder / task.data_set.folder / f"{split}.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines()
     rows = [Row(f"{file}:{number}", json.loads(line)) for number, line in enumerate(lines, start=1)]
     examples, problems = parse(task, rows, str(file))

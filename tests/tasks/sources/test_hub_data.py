@@ -351,9 +351,10 @@ def test_the_hub_s_copy_of_a_task_is_read_under_its_own_names(
 ) -> None:
     """The copies' columns are those of BigBIO's schemas; the server has them under a name of its own."""
     task = TASKS[name]
-    assert task.hub_copy is not None
+    assert task.data_set.hub_copy is not None
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
-    copy = replace(task, hub_copy=replace(task.hub_copy, name="owner/notes/config"))
+    data_set = replace(task.data_set, hub_copy=replace(task.data_set.hub_copy, name="owner/notes/config"))
+    copy = replace(task, data_set=data_set)
     buffer = io.BytesIO()
     pq.write_table(pa.table(COPIES[name]), buffer)
     published[MAIN] = {"README.md": b"Notes.", "notes.py": b""}
