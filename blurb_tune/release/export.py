@@ -98,7 +98,7 @@ def export(
             kind=plan.task.kind.name,
             fields=plan.task.fields,
             labels=plan.task.labels,
-            label_range=plan.task.label_range,
+            label_range=plan.task.scores.limits,
             markers=plan.task.markers,
             max_length=tokenizer.model_max_length,
             precision=precision,
@@ -156,7 +156,7 @@ def _to_the_unit_of_the_data(model: PreTrainedModel, task: Task) -> None:
     """A regression learns (score - center) / scale; the head takes that back."""
     if task.kind != REGRESSION:
         return
-    center, scale = task.label_center or 0.0, task.label_scale or 1.0
+    center, scale = task.scores.center or 0.0, task.scores.unit or 1.0
     head = model.get_submodule(family_of(model.config.model_type).head).modules()
     last = [module for module in head if isinstance(module, torch.nn.Linear)][-1]
     last.weight.mul_(scale)
@@ -178,5 +178,5 @@ def _score_of(folder: Path, plan: Plan, dev: Encoded, precision: str) -> float:
     model, tokenizer, _ = load_model(folder)
     outputs = _outputs(model, plan.task, dev, tokenizer, precision, plan.spec.training.eval_batch_size)
     if plan.task.kind == REGRESSION:
-        outputs = (outputs - (plan.task.label_center or 0.0)) / (plan.task.label_scale or 1.0)
+        outputs = (outputs - (plan.task.scores.center or 0.0)) / (plan.task.scores.unit or 1.0)
     return evaluate(plan.task, outputs, dev.labels, dev.words).score

@@ -14,7 +14,7 @@ from typing import Any, Self
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.paths import fault_of_folder, read_file
 from blurb_tune.tasks.kinds import find_kind
-from blurb_tune.tasks.task import Task
+from blurb_tune.tasks.task import ScoreScale, Task
 
 FACTS = "blurb_tune.json"
 _FORMAT = 1
@@ -88,7 +88,7 @@ class Facts:
             description="",
             max_length=self.max_length,
             labels=self.labels,
-            label_range=self.label_range,
+            scores=ScoreScale(self.label_range),
             fields=self.fields,
             markers=self.markers,
         )

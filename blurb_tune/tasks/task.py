@@ -11,14 +11,24 @@ from blurb_tune.tasks.kind import Kind
 OUTSIDE = "O"
 
 
+@dataclass(frozen=True)
+class ScoreScale:
+    """The scores of a regression, which are learned, and whose squared error is measured, as (score - center) / unit.
+
+    limits: the smallest and the largest, None where there are none. center, unit: None where the data will say.
+    """
+
+    limits: tuple[float, float] | None = None
+    center: float | None = 0.0
+    unit: float | None = 1.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A data set and how runs on it are scored.
 
     metric: the score that everything is chosen by, on dev. labels: the classes, labels or tags, in the order of their
-    indices; empty for regression. label_range: smallest and largest score of a regression task, None for no limits.
-    label_center and label_scale: a regression's scores are learned, and their squared error is measured, as (score -
-    label_center) / label_scale; None where nobody has said and the data will say.
+    indices; empty for regression. scores: of a regression.
     label_aliases: other spellings of labels in data files. left_out: classes that micro_f1 and macro_f1 leave out.
     fields: the one or two text columns, or the one column of words. label_field: the column of labels. id_field: the column
     of ids, None where rows are counted instead. markers: masked entities in the text, each read as one unit and never cut
@@ -31,9 +41,7 @@ class Task:
     description: str
     max_length: int
     labels: tuple[str, ...] = ()
-    label_range: tuple[float, float] | None = None
-    label_center: float | None = 0.0
-    label_scale: float | None = 1.0
+    scores: ScoreScale = field(default_factory=ScoreScale)
     label_aliases: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     fields: tuple[str, ...] = ("sentence1", "sentence2")

@@ -14,7 +14,7 @@ from typing import Any
 from blurb_tune.core.errors import BlurbTuneError, did_you_mean
 from blurb_tune.tasks.data_set import DataSet, HubCopy
 from blurb_tune.tasks.kinds import CLASSIFICATION, MULTI_LABEL, REGRESSION, TOKEN_CLASSIFICATION
-from blurb_tune.tasks.task import Task
+from blurb_tune.tasks.task import ScoreScale, Task
 
 SPLITS = ("train", "dev", "test")
 
@@ -171,7 +171,7 @@ _ALL = (
         metric="pearson",
         description="similarity of two biomedical sentences, scored 0 to 4 by experts",
         max_length=128,
-        label_range=(0.0, 4.0),
+        scores=ScoreScale((0.0, 4.0)),
         data_set=DataSet(
             folder="BIOSSES",
             hub_copy=HubCopy("bigbio/biosses/biosses_bigbio_pairs", {"sentence1": "text_1", "sentence2": "text_2"}),
@@ -242,7 +242,7 @@ _ALL = (
         metric="pearson",
         description="similarity of two invented biomedical sentences, scored 0 to 4; needs no data folder",
         max_length=64,
-        label_range=(0.0, 4.0),
+        scores=ScoreScale((0.0, 4.0)),
         data_set=DataSet(
             published=_sizes(96, 48, 48),
             is_builtin=True,

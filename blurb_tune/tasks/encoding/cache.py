@@ -73,7 +73,7 @@ def _key(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, tas
         _FORMAT,
         [version("tokenizers"), rest or settings, tokenizer.model_input_names, tokenizer.truncation_side],
         max_length,
-        [task.kind.name, task.fields, task.labels, task.markers, task.label_center, task.label_scale],
+        [task.kind.name, task.fields, task.labels, task.markers, task.scores.center, task.scores.unit],
     ]
     return hashlib.sha256(json.dumps([*facts, digest_of(examples)]).encode()).hexdigest()
 

@@ -33,7 +33,7 @@ _BINS = 10
 
 
 class Regression(Kind):
-    """Scores are learned, and squared errors measured, as (score - label_center) / label_scale."""
+    """Scores are learned, and squared errors measured, as (score - center) / unit of `Task.scores`."""
 
     name = "regression"
     words = ("similarity", "sts", "score", "number", "float", "continuous")
@@ -73,10 +73,10 @@ class Regression(Kind):
         return [cell.replace(",", ".") for cell in cells]
 
     def expected(self, task: Task) -> str:
-        return "a number from {:g} to {:g}".format(*task.label_range) if task.label_range else "a finite number"
+        return "a number from {:g} to {:g}".format(*task.scores.limits) if task.scores.limits else "a finite number"
 
     def label_faults(self, task: Task, row: Mapping[str, Any]) -> list[str]:
-        label, (low, high) = row[task.label_field], task.label_range or _ANY_NUMBER
+        label, (low, high) = row[task.label_field], task.scores.limits or _ANY_NUMBER
         is_number = isinstance(label, int | float) and not isinstance(label, bool)
         return [] if is_number and low <= label <= high else [wrong_label(task, label)]
 
@@ -100,20 +100,20 @@ class Regression(Kind):
         return [ranks[index] * bins // len(examples) for index in range(len(examples))]
 
     def with_scale(self, task: Task, train: Sequence[Example]) -> Task:
-        """Where center and scale are left to the data: mean and standard deviation of train.
+        """Where center and unit are left to the data: mean and standard deviation of train.
 
         So neither learning rates nor the rules for lost runs need to know in which unit somebody measured.
         """
         scores = np.array([example.label for example in train], dtype=np.float64)
         largest = float(np.abs(scores).max()) or 1.0  # the square of a large number would be infinite
-        center = float((scores / largest).mean()) * largest if task.label_center is None else task.label_center
-        scale = float((scores / largest).std()) * largest or 1.0 if task.label_scale is None else task.label_scale
-        return replace(task, label_center=center, label_scale=scale)
+        center = float((scores / largest).mean()) * largest if task.scores.center is None else task.scores.center
+        unit = float((scores / largest).std()) * largest or 1.0 if task.scores.unit is None else task.scores.unit
+        return replace(task, scores=replace(task.scores, center=center, unit=unit))
 
     def arrays(self, task: Task, labels: Sequence[Any], words: Sequence[int] | None) -> Array:
-        assert task.label_center is not None, "the data have been looked at"
-        assert task.label_scale is not None, "the data have been looked at"
-        return ((np.array(labels) - task.label_center) / task.label_scale).astype(np.float32)
+        assert task.scores.center is not None, "the data have been inspected"
+        assert task.scores.unit is not None, "the data have been inspected"
+        return ((np.array(labels) - task.scores.center) / task.scores.unit).astype(np.float32)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor, sizes: Sequence[int] | None) -> torch.Tensor:
         """The squared error."""

@@ -18,7 +18,7 @@ from blurb_tune.tasks.sources.data_source import DataSource
 from blurb_tune.tasks.sources.hub_data import PREFIX
 from blurb_tune.tasks.sources.readers import CONLL_ENDINGS, FORMATS, Layout
 from blurb_tune.tasks.sources.splits import SPLITS, FileSplits, HubSplits, Split, Splits
-from blurb_tune.tasks.task import Task
+from blurb_tune.tasks.task import ScoreScale, Task
 
 # With a fault in one of these there are no data to look at.
 KEYS_OF_DATA = ("", "kind", *SPLITS, "hub", "folds", "dev_share")
@@ -38,8 +38,7 @@ def custom_source(spec: TaskSpec, base: Path) -> DataSource:
         max_length=spec.max_length,
         labels=tuple(map(normalize_label, spec.labels or _flags(spec))),
         label_aliases=_numbers_of(spec, kind),
-        label_center=spec.label_center,
-        label_scale=spec.label_scale,
+        scores=ScoreScale(None, spec.label_center, spec.label_scale),
         left_out=tuple(map(normalize_label, spec.left_out)),
         fields=tuple(spec.text),
         label_field=_label_field(spec),
@@ -78,7 +77,7 @@ def _label_field(spec: TaskSpec) -> str:
 def fill_defaults(spec: TaskSpec, task: Task) -> TaskSpec:
     """The mapping with what was left to the data and to defaults."""
     found = {"name": task.name, "kind": task.kind.name, "labels": list(task.labels) or None, "metric": task.metric}
-    return spec.model_copy(update={**found, "label_center": task.label_center, "label_scale": task.label_scale})
+    return spec.model_copy(update={**found, "label_center": task.scores.center, "label_scale": task.scores.unit})
 
 
 def note_kind(spec: TaskSpec) -> Iterator[str]:

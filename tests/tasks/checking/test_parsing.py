@@ -17,7 +17,7 @@ from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.checking.parsing import MAX_PROBLEMS, parse
 from blurb_tune.tasks.examples import Example, Label, NamedProblem, Row, normalize_label, short_repr
 from blurb_tune.tasks.kind import Kind
-from blurb_tune.tasks.task import Task
+from blurb_tune.tasks.task import ScoreScale, Task
 
 BIOSSES, PUBMEDQA, HOC, NER, PICO = (TASKS[name] for name in ("biosses", "pubmedqa", "hoc", "ncbi-disease", "ebm-pico"))
 PAIR = {"id": "7", "sentence1": "A.", "sentence2": "B.", "label": 2.5}
@@ -67,7 +67,7 @@ def test_each_fault_of_a_regression_row_is_named(row: dict[str, Any], expected: 
 
 
 def test_without_a_range_any_finite_number_will_do() -> None:
-    task = replace(BIOSSES, label_range=None)
+    task = replace(BIOSSES, scores=ScoreScale())
     assert parse(task, _rows({**PAIR, "label": -1e300}), "t")[0][0].label == -1e300
     assert _faults(task, PAIR, {**PAIR, "label": math.inf}) == ["`label` must be a finite number, but got Infinity"]
 

@@ -16,8 +16,9 @@ from blurb_tune.tasks.checking.task_data import Inspection, inspect
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.sources.custom import check_custom_task, custom_source, fill_defaults
+from blurb_tune.tasks.task import ScoreScale
 
-CUSTOM = replace(TASKS["biosses"], label_range=None, label_center=None, label_scale=None)
+CUSTOM = replace(TASKS["biosses"], scores=ScoreScale(None, None, None))
 SCORES = st.lists(st.floats(-10, 10), min_size=2, max_size=20).filter(lambda scores: np.std(scores) > 1e-3)
 
 
@@ -66,6 +67,6 @@ def test_the_unit_is_train_s_and_is_kept_with_the_spec(tmp_path: Path) -> None:
 
 def test_the_unit_can_be_named(tmp_path: Path) -> None:
     _, found = _inspected(tmp_path, label_center=0, label_scale=1)
-    assert (found.source.task.label_center, found.source.task.label_scale) == (0, 1)
+    assert (found.source.task.scores.center, found.source.task.scores.unit) == (0, 1)
     spec, _ = _inspected(tmp_path, kind="classification", label_scale=2.0)
     assert [key for key, _ in check_custom_task(spec)] == ["label_scale"]
