@@ -27,12 +27,12 @@ class ScoreScale:
 class Task:
     """A data set and how runs on it are scored.
 
-    metric: the score that everything is chosen by, on dev. labels: the classes, labels or tags, in the order of their
-    indices; empty for regression. scores: of a regression.
-    label_aliases: other spellings of labels in data files. left_out: classes that micro_f1 and macro_f1 leave out.
-    fields: the one or two text columns, or the one column of words. label_field: the column of labels. id_field: the column
-    of ids, None where rows are counted instead. markers: masked entities in the text, each read as one unit and never cut
-    off. max_length: default, in tokens. data_set: what is known of the data without having them.
+    metric: the score that everything is chosen by, on dev. labels: the classes, labels or tags, in the order of their indices;
+    empty for regression. scores: of a regression. label_aliases: other spellings of labels in data files. left_out: classes
+    that micro_f1 and macro_f1 leave out. fields: the one or two text columns, or the one column of words. label_field: the
+    column of labels. id_field: the column of ids, None where rows are counted instead. markers: masked entities in the text,
+    each read as one unit and never cut off. max_length: default, in tokens. data_set: what is known of the data without having
+    them.
     """
 
     name: str
