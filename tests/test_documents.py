@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import blurb_tune
 from blurb_tune.cli.app import app
-from blurb_tune.log.events import to_line
+from blurb_tune.log.lines import to_line
 from blurb_tune.preflight import make_plan
 from blurb_tune.spec import load_spec
 from tests.report.comparison.examples import FREEZE, REINIT, VANILLA, numbered, written

@@ -19,7 +19,8 @@ from typing import IO, BinaryIO, Self, TypeVar
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import open_file
-from blurb_tune.log.events import Event, from_line, to_line
+from blurb_tune.log.events import Event
+from blurb_tune.log.lines import from_line, to_line
 
 Listener = Callable[[Event], None]
 E = TypeVar("E", bound=Event)

@@ -1,21 +1,16 @@
-"""The facts of a sweep, and how each is written as one line of JSON; `event_log` has the file they stand in."""
+"""The facts of a sweep. `lines` has how each is written, `values` what its fields can hold, `event_log` the file."""
 
 from __future__ import annotations
 
-import json
 import math
-import re
 import time
-import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from blurb_tune.core.errors import visible
-from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Configuration, Measurement, Outcome, trial_name
-from blurb_tune.log.shapes import expect, made_of, short_repr
-from blurb_tune.stats.objectives import parse
-from blurb_tune.techniques.registry import AXES
+from blurb_tune.core.trial import Measurement
+
+LOG_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,178 +295,3 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         SweepEnded,
     )
 }
-
-
-LOG_VERSION = 1
-_TEXTS = {"model", "lr_scheduler_type", *(name for name, axis in AXES.items() if axis.type is str)}
-_LEAST = {name: 0 for name in HYPERPARAMETER_NAMES if name not in _TEXTS} | {"epochs": 1, "batch_size": 1}
-_LAST_SECOND = 253_402_300_800.0  # of the year 9999
-_STATES = ("COMPLETE", "STOPPED", "INCOMPLETE", "FAIL", "PRUNED")
-_NO_CHARACTER = re.compile("[\ud800-\udfff]")
-# As JSON has them: the first ones escaped, the others as they are; and halves of characters.
-_CONTROL = re.compile(r"\\u00[01789]|\\[bfr]|[\x7f-\x9f]|\\u[dD][89a-fA-F]")
-_CHECKSUM = re.compile(r', "crc": "([0-9a-f]{8})"\}$')
-_OLD_FLOATS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-
-
-def to_line(event: Event) -> str:
-    """One line of strict JSON; a NaN or infinity becomes `{"float": "nan"}`. It ends with its own CRC-32."""
-    text = json.dumps({"kind": event.kind, **_encode(asdict(event))}, allow_nan=False, ensure_ascii=False)
-    text = _NO_CHARACTER.sub(lambda found: f"\\{ascii(found[0])[1:-1]}", text)  # such as of a file's name that is no UTF-8
-    return f'{text[:-1]}, "crc": "{zlib.crc32(text.encode("utf-8")):08x}"}}'
-
-
-def from_line(line: str) -> Event:
-    """The inverse of `to_line`; reads the lines of every earlier version too.
-
-    Control characters in texts, which a terminal may obey, come written out. Raises ValueError on anything that is not a
-    known event with values that can be, and on a line whose checksum does not fit.
-    """
-    line = line.rstrip("\r\n")
-    found = _CHECKSUM.search(line)
-    if found:
-        text = line[: found.start()] + "}"
-        if f"{zlib.crc32(text.encode('utf-8')):08x}" != found[1]:
-            raise ValueError("its checksum does not fit: a part of it has changed since it was written")
-        line = text
-    try:
-        data = _decode(json.loads(line))
-        if _CONTROL.search(line):
-            data = _visible(data)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    kind = data.pop("kind", None) if isinstance(data, dict) else None
-    cls = EVENT_TYPES.get(kind) if isinstance(kind, str) else None
-    if cls is None:
-        raise ValueError("not an event of this version")
-    _modernize(cls, data)
-    event = made_of(cls, data)
-    _check(event)
-    return event
-
-
-def _check(event: Event) -> None:
-    """Raise WrongShapeError where a value is of the right type, and yet none that the field can have."""
-    expect(0 <= event.time < _LAST_SECOND, f"time: expected seconds since the epoch, but got {event.time!r}")
-    match event:
-        case SweepStarted():
-            _check_start(event)
-        case SweepExtended():
-            expect(bool(event.seeds), "seeds: expected at least one")
-        case ConfigurationSuggested():
-            _check_configuration(event.values)
-            for name, value in event.parameters.items():
-                is_plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
-                expect(
-                    is_plain,
-                    f"parameters: {short_repr(name)}: expected a value that a sampler draws, but got {short_repr(value)}",
-                )
-        case TrialStarted():
-            name = trial_name(event.configuration, event.seed, event.fold)
-            expect(event.trial == name, f"trial: expected {short_repr(name)}, but got {short_repr(event.trial)}")
-        case WarmStarted():
-            for item in event.configurations:
-                known = made_of(_Known, item)
-                _check_configuration(known.values)
-                expect(all(map(math.isfinite, known.objectives)), "objectives: expected numbers")
-        case Measured(measurement=measurement):
-            expect(not math.isinf(measurement.dev_score), "dev_score: expected a number or none, but got an infinity")
-            expect(measurement.step >= 0, f"step: expected 0 or more, but got {measurement.step}")
-        case PruneDecided() | TrialEnded():
-            expect(
-                event.outcome in set(Outcome),
-                f"outcome: expected one of {_listed(Outcome)}, but got {short_repr(event.outcome)}",
-            )
-        case ConfigurationEnded():
-            expect(event.state in _STATES, f"state: expected one of {_listed(_STATES)}, but got {short_repr(event.state)}")
-            expect(not math.isinf(event.value), "value: expected a number or none, but got an infinity")
-        case Tested():
-            expect(len(event.interval) in (0, 2), f"interval: expected two numbers, but got {short_repr(event.interval)}")
-            expect(not any(map(math.isinf, event.metrics.values())), "metrics: expected numbers, but got an infinity")
-
-
-def _check_configuration(values: dict[str, Any]) -> None:
-    """Raise WrongShapeError unless these are hyperparameters that a trial can have."""
-    strangers = sorted(values.keys() - set(HYPERPARAMETER_NAMES))
-    expect(not strangers, f"values: unknown {', '.join(map(short_repr, strangers))}")
-    found = made_of(Configuration, values)
-    for name, least in _LEAST.items():
-        value = getattr(found, name)
-        expect(value is None or least <= value < math.inf, f"values: {name}: expected {least} or more, but got {value!r}")
-
-
-def _check_start(event: SweepStarted) -> None:
-    expect(
-        event.log_version <= LOG_VERSION,
-        f"it is of version {event.log_version} of the format, of which this program reads those up to {LOG_VERSION}; "
-        "a newer blurb-tune reads it",
-    )
-    expect(bool(event.models), "models: expected at least one")
-    expect(bool(event.seeds), "seeds: expected at least one")
-    expect(event.folds >= 0, f"folds: expected 0 or more, but got {event.folds}")
-    expect(event.score in ("final", "best"), f"score: expected final or best, but got {short_repr(event.score)}")
-    expect(not math.isinf(event.trivial_score), "trivial_score: expected a number, but got an infinity")
-    expect(
-        event.crossed is None or len(event.crossed) == 2, f"crossed: expected two numbers, but got {short_repr(event.crossed)}"
-    )
-    parse(event.objective)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(str, names))
-
-
-@dataclass(frozen=True)
-class _Known:
-    """An item of `WarmStarted.configurations`."""
-
-    values: dict[str, Any]
-    objectives: list[float]
-    failed_share: float
-
-
-def _modernize(cls: type[Event], data: dict[str, Any]) -> None:
-    """Bring what an earlier version wrote into the present form, in place."""
-    if cls is SweepStarted and "models" not in data and "model" in data:  # before there were several models
-        data["models"] = {str(data["model"]): data.get("blocks", 0)}
-    if data.get("outcome") == "pruned_dominated":
-        data["outcome"] = "pruned_underperforming"
-    measurement = data.get("measurement")
-    extra = measurement.get("extra") if isinstance(measurement, dict) else None
-    for values in (data, measurement, extra):  # the first two versions wrote numbers that are not finite as text
-        if isinstance(values, dict):
-            names = [name for name in values if values is extra or name in _FLOAT_FIELDS]
-            values |= {
-                name: _OLD_FLOATS[text] for name in names if isinstance(text := values[name], str) and text in _OLD_FLOATS
-            }
-
-
-_FLOAT_FIELDS = {f.name for f in fields(Measurement) if f.type == "float"} | {"value", "failed_share", "trivial_score"}
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _encode(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encode(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": str(value)}
-    return value
-
-
-def _visible(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {visible(key): _visible(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_visible(item) for item in value]
-    return visible(value) if isinstance(value, str) else value
-
-
-def _decode(value: Any) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {"float"} and isinstance(value["float"], str):
-            return float(value["float"])
-        return {key: _decode(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_decode(item) for item in value]
-    return value

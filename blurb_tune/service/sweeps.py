@@ -147,7 +147,8 @@ class KeptSweep:
 
     def events(self, most: int = 10) -> list[dict[str, Any]]:
         """The newest lines of the log, in words."""
-        from blurb_tune.log.events import Event, from_line
+        from blurb_tune.log.events import Event
+        from blurb_tune.log.lines import from_line
         from blurb_tune.report.status import last_events
 
         found: list[Event] = []

@@ -20,6 +20,7 @@ from blurb_tune.core.errors import ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog
+from blurb_tune.log.lines import to_line
 from blurb_tune.log.record import SweepRecord
 from tests.report.sweeps import SweepWriter, large_sweep, small_sweep
 
@@ -27,7 +28,7 @@ from tests.report.sweeps import SweepWriter, large_sweep, small_sweep
 def write_log(folder: Path, sweep: SweepWriter, events: Sequence[ev.Event] | None = None) -> SweepPaths:
     paths = SweepPaths(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [ev.to_line(event) + "\n" for event in (sweep.events if events is None else events)]
+    lines = [to_line(event) + "\n" for event in (sweep.events if events is None else events)]
     paths.events.write_text("".join(lines), encoding="utf-8")
     paths.spec.write_text("name: toy\n", encoding="utf-8")
     return paths

@@ -15,7 +15,7 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log import event_log
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events, read_events
-from blurb_tune.log.events import from_line, to_line
+from blurb_tune.log.lines import from_line, to_line
 from blurb_tune.log.record import SweepRecord
 from tests.report.sweeps import SweepWriter
 

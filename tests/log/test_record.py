@@ -9,6 +9,7 @@ import pytest
 
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
+from blurb_tune.log.lines import from_line, to_line
 from blurb_tune.log.record import SweepRecord
 
 TRIVIAL = 0.05
@@ -132,9 +133,9 @@ def test_runs_that_failed_come_before_the_objective(limit: float, failed: list[t
 
 
 def test_a_log_from_before_the_limit_was_in_it_puts_up_with_no_failed_run() -> None:
-    line = json.loads(ev.to_line(started(max_failed_share=0.5)))
+    line = json.loads(to_line(started(max_failed_share=0.5)))
     del line["max_failed_share"], line["crc"]
-    old = ev.from_line(json.dumps(line))
+    old = from_line(json.dumps(line))
     assert isinstance(old, ev.SweepStarted)
     assert old.max_failed_share == 0.0
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, Strategy
 from blurb_tune.log import events as ev
+from blurb_tune.log.lines import from_line, to_line
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.stats.objectives import OBJECTIVES
 
@@ -127,7 +128,7 @@ class SweepWriter:
         self.now += 0.25
         event = kind(time=self.now, **values)
         if self.is_checked:
-            assert ev.to_line(ev.from_line(ev.to_line(event))) == ev.to_line(event)
+            assert to_line(from_line(to_line(event))) == to_line(event)
         self.events.append(event)
 
 

@@ -16,6 +16,7 @@ from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
 from blurb_tune.log import events as ev
+from blurb_tune.log.lines import to_line
 from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Deliverer, deliver
@@ -168,7 +169,7 @@ def test_a_torn_last_line_waits_until_it_is_whole(sweep: Sweep, uri: str) -> Non
     sweep.suggest("c000")
     trial = sweep.begin("c000", 0)
     sweep.measure(trial, 10, 0.4)
-    line = ev.to_line(ev.TrialEnded(time=sweep.now + 1, trial=trial, attempt=1, outcome="completed")).encode() + b"\n"
+    line = to_line(ev.TrialEnded(time=sweep.now + 1, trial=trial, attempt=1, outcome="completed")).encode() + b"\n"
     with sweep.paths.events.open("ab") as log:
         log.write(line[:25])
     deliver_all(sweep, uri)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from blurb_tune.core.trial import Outcome
-from blurb_tune.log.events import to_line
+from blurb_tune.log.lines import to_line
 from blurb_tune.report.comparison.sweeps import Sweep, label_sweeps
 from tests.report.sweeps import SweepWriter
 

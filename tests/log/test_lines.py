@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.trial import Measurement
 from blurb_tune.log import events as ev
-from blurb_tune.log.events import from_line, to_line
+from blurb_tune.log.lines import from_line, to_line
 
 NUMBERS = st.floats(allow_nan=False)
 PRINTABLE = st.characters(exclude_categories=("Cc", "Cs"))
