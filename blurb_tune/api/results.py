@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from blurb_tune.core.trial import Measurement, Outcome
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.stats.intervals import wilson_interval
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from blurb_tune.cli.spark import spark
 from blurb_tune.core.numbers import counted, difference, duration, score, share, time_left
 from blurb_tune.core.trial import Outcome
-from blurb_tune.log.record import TrialRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.hyperparameters import settings_in_words, varying_settings
 from blurb_tune.report.progress import Progress
 from blurb_tune.report.trial_groups import Group, lacks_seeds

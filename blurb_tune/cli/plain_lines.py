@@ -22,7 +22,8 @@ from blurb_tune.log.events import (
     Tested,
     TrialEnded,
 )
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.estimate import SteadyEstimate
 from blurb_tune.report.progress import Progress
 from blurb_tune.report.result_files import error_line

@@ -8,7 +8,8 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.shapes import short_repr
 
 if TYPE_CHECKING:
-    from blurb_tune.log.record import SweepRecord, TrialRecord
+    from blurb_tune.log.record import SweepRecord
+    from blurb_tune.log.trial_record import TrialRecord
 
 _OF_A_TRIAL = ev.Measured | ev.PruneDecided | ev.TrialEnded | ev.Tested
 _OF_A_CONFIGURATION = ev.TrialStarted | ev.ConfigurationStopped | ev.ConfigurationReopened | ev.ConfigurationEnded

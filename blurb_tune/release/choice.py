@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
 from blurb_tune.core.trial import Outcome
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from blurb_tune.execution.cleanup import weights_name
 from blurb_tune.execution.prepare import encode_for
 from blurb_tune.execution.sweep_folder import storage_of
 from blurb_tune.execution.weights import load_weights
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.models.encoder import build_classifier, load_pretrained, load_tokenizer, silence
 from blurb_tune.models.families import family_of
 from blurb_tune.models.tokens import add_tokens

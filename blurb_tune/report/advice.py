@@ -7,7 +7,8 @@ from statistics import median
 
 from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import Outcome
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.techniques.registry import TECHNIQUES
 
 _FEW_STEPS = 200

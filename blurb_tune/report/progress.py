@@ -11,7 +11,8 @@ from typing import Generic, TypeVar
 from blurb_tune.core.pulse import Pulse
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.trial_groups import Group, by_family, by_strategy
 from blurb_tune.results.groups import GroupResult
 

@@ -12,7 +12,8 @@ from typing import Any
 from blurb_tune.core.errors import UnwrittenError
 from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.summary import summarize
 from blurb_tune.report.trial_groups import Group, by_configuration
 

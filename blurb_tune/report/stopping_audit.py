@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from blurb_tune.core.trial import Outcome
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.stats.intervals import wilson_interval
 
 T = TypeVar("T")

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.results.groups import rank as rank_by_seeds
 

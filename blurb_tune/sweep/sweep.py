@@ -30,7 +30,8 @@ from blurb_tune.core.trial import (
     trial_name,
 )
 from blurb_tune.log import events as ev
-from blurb_tune.log.record import ConfigurationRecord, SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import ConfigurationRecord, TrialRecord
 from blurb_tune.results.groups import GroupResult, best_of, why_no_result
 from blurb_tune.search.samplers import SAMPLERS
 from blurb_tune.search.study import ConfigurationStudy, Suggestion

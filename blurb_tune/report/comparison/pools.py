@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from blurb_tune.core.trial import Configuration, Outcome
 from blurb_tune.log.events import SweepStarted
-from blurb_tune.log.record import TrialRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.claims import mean_over_orders
 from blurb_tune.report.comparison.sweeps import Sweep
 from blurb_tune.results.groups import GroupResult

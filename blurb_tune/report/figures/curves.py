@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from blurb_tune.core.numbers import counted
 from blurb_tune.core.trial import Outcome
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.frame import legend

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blurb_tune.core.trial import Outcome
-from blurb_tune.log.record import TrialRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.figures import svg
 
 _SHAPES = {"failed": "m-3.2-3.2l6.4 6.4m0-6.4l-6.4 6.4", "stopped": "m0-5v10", "errored": "m-3.5 3.2h7l-3.5-6.4z"}

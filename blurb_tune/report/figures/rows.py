@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.figures.words import settings_text
 from blurb_tune.report.hyperparameters import searched_hyperparameters
 from blurb_tune.report.trial_groups import Group, by_configuration, by_strategy, lacks_seeds, rank

@@ -7,7 +7,8 @@ from typing import Any
 
 from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import Outcome
-from blurb_tune.log.record import SweepRecord, TrialRecord
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.hyperparameters import title_of
 from blurb_tune.report.result_files import error_line
 
