@@ -15,6 +15,8 @@ from blurb_tune.core.trial import Configuration, Measurement, Outcome, node_of
 from blurb_tune.core.versions import differences
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import fold_events
+from blurb_tune.log.leaders import Leaders
+from blurb_tune.log.tally import Tally
 from blurb_tune.log.transitions import why_impossible
 from blurb_tune.log.trial_record import ConfigurationRecord, TrialRecord
 from blurb_tune.results.groups import GroupResult, best_of, pareto_front
@@ -38,12 +40,10 @@ class SweepRecord:
         self._confirmations_of: dict[str, dict[str, TrialRecord]] = {}
         self._confirmation_seeds: frozenset[int] = frozenset()
         self._groups: dict[str, GroupResult] = {}
-        self._outcomes: Counter[Outcome] = Counter()
-        self._seconds: dict[str, float] = {}
-        self._total_seconds = 0.0
+        self._tally = Tally()
         self._open: dict[str, None] = {}
         self._trials_of_ended = 0
-        self._leaders: dict[str | None, GroupResult] | None = {}
+        self._leaders = Leaders(self)
         self.configurations: dict[str, ConfigurationRecord] = {}
         self.selection: ev.SelectionMade | None = None
         self.no_result: ev.NoResultFound | None = None
@@ -108,9 +108,9 @@ class SweepRecord:
                 self._open[event.configuration] = None
             case ev.TrialStarted():
                 before = self.trials.get(event.trial)
-                self._uncount(before)
                 trial = TrialRecord(event.trial, event.configuration, event.seed, event.attempt, event.time, event.fold)
                 if before:
+                    self._tally.remove(before)
                     trial.follow(before)
                 of = self._confirmations_of if self.is_confirmation(trial) else self._trials_of
                 self.trials[event.trial] = of[event.configuration][event.trial] = trial
@@ -125,7 +125,7 @@ class SweepRecord:
                 self.trials[event.trial].prunes.append(event)
             case ev.TrialEnded():
                 trial = self.trials[event.trial]
-                self._uncount(trial)
+                self._tally.remove(trial)
                 trial.outcome = Outcome(event.outcome)
                 trial.reason, trial.error, trial.worker = event.reason, event.error, event.worker
                 trial.setup_seconds, trial.ended, trial.will_retry = event.setup_seconds, event.time, event.retry
@@ -133,7 +133,7 @@ class SweepRecord:
                 if event.by_machine and event.worker:
                     self.broken_nodes[node_of(event.worker)] += 1
                 trial.cause = event.cause
-                self._count(trial)
+                self._tally.add(trial)
                 self._groups.pop(trial.configuration_id, None)
             case ev.ConfigurationStopped():
                 stopped = self.configurations[event.configuration]
@@ -174,7 +174,7 @@ class SweepRecord:
             if configuration.state is not None and not configuration.is_out and not self._is_whole(configuration, event):
                 self._take_up(configuration)
                 configuration.state = None
-        self._leaders = None
+        self._leaders.on_extension()
 
     def _is_whole(self, configuration: ConfigurationRecord, event: ev.SweepExtended) -> bool:
         """Whether it has had all runs of the plan in force."""
@@ -182,44 +182,20 @@ class SweepRecord:
         again = sum(trial.outcome is Outcome.ERRORED for trial in trials) if event.errored_again else 0
         return len(trials) - again >= self.header.replicates_per_configuration
 
-    def _uncount(self, trial: TrialRecord | None) -> None:
-        if trial is not None and trial.is_final and trial.outcome is not None:
-            self._outcomes[trial.outcome] -= 1
-            self._total_seconds -= self._seconds.pop(trial.trial_id, 0.0)
-
-    def _count(self, trial: TrialRecord) -> None:
-        if trial.is_final and trial.outcome is not None:
-            self._outcomes[trial.outcome] += 1
-            if trial.outcome is not Outcome.ERRORED and trial.ended is not None:
-                self._seconds[trial.trial_id] = trial.ended - trial.started
-                self._total_seconds += self._seconds[trial.trial_id]
-
     def _take_up(self, configuration: ConfigurationRecord) -> None:
         """It is at work again, if it had ended."""
         if configuration.state is not None:
             name = configuration.configuration_id
             self._trials_of_ended -= len(self._trials_of[name])
             self._open[name] = None
-            if self._leaders is not None and any(leader.name == name for leader in self._leaders.values()):
-                self._leaders = None
+            self._leaders.on_reopening(configuration)
 
     def _put_down(self, configuration: ConfigurationRecord) -> None:
         """It has ended, and may lead from now on."""
         name = configuration.configuration_id
         self._open.pop(name, None)
         self._trials_of_ended += len(self._trials_of[name])
-        if self._leaders is not None:
-            self._let_compete(self._leaders, configuration)
-
-    def _let_compete(self, leaders: dict[str | None, GroupResult], configuration: ConfigurationRecord) -> None:
-        """Put it in the place of the best of all, and of the best vanilla one of its model, if it is better."""
-        is_vanilla = configuration.configuration.strategy.is_vanilla
-        result = self.result_of(configuration.configuration_id)
-        for place in (None, configuration.configuration.model) if is_vanilla else (None,):
-            rivals = [leaders[place], result] if place in leaders else [result]
-            best = self._best(sorted(rivals, key=lambda rival: self.configurations[rival.name].number))
-            if best is not None:
-                leaders[place] = best
+        self._leaders.on_end(configuration)
 
     def elapsed_of_drivers(self) -> float:
         """Wall time of all drivers so far; of one that died without an end, up to its last event."""
@@ -344,7 +320,12 @@ class SweepRecord:
 
     def best_of(self, configuration_ids: Iterable[str]) -> GroupResult | None:
         """The first of these by the winner's rule."""
-        return self._best([self.result_of(name) for name in configuration_ids])
+        return self.best_among([self.result_of(name) for name in configuration_ids])
+
+    def best_among(self, results: Sequence[GroupResult]) -> GroupResult | None:
+        """The first of these results by the winner's rule, of equals the first in order."""
+        others = (result for result in results if not self.is_censored(result.name))
+        return best_of(others, self.header.replicates) or best_of(results, self.header.replicates)
 
     def front(self) -> list[GroupResult]:
         """The configurations with a full set of seeds that no other beats in both mean and standard deviation."""
@@ -355,46 +336,31 @@ class SweepRecord:
         is_out = self.configurations[configuration_id].is_out
         return is_out and self.result_of(configuration_id).n < self.header.replicates
 
-    def _best(self, results: Sequence[GroupResult]) -> GroupResult | None:
-        others = (result for result in results if not self.is_censored(result.name))
-        return best_of(others, self.header.replicates) or best_of(results, self.header.replicates)
-
     def references(self) -> dict[str, GroupResult]:
         """By model, its best vanilla configuration: what the winner is compared with on the test split."""
-        return self._references(self.by_configuration())
+        vanilla: dict[str, list[GroupResult]] = {}
+        for result in self.by_configuration():
+            configuration = self.configurations[result.name].configuration
+            if configuration.strategy.is_vanilla:
+                vanilla.setdefault(configuration.model, []).append(result)
+        best = {model: self.best_among(results) for model, results in vanilla.items()}
+        return {model: result for model, result in best.items() if result is not None}
 
     def leaders(self) -> set[str]:
         """The ended configurations that others have to beat: the best of them, and the best vanilla one of each model.
 
         One that is at work is none, however well it stands after its first seeds.
         """
-        return {leader.name for leader in self._leading().values()}
+        return {leader.name for leader in self._leaders.current().values()}
 
     @property
     def leader(self) -> GroupResult | None:
         """The best of the ended configurations."""
-        return self._leading().get(None)
-
-    def _leading(self) -> dict[str | None, GroupResult]:
-        if self._leaders is None:
-            self._leaders = {}
-            for configuration in self.configurations.values():
-                if configuration.state is not None:
-                    self._let_compete(self._leaders, configuration)
-        return self._leaders
-
-    def _references(self, results: Iterable[GroupResult]) -> dict[str, GroupResult]:
-        vanilla: dict[str, list[GroupResult]] = {}
-        for result in results:
-            configuration = self.configurations[result.name].configuration
-            if configuration.strategy.is_vanilla:
-                vanilla.setdefault(configuration.model, []).append(result)
-        best = {model: self._best(results) for model, results in vanilla.items()}
-        return {model: result for model, result in best.items() if result is not None}
+        return self._leaders.current().get(None)
 
     def outcome_counts(self) -> dict[str, int]:
         """How many final trials ended in each way, every outcome named."""
-        return {str(outcome): self._outcomes[outcome] for outcome in Outcome}
+        return self._tally.outcomes()
 
     @property
     def open_configurations(self) -> Set[str]:
@@ -407,4 +373,4 @@ class SweepRecord:
 
     def seconds_of_ended_trials(self) -> tuple[float, int]:
         """What the final trials took from start to end, errored ones left out, and how many they are."""
-        return self._total_seconds, len(self._seconds)
+        return self._tally.seconds()
