@@ -6,6 +6,7 @@ The one place where exceptions become outcomes.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import os
 import socket
@@ -34,6 +35,7 @@ from blurb_tune.training.batch_runner import is_lack_of_memory
 from blurb_tune.training.fine_tuning import FineTuning
 from blurb_tune.training.training_data import TrainingData
 
+_logger = logging.getLogger(__name__)
 _DEVICE_FAULTS = ("CUDA error", "CUDNN_STATUS", "cuDNN error", "CUBLAS_STATUS", "NCCL error", "hipError")
 
 
@@ -77,7 +79,7 @@ class Slot:
             self._run = None
             reason = f"{type(error).__name__}: {error}"
             report = TrialReport(None, Outcome.ERRORED, reason, traceback.format_exc(), _worker(), cause_of(error))
-            self._log.say(report.error)
+            _logger.error("%s", report.error)
             self._log.flush()
             raise TrialFailedError(report) from None
         finally:
@@ -104,7 +106,8 @@ class Slot:
         self._finish_trial()
         self._trial = trial
         self._log.begin(weights_name(trial.trial_id, trial.attempt))
-        self._log.say(f"{trial.trial_id}, attempt {trial.attempt} on {_worker()}: {trial.configuration.strategy.label}")
+        label = trial.configuration.strategy.label
+        _logger.info("%s, attempt %d on %s: %s", trial.trial_id, trial.attempt, _worker(), label)
 
     def _take_up(self) -> FineTuning:
         """The trial from its newest checkpoint, or from its beginning."""
@@ -116,13 +119,13 @@ class Slot:
         try:
             found = checkpoints.newest(self._trial)
         except OSError as error:
-            self._log.say(f"its checkpoints cannot be read, it starts from scratch: {error}")
+            _logger.warning("its checkpoints cannot be read, it starts from scratch: %s", error)
             return run
         if found is not None:
             checkpoint, self._measured = found
             run.resume(checkpoint)
             self._past = deque(self._measured)
-            self._log.say(f"it goes on from step {checkpoint.facts['steps']}")
+            _logger.info("it goes on from step %d", checkpoint.facts["steps"])
         return run
 
     def _advance(self, run: FineTuning) -> TrialReport:
@@ -146,9 +149,9 @@ class Slot:
         of = report.measurement
         if of is not None:
             scores = f"dev {of.dev_score:.4f}, dev loss {of.dev_loss:.4g}, train loss {of.train_loss:.4g}"
-            self._log.say(f"step {of.step}, epoch {of.epoch:.2f}: {scores}, {of.train_seconds:.1f} s of training")
+            _logger.info("step %d, epoch %.2f: %s, %.1f s of training", of.step, of.epoch, scores, of.train_seconds)
         if report.outcome is not None:
-            self._log.say(f"{report.outcome}" + (f": {report.reason}" if report.reason else ""))
+            _logger.info("%s", ": ".join(filter(None, (report.outcome, report.reason))))
             self._log.flush()
         self._log.flush_if_due()
 
@@ -168,7 +171,7 @@ class Slot:
                 checkpoints.save(self._trial, run.checkpoint(), self._measured)
             except OSError as error:
                 # The trial goes on; where it is lost, it begins at an earlier one.
-                self._log.say(f"a checkpoint cannot be kept: {error}")
+                _logger.warning("a checkpoint cannot be kept: %s", error)
         self._timer.restart()
 
     def _fine_tuning(self) -> FineTuning:
@@ -193,7 +196,7 @@ class Slot:
                 save_weights(self._environment.weights, name, self._run.weights())
             except OSError as error:
                 # The trial's result stands without its weights; the final test can train it again.
-                self._log.say(f"its weights cannot be kept: {error}")
+                _logger.warning("its weights cannot be kept: %s", error)
         self._run = None
         self._past.clear()
         if self._model is not None:

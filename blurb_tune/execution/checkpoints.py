@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from blurb_tune.core.storage import Storage
 from blurb_tune.core.trial import Measurement, TrialConfig
 from blurb_tune.training.checkpoint import Checkpoint, DamagedError
 
+_logger = logging.getLogger(__name__)
 _SUFFIX = ".safetensors"
 _KEPT = 2  # the newest, and the one before in case the newest is damaged
 
@@ -37,7 +39,7 @@ class Checkpoints:
     def newest(self, trial: TrialConfig) -> tuple[Checkpoint, list[Measurement]] | None:
         """The newest that is whole and of this trial, with its measurements; None where there is none.
 
-        What is damaged is said on the trial's output, and removed. Raises OSError where the storage does not answer.
+        What is damaged is logged and removed. Raises OSError where the storage does not answer.
         """
         place = self.storage.child(trial.trial_id)
         for name in reversed(self._names(trial.trial_id)):
@@ -50,7 +52,9 @@ class Checkpoints:
             except FileNotFoundError:
                 continue  # removed meanwhile
             except (DamagedError, KeyError, TypeError) as error:
-                print(f"the checkpoint {name} of {trial.trial_id} cannot be used ({error}); the one before it is", flush=True)
+                _logger.warning(
+                    "the checkpoint %s of %s cannot be used (%s); the one before it is", name, trial.trial_id, error
+                )
                 place.delete(name)
         return None
 

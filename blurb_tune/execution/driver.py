@@ -162,7 +162,7 @@ def _settings(plan: Plan, paths: SweepPaths, prepared: Prepared, header: ev.Swee
         checkpoints=None if checkpoints is None else storage.child("checkpoints"),
         checkpoint_seconds=60 * (checkpoints or 0),
         hang_seconds=None if hang is None else 60 * hang,
-        logs=storage.child("logs/trials") if spec.storage else None,
+        logs=storage.child("logs/trials"),
         versions=versions(),
     )
 

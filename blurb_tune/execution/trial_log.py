@@ -1,4 +1,4 @@
-"""What a trial says of itself, kept beside its sweep: Ray's own logs go with the node."""
+"""What the process of a trial logs, kept beside its sweep: Ray's own logs go with the node."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ _SECONDS_BETWEEN_COPIES = 10.0
 
 
 class TrialLog(logging.Handler):
-    """Lines with the time, from `say` and from the process's own logging, of one trial after another."""
+    """Keeps the process's log by trial, one after another: this package's from INFO on, others' warnings, and Python's."""
 
     def __init__(self, storage: Storage | None):
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         self._storage = storage
         self._name, self._lines, self._due = "", list[str](), 0.0
         logging.getLogger().addHandler(self)
+        logging.getLogger(__package__.partition(".")[0]).setLevel(logging.INFO)
+        logging.captureWarnings(True)
 
     def begin(self, name: str) -> None:
         """From now on it is another trial's."""
         self.flush()
         self._name, self._lines, self._due = name, [], 0.0
 
-    def say(self, text: str) -> None:
-        print(text, flush=True)  # for Ray's own log
-        self._add(text)
-
     def emit(self, record: logging.LogRecord) -> None:
-        self._add(self.format(record))
+        try:
+            line = f"{self.format(record)}\n"
+            print(line, end="", flush=True)  # for Ray's own log
+            self._lines.append(line)
+        except Exception:
+            self.handleError(record)
 
     def flush_if_due(self) -> None:
         if time.monotonic() >= self._due:
@@ -42,6 +46,3 @@ class TrialLog(logging.Handler):
             self._due = time.monotonic() + _SECONDS_BETWEEN_COPIES
             with suppress(OSError):
                 self._storage.write(f"{self._name}.log", "".join(self._lines).encode())
-
-    def _add(self, text: str) -> None:
-        self._lines.append(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")

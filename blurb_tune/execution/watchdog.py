@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import faulthandler
+import logging
 import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
+_logger = logging.getLogger(__name__)
 _LOOKS = 10
 _LONGEST_REST = 5.0
 
 
 class Watchdog:
-    """To be fed at every step while `is_on`. When it is not for `seconds`, all stacks are printed and the process ends.
+    """To be fed at every step while `is_on`. When it is not for `seconds`, all stacks are logged and the process ends.
 
     hangs: called before, to leave a word for the driver.
     """
@@ -37,7 +39,14 @@ class Watchdog:
             time.sleep(min(_LONGEST_REST, seconds / _LOOKS))
             fed = self._fed
             if fed is not None and time.monotonic() - fed > seconds:
-                print(f"no step for {seconds:.0f} s; the stacks of all threads follow, and the process ends", flush=True)
-                faulthandler.dump_traceback(file=sys.__stderr__ or 2, all_threads=True)
+                _logger.error("no step for %.0f s, the process ends; the stacks of its threads:\n%s", seconds, _stacks())
                 self._hangs()
                 os._exit(1)
+
+
+def _stacks() -> str:
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return "\n".join(
+        f"{names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
+        for ident, frame in sys._current_frames().items()
+    )

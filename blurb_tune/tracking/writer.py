@@ -15,7 +15,7 @@ from blurb_tune.tracking.delivery import Deliverer, Delivery
 _POLL = 1.0
 _LONGEST_SILENCE = 15.0  # at the end of a sweep, of a server that fails
 _SHORTEST_REST = 0.2  # leaves the driver and the server room, when a delivery takes as long as the period
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class TrackingWriter:
@@ -85,11 +85,11 @@ class TrackingWriter:
         done = self._deliverer.attempt(self._is_late, is_last=closing, patience=self._patience)
         after = self._deliverer.error
         if after and not before:
-            _log.warning(
+            _logger.warning(
                 "MLflow at %s takes nothing at present, the event log keeps it for later: %s", redact(self._uri), after
             )
         elif before and not after:
-            _log.info("MLflow at %s is back", redact(self._uri))
+            _logger.info("MLflow at %s is back", redact(self._uri))
         return closing and (done or self._is_late())
 
     def _rest(self, started: float) -> None:

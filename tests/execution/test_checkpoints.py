@@ -55,7 +55,7 @@ def checkpoint(steps: int) -> Checkpoint:
     return Checkpoint({"a": torch.full((3,), float(steps))}, {"steps": steps})
 
 
-def test_the_newest_whole_checkpoint_of_the_trial_itself_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_newest_whole_checkpoint_of_the_trial_itself_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     checkpoints, trial = Checkpoints(FolderStorage(tmp_path), 60), trial_config()
     assert checkpoints.newest(trial) is None
     for steps in (5, 40, 300):
@@ -70,9 +70,9 @@ def test_the_newest_whole_checkpoint_of_the_trial_itself_is_used(tmp_path: Path,
     found = checkpoints.newest(trial)
     assert found is not None
     assert found[0].facts["steps"] == 40
-    assert "000000300.safetensors of c0-s1 cannot be used" in capsys.readouterr().out
+    assert "000000300.safetensors of c0-s1 cannot be used" in caplog.text
     assert checkpoints.newest(trial_config(epochs=7)) is None
-    assert "it is of another trial" in capsys.readouterr().out
+    assert "it is of another trial" in caplog.text
 
 
 @pytest.mark.ray
