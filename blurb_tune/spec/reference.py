@@ -76,12 +76,12 @@ def _techniques() -> Iterator[str]:
     yield "| technique | axes | neutral | values | not with | source |\n|---|---|---|---|---|---|"
     names = {technique.name: technique.axes[0].name for technique in TECHNIQUES}
     for of in TECHNIQUES:
-        axes, source = ", ".join(f"`{axis.name}`" for axis in of.axes), of.source
+        axes, paper = ", ".join(f"`{axis.name}`" for axis in of.axes), of.citation
         neutral = ", ".join(f"`{_plain(axis.neutral)}`" for axis in of.axes)
         rules = ", ".join(f"`{_rule(axis)}`" for axis in of.axes)
         excludes = ", ".join(f"`{names[name]}`" for name in of.excludes)
-        author = source.author.replace(" and others", " et al.")
-        yield f"| {of.doing} | {axes} | {neutral} | {rules} | {excludes} | {author} {source.year}, arXiv {source.eprint} |"
+        author = paper.author.replace(" and others", " et al.")
+        yield f"| {of.doing} | {axes} | {neutral} | {rules} | {excludes} | {author} {paper.year}, arXiv {paper.eprint} |"
 
 
 def _rule(axis: Axis) -> str:

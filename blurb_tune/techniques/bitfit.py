@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 
 class BitFit(Technique):
@@ -14,7 +14,7 @@ class BitFit(Technique):
     name = "bitfit"
     doing = "training of the biases alone (BitFit)"
     example = "bitfit: [false, true]"
-    source = Source("benzaken2022", "Ben Zaken and others", 2022, "2106.10199")
+    citation = Citation("benzaken2022", "Ben Zaken and others", 2022, "2106.10199")
     axes = (
         Axis(
             "bitfit", bool, neutral=False, word="bitfit", meaning="of the pretrained parameters, biases alone learn (BitFit)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ class ChildTuning(Technique):
     name = "child"
     doing = "child-tuning"
     example = "child_share: [0.2, 0.3, 1.0]"
-    source = Source("xu2021", "Xu and others", 2021, "2109.05687")
+    citation = Citation("xu2021", "Xu and others", 2021, "2109.05687")
     axes = (
         Axis(
             "child_share",

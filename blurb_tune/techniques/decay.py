@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 
 class LayerwiseDecay(Technique):
@@ -16,7 +16,7 @@ class LayerwiseDecay(Technique):
     name = "decay"
     doing = "layerwise decay of the learning rate"
     example = "decay_rate: [0.8, 0.9, 1.0]"
-    source = Source("zhang2021", "Zhang and others", 2021, "2006.05987")
+    citation = Citation("zhang2021", "Zhang and others", 2021, "2006.05987")
     axes = (
         Axis(
             "decay_rate",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ class DynamicFreezing(Technique):
     name = "dynamic"
     doing = "layer-wise freezing by training dynamics (SlimFit)"
     example = "dynamic_freeze: [0.0, 0.5, 0.9]"
-    source = Source("ardakani2023", "Ardakani and others", 2023, "2305.18513")
+    citation = Citation("ardakani2023", "Ardakani and others", 2023, "2305.18513")
     axes = (
         Axis(
             "dynamic_freeze",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 
 class Freezing(Technique):
@@ -17,7 +17,7 @@ class Freezing(Technique):
     name = "freeze"
     doing = "freezing of the lower encoder blocks"
     example = "freeze_depth: [0, 2, 4]"
-    source = Source("tinn2023", "Tinn and others", 2023, "2112.07869")
+    citation = Citation("tinn2023", "Tinn and others", 2023, "2112.07869")
     axes = (
         Axis(
             "freeze_depth",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,7 @@ class LoRA(Technique):
     name = "lora"
     doing = "low-rank adaptation (LoRA)"
     example = "lora_rank: [0, 4, 8]"
-    source = Source("hu2021", "Hu and others", 2021, "2106.09685")
+    citation = Citation("hu2021", "Hu and others", 2021, "2106.09685")
     axes = (
         Axis(
             "lora_rank",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,7 @@ class Mixout(Technique):
     name = "mixout"
     doing = "mixout"
     example = "mixout: [0.0, 0.5, 0.9]"
-    source = Source("lee2020", "Lee and others", 2020, "1909.11299")
+    citation = Citation("lee2020", "Lee and others", 2020, "1909.11299")
     axes = (
         Axis(
             "mixout",

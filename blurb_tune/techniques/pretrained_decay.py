@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ class PretrainedDecay(Technique):
     name = "wdpre"
     doing = "weight decay toward the pretrained weights"
     example = "pretrained_decay: [0.0, 0.01, 0.1]"
-    source = Source("li2018", "Li and others", 2018, "1802.01483")
+    citation = Citation("li2018", "Li and others", 2018, "1802.01483")
     axes = (
         Axis(
             "pretrained_decay",

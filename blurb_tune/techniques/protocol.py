@@ -66,7 +66,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Source:
+class Citation:
     """The paper that a technique is from. key: in BibTeX. author: as BibTeX has it. eprint: its number in arXiv."""
 
     key: str
@@ -157,14 +157,14 @@ class Technique:
 
     name: in a strategy's family, such as `freeze+decay`. doing, example: what it is, for sentences, and a dimension to try.
     axes: the first says whether it is at work; the others are settings that have no effect while it is not. after: techniques
-    that must have prepared the model before. excludes: techniques with which it cannot be combined. source: its paper.
+    that must have prepared the model before. excludes: techniques with which it cannot be combined. citation: its paper.
     """
 
     name: ClassVar[str]
     doing: ClassVar[str]
     example: ClassVar[str]
     axes: ClassVar[tuple[Axis, ...]]
-    source: ClassVar[Source]
+    citation: ClassVar[Citation]
     after: ClassVar[tuple[str, ...]] = ()
     excludes: ClassVar[tuple[str, ...]] = ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ class RDrop(Technique):
     name = "rdrop"
     doing = "R-Drop"
     example = "rdrop: [0.0, 1.0, 5.0]"
-    source = Source("liang2021", "Liang and others", 2021, "2106.14448")
+    citation = Citation("liang2021", "Liang and others", 2021, "2106.14448")
     axes = (
         Axis(
             "rdrop",

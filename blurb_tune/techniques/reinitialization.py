@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 
 class Reinitialization(Technique):
@@ -17,7 +17,7 @@ class Reinitialization(Technique):
     name = "reinit"
     doing = "re-initialization of the top encoder blocks"
     example = "reinit_count: [0, 1, 2]"
-    source = Source("zhang2021", "Zhang and others", 2021, "2006.05987")
+    citation = Citation("zhang2021", "Zhang and others", 2021, "2006.05987")
     axes = (
         Axis(
             "reinit_count",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from blurb_tune.techniques.protocol import Axis, Source, Subject, Technique
+from blurb_tune.techniques.protocol import Axis, Citation, Subject, Technique
 
 
 class GradualUnfreezing(Technique):
@@ -17,7 +17,7 @@ class GradualUnfreezing(Technique):
     name = "unfreeze"
     doing = "gradual unfreezing"
     example = "unfreeze_epochs: [0.0, 0.5, 1.0]"
-    source = Source("howard2018", "Howard and Ruder", 2018, "1801.06146")
+    citation = Citation("howard2018", "Howard and Ruder", 2018, "1801.06146")
     axes = (
         Axis(
             "unfreeze_epochs",

@@ -13,7 +13,7 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Block, Bullets, Code, Facts, Paragraph, Section, Table
 from blurb_tune.report.provenance import Provenance, provenance_of
 from blurb_tune.report.sections import report_of
-from blurb_tune.report.sections.references import REFERENCES, bibtex
+from blurb_tune.report.sections.bibliography import PAPERS, bibtex
 from tests.report.sweeps import SweepWriter, large_sweep, model_sweep, small_sweep
 
 
@@ -155,9 +155,9 @@ def test_a_citation_in_the_text_has_its_entry() -> None:
     keys = re.findall(r"^@\w+\{(\w+),", references.text, re.MULTILINE)
     assert len(set(keys)) == len(keys)
     for key in keys:
-        assert key == "tinn2023" or REFERENCES[key].named in paragraph.text
-    cited = {name for name in (of.named for of in REFERENCES.values()) if name in paragraph.text}
-    assert cited <= {REFERENCES[key].named for key in keys}
+        assert key == "tinn2023" or PAPERS[key].short_name in paragraph.text
+    cited = {name for name in (of.short_name for of in PAPERS.values()) if name in paragraph.text}
+    assert cited <= {PAPERS[key].short_name for key in keys}
 
 
 def test_bibtex_has_only_known_fields() -> None:

@@ -56,7 +56,7 @@ def test_a_technique_says_all_of_itself(technique: type[Technique]) -> None:
         assert strategy.family == ("vanilla" if value == first.neutral else technique.name)
         assert strategy.label.startswith("vanilla" if value == first.neutral else first.word)
     assert technique.doing
-    assert technique.source.eprint
+    assert technique.citation.eprint
     assert all(axis.fault(axis.neutral) is None and axis.meaning for axis in technique.axes)
     assert all(SETTING_OF[axis.name] is first for axis in settings)
 

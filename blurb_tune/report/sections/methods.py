@@ -12,7 +12,7 @@ from blurb_tune.report.caveats import tested_pair
 from blurb_tune.report.claims import claims_of, confirmation_of
 from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
 from blurb_tune.report.provenance import Provenance
-from blurb_tune.report.sections.references import REFERENCES, bibtex
+from blurb_tune.report.sections.bibliography import PAPERS, bibtex
 from blurb_tune.report.wording import join_with_and
 from blurb_tune.stats.objectives import OBJECTIVES, parse
 from blurb_tune.tasks.blurb.definitions import BLURB
@@ -26,7 +26,7 @@ def methods(record: SweepRecord, provenance: Provenance, figures: Set[str]) -> I
     """Both; `figures` are the names of those that the report shows."""
     sentences, used = [], ["tinn2023"]
     for sentence, keys in _sentences(record, provenance, figures):
-        cited = f" ({'; '.join(REFERENCES[key].named for key in keys)})" if keys else ""
+        cited = f" ({'; '.join(PAPERS[key].short_name for key in keys)})" if keys else ""
         sentences.append(f"{sentence}{cited}.")
         used += keys
     yield Paragraph(" ".join(sentences))
@@ -37,7 +37,7 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
     header = record.header
     names = searched_hyperparameters(record)
     values = [of.configuration.values() for of in record.configurations.values()]
-    tried = [(of.doing, of.source.key) for of in TECHNIQUES if any(map(of.is_active, values))]
+    tried = [(of.doing, of.citation.key) for of in TECHNIQUES if any(map(of.is_active, values))]
     models = join_with_and(list(header.models))
     version = header.versions.get("blurb-tune", "")
     program = f"blurb-tune{f' {version}' if version else ''}"

@@ -9,7 +9,7 @@ from blurb_tune.techniques.registry import TECHNIQUES
 
 
 @dataclass(frozen=True)
-class Reference:
+class Paper:
     """kind: of the BibTeX entry. fields: by BibTeX's names."""
 
     kind: str
@@ -18,7 +18,7 @@ class Reference:
     fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def named(self) -> str:
+    def short_name(self) -> str:
         """How a sentence names it, such as `Welch 1947`."""
         if not self.author:
             return f"{self.fields['title']} {self.year}"
@@ -28,17 +28,17 @@ class Reference:
         return f"{' and '.join(names)} {self.year}"
 
 
-def _arxiv(author: str, year: int, number: str, **fields: str) -> Reference:
-    return Reference("misc", author, year, {"eprint": number, "archiveprefix": "arXiv", **fields})
+def _arxiv(author: str, year: int, number: str, **fields: str) -> Paper:
+    return Paper("misc", author, year, {"eprint": number, "archiveprefix": "arXiv", **fields})
 
 
-def _article(author: str, year: int, journal: str, volume: str, pages: str) -> Reference:
-    return Reference("article", author, year, {"journal": journal, "volume": volume, "pages": pages})
+def _article(author: str, year: int, journal: str, volume: str, pages: str) -> Paper:
+    return Paper("article", author, year, {"journal": journal, "volume": volume, "pages": pages})
 
 
-REFERENCES: Mapping[str, Reference] = {
-    **{of.key: _arxiv(of.author, of.year, of.eprint) for of in (technique.source for technique in TECHNIQUES)},
-    "tinn2023": Reference(
+PAPERS: Mapping[str, Paper] = {
+    **{of.key: _arxiv(of.author, of.year, of.eprint) for of in (technique.citation for technique in TECHNIQUES)},
+    "tinn2023": Paper(
         "article",
         "Tinn and Cheng and Gu and Usuyama and Liu and Naumann and Gao and Poon",
         2023,
@@ -58,7 +58,7 @@ REFERENCES: Mapping[str, Reference] = {
     "gu2021": _arxiv("Gu and others", 2021, "2007.15779"),
     "adastop2023": _arxiv("", 2023, "2306.10882", title="AdaStop"),
     "watanabe2023": _arxiv("Watanabe and others", 2023, "2304.10255"),
-    "lan1983": Reference("misc", "Lan and DeMets", 1983),
+    "lan1983": Paper("misc", "Lan and DeMets", 1983),
     "phipson2010": _article(
         "Phipson and Smyth", 2010, "Statistical Applications in Genetics and Molecular Biology", "9", "39"
     ),
@@ -76,7 +76,7 @@ def bibtex(keys: Iterable[str]) -> str:
     """The entries of these keys, in this order."""
     entries = []
     for key in dict.fromkeys(keys):
-        of = REFERENCES[key]
+        of = PAPERS[key]
         fields = {**({"author": of.author} if of.author else {}), **of.fields, "year": str(of.year)}
         lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
         entries.append(f"@{of.kind}{{{key},\n{lines}\n}}")
