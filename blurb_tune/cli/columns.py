@@ -14,7 +14,7 @@ from rich.text import Text
 
 _ASCII_HEAD = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 _NO_BREAK = "\N{NO-BREAK SPACE}"
-DISPENSABLE = 3  # columns of this rank and above are there only if no text has to wrap for them
+DISPENSABLE = 3  # columns of this order and above are there only if no text has to wrap for them
 _ROOMY, _NARROW = 2, 1  # cells between two columns
 
 
@@ -22,13 +22,13 @@ _ROOMY, _NARROW = 2, 1  # cells between two columns
 class Column:
     """One column, its cells from top to bottom.
 
-    header: may be of several lines. rank: those of the highest rank are left out first where there is no room; 0 always
+    header: may be of several lines. drop_order: those of the highest are left out first where there is no room; 0 always
     stays. is_text: its cells wrap between words, where those of numbers are whole; narrowest: to so many cells at least.
     """
 
     header: str
     cells: list[str]
-    rank: int = 0
+    drop_order: int = 0
     is_text: bool = False
     narrowest: int = 12
 
@@ -55,14 +55,14 @@ class Columns:
 
     def fits(self, width: int) -> bool:
         """Whether all that always stays has room."""
-        return _needs([column for column in self.columns if not column.rank], _NARROW) <= width
+        return _needs([column for column in self.columns if not column.drop_order], _NARROW) <= width
 
     def table(self, width: int, *, is_ascii: bool = False) -> Table:
         """At most `width` cells wide, as long as what always stays has room, texts broken within words."""
         kept = list(self.columns)
-        while (last := max(reversed(kept), key=lambda column: column.rank)).rank:
+        while (last := max(reversed(kept), key=lambda column: column.drop_order)).drop_order:
             wanted = sum(column.widest for column in kept) + _ROOMY * (len(kept) - 1)
-            if _needs(kept, _NARROW) <= width and (wanted <= width or last.rank < DISPENSABLE):
+            if _needs(kept, _NARROW) <= width and (wanted <= width or last.drop_order < DISPENSABLE):
                 break
             kept.remove(last)
         gap = _ROOMY if _needs(kept, _ROOMY) <= width else _NARROW

@@ -36,14 +36,14 @@ def configuration_table(record: SweepRecord, groups: Sequence[Group], width: int
     columns = [
         Column("n", [str(result.n) for result in results]),
         Column("mean", [score(result.summary.mean, decimals) for result in results]),
-        Column(_INTERVAL, [interval(_interval(record, result), decimals) for result in results], rank=2),
+        Column(_INTERVAL, [interval(_interval(record, result), decimals) for result in results], drop_order=2),
         Column("std", [score(result.summary.std, decimals) for result in results]),
-        Column("min", [score(result.summary.min, decimals) for result in results], rank=5),
-        Column("max", [score(result.summary.max, decimals) for result in results], rank=5),
+        Column("min", [score(result.summary.min, decimals) for result in results], drop_order=5),
+        Column("max", [score(result.summary.max, decimals) for result in results], drop_order=5),
         Column("failed", [share(result.failed, result.ended) for result in results]),
-        Column(_INTERVAL, [_failed_interval(result) for result in results], rank=4),
-        Column("objective", [score(result.objective, decimals) for result in results], rank=1),
-        Column("vs\nvanilla", [difference(group.difference, decimals) for group in groups], rank=3),
+        Column(_INTERVAL, [_failed_interval(result) for result in results], drop_order=4),
+        Column("objective", [score(result.objective, decimals) for result in results], drop_order=1),
+        Column("vs\nvanilla", [difference(group.difference, decimals) for group in groups], drop_order=3),
     ]
     styles = ["dim" if lacks_seeds(record, result) else None for result in results]
     if results and why_no_result(results[0]) is None and styles[0] is None:
@@ -80,8 +80,8 @@ def family_table(record: SweepRecord) -> Columns | None:
             Column("mean", [score(result.summary.mean, decimals) for result in results]),
             Column("std within\nsettings", [score(result.summary.std, decimals) for result in results]),
             Column("failed", [share(result.failed, result.ended) for result in results]),
-            Column(_INTERVAL, [_failed_interval(result) for result in results], rank=1),
-            Column("best vs\nvanilla", [difference(group.difference, decimals) for group in groups], rank=2),
+            Column(_INTERVAL, [_failed_interval(result) for result in results], drop_order=1),
+            Column("best vs\nvanilla", [difference(group.difference, decimals) for group in groups], drop_order=2),
         ],
         ["dim" if not result.n else None for result in results],
     )
@@ -97,14 +97,16 @@ def claims_table(record: SweepRecord, claims: Sequence[Claim]) -> Columns:
     ]
     columns = [
         Column("strategy", [claim.label for claim in claims], is_text=True),
-        Column("best\nconfiguration", [claim.result.name for claim in claims], rank=4),
-        *([Column("settings", settings, rank=2, is_text=True, narrowest=30)] if names else []),
+        Column("best\nconfiguration", [claim.result.name for claim in claims], drop_order=4),
+        *([Column("settings", settings, drop_order=2, is_text=True, narrowest=30)] if names else []),
         Column("n", [f"{of.n}:{of.n_reference}" for of in comparisons]),
         Column("mean\ndifference", [difference(of.difference, decimals) for of in comparisons]),
         Column(_INTERVAL, [interval_of_difference(of.interval, decimals) for of in comparisons]),
         Column("p", [p_value(of.p_holm) if of.is_decidable else "-" for of in comparisons]),
-        Column("P(seed\nbetter)", [score(of.superiority.probability, 2) for of in comparisons], rank=1),
-        Column("seeds\nneeded", ["-" if of.seeds_needed is None else f"{of.seeds_needed:,}" for of in comparisons], rank=2),
+        Column("P(seed\nbetter)", [score(of.superiority.probability, 2) for of in comparisons], drop_order=1),
+        Column(
+            "seeds\nneeded", ["-" if of.seeds_needed is None else f"{of.seeds_needed:,}" for of in comparisons], drop_order=2
+        ),
     ]
     return Columns(columns, ["bold" if of.is_significant else None for of in comparisons])
 
@@ -118,8 +120,8 @@ def test_table(results: Sequence[FinalResult]) -> Columns:
             Column("strategy", [result.label for result in results], is_text=True),
             Column("n", [str(result.summary.n) for result in results]),
             *(
-                Column(name, [score(getattr(result.summary, name), decimals) for result in results], rank=rank)
-                for name, rank in (("mean", 0), ("std", 0), ("min", 1), ("max", 1))
+                Column(name, [score(getattr(result.summary, name), decimals) for result in results], drop_order=order)
+                for name, order in (("mean", 0), ("std", 0), ("min", 1), ("max", 1))
             ),
             Column("failed", [share(result.failed, result.summary.n) for result in results]),
             Column("interval\nof one run", [interval(result.interval, decimals) for result in results]),
