@@ -16,9 +16,10 @@ demo: $(VENV)/.demo ## run a small real sweep and show what came of it
 test: $(VENV)/.dev ## run the tests, two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-check: $(VENV)/.dev ## lint, types, and the floors of the architecture
+check: $(VENV)/.dev ## lint, types, and the wings of the architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
