@@ -10,7 +10,7 @@ from blurb_tune.core.numbers import counted
 from blurb_tune.report.comparison.comparison import Row, SweepComparison
 from blurb_tune.report.comparison.text import column_of, decimals_of, verdict
 from blurb_tune.report.figures import Figure, svg
-from blurb_tune.report.figures.frame import legend, x_axis
+from blurb_tune.report.figures.axes import legend, x_axis
 from blurb_tune.report.figures.marks import diamond
 from blurb_tune.report.figures.scale import Scale, covering
 from blurb_tune.report.wording import number

@@ -14,8 +14,8 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.axes import legend
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.frame import legend
 from blurb_tune.report.figures.marks import KINDS, kind_of, sign
 from blurb_tune.report.figures.marks import shape as shape_of
 from blurb_tune.report.figures.panels import grid_of, panel_axes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.axes import legend, x_axis, y_axis
 from blurb_tune.report.figures.contenders import contenders, left_out_text
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.frame import legend, x_axis, y_axis
 from blurb_tune.report.figures.scale import Scale, covering
 from blurb_tune.report.figures.words import score_text
 from blurb_tune.stats.expected_best import expected_best

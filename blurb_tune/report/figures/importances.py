@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.axes import LINE, legend
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.frame import LINE, legend
 from blurb_tune.report.figures.scale import Scale
 from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
 from blurb_tune.search.importance import Importance, best_count, importances

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.axes import legend
 from blurb_tune.report.figures.configurations import left_out_text, thin_out, with_objective
 from blurb_tune.report.figures.dimension import Dimension, dimension
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.frame import legend
 from blurb_tune.report.figures.words import score_text, value_text
 from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
 from blurb_tune.results.groups import GroupResult

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.axes import LINE, legend, x_axis, y_axis
 from blurb_tune.report.figures.configurations import entries, kind_of, left_out_text, point, thin_out, with_objective
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.frame import LINE, legend, x_axis, y_axis
 from blurb_tune.report.figures.scale import covering
 from blurb_tune.report.figures.words import score_text
 from blurb_tune.results.groups import GroupResult

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.axes import legend, x_axis, y_axis
 from blurb_tune.report.figures.contenders import Contender, contenders, left_out_text
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.frame import legend, x_axis, y_axis
 from blurb_tune.report.figures.scale import Scale, covering
 from blurb_tune.stats.profile import Profile, performance_profile
 

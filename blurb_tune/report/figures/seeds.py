@@ -13,11 +13,11 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.axes import legend, x_axis
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.frame import legend, x_axis
 from blurb_tune.report.figures.marks import KINDS, diamond, kind_of, sign, trial_mark
-from blurb_tune.report.figures.rows import Block, Row, blocks_of
 from blurb_tune.report.figures.scale import Scale, covering
+from blurb_tune.report.figures.seed_rows import Block, Row, blocks_of
 from blurb_tune.report.figures.swarm import swarm
 from blurb_tune.report.figures.words import score_text
 from blurb_tune.results.groups import GroupResult

@@ -7,10 +7,10 @@ from statistics import median
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.axes import legend
 from blurb_tune.report.figures.configurations import entries, kind_of, left_out_text, point, thin_out, with_objective
 from blurb_tune.report.figures.dimension import Dimension, dimension
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.frame import legend
 from blurb_tune.report.figures.panels import Panel, grid_of
 from blurb_tune.report.figures.scale import covering
 from blurb_tune.report.figures.swarm import swarm

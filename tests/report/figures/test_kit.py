@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blurb_tune.report.figures import svg
+from blurb_tune.report.figures.axes import legend
 from blurb_tune.report.figures.dimension import dimension
-from blurb_tune.report.figures.frame import legend
 from blurb_tune.report.figures.palette import DARK, LIGHT, PALETTE_CSS, SERIES, resolved_css
 from blurb_tune.report.figures.scale import Scale, covering, short
 from blurb_tune.report.figures.swarm import swarm

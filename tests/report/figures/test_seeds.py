@@ -12,7 +12,7 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import seeds
 from blurb_tune.report.figures.figure import Figure
-from blurb_tune.report.figures.rows import blocks_of
+from blurb_tune.report.figures.seed_rows import blocks_of
 from blurb_tune.report.figures.seeds import seeds_figure
 from tests.report.figures.drawn import of_class, place, points, scale_of, trials, words
 from tests.report.sweeps import NAN, SweepWriter, large_sweep, model_sweep, small_sweep, sweeps
