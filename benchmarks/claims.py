@@ -21,7 +21,7 @@ import optuna
 from blurb_tune.core.seeds import confirmation_seeds, derive
 from blurb_tune.core.trial import Measurement, Outcome, TrialConfig, TrialReport
 from blurb_tune.log import events as ev
-from blurb_tune.replay.curves import read_curves
+from blurb_tune.replay.curve_files import read_curves
 from blurb_tune.replay.simulator import MemoryLog, simulate
 from blurb_tune.report.claims import confirmation_of
 from blurb_tune.spec.schema import SweepSpec

@@ -35,7 +35,7 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
-from blurb_tune.replay.curves import read_curves
+from blurb_tune.replay.curve_files import read_curves
 from blurb_tune.report.summary import summarize
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.sources.readers import read_conll, read_table

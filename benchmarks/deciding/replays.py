@@ -13,7 +13,7 @@ import numpy as np
 from deciding.world import call, seeds_for, spec_of, world_of
 
 from blurb_tune.log import events as ev
-from blurb_tune.replay.curves import read_curves
+from blurb_tune.replay.curve_files import read_curves
 from blurb_tune.replay.replay import Arena, Replay
 
 

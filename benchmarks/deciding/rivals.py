@@ -16,7 +16,8 @@ import optuna
 from deciding.world import seeds_for, spec_of, world_of
 from scipy.stats import ttest_rel
 
-from blurb_tune.replay.curves import CurveSet, read_curves
+from blurb_tune.replay.curve_files import read_curves
+from blurb_tune.replay.curves import CurveSet
 from blurb_tune.replay.replay import Arena
 
 Rival = Callable[[CurveSet, Sequence[int], random.Random], tuple[str, int]]

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from blurb_tune.core.trial import Measurement, Prune
-from blurb_tune.replay.curves import CurveSet, read_curves
+from blurb_tune.replay.curve_files import read_curves
+from blurb_tune.replay.curves import CurveSet
 from blurb_tune.spec.pruning import InstabilitySpec
 from blurb_tune.stopping.instability import judge
 

@@ -24,7 +24,7 @@ from blurb_tune.core.numbers import counted, duration, score, share
 from blurb_tune.core.paths import SweepPaths, fault_of_folder, write_atomically
 from blurb_tune.log.event_log import EventLog
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.replay.curves import read_curves, write_curves
+from blurb_tune.replay.curve_files import read_curves, write_curves
 from blurb_tune.replay.replay import Arena, Replay, Stops
 from blurb_tune.report.result_files import write_all
 from blurb_tune.spec import SweepSpec, load_spec

@@ -14,7 +14,7 @@ from selenium import webdriver
 
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.replay.curves import read_curves
+from blurb_tune.replay.curve_files import read_curves
 from blurb_tune.replay.replay import Arena
 from blurb_tune.report.comparison import compare_sweeps
 from blurb_tune.report.comparison.figures import forest_figure, heat_figure

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from blurb_tune.cli.app import app
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.replay.curves import read_curves
+from blurb_tune.replay.curve_files import read_curves
 from blurb_tune.spec import load_spec
 
 CURVES = Path(__file__).parent.parent.parent / "benchmarks" / "curves"

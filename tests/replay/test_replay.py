@@ -10,7 +10,8 @@ import pytest
 
 from blurb_tune.core.errors import InputError
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
-from blurb_tune.replay.curves import CurveSet, read_curves
+from blurb_tune.replay.curve_files import read_curves
+from blurb_tune.replay.curves import CurveSet
 from blurb_tune.replay.replay import Arena
 from blurb_tune.results.trivial import TrivialLevel
 from blurb_tune.spec.schema import SweepSpec

@@ -14,7 +14,7 @@ from scipy.stats import brunnermunzel, levene, ttest_ind
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
-from blurb_tune.replay.curves import read_curves
+from blurb_tune.replay.curve_files import read_curves
 from blurb_tune.stats.bootstrap import bca_difference, bca_interval
 from blurb_tune.stats.comparison import compare, compare_all, is_worth_pairing
 from blurb_tune.stats.expected_best import expected_best

@@ -14,7 +14,7 @@ from blurb_tune.core.errors import InputError
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.replay.curves import read_curves, write_curves
+from blurb_tune.replay.curve_files import read_curves, write_curves
 from tests.log.test_record import started, suggested, trial
 
 RECORDED = Path(__file__).parent.parent.parent / "benchmarks" / "curves"
