@@ -18,8 +18,9 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.versions import versions
 from blurb_tune.execution.adapters import AVOIDED, InterruptStopper, SweepScheduler, SweepSearcher
+from blurb_tune.execution.capacity import count_nodes, count_room, count_slots
 from blurb_tune.execution.cleanup import CheckpointCleanup, WeightsCleanup
-from blurb_tune.execution.cluster import ClusterWatch, count_nodes, count_room, count_slots, ray_cluster
+from blurb_tune.execution.cluster import ClusterWatch, ray_cluster
 from blurb_tune.execution.final_test import run_final_test
 from blurb_tune.execution.halt import Halt
 from blurb_tune.execution.nodes import slot

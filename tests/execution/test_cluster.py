@@ -12,14 +12,12 @@ from ray.util.placement_group import placement_group, remove_placement_group
 
 from blurb_tune.core.errors import InputError
 from blurb_tune.execution import cluster
+from blurb_tune.execution.capacity import _gpu_slots, count_nodes, count_slots
 from blurb_tune.execution.cluster import (
     _ENVIRONMENT,
     _LOCAL_ENVIRONMENT,
     _check_address,
-    _gpu_slots,
     _is_here,
-    count_nodes,
-    count_slots,
     ray_cluster,
 )
 from tests.sweep.simulation import make_spec
