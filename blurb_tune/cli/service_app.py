@@ -69,7 +69,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Check a sweep here and on the cluster, and run it there; this machine may go away then."""
         with _service():
-            from blurb_tune.cli.service import submit_command
+            from blurb_tune.cli.submission import submit_command
 
             code = submit_command(
                 spec, overrides or [], address, storage, yes=yes, wait=wait, dry_run=dry_run, as_json=as_json
@@ -113,7 +113,7 @@ def register(app: typer.Typer) -> None:
     def stop(sweep_id: SweepId, address: Address = None, storage: StorageUri = None, as_json: Json = False) -> None:
         """End a sweep: trials at work leave a checkpoint, its slots are free within seconds, `resume` goes on."""
         with _service():
-            from blurb_tune.cli.service import ask_command
+            from blurb_tune.cli.submission import ask_command
 
             code = ask_command("stop", sweep_id, address, storage, as_json=as_json)
         raise typer.Exit(code)
@@ -122,7 +122,7 @@ def register(app: typer.Typer) -> None:
     def pause(sweep_id: SweepId, address: Address = None, storage: StorageUri = None, as_json: Json = False) -> None:
         """Free a sweep's slots for others, to go on later."""
         with _service():
-            from blurb_tune.cli.service import ask_command
+            from blurb_tune.cli.submission import ask_command
 
             code = ask_command("pause", sweep_id, address, storage, as_json=as_json)
         raise typer.Exit(code)
@@ -133,7 +133,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Go on with a sweep that was stopped, paused or lost, on any cluster that reaches its storage."""
         with _service():
-            from blurb_tune.cli.service import resume_command
+            from blurb_tune.cli.submission import resume_command
 
             code = resume_command(sweep_id, address, storage, wait=wait, as_json=as_json)
         raise typer.Exit(code)
@@ -157,7 +157,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Change slots, budget or size of a sweep, also while it runs; nothing runs twice."""
         with _service():
-            from blurb_tune.cli.service import ask_command
+            from blurb_tune.cli.submission import ask_command
 
             code = ask_command("change", sweep_id, address, storage, sets=sets or [], as_json=as_json)
         raise typer.Exit(code)
@@ -166,7 +166,7 @@ def register(app: typer.Typer) -> None:
     def retry(sweep_id: SweepId, address: Address = None, storage: StorageUri = None, as_json: Json = False) -> None:
         """Run the trials that errored once more, and nothing else."""
         with _service():
-            from blurb_tune.cli.service import ask_command
+            from blurb_tune.cli.submission import ask_command
 
             code = ask_command("retry", sweep_id, address, storage, as_json=as_json)
         raise typer.Exit(code)
