@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer
 
-from blurb_tune.cli.errors import exit_codes
+from blurb_tune.cli.exit_codes import exit_codes
 
 LIMIT, HANG = 1.0, 20.0
 _CONTROL = {chr(code) for code in (*range(32), *range(127, 160))} - {"\n"}

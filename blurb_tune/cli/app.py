@@ -9,8 +9,8 @@ import typer
 
 import blurb_tune
 from blurb_tune.cli.data_app import register as register_data
-from blurb_tune.cli.errors import exit_codes
-from blurb_tune.cli.examples import examples
+from blurb_tune.cli.exit_codes import exit_codes
+from blurb_tune.cli.help_examples import examples
 from blurb_tune.cli.release_app import register as register_release
 from blurb_tune.cli.service_app import register as register_service
 from blurb_tune.cli.sweep_dir import paths_of

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from blurb_tune.cli import listings
-from blurb_tune.cli.errors import exit_codes
-from blurb_tune.cli.examples import examples
+from blurb_tune.cli.exit_codes import exit_codes
+from blurb_tune.cli.help_examples import examples
 
 
 def register(app: typer.Typer) -> None:

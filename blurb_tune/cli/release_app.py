@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from blurb_tune.cli.errors import exit_codes
-from blurb_tune.cli.examples import examples
+from blurb_tune.cli.exit_codes import exit_codes
+from blurb_tune.cli.help_examples import examples
 from blurb_tune.cli.sweep_dir import paths_of
 from blurb_tune.core.errors import InputError, Problem
 

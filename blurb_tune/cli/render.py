@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
-from blurb_tune.cli.columns import Columns
 from blurb_tune.cli.findings import answer, balance, best, heading
 from blurb_tune.cli.result_tables import (
     claims_table,
@@ -19,6 +18,7 @@ from blurb_tune.cli.result_tables import (
     stopped_table,
     test_table,
 )
+from blurb_tune.cli.terminal_table import Columns
 from blurb_tune.core.numbers import counted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.claims import claims_of

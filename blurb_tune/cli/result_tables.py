@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from blurb_tune.cli.columns import Column, Columns
+from blurb_tune.cli.terminal_table import Column, Columns
 from blurb_tune.core.numbers import (
     compact,
     counted,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from blurb_tune.cli.errors import exit_codes
+from blurb_tune.cli.exit_codes import exit_codes
 from blurb_tune.cli.writing import write_everything
 from blurb_tune.core.errors import ExitCode
 from blurb_tune.core.paths import SweepPaths, write_atomically
