@@ -172,7 +172,7 @@ def _running(progress: Progress, trials: Sequence[TrialRecord], rows: int, width
         measured = trial.measurements
         table.add_row(
             Text(_name(progress, trial.configuration_id)),
-            trial.run.removeprefix("seed "),
+            trial.seed_and_fold.removeprefix("seed "),
             _doing(progress, trial, now),
             _curve([m.train_loss for m in measured]),
             _curve([m.dev_score for m in measured]),

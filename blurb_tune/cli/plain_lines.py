@@ -126,7 +126,7 @@ class PlainLines(View):
     def _trial_end(self, event: TrialEnded) -> str:
         trial = self._progress.record.trials[event.trial]
         configuration = self._progress.record.configurations[trial.configuration_id].configuration
-        name = f"{trial.configuration_id} {trial.run} ({self._progress.record.label(trial.configuration_id)})"
+        name = f"{trial.configuration_id} {trial.seed_and_fold} ({self._progress.record.label(trial.configuration_id)})"
         why = error_line(event.error or event.reason)
         if event.retry:
             return f"{name}: errored, to be tried again: {why}"
@@ -139,7 +139,7 @@ class PlainLines(View):
         return f"{name}: not tested: {event.error}" if event.error else f"{name}: test {metric} {score(event.metrics[metric])}"
 
     def _name(self, trial: TrialRecord) -> str:
-        return f"{trial.configuration_id} {trial.run} ({self._progress.record.label(trial.configuration_id)})"
+        return f"{trial.configuration_id} {trial.seed_and_fold} ({self._progress.record.label(trial.configuration_id)})"
 
     def _configuration_end(self, event: ConfigurationEnded) -> str:
         record = self._progress.record

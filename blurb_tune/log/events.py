@@ -72,7 +72,7 @@ class SweepStarted(Event):
         return len(self.seeds)
 
     @property
-    def replicates_per_configuration(self) -> int:
+    def trials_per_configuration(self) -> int:
         """Trials of a configuration: one per seed and fold."""
         return len(self.seeds) * max(1, self.folds)
 

@@ -180,7 +180,7 @@ class SweepRecord:
         """Whether it has had all runs of the plan in force."""
         trials = self._trials_of[configuration.configuration_id].values()
         again = sum(trial.outcome is Outcome.ERRORED for trial in trials) if event.errored_again else 0
-        return len(trials) - again >= self.header.replicates_per_configuration
+        return len(trials) - again >= self.header.trials_per_configuration
 
     def _take_up(self, configuration: ConfigurationRecord) -> None:
         """It is at work again, if it had ended."""

@@ -76,8 +76,8 @@ class TrialRecord:
         return 1 if self.steps > self.farthest else self.losses + 1
 
     @property
-    def run(self) -> str:
-        """Which run of its configuration it is, such as `seed 3` or `seed 3 fold 0`."""
+    def seed_and_fold(self) -> str:
+        """In words, such as `seed 3` or `seed 3 fold 0`."""
         return f"seed {self.seed}" + ("" if self.fold is None else f" fold {self.fold}")
 
     @property

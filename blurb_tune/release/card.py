@@ -77,7 +77,7 @@ def _body(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> Iter
     yield f"# {facts.task}: {model}, {label}"
     yield (
         f"{model} fine-tuned on {facts.task} ({facts.kind}) with the strategy **{label}**. It is run `{trial.trial_id}` "
-        f"({trial.run}), {choice.why}, of the sweep `{header.sweep_id}`, which looked for the strategy that is good with "
+        f"({trial.seed_and_fold}), {choice.why}, of the sweep `{header.sweep_id}`, which looked for the strategy that is good with "
         "every seed, not once."
     )
     yield "## What the sweep says of the strategy"

@@ -153,14 +153,12 @@ class Progress:
         record, header = self.record, self.record.header
         planned = [of.configuration.epochs for of in record.configurations.values()]
         mean = sum(planned) / len(planned) if planned else 1.0
-        to_come = max((header.configurations or 0) - len(planned), 0) * mean * header.replicates_per_configuration
+        to_come = max((header.configurations or 0) - len(planned), 0) * mean * header.trials_per_configuration
         is_over = record.selection is not None or record.no_result is not None
-        total, done = sum(planned) * header.replicates_per_configuration + to_come, to_come if is_over else 0.0
+        total, done = sum(planned) * header.trials_per_configuration + to_come, to_come if is_over else 0.0
         for name, of in record.configurations.items():
             is_settled = of.state is not None or is_over
-            runs = (
-                header.replicates_per_configuration if is_settled else sum(trial.is_final for trial in record.trials_of(name))
-            )
+            runs = header.trials_per_configuration if is_settled else sum(trial.is_final for trial in record.trials_of(name))
             done += of.configuration.epochs * runs
         fresh = len(header.confirmation_seeds) * max(1, header.folds)
         if fresh and record.no_result is None:
@@ -236,9 +234,7 @@ def planned_trials(record: SweepRecord) -> int | None:
     if header is None or header.configurations is None:
         return None
     ended = len(record.configurations) - len(record.open_configurations)
-    searched = (
-        record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.replicates_per_configuration
-    )
+    searched = record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.trials_per_configuration
     selection = record.selection
     confirmed = 0 if record.no_result else 1 if selection and not selection.reference else 2  # winner and vanilla
     return searched + confirmed * len(header.confirmation_seeds) * max(1, header.folds)

@@ -70,7 +70,7 @@ def judge_pruning(record: SweepRecord) -> PruningResult:
     configurations = list(record.configurations.values())
     for configuration in configurations:
         if configuration.is_out:
-            left = record.header.replicates_per_configuration - len(record.trials_of(configuration.configuration_id))
+            left = record.header.trials_per_configuration - len(record.trials_of(configuration.configuration_id))
             planned += left * configuration.configuration.epochs
     out = Counter(c.stopped.rule for c in configurations if c.stopped is not None and c.is_out)
     control = [(c.stopped.rule, c) for c in configurations if c.stopped is not None and c.stopped.spared]

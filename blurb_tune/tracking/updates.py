@@ -107,7 +107,7 @@ class RunBuilder:
         trial = self.record.trials[trial_id]
         configuration = self.record.configurations[trial.configuration_id].configuration
         settings = settings_in_words(configuration, searched_settings(self.record, trial.configuration_id))
-        name = ", ".join(filter(None, (self.record.label(trial.configuration_id), settings, trial.run)))
+        name = ", ".join(filter(None, (self.record.label(trial.configuration_id), settings, trial.seed_and_fold)))
         return RunUpdate(trial_id, trial.attempt, name[:_LONGEST_NAME], _milliseconds(trial.started))
 
     def _name_of(self, configuration_id: str) -> str:

@@ -131,5 +131,5 @@ def saved_seconds(record: SweepRecord) -> float:
                 own = trial.train_seconds / trial.epochs if trial.epochs else per_epoch
                 total += max(0.0, planned - trial.epochs) * own
         if configuration.is_out:
-            total += (record.header.replicates_per_configuration - len(record.trials_of(name))) * planned * per_epoch
+            total += (record.header.trials_per_configuration - len(record.trials_of(name))) * planned * per_epoch
     return total
