@@ -140,13 +140,13 @@ class SweepRecord:
                 stopped.stopped, stopped.is_out = event, not event.spared
             case ev.ConfigurationReopened():
                 reopened = self.configurations[event.configuration]
-                self._take_up(reopened)
+                self._reopen(reopened)
                 reopened.reopened, reopened.is_out, reopened.state = True, False, None
             case ev.ConfigurationEnded():
                 ended = self.configurations[event.configuration]
-                self._take_up(ended)
+                self._reopen(ended)
                 ended.state, ended.value = event.state, event.value
-                self._put_down(ended)
+                self._close(ended)
             case ev.SelectionMade():
                 self.selection = event
             case ev.NoResultFound():
@@ -172,7 +172,7 @@ class SweepRecord:
         self._groups.clear()
         for configuration in self.configurations.values():
             if configuration.state is not None and not configuration.is_out and not self._is_whole(configuration, event):
-                self._take_up(configuration)
+                self._reopen(configuration)
                 configuration.state = None
         self._leaders.on_extension()
 
@@ -182,7 +182,7 @@ class SweepRecord:
         again = sum(trial.outcome is Outcome.ERRORED for trial in trials) if event.errored_again else 0
         return len(trials) - again >= self.header.trials_per_configuration
 
-    def _take_up(self, configuration: ConfigurationRecord) -> None:
+    def _reopen(self, configuration: ConfigurationRecord) -> None:
         """It is at work again, if it had ended."""
         if configuration.state is not None:
             name = configuration.configuration_id
@@ -190,7 +190,7 @@ class SweepRecord:
             self._open[name] = None
             self._leaders.on_reopening(configuration)
 
-    def _put_down(self, configuration: ConfigurationRecord) -> None:
+    def _close(self, configuration: ConfigurationRecord) -> None:
         """It has ended, and may lead from now on."""
         name = configuration.configuration_id
         self._open.pop(name, None)

@@ -55,7 +55,7 @@ class Leaderboard:
 T = TypeVar("T")
 
 
-class _Seldom(Generic[T]):
+class _Throttled(Generic[T]):
     """A value computed from all trials: only when it is stale, and seldom where that takes long."""
 
     def __init__(self, compute: Callable[[], T]):
@@ -89,8 +89,8 @@ class Progress:
         self._before = self.record.elapsed_of_drivers()
         self._given = self._began = began
         self._last_measured: dict[str, float] = {}
-        self._leaderboard = _Seldom(lambda: self._compute_leaderboard(most_strategies))
-        self._settled_work = _Seldom(self._compute_work)
+        self._leaderboard = _Throttled(lambda: self._compute_leaderboard(most_strategies))
+        self._settled_work = _Throttled(self._compute_work)
 
     def apply(self, event: ev.Event) -> None:
         """Fold the next event."""

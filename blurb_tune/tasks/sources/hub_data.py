@@ -43,7 +43,7 @@ def hub_rows(name: str, split: str) -> Iterator[Row]:
     from datasets import load_dataset
 
     folder, config = _folder(name)
-    with _clear_errors(name):
+    with _readable_errors(name):
         data = load_dataset(str(folder), name=config, split=split, streaming=True)
         names = {column: found for column, kind in (data.features or {}).items() if (found := _class_names(kind))}
         for number, record in enumerate(data, start=1):
@@ -63,7 +63,7 @@ def _builder(name: str) -> Any:
     for name_of_logger in ("datasets", "huggingface_hub"):  # what goes wrong is said in the error
         logging.getLogger(name_of_logger).setLevel(logging.CRITICAL)
     folder, config = _folder(name)
-    with _clear_errors(name):
+    with _readable_errors(name):
         known = get_dataset_config_names(str(folder))
         if config is not None or "default" not in known:
             config = _config(name, known)
@@ -87,7 +87,7 @@ def _config(name: str, known: Collection[str]) -> str:
 def _folder(name: str) -> tuple[Path, str | None]:
     """The data set's tables on this machine, the same ones as long as this process runs, and which configuration of them."""
     repository, config = _parts(name)
-    with _clear_errors(name):
+    with _readable_errors(name):
         found = Repository(repository, "dataset").newest(lambda files: _FILES)
         if found is not None and any(file.suffix in _TABLES for file in found[0].rglob("*.*")):
             return found[0], config
@@ -130,7 +130,7 @@ def _named(value: Any, spell: Callable[[int], str]) -> Any:
 
 
 @contextmanager
-def _clear_errors(name: str) -> Iterator[None]:
+def _readable_errors(name: str) -> Iterator[None]:
     """Translate errors of the hub, the network and the file readers into messages for the user."""
     from datasets.exceptions import DatasetsError
 
