@@ -77,8 +77,8 @@ def _body(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> Iter
     yield f"# {facts.task}: {model}, {label}"
     yield (
         f"{model} fine-tuned on {facts.task} ({facts.kind}) with the strategy **{label}**. It is run `{trial.trial_id}` "
-        f"({trial.seed_and_fold}), {choice.why}, of the sweep `{header.sweep_id}`, which looked for the strategy that is good with "
-        "every seed, not once."
+        f"({trial.seed_and_fold}), {choice.why}, of the sweep `{header.sweep_id}`, which looked for the strategy that is good "
+        "with every seed, not once."
     )
     yield "## What the sweep says of the strategy"
     yield "\n".join(f"- {sentence}" for sentence in answer_of(record).sentences)
