@@ -7,6 +7,7 @@ from typing import Any
 
 from blurb_tune.report.comparison.comparison import Row, SweepComparison
 from blurb_tune.report.comparison.fresh import Confirmed, Final
+from blurb_tune.report.final_scores import FinalResult
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import Comparison
 from blurb_tune.stats.intervals import wilson_interval
@@ -50,7 +51,7 @@ def as_data(comparison: SweepComparison) -> dict[str, Any]:
         "stopped": [_structured(row) for row in comparison.stopped],
         "confirmations": [row for of in comparison.confirmations for row in _of_confirmation(of)],
         "final_test": [
-            {"sweep": of.sweep.label, "split": "test", "model": of.model, **asdict(result)}
+            {"sweep": of.sweep.label, "split": "test", "model": of.model, **_of_final(result)}
             for of in comparison.finals
             for result in of.results
         ],
@@ -64,6 +65,11 @@ def as_data(comparison: SweepComparison) -> dict[str, Any]:
         ],
         "notes": list(comparison.notes),
     }
+
+
+def _of_final(result: FinalResult) -> dict[str, Any]:
+    values = asdict(result)
+    return {"configuration": values.pop("configuration"), "spread": values.pop("summary"), **values}
 
 
 def _structured(row: Row) -> dict[str, Any]:
