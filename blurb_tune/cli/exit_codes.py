@@ -34,24 +34,24 @@ def exit_codes(*, prints: bool = False) -> Iterator[None]:
                 raise BlurbTuneError(f"the output could not be written ({fault.strerror})")
     except InputError as error:
         for problem in error.problems:
-            console.print(f"[bold]{_shown(problem.where)}[/]: {_shown(problem.what)}")
+            console.print(f"[bold]{_for_terminal(problem.where)}[/]: {_for_terminal(problem.what)}")
         count = len(error.problems)
         console.print(f"[red]{count} problem{'s' if count != 1 else ''}; nothing was done[/]")
         raise typer.Exit(ExitCode.BAD_INPUT) from None
     except BlurbTuneError as error:
-        console.print(f"[red]error:[/] {_shown(str(error))}")
+        console.print(f"[red]error:[/] {_for_terminal(str(error))}")
         raise typer.Exit(ExitCode.FAILED) from None
     except OSError as error:
         if error.errno not in _DISK_FAULTS:
             raise
-        console.print(f"[red]error:[/] {_shown(str(error.filename or 'a file'))}: {_shown(str(error.strerror))}")
+        console.print(f"[red]error:[/] {_for_terminal(str(error.filename or 'a file'))}: {_for_terminal(str(error.strerror))}")
         raise typer.Exit(ExitCode.FAILED) from None
     except KeyboardInterrupt:
         console.print("interrupted")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
-def _shown(text: str) -> str:
+def _for_terminal(text: str) -> str:
     if len(text) > _MOST_SHOWN:
         text = f"{text[: _MOST_SHOWN // 2]} ... {text[-_MOST_SHOWN // 2 :]}"
     return escape(visible(redact(text)))

@@ -42,7 +42,7 @@ class Column:
         """The width that it needs."""
         if not self.is_text:
             return self.widest
-        words = [word for text in (self.header, *self.cells) for word in _bound(text).split(" ")]
+        words = [word for text in (self.header, *self.cells) for word in _bind_units(text).split(" ")]
         return min(self.widest, max([self.narrowest, *(cell_len(word) for word in words)]))
 
 
@@ -76,18 +76,18 @@ class Columns:
                 table.add_column(column.header, justify="right", no_wrap=True, width=cells_wide)
         rows = zip(*(column.cells for column in kept), strict=True)
         for number, cells in enumerate(rows):
-            lines = [_wrapped(cell, w) if c.is_text else cell for c, cell, w in zip(kept, cells, widths, strict=True)]
+            lines = [_wrap(cell, w) if c.is_text else cell for c, cell, w in zip(kept, cells, widths, strict=True)]
             table.add_row(*map(Text, lines), style=self.styles[number] if number < len(self.styles) else None)
         return table
 
 
-def _bound(text: str) -> str:
+def _bind_units(text: str) -> str:
     """A name and its number, as in `freeze 4`, are one word."""
     return re.sub(r"(?<=[A-Za-z]) (?=[\d.])", _NO_BREAK, text)
 
 
-def _wrapped(text: str, width: int) -> str:
-    return textwrap.fill(_bound(text), max(width, 1), break_on_hyphens=False).replace(_NO_BREAK, " ")
+def _wrap(text: str, width: int) -> str:
+    return textwrap.fill(_bind_units(text), max(width, 1), break_on_hyphens=False).replace(_NO_BREAK, " ")
 
 
 def _needs(columns: Sequence[Column], gap: int) -> int:

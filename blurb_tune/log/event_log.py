@@ -57,7 +57,7 @@ def read_events(path: Path, start: int = 0) -> Iterator[tuple[Event, int]]:
 
     Raises BlurbTuneError, with file and line and how to go on, when a line that is not the last cannot be read.
     """
-    with _opened(path) as file:
+    with _open(path) as file:
         file.seek(start)
         while raw := file.readline(MAX_LINE + 1):
             if len(raw) > MAX_LINE:
@@ -93,7 +93,7 @@ def find_events(path: Path, kind: type[E]) -> list[E]:
     """The events of one kind, without reading the others; a line that cannot be read is left to `read_events`."""
     start = f'{{"kind": "{kind.kind}"'.encode()
     found = []
-    with _opened(path) as file:
+    with _open(path) as file:
         while raw := file.readline(MAX_LINE):
             if raw.startswith(start) and raw.endswith(b"\n"):
                 with suppress(ValueError):
@@ -102,7 +102,7 @@ def find_events(path: Path, kind: type[E]) -> list[E]:
     return found
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     try:
         return open_file(path)
     except OSError as error:
@@ -111,7 +111,7 @@ def _opened(path: Path) -> BinaryIO:
 
 def damaged_line_error(path: Path, offset: int, fault: str) -> BlurbTuneError:
     """The error of a log whose line at byte `offset` is not what was written, with its number and what to do."""
-    with _opened(path) as file:
+    with _open(path) as file:
         before = sum(file.readline().endswith(b"\n") for _ in iter(lambda: file.tell() < offset, False))
     log, copy = shlex.quote(str(path)), shlex.quote(f"{path}.damaged")
     remedy = (

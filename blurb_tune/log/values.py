@@ -62,10 +62,10 @@ def check_values(event: Event) -> None:
         case PruneDecided() | TrialEnded():
             expect(
                 event.outcome in set(Outcome),
-                f"outcome: expected one of {_listed(Outcome)}, but got {short_repr(event.outcome)}",
+                f"outcome: expected one of {_names(Outcome)}, but got {short_repr(event.outcome)}",
             )
         case ConfigurationEnded():
-            expect(event.state in _STATES, f"state: expected one of {_listed(_STATES)}, but got {short_repr(event.state)}")
+            expect(event.state in _STATES, f"state: expected one of {_names(_STATES)}, but got {short_repr(event.state)}")
             expect(not math.isinf(event.value), "value: expected a number or none, but got an infinity")
         case Tested():
             expect(len(event.interval) in (0, 2), f"interval: expected two numbers, but got {short_repr(event.interval)}")
@@ -99,7 +99,7 @@ def _check_start(event: SweepStarted) -> None:
     parse(event.objective)
 
 
-def _listed(names: Iterable[str]) -> str:
+def _names(names: Iterable[str]) -> str:
     return ", ".join(map(str, names))
 
 

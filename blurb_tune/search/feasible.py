@@ -48,7 +48,7 @@ class Feasible:
             return is_feasible({**self.least, **before, name: value}, self._blocks)
 
         offer = _all_of(self._dimensions[name])
-        return offer if name in SETTING_OF else _restricted(offer, AXES[name], fits)
+        return offer if name in SETTING_OF else _restrict(offer, AXES[name], fits)
 
     def sizes(self, name: str) -> set[float]:
         """How many values of a searched axis are on offer, and how many beside what an axis before it takes at most."""
@@ -133,7 +133,7 @@ def _farthest(offer: Offer, axis: Axis) -> Any:
     return _extreme(offer, lambda value: -axis.distance(value))
 
 
-def _restricted(offer: Offer, axis: Axis, fits: Callable[[Any], bool]) -> Offer:
+def _restrict(offer: Offer, axis: Axis, fits: Callable[[Any], bool]) -> Offer:
     """The values that fit; if one does, so do those that are nearer to neutral."""
     if fits(_farthest(offer, axis)):
         return offer

@@ -98,7 +98,7 @@ def compare_sweeps(sweeps: Sequence[Sweep]) -> SweepComparison:
     notes = [*_notes(sweeps, pools), *notes, *incomplete(benchmark)]
     return SweepComparison(
         sweeps=tuple(sweeps),
-        rows=tuple(_compared(rows)),
+        rows=tuple(_compare(rows)),
         stopped=tuple(stopped),
         by_family=by_family,
         confirmations=confirmations_of(sweeps),
@@ -129,7 +129,7 @@ def _best(entries: Sequence[Entry]) -> Entry:
     return min(whole or entries, key=lambda entry: (not entry.result.n, *entry.rank))
 
 
-def _compared(rows: Sequence[Row]) -> Iterator[Row]:
+def _compare(rows: Sequence[Row]) -> Iterator[Row]:
     references = {(row.pool.setting, row.pool.model, row.pool.label): row.entry for row in rows if row.is_vanilla}
     pairs = {}
     for number, row in enumerate(rows):

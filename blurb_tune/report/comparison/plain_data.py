@@ -21,7 +21,7 @@ CLAIM = (
 def quoted_rows(comparison: SweepComparison) -> list[dict[str, Any]]:
     """A row for each mean: `kind` is search, stopped, confirmation or test; `role` strategy or vanilla."""
     return [
-        *(_flat(row) for row in (*comparison.rows, *comparison.stopped)),
+        *(_flat_row(row) for row in (*comparison.rows, *comparison.stopped)),
         *(row for of in comparison.confirmations for row in _of_confirmation(of)),
         *(row for of_test in comparison.finals for row in _of_test(of_test)),
     ]
@@ -47,8 +47,8 @@ def as_data(comparison: SweepComparison) -> dict[str, Any]:
             for sweep in comparison.sweeps
         ],
         "by_family": comparison.by_family,
-        "strategies": [_structured(row) for row in comparison.rows],
-        "stopped": [_structured(row) for row in comparison.stopped],
+        "strategies": [_structured_row(row) for row in comparison.rows],
+        "stopped": [_structured_row(row) for row in comparison.stopped],
         "confirmations": [row for of in comparison.confirmations for row in _of_confirmation(of)],
         "final_test": [
             {"sweep": of.sweep.label, "split": "test", "model": of.model, **_of_final(result)}
@@ -72,11 +72,11 @@ def _of_final(result: FinalResult) -> dict[str, Any]:
     return {"configuration": values.pop("configuration"), "spread": values.pop("summary"), **values}
 
 
-def _structured(row: Row) -> dict[str, Any]:
+def _structured_row(row: Row) -> dict[str, Any]:
     """As `_flat`, with the scores by seed and which configuration it is in which sweep."""
     entry = row.entry
     return {
-        **_flat(row),
+        **_flat_row(row),
         "sweeps": list(entry.sweeps),
         "configuration": entry.ids,
         "stopped": dict(entry.stopped),
@@ -86,7 +86,7 @@ def _structured(row: Row) -> dict[str, Any]:
     }
 
 
-def _flat(row: Row) -> dict[str, Any]:
+def _flat_row(row: Row) -> dict[str, Any]:
     entry, setting = row.entry, row.pool.setting
     kind = "stopped" if entry.is_censored else "search"
     return {

@@ -120,7 +120,7 @@ def _claim(row: Strategy) -> Row:
     name = row_name(row)
     cells = [
         *(Cell(name, name), Cell(n, found.n)),
-        *_compared(found, decimals),
+        *_comparison_cells(found, decimals),
         Cell.of(number(found.superiority.probability, 2), found.superiority.probability),
         *_failures(row.entry.result),
         Cell.of(f"{needed:,}" if needed else UNKNOWN, needed),
@@ -136,7 +136,7 @@ def confirmed_table(comparison: SweepComparison) -> Table | None:
         decimals = supported_decimals([winner.summary, *([reference.summary] if reference else [])])
         texts = (of.sweep.label, f"{header.task} ({header.metric})", f"{winner.name} {of.label}")
         mean = reference.summary.mean if reference else math.nan
-        compared = _compared(found, decimals) if found else [Cell(UNKNOWN)] * 3
+        compared = _comparison_cells(found, decimals) if found else [Cell(UNKNOWN)] * 3
         cells = [
             *(Cell(text, text) for text in texts),
             *(Cell(str(winner.n), winner.n), *_spread(winner, decimals), *_failures(winner)),
@@ -251,7 +251,7 @@ def _failures(result: GroupResult) -> list[Cell]:
     return [share, Cell(f"{percent(low)[:-2]} to {percent(high)}", (low, high))]
 
 
-def _compared(found: Comparison, decimals: int) -> list[Cell]:
+def _comparison_cells(found: Comparison, decimals: int) -> list[Cell]:
     p = found.p_holm if found.is_decidable else math.nan
     return [
         Cell.of(signed(found.difference, decimals), found.difference),

@@ -70,10 +70,10 @@ def _section(section: Section) -> dict[str, Any]:
 
 def _rows(table: Table) -> list[dict[str, Scalar]]:
     """By the columns' keys, with `group` where the table has several."""
-    return [_titled(group) | dict(_values(table, row.cells)) for group in table.groups for row in group.rows]
+    return [_title_cells(group) | dict(_values(table, row.cells)) for group in table.groups for row in group.rows]
 
 
-def _titled(group: Group) -> dict[str, Scalar]:
+def _title_cells(group: Group) -> dict[str, Scalar]:
     return {"group": group.title} if group.title else {}
 
 

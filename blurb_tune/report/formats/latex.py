@@ -32,7 +32,7 @@ def report_latex(report: Report) -> str:
             if isinstance(block, Table):
                 lines += ["", table_latex(block)]
     methods = next((section for section in report.sections if section.name == "methods"), Section("", ""))
-    lines += ["", *(line for block in methods.blocks if isinstance(block, Paragraph) for line in [_escaped(block.text)])]
+    lines += ["", *(line for block in methods.blocks if isinstance(block, Paragraph) for line in [_escape(block.text)])]
     for block in methods.blocks:
         if isinstance(block, Code):
             lines += ["", *_comment(block.text)]
@@ -46,18 +46,18 @@ def table_latex(table: Table) -> str:
     lines = [
         r"\begin{table}",
         r"\centering\small",
-        rf"\caption{{{_escaped(table.caption)}}}",
+        rf"\caption{{{_escape(table.caption)}}}",
         rf"\label{{tab:{table.name}}}",
         rf"\begin{{tabular}}{{{shape}}}",
         r"\toprule",
-        _line(_escaped(table.columns[index].title) for index in kept),
+        _line(_escape(table.columns[index].title) for index in kept),
     ]
     for group in table.groups:
         lines.append(r"\midrule")
         if group.title:
-            lines.append(rf"\multicolumn{{{len(kept)}}}{{l}}{{\emph{{{_escaped(group.title)}}}}} \\")
+            lines.append(rf"\multicolumn{{{len(kept)}}}{{l}}{{\emph{{{_escape(group.title)}}}}} \\")
         for row in group.rows:
-            cells = (_escaped(row.cells[index].text) for index in kept)
+            cells = (_escape(row.cells[index].text) for index in kept)
             lines.append(_line(rf"\textbf{{{cell}}}" if row.is_best else cell for cell in cells))
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
 
@@ -70,5 +70,5 @@ def _comment(text: str) -> list[str]:
     return [f"% {line}".rstrip() for line in text.splitlines()]
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))

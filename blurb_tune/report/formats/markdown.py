@@ -66,13 +66,13 @@ def _bullets(items: object) -> str:
 def _prose(text: str) -> str:
     """In one line, with nothing in it that Markdown or HTML would act on but code between backquotes."""
     parts = _CODE.split(" ".join(text.split()))
-    escaped = "".join(part if index % 2 else _escaped(part) for index, part in enumerate(parts))
+    escaped = "".join(part if index % 2 else _escape(part) for index, part in enumerate(parts))
     return _AT_LINE_START.sub(r"\1\\\2", escaped)
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace("`", "\\`"))
 
 
 def _cell(text: str) -> str:
-    return _escaped(" ".join(text.split()))
+    return _escape(" ".join(text.split()))

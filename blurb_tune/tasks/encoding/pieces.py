@@ -100,11 +100,11 @@ def _tokenize(pieces: Sequence[str], backend: Any, markers: Sequence[str]) -> Ra
         chunk = pieces[start : start + _CHUNK]
         for piece, encoding in zip(chunk, backend.encode_batch(chunk, add_special_tokens=False), strict=True):
             ids.append(np.array(encoding.ids, dtype=np.int32))
-            in_marker.append(_touched(encoding, [match.span() for match in pattern.finditer(piece)]))
+            in_marker.append(_overlaps(encoding, [match.span() for match in pattern.finditer(piece)]))
     return Ragged(np.concatenate(ids), np.concatenate(in_marker), boundaries(list(map(len, ids))))
 
 
-def _touched(encoding: Any, spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+def _overlaps(encoding: Any, spans: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
     """Which tokens have a character within one of the spans."""
     touched = np.zeros(len(encoding), dtype=np.bool_)
     if spans:

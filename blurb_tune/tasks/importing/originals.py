@@ -28,7 +28,7 @@ def _pubmedqa(rows: Rows) -> Rows:
 
 
 def _pubmedqa_row(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    texts = {"sentence1": values["QUESTION"], "sentence2": _joined(values["CONTEXTS"])}
+    texts = {"sentence1": values["QUESTION"], "sentence2": _join_texts(values["CONTEXTS"])}
     return {"id": values.get("id"), **texts, "label": values["final_decision"]}
 
 
@@ -43,7 +43,7 @@ def _bioasq_row(values: Mapping[str, Any]) -> Mapping[str, Any]:
     texts = [part.get("text") if isinstance(part, Mapping) else part for part in snippets] if is_list(snippets) else snippets
     answer = answer[0] if is_list(answer) and len(answer) == 1 else answer
     label = answer.strip(" .").casefold() if isinstance(answer, str) else answer
-    return {"id": values.get("id"), "sentence1": values["body"], "sentence2": _joined(texts), "label": label}
+    return {"id": values.get("id"), "sentence1": values["body"], "sentence2": _join_texts(texts), "label": label}
 
 
 def _biosses(rows: Rows) -> Rows:
@@ -89,7 +89,7 @@ def _without_none(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _joined(texts: Any) -> Any:
+def _join_texts(texts: Any) -> Any:
     """What is no list of texts stays as it is, and is reported."""
     return " ".join(texts) if is_list(texts) and all(isinstance(text, str) for text in texts) else texts
 

@@ -49,10 +49,10 @@ def join_flags(rows: Rows, columns: Sequence[str], name: str, file: str) -> Rows
             NamedProblem(file, f"there is no column {column!r}{did_you_mean(column, known)}", "label") for column in absent
         ]
         return [*problems, *(row for row in rows if isinstance(row, Problem))]
-    return [_joined(row, columns, name) if isinstance(row, Row) else row for row in rows]
+    return [_join_row_flags(row, columns, name) if isinstance(row, Row) else row for row in rows]
 
 
-def _joined(row: Row, columns: Sequence[str], name: str) -> Row | Problem:
+def _join_row_flags(row: Row, columns: Sequence[str], name: str) -> Row | Problem:
     flags = []
     for column in columns:
         value = row.values.get(column)

@@ -47,7 +47,9 @@ def hub_rows(name: str, split: str) -> Iterator[Row]:
         data = load_dataset(str(folder), name=config, split=split, streaming=True)
         names = {column: found for column, kind in (data.features or {}).items() if (found := _class_names(kind))}
         for number, record in enumerate(data, start=1):
-            values = {column: _named(value, names[column]) if column in names else value for column, value in record.items()}
+            values = {
+                column: _spell_classes(value, names[column]) if column in names else value for column, value in record.items()
+            }
             yield Row(f"{PREFIX}{name}, {split} row {number}", values)
 
 
@@ -91,10 +93,10 @@ def _folder(name: str) -> tuple[Path, str | None]:
         found = Repository(repository, "dataset").newest(lambda files: _FILES)
         if found is not None and any(file.suffix in _TABLES for file in found[0].rglob("*.*")):
             return found[0], config
-        return _exported(name), None
+        return _export_folder(name), None
 
 
-def _exported(name: str) -> Path:
+def _export_folder(name: str) -> Path:
     """The folder with the tables that the hub has made of a configuration by the data set's script."""
     repository, _ = _parts(name)
 
@@ -119,10 +121,10 @@ def _class_names(kind: Any) -> Callable[[int], str] | None:
     return kind.int2str if isinstance(kind, ClassLabel) else None
 
 
-def _named(value: Any, spell: Callable[[int], str]) -> Any:
+def _spell_classes(value: Any, spell: Callable[[int], str]) -> Any:
     """An index outside the classes, as -1 for no label, stays as it is."""
     if is_list(value):
-        return [_named(item, spell) for item in value]
+        return [_spell_classes(item, spell) for item in value]
     try:
         return spell(value)
     except (TypeError, ValueError):

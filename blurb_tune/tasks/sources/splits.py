@@ -65,7 +65,7 @@ class FileSplits:
         """Besides, all faults of test that show without opening it; those of train and dev show when they are read."""
         faults = {split: _fault_of_file(file) for split, file in self.files.items()}
         return [
-            self._named(split, fault) for split, fault in faults.items() if fault == _NO_FILE or (fault and split == "test")
+            self._problem(split, fault) for split, fault in faults.items() if fault == _NO_FILE or (fault and split == "test")
         ]
 
     def has(self, split: Split) -> bool:
@@ -79,7 +79,7 @@ class FileSplits:
         try:
             content = read_file(file)
         except OSError as error:
-            return [self._named(split, f"cannot be read: {error.strerror}")], ""
+            return [self._problem(split, f"cannot be read: {error.strerror}")], ""
         return list(read_table_or_conll(content, file, self.layout, self.tagged)), hashlib.sha256(content).hexdigest()
 
     def digest(self, split: Split) -> str:
@@ -91,7 +91,7 @@ class FileSplits:
         folders = list(dict.fromkeys(str(file.parent) for file in self.files.values()))
         return folders[0] if not self.keys else ", ".join(str(file) for file in self.files.values())
 
-    def _named(self, split: Split, what: str) -> Problem:
+    def _problem(self, split: Split, what: str) -> Problem:
         location = self.location(split)
         return NamedProblem(location, what, self.keys[split]) if split in self.keys else Problem(location, what)
 
@@ -147,12 +147,12 @@ class HubSplits:
     def read(self, split: Split) -> tuple[list[Row | Problem], str]:
         rows = list(hub_data.hub_rows(self.name, hub_data.hub_splits(self.name)[split]))
         content = json.dumps([row.values for row in rows], default=str, sort_keys=True)
-        return [self._renamed(row) for row in rows], hashlib.sha256(content.encode()).hexdigest()
+        return [self._with_task_columns(row) for row in rows], hashlib.sha256(content.encode()).hexdigest()
 
     def describe(self) -> str:
         return f"{hub_data.PREFIX}{self.name}"
 
-    def _renamed(self, row: Row) -> Row:
+    def _with_task_columns(self, row: Row) -> Row:
         """With our names of the columns, and without the list around a text or label that stands alone in one."""
         named = {ours: row.values[theirs] for ours, theirs in self.columns.items() if theirs in row.values}
         alone = {ours: value[0] if is_list(value) and len(value) == 1 else value for ours, value in named.items()}

@@ -25,15 +25,15 @@ def starting_above(model: PreTrainedModel, family: Family, depth: int, states: t
     states: (batch, tokens, width). The ids and the mask that the model is called with have to have that shape, too.
     """
     with ExitStack() as stack:
-        stack.enter_context(_replaced(model, family.embeddings[0], lambda *inputs, **options: states))
+        stack.enter_context(_override_forward(model, family.embeddings[0], lambda *inputs, **options: states))
         if family.projection is not None and has_module(model, family.projection):
-            stack.enter_context(_replaced(model, family.projection, lambda embedded: embedded))
+            stack.enter_context(_override_forward(model, family.projection, lambda embedded: embedded))
         for block in range(depth):
-            stack.enter_context(_replaced(model, f"{family.blocks}.{block}", _passing_on(family)))
+            stack.enter_context(_override_forward(model, f"{family.blocks}.{block}", _passing_on(family)))
         if depth > 0:
             for module in family.beside_first_block:
                 if has_module(model, module):
-                    stack.enter_context(_replaced(model, module, lambda read, given, *rest: given))
+                    stack.enter_context(_override_forward(model, module, lambda read, given, *rest: given))
         yield
 
 
@@ -64,7 +64,7 @@ def _passing_on(family: Family) -> Forward:
 
 
 @contextmanager
-def _replaced(model: PreTrainedModel, name: str, forward: Forward) -> Iterator[None]:
+def _override_forward(model: PreTrainedModel, name: str, forward: Forward) -> Iterator[None]:
     module = model.get_submodule(name)
     before = module.__dict__.get("forward")
     module.forward = forward

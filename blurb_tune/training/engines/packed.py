@@ -81,10 +81,10 @@ class _Block:
             masks=self._masks if self._module.training else None,
             p=self._attention_dropout.p,
         )
-        attended = self._joined(attended, asked, *self._attended)
-        return self._joined(self._activation(self._intermediate(attended)), attended, *self._output)
+        attended = self._join(attended, asked, *self._attended)
+        return self._join(self._activation(self._intermediate(attended)), attended, *self._output)
 
-    def _joined(self, values: torch.Tensor, beside: torch.Tensor, dense: Any, dropout: Any, norm: Any) -> torch.Tensor:
+    def _join(self, values: torch.Tensor, beside: torch.Tensor, dense: Any, dropout: Any, norm: Any) -> torch.Tensor:
         values = dense(values)
         if dropout is not None and self._module.training and dropout.p > 0:
             kept, scale = self._masks.draw(values.shape, dropout.p)
