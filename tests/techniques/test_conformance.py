@@ -64,10 +64,10 @@ def test_a_warm_slot_and_an_interruption_change_no_bit_and_weights_outlive_the_t
     again = slot.start(**axes)
     assert finish(again) == expected, "what the slot has run before does not show"
     weights = {name: value.clone() for name, value in again.weights().items()}
-    outputs = again._forward.outputs(slot.data.dev)
+    outputs = again._runner.outputs(slot.data.dev)
     outputs = outputs[~np.isnan(outputs).any(axis=1)]
     assert np.allclose(outputs, by_transformers(slot.model, slot.data), rtol=1e-4, atol=1e-5), "the engine runs all of it"
-    assert isinstance(again._forward._engine, PackedEngine) == (family_of(family).layout is not None)
+    assert isinstance(again._runner._engine, PackedEngine) == (family_of(family).layout is not None)
     assert np.allclose(outputs, slot.outputs(weights), rtol=1e-4, atol=1e-5), "what is kept is what was trained"
     resumed = slot.start(**axes)
     resumed.resume(Checkpoint.load(saved[0]))

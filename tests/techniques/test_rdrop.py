@@ -67,6 +67,6 @@ def test_a_larger_weight_brings_the_passes_closer(per_token):
         rows, train = np.arange(7), slot.data.train
         with trial._own_dropout(), torch.no_grad():
             labels, sizes = train.labels[train.units(rows)], train.sizes(rows)
-            _, penalties = trial._forward._objective(train, rows, labels, sizes, None)
+            _, penalties = trial._runner._objective(train, rows, labels, sizes, None)
         divergences.append(penalties[0].item() / weight)
     assert divergences[1] < divergences[0]

@@ -124,7 +124,7 @@ def test_every_bit_of_a_seed_counts_for_weights_dropout_and_order(runner: Runner
 def test_predictions_are_not_rounded_to_bf16(runner: Runner) -> None:
     trial = runner.start(CONFIGURATION, settings=dataclasses.replace(SETTINGS, precision="bf16"))
     trial.advance()
-    outputs = torch.from_numpy(trial._forward.outputs(runner.data.dev))
+    outputs = torch.from_numpy(trial._runner.outputs(runner.data.dev))
     assert outputs.dtype == torch.float32
     assert (outputs != outputs.bfloat16().float()).sum() > 30
 
