@@ -33,7 +33,7 @@ def drive_command(uri: str, sweep_id: str) -> ExitCode:
     """Run the sweep that lies in the storage `uri` to its end, or until somebody asks for another."""
     sweep = KeptSweep(open_storage(uri), sweep_id)
     paths = SweepPaths(_work_folder(sweep))
-    with kept_output(paths.root / DRIVER_LOG, sweep.place):
+    with kept_output(paths.root / DRIVER_LOG, sweep.storage):
         code, message, asked = ExitCode.FAILED, "", None
         try:
             code, message, asked = _Driver(uri, sweep, paths).run()
@@ -53,8 +53,8 @@ def drive_command(uri: str, sweep_id: str) -> ExitCode:
 
 def _work_folder(sweep: KeptSweep) -> Path:
     """The sweep's folder itself where it is one, else one of this machine, for this user's eyes."""
-    if isinstance(sweep.place, FolderStorage):
-        return sweep.place.root
+    if isinstance(sweep.storage, FolderStorage):
+        return sweep.storage.root
     home = work_folder()
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if home.stat().st_uid != os.getuid():
@@ -109,7 +109,7 @@ class _Driver:
 
     def _bring(self) -> None:
         """What was submitted and what earlier drivers left, where this machine has not got it."""
-        place, root = self._sweep.place, self._paths.root
+        place, root = self._sweep.storage, self._paths.root
         if isinstance(place, FolderStorage):
             return
         for name in place.names():

@@ -106,7 +106,7 @@ def prune_command(address: str | None, storage: str | None, *, days: float, yes:
     caches = [folder for folder in (cache_folder(), states_folder(), work_folder()) if folder]
     found = list(leftovers(open_storage(uri) if uri else None, caches, days))
     for leftover in found:
-        print(f"{leftover.size / 1e6:9.1f} MB  {leftover.place.uri}: {leftover.why}")
+        print(f"{leftover.size / 1e6:9.1f} MB  {leftover.storage.uri}: {leftover.why}")
     total = sum(leftover.size for leftover in found)
     print(f"{total / 1e6:9.1f} MB in all")
     if not found or dry_run:
@@ -117,7 +117,7 @@ def prune_command(address: str | None, storage: str | None, *, days: float, yes:
         try:
             remove(leftover)
         except OSError as error:
-            raise BlurbTuneError(f"{leftover.place.uri} cannot be removed: {error}") from None
+            raise BlurbTuneError(f"{leftover.storage.uri} cannot be removed: {error}") from None
     return ExitCode.DONE
 
 

@@ -104,7 +104,7 @@ def _submit(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:
     sweep = KeptSweep(storage, submission.id)
     for file in sorted(Path(question["folder"]).rglob("*")):
         if file.is_file():
-            sweep.place.write(f"{PAYLOAD}/{file.relative_to(question['folder']).as_posix()}", file.read_bytes())
+            sweep.storage.write(f"{PAYLOAD}/{file.relative_to(question['folder']).as_posix()}", file.read_bytes())
     sweep.submit(submission)
     return {"id": submission.id, "storage": storage.uri}
 
@@ -118,7 +118,9 @@ def _file(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:
     sweep = Sweeps(storage).find(question["id"])
     data = sweep.read(question["name"])
     if len(data) > _MOST_BYTES:
-        raise BlurbTuneError(f"{question['name']} is too large to come through the job server; copy it from {sweep.place.uri}")
+        raise BlurbTuneError(
+            f"{question['name']} is too large to come through the job server; copy it from {sweep.storage.uri}"
+        )
     return {"data": base64.b64encode(data).decode()}
 
 

@@ -16,15 +16,15 @@ _MOST_BYTES = 5_000_000
 
 
 @contextmanager
-def kept_output(file: Path, place: Storage) -> Iterator[None]:
-    """Have all output of this process, of its children too, also in `file`, and of that a copy in `place`.
+def kept_output(file: Path, storage: Storage) -> Iterator[None]:
+    """Have all output of this process, of its children too, also in `file`, and of that a copy in `storage`.
 
     What stood there before, by earlier drivers, stays.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists() and not isinstance(place, FolderStorage):
+    if not file.exists() and not isinstance(storage, FolderStorage):
         with suppress(OSError):
-            file.write_bytes(place.read(DRIVER_LOG))
+            file.write_bytes(storage.read(DRIVER_LOG))
     source, sink = os.pipe()
     before = os.dup(1), os.dup(2)
     os.dup2(sink, 1)
@@ -32,9 +32,9 @@ def kept_output(file: Path, place: Storage) -> Iterator[None]:
     os.close(sink)
     reader = threading.Thread(target=_copy, args=(source, before[0], file), daemon=True)
     done = threading.Event()
-    copier = threading.Thread(target=_upload, args=(file, place, done), daemon=True)
+    copier = threading.Thread(target=_upload, args=(file, storage, done), daemon=True)
     reader.start()
-    if not isinstance(place, FolderStorage):
+    if not isinstance(storage, FolderStorage):
         copier.start()
     try:
         yield
@@ -56,14 +56,14 @@ def _copy(source: int, terminal: int, file: Path) -> None:
                 log.write(data)
 
 
-def _upload(file: Path, place: Storage, done: threading.Event) -> None:
+def _upload(file: Path, storage: Storage, done: threading.Event) -> None:
     size = -1
     while True:
         is_last = done.wait(_SECONDS_BETWEEN_COPIES)
         with suppress(OSError):
             if file.stat().st_size != size:
                 data = file.read_bytes()
-                place.write(DRIVER_LOG, data[-_MOST_BYTES:])
+                storage.write(DRIVER_LOG, data[-_MOST_BYTES:])
                 size = len(data)
         if is_last:
             return

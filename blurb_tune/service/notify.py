@@ -20,7 +20,7 @@ def notify(sweep: KeptSweep, end: End) -> None:
     """Send the sweep's status to the address that its spec names, if any. What fails is said, and changes nothing."""
     address = ""
     with suppress(OSError, yaml.YAMLError, AttributeError):
-        address = yaml.safe_load(sweep.place.read(f"{PAYLOAD}/spec.yaml")).get("notify") or ""
+        address = yaml.safe_load(sweep.storage.read(f"{PAYLOAD}/spec.yaml")).get("notify") or ""
     if not address:
         return
     try:

@@ -18,9 +18,9 @@ _ENDED = ("finished", "no result")
 
 @dataclass(frozen=True)
 class Leftover:
-    """A place that can go. why: in a few words."""
+    """What can go. why: in a few words."""
 
-    place: Storage
+    storage: Storage
     size: int
     why: str
 
@@ -47,26 +47,28 @@ def leftovers(storage: Storage | None, caches: list[Path], days: float) -> Itera
 
 def remove(leftover: Leftover) -> None:
     """Raises OSError."""
-    if isinstance(leftover.place, FolderStorage) and leftover.place.root.is_file():
-        leftover.place.root.unlink()
-    elif isinstance(leftover.place, FolderStorage):
-        shutil.rmtree(leftover.place.root)
+    if isinstance(leftover.storage, FolderStorage) and leftover.storage.root.is_file():
+        leftover.storage.root.unlink()
+    elif isinstance(leftover.storage, FolderStorage):
+        shutil.rmtree(leftover.storage.root)
     else:
-        leftover.place.clear()
+        leftover.storage.clear()
 
 
 def _of_sweep(sweep: KeptSweep) -> Iterator[Leftover]:
     if sweep.has_driver():
         return
-    sizes = sweep.place.sizes()
+    sizes = sweep.storage.sizes()
     status = sweep.status()
     is_sweep = SUBMITTED in sizes or "events.jsonl" in sizes or any(name.startswith("events/") for name in sizes)
     if not is_sweep and sizes and all(name.startswith("submitted/") for name in sizes):
-        yield Leftover(sweep.place, sum(sizes.values()), "was never submitted")
+        yield Leftover(sweep.storage, sum(sizes.values()), "was never submitted")
     if status["state"] in _ENDED:
         checkpoints = sum(size for name, size in sizes.items() if name.startswith("checkpoints/"))
         if checkpoints:
-            yield Leftover(sweep.place.child("checkpoints"), checkpoints, f"checkpoints of a sweep that is {status['state']}")
+            yield Leftover(
+                sweep.storage.child("checkpoints"), checkpoints, f"checkpoints of a sweep that is {status['state']}"
+            )
 
 
 def _last_use(path: Path) -> float:

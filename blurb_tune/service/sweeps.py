@@ -60,7 +60,7 @@ class KeptSweep:
     """One sweep as it lies in the storage."""
 
     def __init__(self, storage: Storage, sweep_id: str):
-        self.id, self.place = sweep_id, storage.child(sweep_id)
+        self.id, self.storage = sweep_id, storage.child(sweep_id)
 
     @property
     def submission(self) -> Submission | None:
@@ -73,32 +73,32 @@ class KeptSweep:
         return None
 
     def submit(self, submission: Submission) -> None:
-        self.place.write(SUBMITTED, json.dumps(asdict(submission)).encode())
+        self.storage.write(SUBMITTED, json.dumps(asdict(submission)).encode())
 
     def ask(self, request: Request) -> None:
         """Leave a request for the driver, which looks every few seconds."""
         name = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
-        self.place.child(CONTROL).write(name, json.dumps(asdict(request)).encode())
+        self.storage.child(CONTROL).write(name, json.dumps(asdict(request)).encode())
 
     def requests(self) -> Iterator[tuple[str, Request]]:
         """Those that nobody has answered yet, oldest first, each with its name."""
-        place = self.place.child(CONTROL)
-        for name in place.names():
+        control = self.storage.child(CONTROL)
+        for name in control.names():
             with suppress(FileNotFoundError, ValueError, TypeError):
-                request = Request(**json.loads(place.read(name)))
+                request = Request(**json.loads(control.read(name)))
                 if request.command in COMMANDS and isinstance(request.arguments, dict):
                     yield name, replace(request, by=_text(request.by))
 
     def answer(self, name: str) -> None:
         """A request has been followed."""
-        self.place.child(CONTROL).delete(name)
+        self.storage.child(CONTROL).delete(name)
 
     def end(self, end: End | None) -> None:
         """Write down how a driver ended; None when the next one begins."""
         if end is None:
-            self.place.delete(ENDED)
+            self.storage.delete(ENDED)
         else:
-            self.place.write(ENDED, json.dumps(asdict(end)).encode())
+            self.storage.write(ENDED, json.dumps(asdict(end)).encode())
 
     def status(self) -> dict[str, Any]:
         """What `list` shows: id, owner, state, progress, best, age, seconds_left."""
@@ -119,7 +119,7 @@ class KeptSweep:
             "message": _text(ended.get("message")),
             "address": submission.address if submission else "",
             "tracking": _text(known.get("tracking")),
-            "folder": self.place.uri,
+            "folder": self.storage.uri,
             "written": _number(known.get("written")),
         }
 
@@ -137,7 +137,7 @@ class KeptSweep:
 
     def has_driver(self) -> bool:
         """Whether a driver has renewed its claim of late, by its own clock."""
-        claims = self.place.child(CLAIMS)
+        claims = self.storage.child(CLAIMS)
         for name in claims.names():
             with suppress(FileNotFoundError):
                 claim = Claim.of(claims.read(name))
@@ -159,9 +159,9 @@ class KeptSweep:
 
     def _log_tail(self, most: int = 200_000) -> str:
         """The end of the event log, from the beginning of a line on."""
-        segments = [name for name in self.place.child(EVENTS).names() if name.endswith(".jsonl")]
+        segments = [name for name in self.storage.child(EVENTS).names() if name.endswith(".jsonl")]
         try:
-            data = self.place.child(EVENTS).read(segments[-1]) if segments else self.place.read("events.jsonl")
+            data = self.storage.child(EVENTS).read(segments[-1]) if segments else self.storage.read("events.jsonl")
         except FileNotFoundError:
             return ""
         data = data[-most:]
@@ -175,14 +175,14 @@ class KeptSweep:
         """
         try:
             if trial is None:
-                data = self.place.read(DRIVER_LOG)
+                data = self.storage.read(DRIVER_LOG)
                 return data[start:].decode("utf-8", "replace"), len(data)
-            names = self.place.child(f"{LOGS}/trials").names()
+            names = self.storage.child(f"{LOGS}/trials").names()
             mine = sorted((name for name in names if _trial_of(name)[0] == trial), key=_trial_of)
             if not mine:
                 known = {_trial_of(name)[0] for name in names}
                 raise BlurbTuneError(f"{self.id}: trial {trial!r} has no log{did_you_mean(trial, known)}")
-            data = b"".join(self.place.child(f"{LOGS}/trials").read(name) for name in mine)
+            data = b"".join(self.storage.child(f"{LOGS}/trials").read(name) for name in mine)
             return data[start:].decode("utf-8", "replace"), len(data)
         except FileNotFoundError:
             return "", 0
@@ -190,23 +190,23 @@ class KeptSweep:
     def files(self) -> list[str]:
         """What `fetch` brings: all but what only a driver needs."""
         left_out = (f"{CLAIMS}/", f"{CONTROL}/", f"{EVENTS}/", "checkpoints/")
-        names = self.place.names()
+        names = self.storage.names()
         log = [_LOG] if any(name.startswith(f"{EVENTS}/") for name in names) else []
         return [*log, *(name for name in names if not name.startswith(left_out))]
 
     def read(self, name: str) -> bytes:
         """One of `files`; the log in one piece, where it lies in segments. Raises FileNotFoundError."""
         try:
-            return self.place.read(name)
+            return self.storage.read(name)
         except FileNotFoundError:
             if name != _LOG:
                 raise
-        return whole_log(self.place.child(EVENTS))[0]
+        return whole_log(self.storage.child(EVENTS))[0]
 
     def _json(self, name: str) -> dict[str, Any]:
         """Empty where there is none that can be read; all of it can be found out again."""
         with suppress(FileNotFoundError, ValueError):
-            data = json.loads(self.place.read(name))
+            data = json.loads(self.storage.read(name))
             return data if isinstance(data, dict) else {}
         return {}
 

@@ -16,8 +16,8 @@ def test_only_what_no_sweep_needs_goes(storage: Storage, tmp_path: Path) -> None
         made = KeptSweep(storage, name)
         made.submit(Submission(name, name, "ada", 1.0))
         for file in ("events.jsonl", "weights/c000-s0.safetensors", "checkpoints/c000-s1/000000005.safetensors"):
-            made.place.write(file, b"x" * 100)
-        made.place.write("status.json", json.dumps({"state": "running"}).encode())
+            made.storage.write(file, b"x" * 100)
+        made.storage.write("status.json", json.dumps({"state": "running"}).encode())
         if code is not None:
             made.end(End(code, "", "pause" if code == 130 else "", 1.0))
         return made
@@ -33,9 +33,9 @@ def test_only_what_no_sweep_needs_goes(storage: Storage, tmp_path: Path) -> None
     for name, age in (("old", 40), ("new", 1)):
         (cache / name).write_bytes(b"x" * 7)
         os.utime(cache / name, (time.time() - age * 86400,) * 2)
-    with Lease(sweep("at-work", 0).place.child("claims")):
+    with Lease(sweep("at-work", 0).storage.child("claims")):
         found = list(leftovers(storage, [cache, tmp_path / "not there"], days=30))
-    assert [(leftover.place.uri.rpartition("/")[2], leftover.size) for leftover in found] == [
+    assert [(leftover.storage.uri.rpartition("/")[2], leftover.size) for leftover in found] == [
         ("declined", 10),
         ("checkpoints", 100),
         ("old", 7),

@@ -23,13 +23,13 @@ def submitted(storage: Storage, sweep_id: str, when: float = 1000.0) -> KeptSwee
 
 
 def known(sweep: KeptSweep, **values: Any) -> None:
-    sweep.place.write("status.json", json.dumps({"state": "running", "progress": 0.25} | values).encode())
+    sweep.storage.write("status.json", json.dumps({"state": "running", "progress": 0.25} | values).encode())
 
 
 def test_the_state_follows_from_what_its_driver_left(storage: Storage) -> None:
     sweep = submitted(storage, "demo-1")
     assert sweep.status()["state"] == "pending"
-    with Lease(sweep.place.child("claims"), patience=5):
+    with Lease(sweep.storage.child("claims"), patience=5):
         assert sweep.status()["state"] == "starting"
         known(sweep)
         assert (sweep.status()["state"], sweep.status()["progress"]) == ("running", 0.25)
@@ -58,7 +58,7 @@ def test_a_pending_sweep_that_is_stopped_is_stopped(storage: Storage) -> None:
 
 def test_requests_come_in_their_order_and_once_and_strangers_are_passed_over(storage: Storage) -> None:
     sweep = submitted(storage, "demo-1")
-    control = sweep.place.child("control")
+    control = sweep.storage.child("control")
     for name, data in (("0", b"\xff"), ("1", b"[]"), ("2", b'{"command": "rm", "by": "eve"}'), ("3", b'{"by": 1}')):
         control.write(name, data)
     sweep.ask(Request("change", "ada", {"seeds": 9}))
@@ -89,13 +89,13 @@ def test_sweeps_are_found_by_the_beginning_of_their_id_and_listed_newest_first(s
 def test_logs_of_the_driver_and_of_trials_with_all_their_attempts(storage: Storage) -> None:
     sweep = submitted(storage, "demo-1")
     assert sweep.log() == ("", 0)
-    sweep.place.write(DRIVER_LOG, "zwölf\n".encode())
+    sweep.storage.write(DRIVER_LOG, "zwölf\n".encode())
     assert sweep.log() == ("zwölf\n", 7)
     assert sweep.log(start=7) == ("", 7)
-    sweep.place.write("logs/trials/c000-s1.log", b"one\n")
-    sweep.place.write("logs/trials/c000-s1-a2.log", b"two\n")
-    sweep.place.write("logs/trials/c000-s10.log", b"other\n")
-    sweep.place.write("logs/trials/c000-s1-a10.log", b"ten\n")
+    sweep.storage.write("logs/trials/c000-s1.log", b"one\n")
+    sweep.storage.write("logs/trials/c000-s1-a2.log", b"two\n")
+    sweep.storage.write("logs/trials/c000-s10.log", b"other\n")
+    sweep.storage.write("logs/trials/c000-s1-a10.log", b"ten\n")
     assert sweep.log("c000-s1")[0].split() == ["one", "two", "ten"]
     with pytest.raises(BlurbTuneError, match="did you mean 'c000-s1'"):
         sweep.log("c000-s11")
@@ -104,9 +104,9 @@ def test_logs_of_the_driver_and_of_trials_with_all_their_attempts(storage: Stora
 def test_what_is_damaged_in_the_storage_is_no_traceback(storage: Storage) -> None:
     sweep = submitted(storage, "demo-1")
     for name in ("status.json", "ended.json", "sweep.json"):
-        sweep.place.write(name, b"{cut off")
+        sweep.storage.write(name, b"{cut off")
     assert sweep.status()["state"] == "pending"
-    sweep.place.write("events.jsonl", b"\xff\n{}\n")
+    sweep.storage.write("events.jsonl", b"\xff\n{}\n")
     assert sweep.events() == []
 
 
@@ -115,9 +115,9 @@ def test_what_others_write_into_the_storage_breaks_no_view(storage: Storage) -> 
     values = ("\x1b[31mred", [], {}, None, True, 1e999, {"a": "b"}, -5)
     for value in values:
         fields = ("progress", "best", "trials", "slots", "seconds_left", "metric", "waiting_for", "tracking", "state", "name")
-        sweep.place.write("status.json", json.dumps(dict.fromkeys(fields, value)).encode())
-        sweep.place.write("sweep.json", json.dumps(dict.fromkeys(("id", "name", "owner", "submitted"), value)).encode())
-        sweep.place.write("ended.json", json.dumps({"code": value, "message": value, "reason": value}).encode())
+        sweep.storage.write("status.json", json.dumps(dict.fromkeys(fields, value)).encode())
+        sweep.storage.write("sweep.json", json.dumps(dict.fromkeys(("id", "name", "owner", "submitted"), value)).encode())
+        sweep.storage.write("ended.json", json.dumps({"code": value, "message": value, "reason": value}).encode())
         status = sweep.status()
         assert "\x1b" not in json.dumps(status, ensure_ascii=False)
         assert status["progress"] is None or isinstance(status["progress"], int | float)
