@@ -35,8 +35,8 @@ class Repository:
         """The names of a revision's files. Where the hub cannot be reached this fails at once; downloads retry for minutes."""
         from huggingface_hub import HfApi
 
-        found = HfApi().repo_info(self.name, repo_type=self.kind, revision=revision, timeout=TIMEOUT_SECONDS)
-        return [file.rfilename for file in found.siblings or ()]
+        ask = HfApi().model_info if self.kind == "model" else HfApi().dataset_info
+        return [file.rfilename for file in ask(self.name, revision=revision, timeout=TIMEOUT_SECONDS).siblings or ()]
 
     def cached(self, patterns: Sequence[str], revision: str = "main") -> Path | None:
         """The folder of a revision in the local cache, whichever of its files are there; None where the revision is not."""
