@@ -61,7 +61,7 @@ def warm_up(processes: int, cpus: int) -> None:
         _nothing.options(num_cpus=cpus).remote()
 
 
-@ray.remote
+@ray.remote  # type: ignore[untyped-decorator]
 def _nothing() -> None:
     pass
 
