@@ -61,7 +61,7 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
     patience: seconds to wait for a cluster that does not answer: a sweep that is resumed by whoever supervises it may come
     before its cluster. Raises InputError when the cluster cannot be reached, KeyboardInterrupt once `interrupted` is set.
     """
-    with _environment(spec), _environment_log_muted(spec), ExitStack() as stack:
+    with _environment(spec), _environment_not_propagated(spec), ExitStack() as stack:
         if _is_forked(spec):
             stack.enter_context(fork_server())
         _wait_for(spec.cluster, patience, interrupted or threading.Event())
@@ -90,7 +90,7 @@ def _environment(spec: SweepSpec) -> Iterator[None]:
 
 
 @contextmanager
-def _environment_log_muted(spec: SweepSpec) -> Iterator[None]:
+def _environment_not_propagated(spec: SweepSpec) -> Iterator[None]:
     """What Tune would hand to the actors in their runtime environment.
 
     To a cluster all but the driver's AWS keys, which `ps` and Ray's logs show to everybody; its nodes have their own. In a
