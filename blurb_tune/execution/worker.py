@@ -1,7 +1,7 @@
 """What Ray starts as a process of its own: asks the fork server for one in its place. Run as a script, with Ray's arguments.
 
 It stays as long as that process lives, and ends it when it is ended itself. Without a server it becomes Ray's own program, and
-so it does when what was forked falls over its own feet at once; nobody asks that server any more then.
+so it does when what was forked falls over its own feet at once.
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ def main(arguments: list[str]) -> int:
     command, started = [_program(), *arguments], time.monotonic()
     code = _forked(command)
     fell = code not in (None, 0, -signal.SIGKILL) and time.monotonic() - started < _SECONDS_TO_BEGIN
-    if fell:  # Ray may take this one for lost already, and starts another
-        with suppress(OSError):
-            Path(os.environ[ADDRESS]).unlink()
     if code is None or fell:
         os.execv(sys.executable, [sys.executable, *command])
     return code if code >= 0 else 128 - code
