@@ -18,13 +18,15 @@ from pathlib import Path
 
 ADDRESS = "BLURB_TUNE_FORK_SERVER"  # `forkserver.ADDRESS`, without an import
 _SECONDS_TO_BEGIN = 5.0
+# It has been ended by somebody: Ray's own processes exit with the number of a SIGTERM.
+_ENDED = (-signal.SIGKILL, -signal.SIGTERM, signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
     """The exit code."""
     command, started = [_program(), *arguments], time.monotonic()
     code = _forked(command)
-    fell = code not in (None, 0, -signal.SIGKILL) and time.monotonic() - started < _SECONDS_TO_BEGIN
+    fell = code not in (None, 0, *_ENDED) and time.monotonic() - started < _SECONDS_TO_BEGIN
     if code is None or fell:
         os.execv(sys.executable, [sys.executable, *command])
     return code if code >= 0 else 128 - code

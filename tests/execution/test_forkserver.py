@@ -178,20 +178,20 @@ def test_without_a_server_a_process_becomes_ray_s_own(monkeypatch: pytest.Monkey
     monkeypatch.delenv(ADDRESS, raising=False)
     own = [sys.executable, worker._program(), "--x"]
     assert Path(own[1]).is_file()
-    address = str(tmp_path / "nothing")
-    for is_said in (False, True):
-        if is_said:
+    for address in (None, str(tmp_path / "nothing")):
+        if address is not None:
             monkeypatch.setenv(ADDRESS, address)
         with pytest.raises(BecomesError) as caught:
             worker.main(["--x"])
         assert caught.value.args == (own,)
-    for code, is_own in ((1, True), (-signal.SIGABRT, True), (0, False), (-signal.SIGKILL, False)):
+    ended = (0, -signal.SIGKILL, -signal.SIGTERM, int(signal.SIGTERM))
+    for code, is_own in ((1, True), (-signal.SIGABRT, True), *((code, False) for code in ended)):
         monkeypatch.setattr(worker, "_forked", lambda command, code=code: code)
         if is_own:
             with pytest.raises(BecomesError):
                 worker.main(["--x"])
         else:
-            assert worker.main(["--x"]) in (0, 128 + signal.SIGKILL)
+            assert worker.main(["--x"]) == (code if code >= 0 else 128 - code)
 
 
 def test_a_server_is_no_condition(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
