@@ -22,6 +22,7 @@ class TrialLog(logging.Handler):
         logging.getLogger().addHandler(self)
         logging.getLogger(__package__.partition(".")[0]).setLevel(logging.INFO)
         logging.captureWarnings(True)
+        logging.getLogger("transformers").propagate = True  # which it turns off
 
     def begin(self, name: str) -> None:
         """From now on it is another trial's."""
