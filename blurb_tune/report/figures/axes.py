@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.scale import Scale
@@ -55,8 +55,3 @@ def legend(
         parts.append(svg.text(x + _SIGN, y + 4.5, words))
         x += width + _GAP
     return parts, (y + LINE / 2 - top if entries else 0.0)
-
-
-def paragraph(lines: Iterable[str], x: float, y: float, class_: str = "muted") -> list[str]:
-    """Lines of text, the first with its base line at `y`."""
-    return [svg.text(x, y + index * LINE, words, class_) for index, words in enumerate(lines)]

@@ -60,16 +60,6 @@ def load_data(source: DataSource, *, cache: Path | None = None) -> TaskData:
     return found.data
 
 
-def load_split(source: DataSource, split: str) -> tuple[Example, ...]:
-    """The examples of `train` or `dev`. Raises InputError with everything that is wrong with the data, and BlurbTuneError
-    for any other split.
-    """
-    if split not in TUNING_SPLITS:
-        raise BlurbTuneError(f"only train and dev are read before the search is over, not {split!r}")
-    data = load_data(source)
-    return tuple(data.train if split == "train" else data.dev)
-
-
 def load_test(source: DataSource, selection: SelectionMade) -> tuple[Example, ...]:
     """The examples of the test split, for which the event has to be shown that ends the search.
 

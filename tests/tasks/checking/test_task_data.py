@@ -16,7 +16,7 @@ from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.log.events import SelectionMade, SweepEnded
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import BLURB, TASKS
-from blurb_tune.tasks.checking.task_data import inspect, load_data, load_split, load_test
+from blurb_tune.tasks.checking.task_data import inspect, load_data, load_test
 from blurb_tune.tasks.sources.custom import custom_source
 from blurb_tune.tasks.sources.data_source import DATA_VARIABLE, DataSource, find_source
 from blurb_tune.tasks.task import Task
@@ -73,8 +73,6 @@ def test_train_and_dev_are_read_in_the_order_of_their_rows(folder: Path) -> None
     assert ([e.id for e in found.data.train], [e.id for e in found.data.dev]) == (["a", "b"], ["c", "d"])
     assert (found.problems, found.data.folds) == ((), ())
     assert load_data(_source(folder)) == found.data
-    assert load_split(_source(folder), "train") == found.data.train
-    assert load_split(_source(folder), "dev") == found.data.dev
 
 
 def test_nothing_opens_a_test_split_before_the_search_is_over(folder: Path) -> None:
@@ -83,10 +81,6 @@ def test_nothing_opens_a_test_split_before_the_search_is_over(folder: Path) -> N
     assert source.has_test
     assert inspect(source).problems == ()
     load_data(source)
-    load_split(source, "dev")
-    for split in ("test", "validation", ""):
-        with pytest.raises(BlurbTuneError, match="only train and dev are read before the search is over"):
-            load_split(source, split)
     for event in (None, "selection_made", SweepEnded(status="finished", wall_seconds=1.0), SelectionMade):
         with pytest.raises(BlurbTuneError, match="the test split is read when the search is over"):
             load_test(source, event)  # type: ignore[arg-type]
@@ -222,7 +216,6 @@ def test_folds_hold_every_example_once(tmp_path: Path) -> None:
     assert (len(found.data.train), found.data.dev) == (25, ())
     assert sorted(index for fold in found.data.folds for index in fold) == list(range(25))
     assert all(sorted(found.data.train[i].label for i in fold) == [0] * 3 + [1] * 2 for fold in found.data.folds)
-    assert load_split(found.source, "dev") == ()
 
 
 FAULTS: list[tuple[dict[str, Any], list[Any], list[str]]] = [

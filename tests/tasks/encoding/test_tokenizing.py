@@ -21,7 +21,7 @@ from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.models.tiny import tiny_tokenizer
 from blurb_tune.tasks.blurb.definitions import TASKS
-from blurb_tune.tasks.checking.task_data import load_split
+from blurb_tune.tasks.checking.task_data import load_data
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.sources.data_source import find_source
@@ -138,7 +138,7 @@ def test_real_texts_have_the_tokenizers_own_tokens(
     blurb_data: Path, minilm_tokenizer: PreTrainedTokenizerBase, name: str
 ) -> None:
     task = dataclasses.replace(TASKS[name], markers=())
-    examples = load_split(find_source(task, str(blurb_data)), "dev")
+    examples = load_data(find_source(task, str(blurb_data))).dev
     encoded, plain = encode(examples, minilm_tokenizer, 128, task), tokenized(examples, minilm_tokenizer, 128, task.per_token)
     assert np.array_equal(encoded.input_ids, np.concatenate(plain["input_ids"]))
     assert encoded.lengths.tolist() == list(map(len, plain["input_ids"]))
