@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, TextIO
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.core.paths import open_file
 from blurb_tune.tasks.examples import Row, short_repr
-from blurb_tune.tasks.sources.separated import LONGEST_CELL
+from blurb_tune.tasks.sources.records import unique_keys
+from blurb_tune.tasks.sources.separated import LONGEST_CELL, repeated_columns
 
 Table = Iterator[Row]
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
@@ -72,10 +73,17 @@ def _read_separated(text: TextIO, name: str, separator: str) -> Table:
             raise InputError([Problem(location, f"the table cannot be read from here on: {error}")]) from None
         if header is None:
             header = [cell.strip() for cell in cells]
+            _check_columns(header, location)
         elif len(cells) == len(header):
             yield Row(location, dict(zip(header, cells, strict=True)))
         elif cells:
             raise InputError([Problem(location, f"expected {len(header)} cells, as in the header, but got {len(cells)}")])
+
+
+def _check_columns(names: Sequence[str], location: str) -> None:
+    """All columns are written again, so that even those without a name must differ."""
+    if repeated := list(repeated_columns(names, location)):
+        raise InputError(repeated)
 
 
 def _read_json_lines(text: TextIO, name: str) -> Table:
@@ -83,7 +91,7 @@ def _read_json_lines(text: TextIO, name: str) -> Table:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line, object_pairs_hook=unique_keys)
         except (ValueError, RecursionError) as error:
             raise InputError([Problem(f"{name}:{number}", f"expected a JSON object, but this is no JSON: {error}")]) from None
         if not isinstance(record, dict):
@@ -105,7 +113,9 @@ def _read_parquet(content: BinaryIO, name: str) -> Table:
 
     number = 0
     try:
-        for batch in pq.ParquetFile(content).iter_batches(batch_size=1024):
+        table = pq.ParquetFile(content)
+        _check_columns(table.schema_arrow.names, name)
+        for batch in table.iter_batches(batch_size=1024):
             for record in batch.to_pylist():
                 number += 1
                 yield Row(f"{name}, row {number}", record)

@@ -157,6 +157,8 @@ def _column_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
     for column in (spec.label,) if isinstance(spec.label, str) else spec.label:
         if column in spec.text:
             yield "label", f"{column!r} is the text's column already"
+    for name in repeated(spec.columns or ()):
+        yield "columns", f"the names of columns must differ, but {name!r} stands more than once"
     if spec.encoding is not None and not _is_encoding(spec.encoding):
         yield "encoding", f"unknown encoding {spec.encoding!r}; expected one such as utf-8, utf-16 or cp1252"
 

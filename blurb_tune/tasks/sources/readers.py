@@ -13,7 +13,7 @@ from blurb_tune.core.errors import Problem
 from blurb_tune.tasks.examples import Row, short_repr
 from blurb_tune.tasks.sources.decoding import LINE_END, decode, decode_lines
 from blurb_tune.tasks.sources.records import read_lines, read_records
-from blurb_tune.tasks.sources.separated import read_separated
+from blurb_tune.tasks.sources.separated import read_separated, repeated_columns
 
 Reading = Iterator[Row | Problem]
 
@@ -69,7 +69,11 @@ def read_parquet(content: bytes, file: str, layout: Layout = DEFAULT_LAYOUT) -> 
 
     number = 0
     try:
-        for batch in pq.ParquetFile(io.BytesIO(content)).iter_batches():
+        table = pq.ParquetFile(io.BytesIO(content))
+        if repeated := list(repeated_columns(table.schema_arrow.names, file)):
+            yield from repeated
+            return
+        for batch in table.iter_batches():
             for record in batch.to_pylist():
                 number += 1
                 yield Row(f"{file}, row {number}", record)

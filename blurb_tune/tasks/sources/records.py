@@ -23,7 +23,7 @@ def read_lines(lines: Sequence[str | Problem], file: str) -> Reading:
             yield line
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line, object_pairs_hook=unique_keys)
         except (ValueError, RecursionError) as error:
             yield Problem(location, f"expected a JSON object, but this is no JSON: {error}")
             continue
@@ -41,7 +41,7 @@ def read_records(text: str, file: str) -> Reading:
     """
     begin = text.lstrip()[:1]
     try:
-        whole = json.loads(text) if begin in ("[", "{") else None
+        whole = json.loads(text, object_pairs_hook=unique_keys) if begin in ("[", "{") else None
     except json.JSONDecodeError as error:
         if begin == "{" and _is_first_line_whole(text):
             yield from read_lines(text.removesuffix("\n").split("\n"), file)
@@ -51,7 +51,7 @@ def read_records(text: str, file: str) -> Reading:
     except RecursionError:
         yield Problem(file, "this is no table: it is nested too deep")
         return
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a number of thousands of digits, or a key that stands twice
         yield Problem(file, f"this is no JSON that can be read: {error}")
         return
     if whole is None:
@@ -60,6 +60,15 @@ def read_records(text: str, file: str) -> Reading:
         yield from _items(whole, file, "item")
     else:
         yield from _of_object(whole, text, file)
+
+
+def unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, for the hook of `json.loads`. Raises ValueError where a key stands twice: the last would be read."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        name = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
+        raise ValueError(f"the key {short_repr(name)} stands twice")
+    return found
 
 
 def _is_first_line_whole(text: str) -> bool:

@@ -69,11 +69,8 @@ def read_separated(text: str, file: str, separator: str, columns: Sequence[str] 
     if columns is None:
         location = f"{file}:{lines.cells[0][0]}"
         header = [name.strip() for name in lines.cells[0][1]]
-        repeated = [name for name, count in Counter(header).items() if name and count > 1]
-        yield from (
-            Problem(location, f"the column {short_repr(name)} stands more than once in the header") for name in repeated
-        )
-        if repeated:
+        if repeated := list(repeated_columns([name for name in header if name], location)):
+            yield from repeated
             return
     else:
         header = list(columns)
@@ -86,6 +83,13 @@ def read_separated(text: str, file: str, separator: str, columns: Sequence[str] 
             yield Problem(location, f"expected {len(header)} cells, {where}, but got {len(cells)}")
     if lines.fault:
         yield _cut_off(file, lines.fault)
+
+
+def repeated_columns(names: Sequence[str], location: str) -> Iterator[Problem]:
+    """The names that stand more than once in a table's header: of their cells a row would keep the last."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Problem(location, f"the column {short_repr(name)} stands more than once in the header")
 
 
 def _cut_off(file: str, fault: tuple[int, str]) -> Problem:

@@ -128,8 +128,8 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
     ({"metric": "pearson"}, ["s.yaml:6: task.metric: there is no metric 'pearson' for classification; expected one of: "]),
     ({"labels": ["no", "yes", "no"]}, ["s.yaml:6: task.labels: labels must differ, but 'no' stands more than once"]),
     (
-        {"labels": [False, True]},
-        ["s.yaml:6: task.labels: notes.csv: YAML reads yes, no, on and off as true and false: write 'no', 'yes'"],
+        {"columns": ["a", "b", "a"]},
+        ["s.yaml:6: task.columns: the names of columns must differ, but 'a' stands"],
     ),
     ({"left_out": ["non"]}, ["s.yaml:6: task.left_out: notes.csv: unknown label 'non'; did you mean 'no'?"]),
     (

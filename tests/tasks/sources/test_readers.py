@@ -164,6 +164,12 @@ def test_blanks_around_a_column_s_name_and_columns_without_one_do_no_harm() -> N
     assert rows == [Row("t:2", {"": "3", "a": "1", "b": "2"})]
 
 
+def test_a_parquet_file_that_names_a_column_twice_is_told() -> None:
+    table = pa.table([pa.array([1]), pa.array([2]), pa.array([3])], names=["a", "b", "a"])
+    pq.write_table(table, stream := io.BytesIO())
+    assert list(read_parquet(stream.getvalue(), "t")) == [Problem("t", 'the column "a" stands more than once in the header')]
+
+
 def test_what_is_no_parquet_file_is_told() -> None:
     (problem,) = _texts(read_parquet(b"nonsense", "t"))
     assert problem.startswith("t: this is no Parquet file that can be read: ")

@@ -50,6 +50,13 @@ def test_an_indented_object_that_is_no_table_is_one_problem() -> None:
     assert problem.what.startswith("this is one JSON object and no table (with 'name', 'sizes', 'more')")
 
 
+def test_a_key_that_stands_twice_is_told_and_not_the_last_of_them_read() -> None:
+    for text, place in (('{"a": 1}\n{"b": 1, "a": 2, "b": 3}', "t:2"), ('[{"b": 1, "b": 3}]', "t")):
+        (problem,) = [found for found in read_records(text, "t") if isinstance(found, Problem)]
+        assert problem.where == place
+        assert problem.what.endswith('the key "b" stands twice')
+
+
 def test_a_number_of_thousands_of_digits_is_told() -> None:
     (problem,) = read_records(f'[{{"a": {"9" * 5000}}}]', "t")
     assert isinstance(problem, Problem)
