@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -11,7 +10,6 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import yaml
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
@@ -28,6 +26,7 @@ from blurb_tune.replay.curve_files import read_curves, write_curves
 from blurb_tune.replay.replay import Arena, Replay, Stops
 from blurb_tune.report.result_files import write_all
 from blurb_tune.spec import SweepSpec, load_spec
+from blurb_tune.spec.documents import dump
 from blurb_tune.stopping.instability import RULES as RUN_RULES
 from blurb_tune.sweep.race import RULES as CONFIGURATION_RULES
 
@@ -104,10 +103,7 @@ def _spec(file: Path | None, overrides: Sequence[str]) -> tuple[SweepSpec, bool]
     if file is not None:
         spec = load_spec(file, overrides).valid()
     else:
-        with tempfile.TemporaryDirectory(prefix="blurb-tune-") as folder:
-            written = Path(folder) / "replay.yaml"
-            written.write_text(yaml.safe_dump({"task": "demo", "model": "tiny", "search": {"sampler": "grid"}}))
-            spec = load_spec(written, overrides).valid()
+        spec = load_spec({"name": "replay", "task": "demo", "model": "tiny", "search": {"sampler": "grid"}}, overrides).valid()
     return spec, "seeds" in spec.model_fields_set
 
 
@@ -124,7 +120,7 @@ def _keep(replay: Replay, spec: SweepSpec, paths: SweepPaths) -> None:
     """Write the replayed sweep as if it had been run."""
     paths.root.mkdir(parents=True)
     data = spec.model_dump(mode="json") | {"name": paths.root.name, "task": replay.record.header.task}
-    write_atomically(paths.spec, f"# {paths.root.name}: replayed\n" + yaml.safe_dump(data, sort_keys=False))
+    write_atomically(paths.spec, f"# {paths.root.name}: replayed\n" + dump(data))
     with EventLog(paths.events, paths.lock) as log:
         for event in replay.events:
             log.append(event)

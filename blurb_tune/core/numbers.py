@@ -105,7 +105,7 @@ def time_left(seconds: float) -> str:
 
 
 def spelled(value: Any) -> str:
-    """A hyperparameter's value as a spec has to spell it: YAML reads `5e-05` as a string, and `5.0e-05` as a number."""
+    """A hyperparameter's value as every reader of YAML takes it: `5.0e-05`, since 1.1 reads `5e-05` as a text."""
     if value is None:
         return "null"
     if isinstance(value, bool):

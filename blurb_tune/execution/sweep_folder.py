@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import OF_THE_SERVICE, SweepPaths, fault_of_folder, whole_path, write_atomically
 from blurb_tune.core.secrets import redact
@@ -21,6 +19,7 @@ from blurb_tune.core.versions import versions
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import find_events, read_events
 from blurb_tune.preflight import Plan
+from blurb_tune.spec.documents import dump
 from blurb_tune.spec.source import read_source
 from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.tasks.sources.splits import SPLITS
@@ -96,7 +95,7 @@ def resolve_spec(plan: Plan) -> dict[str, Any]:
 def write_spec(plan: Plan, paths: SweepPaths) -> None:
     """Keep the spec beside the log, for its owner's eyes alone where it holds the password of a server."""
     header = f"# {plan.spec.name}: every setting of this sweep, defaults written out\n"
-    text = header + yaml.safe_dump(resolve_spec(plan), sort_keys=False, allow_unicode=True)
+    text = header + dump(resolve_spec(plan))
     write_atomically(paths.spec, text, mode=0o644 if redact(text) == text else 0o600)
 
 

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.core.paths import home_expanded
 from blurb_tune.preflight import Plan
+from blurb_tune.spec.documents import dump
 from blurb_tune.tasks.sources.splits import SPLITS
 
 _MOST_BYTES = 50 << 20
@@ -31,7 +30,7 @@ def package(plan: Plan) -> Iterator[Path]:
         spec = plan.spec.model_dump(mode="json")
         spec["cluster"] = spec["storage"] = None  # which the driver knows better
         _take_data(plan, spec, folder)
-        text = f"# {plan.spec.name}, as it was submitted\n" + yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
+        text = f"# {plan.spec.name}, as it was submitted\n" + dump(spec)
         (folder / "spec.yaml").write_text(text, encoding="utf-8")
         yield folder
 

@@ -1,11 +1,14 @@
-"""YAML text as nodes that know their lines, and nodes as plain data; within limits, so that any text is answered at once."""
+"""YAML 1.2 as nodes that know their lines, and nodes as plain data; within limits, so that any text is answered at once.
+
+Syntax comes from PyYAML's parser, libyaml's, and what plain texts mean from YAML 1.2's core schema (yaml.org/spec/1.2.2,
+section 10.3.2): 1e-5 is a number, `no` a text. Keys that `<<` merges, which 1.2 has no word of, are read as ever.
+"""
 
 from __future__ import annotations
 
 import gc
-import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +16,8 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 from yaml.reader import ReaderError
+from yamlcore import CCoreLoader, CoreDumper
+from yamlcore.loader import CommonConstructor
 
 from blurb_tune.core.errors import InputError, Problem
 
@@ -25,9 +30,7 @@ _MAX_MESSAGE = 1_000
 _LONGEST_NUMBER = 100
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
-_SURELY_SMALL = 15  # characters, also where digits are worth 60 each, as in 1:30:00
-# YAML 1.1 wants a dot and a signed exponent in a float; without them it reads text.
-_NUMBER_READ_AS_TEXT = re.compile(r"[-+]?(\d[\d_]*(\.\d*)?|\.\d+)[eE][-+]?\d+")
+_SURELY_SMALL = 15  # characters, also where each is a hexadecimal digit
 
 _INT, _STR, _MERGE = (f"tag:yaml.org,2002:{name}" for name in ("int", "str", "merge"))
 _UNTAGGED: dict[type[yaml.Node], str] = {
@@ -47,23 +50,36 @@ class _Anchored:
     height: int
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The parser, libyaml's where there is one, and the constructors of plain data."""
+class _Loader(CCoreLoader, SafeConstructor):  # type: ignore[misc]
+    """The parser, and the constructors of plain data."""
+
+    # With keys that are merged; whoever knows the lines says which stand twice.
+    construct_mapping = SafeConstructor.construct_mapping
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep=deep)
-        except (ValueError, TypeError, AttributeError, OverflowError) as error:  # such as the 13th month of a date
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:  # of what a tag is written to
             raise ConstructorError(None, None, str(error), node.start_mark) from error
         except LookupError as error:  # of a text with a tag that it does not fit
             what = f"cannot read {shortened(str(getattr(node, 'value', '')))!r} as a {node.tag.rpartition(':')[2]}"
             raise ConstructorError(None, None, what, node.start_mark) from error
 
     def whole_number(self, node: yaml.ScalarNode) -> int | None:
-        return None if is_beyond(node) else int(self.construct_yaml_int(node))
+        return None if is_beyond(node) else int(self.construct_yaml_int_core(node))
 
 
 _Loader.add_constructor(_INT, _Loader.whole_number)
+_Loader.add_implicit_resolver(_MERGE, re.compile("<<$"), ["<"])
+
+
+class _Dumper(CoreDumper):  # type: ignore[misc]
+    """Texts that YAML 1.1 or 1.2 would read as something else stand in quotes."""
+
+
+for _first, _rules in yaml.SafeDumper.yaml_implicit_resolvers.items():
+    for _tag, _pattern in _rules:
+        _Dumper.add_implicit_resolver(_tag, _pattern, [_first])
 
 
 def is_beyond(node: yaml.Node) -> bool:
@@ -73,7 +89,7 @@ def is_beyond(node: yaml.Node) -> bool:
     if len(node.value) > _LONGEST_NUMBER:
         return True
     try:
-        return abs(int(SafeConstructor().construct_yaml_int(node))) >= 2**63
+        return abs(int(CommonConstructor().construct_yaml_int_core(node))) >= 2**63
     except ValueError:  # the tag was written to what is no number
         return False
 
@@ -89,7 +105,7 @@ def compose(text: str, locate: Locate) -> yaml.Node | None:
         line = text.count("\n", 0, found.start()) + 1
         raise _fault(locate(line), f"{ascii(found[0])[1:-1]} is no character")
     try:
-        return _Composer(_Loader(text), locate).document()
+        return _Composer(_Loader(text), locate).document()  # type: ignore[call-arg]  # that of the parser
     except ReaderError as error:
         line = text.encode("utf-8", "replace").count(b"\n", 0, error.position) + 1
         raise _fault(locate(line), error.reason) from None
@@ -100,9 +116,14 @@ def compose(text: str, locate: Locate) -> yaml.Node | None:
 def construct(node: yaml.Node, locate: Locate) -> Any:
     """The plain data of a composed node. Raises InputError where something cannot be read as what its tag says."""
     try:
-        return _Loader("").construct_document(node)
+        return _Loader("").construct_document(node)  # type: ignore[call-arg]
     except yaml.MarkedYAMLError as error:
         raise _marked(error, locate) from None
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    """Plain data as YAML that `compose` and `construct` read as the same. Raises yaml.YAMLError for other data."""
+    return str(yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 @contextmanager
@@ -120,23 +141,6 @@ def uncollected() -> Iterator[None]:
 def shortened(text: str) -> str:
     """A message with its middle left out where what it quotes is long."""
     return text if len(text) <= _MAX_MESSAGE else f"{text[: _MAX_MESSAGE * 2 // 3]} ... {text[-_MAX_MESSAGE // 4 :]}"
-
-
-def is_number_read_as_text(node: yaml.Node) -> bool:
-    """Whether this is a plain text that is a number to anybody but YAML 1.1, such as 1e-5."""
-    is_plain = isinstance(node, yaml.ScalarNode) and node.tag == _STR and not node.style
-    return is_plain and len(node.value) <= _LONGEST_NUMBER and _NUMBER_READ_AS_TEXT.fullmatch(node.value) is not None
-
-
-def yaml_number(text: str) -> str | None:
-    """How YAML 1.1 wants such a number written: mantissa with a dot, exponent with a sign; None for one beyond all floats."""
-    number = float(text.replace("_", ""))
-    if not math.isfinite(number):
-        return None
-    mantissa, _, exponent = f"{number!r}".partition("e")
-    if not exponent:
-        return mantissa
-    return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{int(exponent):+d}"
 
 
 class _Composer:
@@ -228,7 +232,7 @@ class _Composer:
 
 
 def _as_key(node: yaml.Node) -> yaml.Node:
-    """The node as a key, which is a text to every setting, though YAML reads on, null and 1 as something else."""
+    """The node as a key, which is a text to every setting, though YAML reads true, null and 1 as something else."""
     if isinstance(node, yaml.ScalarNode) and node.tag not in (_STR, _MERGE):
         return yaml.ScalarNode(_STR, node.value, node.start_mark, node.end_mark, style=node.style)
     return node

@@ -82,7 +82,6 @@ def load_spec(file: Path | Mapping[str, Any], overrides: Sequence[str] = (), *, 
     # What is faulty is dropped from the mapping or from one of its sections; what lies deeper is only read.
     data = {key: dict(value) if isinstance(value, dict) else value for key, value in source.data.items()}
     data.setdefault("name", file.stem)
-    told = {problem.where for problem in source.problems if "as text, not as a number" in problem.what}
     problems: list[Problem] = []
     untold = 0
     for path in source.beyond:
@@ -95,9 +94,8 @@ def load_spec(file: Path | Mapping[str, Any], overrides: Sequence[str] = (), *, 
         except ValidationError as error:
             details = error.errors(include_url=False)
             faults = [(_path(data, detail["loc"]), detail) for detail in details]
-            news = [(path, detail) for path, detail in faults if source.where(path) not in told]
-            problems += [_problem(source, path, detail) for path, detail in news[:_MOST_PROBLEMS]]
-            untold += len(news[_MOST_PROBLEMS:])
+            problems += [_problem(source, path, detail) for path, detail in faults[:_MOST_PROBLEMS]]
+            untold += len(faults[_MOST_PROBLEMS:])
             before = _settings(data)
             for path, _ in faults:
                 _drop(data, path)

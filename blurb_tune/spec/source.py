@@ -18,11 +18,10 @@ from blurb_tune.spec.documents import (
     Locate,
     compose,
     construct,
+    dump,
     is_beyond,
-    is_number_read_as_text,
     shortened,
     uncollected,
-    yaml_number,
 )
 
 Key = str | int
@@ -33,7 +32,7 @@ KeyPath = tuple[Key, ...]
 class Source:
     """The plain data of a spec and the place of each value in it.
 
-    `data` is what `yaml.safe_load` reads, with overrides put in, and null for the whole numbers at the paths `beyond`, which
+    `data` is what YAML 1.2 says that it is, with overrides put in, and null for the whole numbers at the paths `beyond`, which
     are too large; `problems` is what can be said of the text alone.
     """
 
@@ -86,7 +85,7 @@ def source_of(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> Source:
     """
     file = Path("spec")
     try:
-        text = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
+        text = dump(data)
     except yaml.YAMLError as error:
         what = "expected plain data: mappings, lists, texts, numbers, true, false and null"
         raise InputError([Problem(str(file), f"{what}, but {shortened(str(error))}")]) from None
@@ -145,10 +144,6 @@ def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> Non
     elif is_beyond(node):
         source.problems.append(source.problem(path, f"expected a number of at most 63 bits, but got {node.value}"))
         source.beyond.append(path)
-    elif is_number_read_as_text(node):
-        number = yaml_number(node.value)
-        advice = f"; write {number}" if number else ", and it is larger than any"
-        source.problems.append(source.problem(path, f"YAML reads {node.value!r} as text, not as a number{advice}"))
 
 
 def _put(source: Source, override: str) -> None:

@@ -17,8 +17,7 @@ _MANY_LABELS = 20
 # So many labels that are all numbers may be scores or grades.
 _MANY_NUMBERS = 5
 _LEAST = {1: "one label", 2: "two labels"}
-_TRUTH = ("false", "true")
-_READ_AS_TRUTH = ("no", "off", "yes", "on")
+_OF_TWO = 2
 _NOT_AVAILABLE = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "none", "null"})
 # A label on no more rows than that, while another is so many times as frequent, may be a misspelling of it.
 _RARE, _TIMES_MORE, _SHORTEST_WORD = 2, 20, 3
@@ -126,7 +125,7 @@ def note_labels(task: Task, counts: Mapping[str, int], reported: Sequence[str] =
 
 def _shown_counts(task: Task, counts: Mapping[str, int]) -> str:
     """In the labels' order; of more than eight the most frequent first."""
-    is_binary = len(task.labels) == len(_TRUTH) and any(metric.of_two_classes for metric in task.kind.metrics)
+    is_binary = len(task.labels) == _OF_TWO and any(metric.of_two_classes for metric in task.kind.metrics)
     positive = {task.labels[-1]: " (the positive class)"} if is_binary else {}
     labels = sorted(task.labels, key=lambda label: -counts.get(label, 0) if len(task.labels) > MANY_SHOWN else 0)
     return join_limited(f"{label} {counts.get(label, 0)}{positive.get(label, '')}" for label in labels)
@@ -151,11 +150,8 @@ def _faults(task: Task, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     elif len(task.labels) > _MANY_LABELS and not task.per_token and 2 * len(task.labels) > len(rows):
         yield "label", f"{column!r} holds {len(task.labels)} labels in {len(rows)} rows; are column and `kind` right?"
     of_two = {metric.name for metric in task.kind.metrics if metric.of_two_classes}
-    if task.metric in of_two and len(task.labels) > len(_TRUTH):
+    if task.metric in of_two and len(task.labels) > _OF_TWO:
         yield "metric", f"{task.metric!r} is of two classes, but there are {len(task.labels)}: {', '.join(task.labels)}"
-    read = sorted(set(_labels(task, rows)).intersection(_READ_AS_TRUTH)) if set(task.labels) & set(_TRUTH) else []
-    if read:
-        yield "labels", f"YAML reads yes, no, on and off as true and false: write {', '.join(f'{name!r}' for name in read)}"
 
 
 def _lacks(task: Task, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:

@@ -77,12 +77,6 @@ FAULTS: list[tuple[Task, list[Any], str, str]] = [
         "left_out",
         "with all labels left out there is nothing to score",
     ),
-    (
-        _task(labels=("false", "maybe", "true")),
-        ["yes", "maybe", "no"],
-        "labels",
-        "YAML reads yes, no, on and off as true and false: write 'no', 'yes'",
-    ),
 ]
 
 
