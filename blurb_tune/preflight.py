@@ -24,10 +24,11 @@ from blurb_tune.models.tokenizer_files import unknown_share
 from blurb_tune.search.combinations import count, has_strategy, infeasible, planned_configurations, why_empty
 from blurb_tune.search.warm_start import Earlier, read_earlier
 from blurb_tune.spec import LoadedSpec, SweepSpec
-from blurb_tune.spec.dimensions import bounds_of, values_of
+from blurb_tune.spec.dimensions import Range, bounds_of, values_of
 from blurb_tune.spec.earlier import STUDIES
 from blurb_tune.spec.load import UNKNOWN
 from blurb_tune.spec.source import KeyPath
+from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData
 from blurb_tune.tasks.checking.task_data import inspect
@@ -176,13 +177,21 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], b
         combinations=count(space, blocks),
         max_epochs=trials * epochs,
         max_steps=steps,
-        notes=(*notes, *(_of_earlier(sweep) for sweep in earlier), *_of_secrets(spec)),
+        notes=(*notes, *_of_steps(space), *(_of_earlier(sweep) for sweep in earlier), *_of_secrets(spec)),
         earlier=tuple(earlier),
         digest=_digest(spec, found.digest),
         data_digest=found.digest,
         settings_digest=_settings_digest(spec),
         base=base,
     )
+
+
+def _of_steps(space: SpaceSpec) -> Iterator[str]:
+    """Ranges whose upper bound no step reaches."""
+    for name in type(space).model_fields:
+        dimension = getattr(space, name)
+        if isinstance(dimension, Range) and dimension.unreached:
+            yield f"space.{name}: {dimension.unreached}"
 
 
 def _of_earlier(earlier: Earlier) -> str:

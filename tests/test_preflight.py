@@ -35,6 +35,14 @@ def test_the_plan_counts_what_would_run(tmp_path: Path) -> None:
     assert (plan.metric, plan.blocks, plan.train_examples) == ("pearson", {"tiny": 4}, 96)
 
 
+def test_ranges_are_counted_and_never_listed_and_a_bound_that_is_not_reached_is_told(tmp_path: Path) -> None:
+    space = {"epochs": {"low": 1, "high": 2 * 10**9}, "learning_rate": {"low": 1e-5, "high": 1.0, "step": 1e-9}}
+    plan = plan_of(tmp_path, space=space | {"freeze_depth": {"low": 0, "high": 4, "step": 3}})
+    assert plan.combinations == 2 * 10**9 * 999_990_001 * 2
+    assert "space.freeze_depth: steps of 3 from 0 end at 3, and 4 is never tried" in plan.notes
+    assert not any("learning_rate" in note for note in plan.notes)
+
+
 def test_the_model_is_an_axis_and_only_what_fits_it_is_counted(tmp_path: Path) -> None:
     space = {"strategy": ["vanilla", {"freeze_depth": 6}], "epochs": [3, 7]}
     models = ["bert-large", "tiny", "minilm"]

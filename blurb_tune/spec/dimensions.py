@@ -114,6 +114,15 @@ class Range(SpecModel, Generic[T]):
     step: T | None = Field(None, gt=0, description="distance of neighbors; null: 1 for integers, none for floats")
     log: bool = Field(False, description="sample uniformly in the logarithm; not together with step")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_bounds(cls, data: Any) -> Any:
+        """One error for a range as another tool writes it, and not one for each of its keys."""
+        if isinstance(data, dict) and not data.keys() & {"low", "high"}:
+            shapes = "a value, a choice `[a, b]`, or a range `{low: a, high: b}`, with `step` or `log: true`"
+            raise ValueError(f"expected {shapes}, but got {data!r}")
+        return data
+
     @model_validator(mode="after")
     def _consistent(self) -> Range[T]:
         low, high, step = cast(tuple[float, float, float | None], (self.low, self.high, self.step))
@@ -128,6 +137,14 @@ class Range(SpecModel, Generic[T]):
         if isinstance(step, float) and step < 8 * math.ulp(high):
             raise ValueError(f"a `step` of {step} is too small to tell the numbers next to {high} from each other")
         return self
+
+    @property
+    def unreached(self) -> str:
+        """What is to be said where no step ends at `high`; empty where one does."""
+        values, high = self.grid(), cast(float, self.high)
+        if values is None or high - values[-1] <= 1e-9 * (cast(float | None, self.step) or 1):
+            return ""
+        return f"steps of {self.step} from {self.low} end at {values[-1]}, and {high} is never tried"
 
     def grid(self) -> Sequence[Any] | None:
         """The values in ascending order, computed on demand; None when they are not countable (a float range without step)."""

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
-from blurb_tune.spec.dimensions import DIMENSION_TAGS
+from blurb_tune.spec.dimensions import DIMENSION_TAGS, MAX_NUMBER
 from blurb_tune.spec.documents import shortened, uncollected
 from blurb_tune.spec.earlier import modernize
 from blurb_tune.spec.pruning import PRUNERS
@@ -20,9 +20,9 @@ from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.spec.source import Key, KeyPath, Source, dotted, read_source, source_of
 from blurb_tune.spec.task import TaskSpec
 
+_WHOLE = ("int_type", "int_from_float")
 _EXPECTED = {
-    "int_type": "expected a whole number",
-    "int_from_float": "expected a whole number",
+    **dict.fromkeys(_WHOLE, "expected a whole number"),
     "float_type": "expected a number",
     "bool_type": "expected true or false",
     "string_type": "expected text",
@@ -35,6 +35,7 @@ _EXPECTED = {
     "string_too_short": "expected text that is not empty",
 }
 UNKNOWN = "unknown"
+_OF_THE_USER = "x-"  # keys that hold what is repeated elsewhere, as in Compose files
 _MOST_PROBLEMS = 100
 _NOTHING = object()
 _TAGS = DIMENSION_TAGS | PRUNERS.keys() | {"named", "custom"}
@@ -80,7 +81,8 @@ def load_spec(file: Path | Mapping[str, Any], overrides: Sequence[str] = (), *, 
     if is_kept:
         modernize(source.data)
     # What is faulty is dropped from the mapping or from one of its sections; what lies deeper is only read.
-    data = {key: dict(value) if isinstance(value, dict) else value for key, value in source.data.items()}
+    settings = {key: value for key, value in source.data.items() if not str(key).startswith(_OF_THE_USER)}
+    data = {key: dict(value) if isinstance(value, dict) else value for key, value in settings.items()}
     data.setdefault("name", file.stem)
     problems: list[Problem] = []
     untold = 0
@@ -153,7 +155,8 @@ def _problem(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
     place = source.where(path)
     kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(path[-1]), _valid_keys(path[:-1]))
+        key = str(path[-1])
+        hint = f"; did you mean {homes[0]!r}?" if (homes := _homes(key)) else did_you_mean(key, _valid_keys(path[:-1]))
         return Problem(place, shortened(f"unknown key {dotted(path)!r}{hint}"))
     if kind == "missing":
         return Problem(place, f"the key {dotted(path)!r} is missing")
@@ -169,7 +172,15 @@ def _problem(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
     if kind == "value_error":
         return source.problem(path, str(context["error"]))
     expected = _EXPECTED.get(kind) or detail["msg"].replace("Input should", "must").replace("List should", "the list must")
-    return source.problem(path, f"{expected}, but got {given!r}")
+    return source.problem(path, f"{expected}, but got {given!r}{_remedy(path, kind, given)}")
+
+
+def _remedy(path: KeyPath, kind: str, given: Any) -> str:
+    if kind in _WHOLE and isinstance(given, float) and given.is_integer() and abs(given) <= MAX_NUMBER:
+        return f"; write {int(given)}"
+    if path[:2] == ("space", "strategy") and isinstance(given, list | dict):
+        return f"; a strategy has one value: list several, or leave `strategy` out and search `space.{path[-1]}`"
+    return ""
 
 
 def _literal_hint(given: Any, expected: str) -> str:
@@ -186,6 +197,13 @@ def _valid_keys(path: KeyPath) -> set[str]:
         fields = [model.model_fields[key] for model in candidates if key in model.model_fields]
         candidates = [model for field in fields for model in _models_in(field.annotation)]
     return {name for model in candidates for name in model.model_fields}
+
+
+def _homes(key: str) -> list[str]:
+    """Where a key stands, by its path, at the top or in a section there."""
+    sections = {name: model for name in SweepSpec.model_fields if (model := _section({"task": {}}, name)) is not None}
+    top = [key] if key in SweepSpec.model_fields else []
+    return top + [f"{name}.{key}" for name, model in sections.items() if key in model.model_fields]
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -29,7 +29,7 @@ _INTRODUCTION = """\
 Written from the schema in `blurb_tune/spec/`. `task` and `model` must be given, and of a custom task `text`, `label`,
 `kind`, and `train` or `hub`; all else has a default. `--set path.to.key=value` overrides any setting,
 `--set space.strategy.1.freeze_depth=3` an item of a list. Specs are YAML 1.2: `1e-5` is a number, and `yes`, `no`, `on`
-and `off` are texts.
+and `off` are texts. Keys at the top that begin with `x-` are yours, to hold what anchors repeat.
 
 Ways to write a dimension of the space:
 

@@ -73,6 +73,22 @@ def test_a_range_is_never_a_list() -> None:
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "step", "last"),
+    [
+        (0, 4, 3, 3),
+        (0, 6, 3, None),
+        (1, 9, None, None),
+        (0.5, 1.0, 0.3, 0.8),
+        (0.1, 0.7, 0.2, None),
+        (0.0, 1 / 3, 1 / 9, None),
+    ],
+)
+def test_a_bound_that_no_step_reaches_is_told(low: float, high: float, step: float | None, last: float | None) -> None:
+    found = (Range[int] if isinstance(low, int) else Range[float])(low=low, high=high, step=step).unreached
+    assert found == ("" if last is None else f"steps of {step} from {low} end at {last}, and {high} is never tried")
+
+
+@pytest.mark.parametrize(
     ("dimension", "expected"),
     [
         ({"low": 0.1, "high": 1.0, "step": 1e-300}, "too small to tell the numbers next to 1.0 from each other"),

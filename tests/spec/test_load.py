@@ -78,6 +78,20 @@ FAULTS = {
     "name: .hidden": "3: name: a name becomes a folder's name",
     "space: {epochs: {low: 5, high: 5}}": "`low < high` must hold, but got (low=5, high=5)",
     "space: {epochs: 2.5}": "space.epochs: expected a whole number, but got 2.5",
+    "space: {epochs: 3.0}": "3: space.epochs: expected a whole number, but got 3.0; write 3",
+    "space: {batch_size: [8, 1e3]}": "3: space.batch_size[1]: expected a whole number, but got 1000.0; write 1000",
+    "space: {epochs: 1e300}": "3: space.epochs: expected a whole number, but got 1e+300",
+    "space: {epochs: {low: 1, high: 1e1}}": "space.epochs.high: expected a whole number, but got 10.0; write 10",
+    "space: {learning_rate: {min: 1e-5, max: 1e-3}}": "expected a value, a choice `[a, b]`, or a range `{low: a, high: b}`",
+    "space: {batch_size: {values: [8, 16]}}": "3: space.batch_size: expected a value, a choice `[a, b]`, or a range",
+    "space: {epochs: {}}": "3: space.epochs: expected a value, a choice `[a, b]`, or a range `{low: a, high: b}`",
+    "space: {learning_rate: 'tune.loguniform(1e-5, 1e-3)'}": "expected a number, but got 'tune.loguniform(1e-5, 1e-3)'",
+    "space: {learning_rate: {low: 0, high: 1e-4, log: true}}": "space.learning_rate.low: must be greater than 0, but got 0",
+    "space: {strategy: [vanilla, {freeze_depth: {low: 1, high: 3}}]}": "leave `strategy` out and search `space.freeze_depth`",
+    "space: {strategy: [{reinit_count: [1, 2]}]}": "expected a whole number, but got [1, 2]; a strategy has one value",
+    "space: {strategy: [{reinit_count: 1, epochs: 4}]}": "'space.strategy[0].epochs'; did you mean 'space.epochs'?",
+    "epochs: 3": "3: unknown key 'epochs'; did you mean 'space.epochs'?",
+    "search: {seeds: 3}": "3: unknown key 'search.seeds'; did you mean 'seeds'?",
     "space: {epochs: true}": "space.epochs: expected a whole number, but got True",
     "space: {decay_rate: 1.5}": "space.decay_rate: must be less than or equal to 1, but got 1.5",
     "space: {decay_rate: [0.9, 0.9]}": "the values of a choice must differ, but 0.9 stands twice",
@@ -190,6 +204,12 @@ def test_of_very_many_faults_the_first_are_told_and_how_many_more_there_are(tmp_
     assert len(first) == 100
     assert all("expected a whole number, but got 's" in problem.what for problem in first)
     assert last.what == f"{9_000 + 300 + 1 - 100:,} more problems are not listed"
+
+
+def test_what_anchors_repeat_may_stand_under_a_key_of_its_own(tmp_path: Path) -> None:
+    text = MINIMAL + "x-common: &common {epochs: 2, batch_size: 8}\nspace: {<<: *common, learning_rate: 1e-4}\n"
+    spec = load_spec(write(tmp_path, text), ["x-more=[1]"]).valid()
+    assert (spec.space.epochs, spec.space.batch_size, spec.space.learning_rate) == (2, 8, 1e-4)
 
 
 def test_sections_that_are_one_by_an_anchor_are_judged_each(tmp_path: Path) -> None:
