@@ -42,6 +42,7 @@ from blurb_tune.tracking.server import check_server
 # What does not change a sweep's numbers may be changed when it is taken up again; of the resources, all but the device.
 _DATA_KEYS = {"train", "dev", "test", "hub"}
 _NOT_IN_DIGEST = {
+    "base",
     "cluster",
     "final_test",
     "notify",
@@ -107,7 +108,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
 
     Raises InputError with every problem of the spec and of what it names.
     """
-    spec, source = loaded.spec, loaded.source
+    spec = loaded.spec
     problems, warnings = list(loaded.problems), list[str]()
     data, faults = spec_source(loaded)
     models = _models(loaded, problems)
@@ -137,14 +138,14 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         earlier = list(_earlier(loaded, found.source.task, models, problems))
     if problems or found is None or not has_all_models:
         raise loaded.error(problems)
-    plan = _plan(spec, found, models, source.file.parent, earlier)
+    plan = _plan(spec, found, models, loaded.base, earlier)
     return replace(plan, warnings=tuple(filter(None, warnings)))
 
 
 def _earlier(loaded: LoadedSpec, task: Task, models: Mapping[str, ModelInfo], problems: list[Problem]) -> Iterator[Earlier]:
     blocks = {name: info.blocks for name, info in models.items()}
     for index, folder in enumerate(loaded.spec.search.warm_start):
-        place = loaded.source.file.parent / home_expanded(folder)
+        place = loaded.base / home_expanded(folder)
         try:
             yield read_earlier(place, loaded.spec, blocks, loaded.spec.metric or task.metric)
         except (BlurbTuneError, OSError) as error:
@@ -279,7 +280,7 @@ def _models(loaded: LoadedSpec, problems: list[Problem]) -> dict[str, ModelInfo]
         if name == UNKNOWN:
             continue
         try:
-            info = describe_model(name)
+            info = describe_model(name, loaded.base)
         except BlurbTuneError as error:
             problems.append(loaded.source.problem(path, str(error)))
             continue

@@ -31,12 +31,13 @@ _TRACKING = "MLFLOW_TRACKING_URI"
 
 def drive_command(uri: str, sweep_id: str) -> ExitCode:
     """Run the sweep that lies in the storage `uri` to its end, or until somebody asks for another."""
-    sweep = KeptSweep(open_storage(uri), sweep_id)
+    storage = open_storage(uri)
+    sweep = KeptSweep(storage, sweep_id)
     paths = SweepPaths(_work_folder(sweep))
     with kept_output(paths.root / DRIVER_LOG, sweep.storage):
         code, message, asked = ExitCode.FAILED, "", None
         try:
-            code, message, asked = _Driver(uri, sweep, paths).run()
+            code, message, asked = _Driver(storage.uri, sweep, paths).run()
         except BlurbTuneError as error:
             code, message = ExitCode.BAD_INPUT if isinstance(error, InputError) else ExitCode.FAILED, str(error)
             print(f"error: {message}", file=sys.stderr, flush=True)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
+SQLITE = "sqlite:///"  # of a URL, whose file's name comes behind it
+
 
 @dataclass(frozen=True)
 class SweepPaths:
@@ -92,8 +94,19 @@ def home_expanded(name: str) -> Path:
 
 
 def whole_path(name: str, base: Path) -> str:
-    """A path of a spec that lies in `base`, from the root; what has a scheme (`hf://`) stays as it is."""
-    return name if "://" in name else str((base / home_expanded(name)).resolve())
+    """A path that begins at `base`, from the root; a whole one, and what has a scheme (`hf://`), stays as it is."""
+    path = home_expanded(name)
+    if "://" in name or path.is_absolute():
+        return name if "://" in name else str(path)
+    return str((base / path).resolve())
+
+
+def whole_address(uri: str, base: Path) -> str:
+    """An address of which a path is part, that of an SQLite file, with the whole path; others as they are."""
+    name, mark, query = uri.removeprefix(SQLITE).partition("?")
+    if not uri.startswith(SQLITE) or name in ("", ":memory:") or name.startswith(("file:", "$")):
+        return uri
+    return f"{SQLITE}{whole_path(name, base)}{mark}{query}"
 
 
 def fault_of_folder(folder: Path) -> str | None:

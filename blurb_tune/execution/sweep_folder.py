@@ -75,15 +75,18 @@ def _difference(plan: Plan, paths: SweepPaths) -> str:
     except InputError:
         before = {}
     now = resolve_spec(plan)
-    changed = [name for name in now if before.get(name) != now[name]]
+    changed = [name for name in now if before.get(name) != now[name] and name != "base"]
     names = f"other values of {', '.join(changed)}" if changed else "the data differ"
     grow = ", or make it larger with `blurb-tune extend`" if changed and set(changed) <= _MAY_GROW else ""
     return f"{names}; name another --output, or none{grow}"
 
 
 def resolve_spec(plan: Plan) -> dict[str, Any]:
-    """The spec as plain data, every default written out and files by their whole paths, so that it can be read anywhere."""
-    data = plan.spec.model_dump(mode="json")
+    """The spec as plain data, every default written out and files by their whole paths, so that it can be read anywhere.
+
+    Models keep their names, by which the log knows them; `base` is where their folders are.
+    """
+    data = plan.spec.model_dump(mode="json") | {"base": str(plan.base.resolve())}
     if data["data"] is not None:
         data["data"] = whole_path(data["data"], plan.base)
     data["search"]["warm_start"] = [whole_path(folder, plan.base) for folder in data["search"]["warm_start"]]

@@ -180,8 +180,8 @@ class ModelInfo:
     hub_id: str | None = None
 
 
-def describe_model(name: str) -> ModelInfo:
-    """Find a model by known name, local folder or hub id, in this order; known ones need neither folder nor hub.
+def describe_model(name: str, base: Path = Path()) -> ModelInfo:
+    """Find a model by known name, folder, relative to `base`, or hub id, in this order; known ones need neither.
 
     Raises BlurbTuneError when there is no such model, its config cannot be used, or its package is not installed.
     """
@@ -189,7 +189,7 @@ def describe_model(name: str) -> ModelInfo:
     if known is not None:
         path = _packaged_folder(known) if known.package else None
         return ModelInfo(name, known.family, known.blocks, known.hidden_size, known.max_length, path, known.hub_id)
-    path = home_expanded(name)
+    path = base / home_expanded(name)
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except OSError as error:  # a name that is too long, or a folder that may not be looked into
@@ -200,11 +200,21 @@ def describe_model(name: str) -> ModelInfo:
         return _from_config(name, path / CONFIG, path=path.resolve())
     if is_there:
         raise BlurbTuneError(f"{path} is a file, not a model folder")
+    elsewhere = _elsewhere(name, path)
     if name.startswith((".", "/", "~")):
-        raise BlurbTuneError(f"there is no model folder {path}")
-    if _HUB_ID.fullmatch(name):
+        raise BlurbTuneError(f"there is no model folder {path}{elsewhere}")
+    if not _HUB_ID.fullmatch(name):
+        raise BlurbTuneError(f"there is no model {name!r}{elsewhere or did_you_mean(name, KNOWN_MODELS)}")
+    try:
         return _from_config(name, hub_config(name), hub_id=name)
-    raise BlurbTuneError(f"there is no model {name!r}{did_you_mean(name, KNOWN_MODELS)}")
+    except BlurbTuneError as error:
+        raise BlurbTuneError(f"{error}{elsewhere}") from None
+
+
+def _elsewhere(name: str, path: Path) -> str:
+    """A hint where there is such a folder, but not at `path`."""
+    there = home_expanded(name).absolute()
+    return f"; {there} is one, but paths begin at the spec's folder" if (there / CONFIG).is_file() and there != path else ""
 
 
 def _is_hub_id(model: KnownModel, name: str) -> bool:

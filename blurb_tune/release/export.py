@@ -74,7 +74,7 @@ def export(
     judged = record.scored_measurement(run)
     assert judged is not None, "a run with a model has been measured"
     say("checking the spec and its data")
-    plan = make_plan(load_spec(paths.spec))
+    plan = make_plan(load_spec(paths.spec, is_kept=True))
     if plan.task.kind == SPANS:
         raise BlurbTuneError(f"models for {SPANS.name} cannot be exported yet: Hugging Face has another head for them")
     info = plan.models[record.configurations[run.configuration_id].configuration.model]

@@ -60,7 +60,7 @@ def _look_at_spec(question: Mapping[str, Any], uri: str | None) -> tuple[list[st
     from blurb_tune.preflight import make_plan
     from blurb_tune.spec import load_spec
 
-    overrides = ["cluster=auto", *([f"storage={uri}"] if uri else [])]
+    overrides = ["cluster=auto", *([f"storage={open_storage(uri).uri}"] if uri else [])]
     try:
         return [], make_plan(load_spec(Path(question["folder"]) / "spec.yaml", overrides)).warnings
     except InputError as error:

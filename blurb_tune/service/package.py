@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.core.paths import home_expanded
+from blurb_tune.execution.sweep_folder import resolve_spec
+from blurb_tune.models.catalog import KNOWN_MODELS
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.documents import dump
 from blurb_tune.tasks.sources.splits import SPLITS
@@ -27,12 +28,21 @@ def package(plan: Plan) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="blurb-tune-") as name:
         folder = Path(name)
-        spec = plan.spec.model_dump(mode="json")
-        spec["cluster"] = spec["storage"] = None  # which the driver knows better
+        spec = resolve_spec(plan)
+        spec["base"] = spec["cluster"] = spec["storage"] = None  # which the driver knows better
+        spec["model"] = _models(plan, spec["model"])
         _take_data(plan, spec, folder)
         text = f"# {plan.spec.name}, as it was submitted\n" + dump(spec)
         (folder / "spec.yaml").write_text(text, encoding="utf-8")
         yield folder
+
+
+def _models(plan: Plan, written: str | dict[str, list[str]]) -> str | dict[str, list[str]]:
+    """Folders by their whole paths, at which all nodes must reach them."""
+    if isinstance(written, dict):
+        return {"choice": [str(_models(plan, name)) for name in written["choice"]]}
+    path = plan.models[written].path
+    return written if path is None or written in KNOWN_MODELS else str(path)
 
 
 def _take_data(plan: Plan, spec: dict[str, Any], folder: Path) -> None:
@@ -43,7 +53,7 @@ def _take_data(plan: Plan, spec: dict[str, Any], folder: Path) -> None:
         name = spec["task"].get(split)
         if name is None or "://" in name:
             continue
-        file = plan.base / home_expanded(name)
+        file = Path(name)
         if not file.exists():
             continue  # it may be there on the cluster, which says so if not
         total += file.stat().st_size

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
+from blurb_tune.core.paths import home_expanded, whole_address, whole_path
 from blurb_tune.spec.dimensions import DIMENSION_TAGS, MAX_NUMBER
 from blurb_tune.spec.documents import shortened, uncollected
 from blurb_tune.spec.earlier import modernize
@@ -55,6 +56,11 @@ class LoadedSpec:
     problems: tuple[Problem, ...]
     untold: int = 0
 
+    @property
+    def base(self) -> Path:
+        """The folder at which relative paths of the spec begin."""
+        return _base(self.spec, self.source)
+
     def valid(self) -> SweepSpec:
         """The spec. Raises InputError when there are problems."""
         if self.problems:
@@ -92,7 +98,7 @@ def load_spec(file: Path | Mapping[str, Any], overrides: Sequence[str] = (), *, 
     while True:
         try:
             spec = SweepSpec.model_validate(data)
-            return LoadedSpec(spec, source, in_order(source.problems + problems, file), untold)
+            return LoadedSpec(_with_whole_addresses(spec, source), source, in_order(source.problems + problems, file), untold)
         except ValidationError as error:
             details = error.errors(include_url=False)
             faults = [(_path(data, detail["loc"]), detail) for detail in details]
@@ -104,6 +110,18 @@ def load_spec(file: Path | Mapping[str, Any], overrides: Sequence[str] = (), *, 
             if _settings(data) == before:  # nothing that is there is at fault by itself
                 data.clear()
             _fill_in(data)
+
+
+def _base(spec: SweepSpec, source: Source) -> Path:
+    return source.file.parent / home_expanded(spec.base or "")
+
+
+def _with_whole_addresses(spec: SweepSpec, source: Source) -> SweepSpec:
+    """With the places that a sweep writes to by their whole paths: what it reads has its name in the log."""
+    base, tracking = _base(spec, source), spec.tracking
+    stores = {name: uri and whole_address(uri, base) for name, uri in tracking if name in ("uri", "study_url")}
+    storage = spec.storage and whole_path(spec.storage, base)
+    return spec.model_copy(update={"storage": storage, "tracking": tracking.model_copy(update=stores)})
 
 
 def _settings(data: dict[str, Any]) -> int:

@@ -200,12 +200,18 @@ class SweepSpec(SpecModel):
         Annotated[str, Field(min_length=1), Tag("named")] | Annotated[TaskSpec, Tag("custom")], Discriminator(_task_shape)
     ] = Field(description="see `blurb-tune tasks`; or a mapping that describes a custom task")
     model: Annotated[Options[Annotated[str, Field(min_length=1)]], AfterValidator(_few)] = Field(
-        description="see `blurb-tune models`; or a local folder, or a hub id; a choice of several is an axis of the search"
+        description="see `blurb-tune models`; or a folder, relative to the spec, or a hub id; a choice of several is an axis "
+        "of the search"
     )
     data: str | None = Field(
         None,
         description="a named task's data: a folder, relative to the spec, or a hub data set, `hf://owner/name`; null: "
         "BLURB_DATA_DIR, then the hub",
+    )
+    base: str | None = Field(
+        None,
+        min_length=1,
+        description="folder at which relative paths of this spec begin; null: the one that the spec lies in",
     )
     metric: str | None = Field(None, description="what is maximized on dev; null: the task's own metric")
     score: Literal["final", "best"] = Field("final", description="a trial's dev score: of its last evaluation, or of its best")
@@ -250,8 +256,8 @@ class SweepSpec(SpecModel):
     )
     storage: str | None = Field(
         None,
-        description="where sweeps are kept: a folder, which all nodes of a cluster share, or an object store "
-        "(s3://bucket/path, gs://bucket/path); null: `runs`, a folder of this machine",
+        description="where sweeps are kept: a folder, relative to the spec, which all nodes of a cluster share, or an object "
+        "store (s3://bucket/path, gs://bucket/path); null: `runs` in the working folder",
     )
     priority: Annotated[float, Field(gt=0, le=100)] = Field(
         1.0, description="share of a cluster's slots beside other sweeps: one of 2 gets twice as many as one of 1"

@@ -9,10 +9,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.paths import SQLITE, SweepPaths
 from blurb_tune.core.secrets import HIDDEN, VARIABLES, redact, resolve
-
-_SQLITE = "sqlite:///"
 
 
 def tracking_uri(paths: SweepPaths, configured: str | None) -> str:
@@ -24,13 +22,13 @@ def tracking_uri(paths: SweepPaths, configured: str | None) -> str:
     store = paths.mlflow_store.resolve()
     if configured is None and {"%", "?"} & set(str(store)):
         raise BlurbTuneError(f"{store}: MLflow opens no store in a folder with '%' or '?' in its name; use another folder")
-    return resolve(configured) if configured else f"{_SQLITE}{store}"
+    return resolve(configured) if configured else f"{SQLITE}{store}"
 
 
 def sqlite_file(uri: str) -> Path | None:
     """The database file of an SQLite URI; None for any other URI and for databases in memory."""
-    name = uri.removeprefix(_SQLITE).partition("?")[0]
-    if not uri.startswith(_SQLITE) or name in ("", ":memory:"):
+    name = uri.removeprefix(SQLITE).partition("?")[0]
+    if not uri.startswith(SQLITE) or name in ("", ":memory:"):
         return None
     return Path(name)
 

@@ -1,16 +1,28 @@
 from __future__ import annotations
 
 import getpass
+import json
 import stat
 from pathlib import Path
 
 import pytest
 import yaml
 
+from blurb_tune.core.errors import InputError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.execution.sweep_folder import owner, write_spec
+from blurb_tune.execution.sweep_folder import default_folder, owner, write_spec
 from blurb_tune.preflight import Plan, make_plan
+from blurb_tune.service.package import package
 from blurb_tune.spec import load_spec
+
+NAME = "models/of/mine"  # which is no hub id
+
+
+def write_model(folder: Path) -> None:
+    """What a plan looks at of a model."""
+    folder.mkdir(parents=True)
+    shape = {"num_hidden_layers": 3, "hidden_size": 8, "max_position_embeddings": 128}
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **shape}))
 
 
 def plan_of(folder: Path, uri: str | None) -> Plan:
@@ -59,6 +71,33 @@ def test_a_spec_that_is_given_a_password_is_closed(tmp_path: Path) -> None:
     for uri, mode in ((None, 0o644), ("http://me:secret@127.0.0.1:5000", 0o600), (None, 0o644)):
         write_spec(plan_of(tmp_path, uri), paths)
         assert stat.S_IMODE(paths.spec.stat().st_mode) == mode
+
+
+def test_paths_of_a_spec_begin_at_its_folder_wherever_it_is_read_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of its models too, by whose names the log knows them, and of the spec that the sweep keeps."""
+    home, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    write_model(home / NAME)
+    elsewhere.mkdir()
+    spec = {"model": [NAME, "tiny"], "storage": "kept", "tracking": {"uri": "sqlite:///m.db"}, "task": "demo"}
+    (home / "s.yaml").write_text(yaml.safe_dump(spec))
+    monkeypatch.chdir(elsewhere)
+    plan = make_plan(load_spec(home / "s.yaml"), check_machine=False)
+    paths = SweepPaths(default_folder(plan))
+    assert paths.root.parent == home / "kept"
+    paths.root.mkdir(parents=True)
+    write_spec(plan, paths)
+    kept = make_plan(load_spec(paths.spec, is_kept=True), check_machine=False)
+    assert kept.digest == plan.digest
+    assert kept.models == plan.models
+    assert plan.models[NAME].path == home / NAME
+    assert kept.spec.tracking.uri == f"sqlite:///{home}/m.db"
+    with package(plan) as folder:
+        sent = make_plan(load_spec(folder / "spec.yaml"), check_machine=False)
+    assert list(sent.models) == [str(home / NAME), "tiny"]
+    monkeypatch.chdir(home)
+    loaded = load_spec(spec | {"base": str(elsewhere)})
+    with pytest.raises(InputError, match=f"{home}/{NAME} is one, but paths begin at the spec's folder"):
+        make_plan(loaded, check_machine=False)
 
 
 def test_the_owner_is_whoever_submitted_else_whoever_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:

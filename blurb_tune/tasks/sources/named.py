@@ -21,16 +21,16 @@ def spec_source(loaded: LoadedSpec) -> tuple[DataSource | None, list[Problem]]:
     """
     task, source = loaded.spec.task, loaded.source
     if isinstance(task, TaskSpec):
-        faults = list(check_custom_task(task, source.file.parent))
+        faults = list(check_custom_task(task, loaded.base))
         problems = [source.problem(("task", key) if key else ("task",), what) for key, what in faults]
-        found = None if any(key in KEYS_OF_DATA for key, _ in faults) else custom_source(task, source.file.parent)
+        found = None if any(key in KEYS_OF_DATA for key, _ in faults) else custom_source(task, loaded.base)
         if loaded.spec.data is not None:
             problems.append(source.problem(("data",), "this is for named tasks; a mapping names its files in `task`"))
         return found, problems
     if task == UNKNOWN:
         return None, []
     try:
-        return find_source(find_task(task), loaded.spec.data, source.file.parent), []
+        return find_source(find_task(task), loaded.spec.data, loaded.base), []
     except BlurbTuneError as error:
         return None, [source.problem(("task",), str(error))]
 
