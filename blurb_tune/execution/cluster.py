@@ -155,14 +155,12 @@ def _sigterm_is_ours() -> Iterator[None]:
 
 def _check_address(address: str | None) -> None:
     """Ray itself waits for minutes where nobody listens."""
-    if address is not None and "://" in address:
-        raise InputError([Problem("cluster", f"expected host:port of a cluster's head, but got {address}; {_FROM_OUTSIDE}")])
-    host, _, port = (address or "").rpartition(":")
-    if not host or not port.isdigit():
+    if address is None or address == "auto":
         return
+    host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
-    except OSError as error:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, UnicodeError) as error:  # the latter of what can be no host's name
         raise InputError([Problem("cluster", f"no Ray cluster answers at {address}: {error}")]) from None
     if not any(_is_here(node) for node in _nodes_of(f"{host}:{port}")):
         raise InputError([Problem("cluster", f"this machine is no node of the cluster at {address}; {_FROM_OUTSIDE}")])

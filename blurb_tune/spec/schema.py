@@ -21,6 +21,7 @@ MAX_EARLIER = 100
 MAX_MODELS = 100
 MIN_GPU = 1e-4  # Ray counts in these
 _MOST_SHOWN = 10
+_MOST_DIGITS_OF_A_PORT = 5
 
 
 def _file_name(name: str) -> str:
@@ -74,6 +75,17 @@ def _objective(value: Any) -> Any:
             raise ValueError(f"expected a mapping such as {{kind: quantile, q: 0.1}}, but got {value!r}")
         return format_objective(kind, settings)
     return format_objective(*parse(value)) if isinstance(value, str) else value
+
+
+def _head(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    is_port = port.isascii() and port.isdecimal() and len(port) <= _MOST_DIGITS_OF_A_PORT and 0 < int(port) < 2**16
+    if address != "auto" and (not host or "/" in host or not is_port):
+        raise ValueError(
+            f"expected host:port of a cluster's head, such as head:6379, or `auto`, but got {address!r}; from a machine that "
+            "is no node, `blurb-tune submit --address http://HEAD:8265` sends a sweep there"
+        )
+    return address
 
 
 def _task_shape(data: Any) -> str:
@@ -265,7 +277,9 @@ class SweepSpec(SpecModel):
     notify: Annotated[str, Field(pattern="^https?://")] | None = Field(
         None, description="address that is sent the status as JSON when a submitted sweep ends"
     )
-    cluster: str | None = Field(None, description="address of a Ray cluster, host:port or auto; null: a local one is started")
+    cluster: Annotated[str, AfterValidator(_head)] | None = Field(
+        None, description="address of a Ray cluster's head, host:port or auto; null: a local one is started"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -112,6 +112,12 @@ FAULTS = {
     "pruning: {pruner: {kind: median, patience: 2}}": "unknown key 'pruning.pruner.patience'",
     "resources: {gpus: 1.5}": "more than one GPU per trial must be a whole number",
     "resources: {gpus: .inf}": "expected a finite number, but got inf",
+    "cluster: ray://head:10001": "3: cluster: expected host:port of a cluster's head, such as head:6379, or `auto`, but got",
+    "cluster: http://head:8265": "submit --address http://HEAD:8265` sends a sweep there",
+    "cluster: head": "expected host:port of a cluster's head, such as head:6379, or `auto`, but got 'head'; from a machine",
+    "cluster: 'head:'": "expected host:port of a cluster's head",
+    "cluster: head:65536": "expected host:port of a cluster's head",
+    "cluster: 6379": "3: cluster: expected text, but got 6379",
     "training: 5": "3: training: expected a mapping, but got 5",
 }
 
@@ -226,6 +232,11 @@ def test_many_seeds_and_strategies_are_read(tmp_path: Path) -> None:
     spec = load_spec(write(tmp_path, f"{MINIMAL}seeds: {seeds}\nspace:\n  strategy:\n{strategies}")).valid()
     assert spec.seeds == seeds
     assert [item.decay_rate for item in spec.space.strategy or []] == rates
+
+
+@pytest.mark.parametrize("address", ["auto", "head:6379", "10.0.0.1:1", "[::1]:65535"])
+def test_addresses_of_a_head(tmp_path: Path, address: str) -> None:
+    assert load_spec(write(tmp_path, MINIMAL), [f"cluster='{address}'"]).valid().cluster == address
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
