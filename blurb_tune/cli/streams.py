@@ -56,7 +56,10 @@ def output_fault() -> OSError | None:
 
 
 def _unbroken(stream: TextIO | None, number: int) -> TextIO:
-    """The same stream, of the same encoding and buffering; None is one that was closed when the interpreter started."""
+    """The same stream, of the same encoding and buffering; None is one that was closed when the interpreter started.
+
+    What its encoding lacks, such as a letter of a file's name on a terminal that knows ASCII, is written out (`\\xe9`).
+    """
     if stream is None:
         return io.TextIOWrapper(io.BufferedWriter(_Unbroken(number)), encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper):
@@ -66,7 +69,7 @@ def _unbroken(stream: TextIO | None, number: int) -> TextIO:
     return io.TextIOWrapper(
         raw if isinstance(stream.buffer, io.RawIOBase) else io.BufferedWriter(raw),
         encoding=stream.encoding,
-        errors=stream.errors,
+        errors="backslashreplace" if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

@@ -78,12 +78,17 @@ def test_streams_that_are_closed_from_the_start_lead_nowhere_and_into_no_file(tm
     assert (tmp_path / "log").read_bytes() == b"log"
 
 
-def test_an_encoding_that_lacks_a_letter_is_as_before(tmp_path: Path) -> None:
-    code = "from blurb_tune.cli.streams import keep_open; keep_open(); import sys; print('±', file=sys.stderr)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, timeout=60
+@pytest.mark.parametrize(("encoding", "expected"), [("ascii", b"\\xb1\\udcff\n"), ("utf-8", b"\xc2\xb1\\udcff\n")])
+def test_a_letter_that_the_encoding_lacks_is_written_out(encoding: str, expected: bytes) -> None:
+    """Such as of a name that is no UTF-8, which Python reads as half characters."""
+    code = (
+        "from blurb_tune.cli.streams import keep_open; keep_open(); import sys\n"
+        "for stream in (sys.stdout, sys.stderr): print('±\\udcff', file=stream)"
     )
-    assert (done.returncode, done.stderr) == (0, b"\\xb1\n")
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONIOENCODING": encoding}, capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, expected)
 
 
 CURVES = Path(__file__).parents[2] / "benchmarks" / "curves" / "biosses-minilm.csv"
