@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from blurb_tune.spec.budget import BudgetSpec
 from blurb_tune.spec.dimensions import Options, SpecModel, repeated, values_of
+from blurb_tune.spec.names import FileName, Head
 from blurb_tune.spec.pruning import PruningSpec
 from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.stats.objectives import OBJECTIVES, format_objective, parse
 
-MAX_NAME = 80
 MAX_SEEDS = 10_000
 MAX_CONFIRM = 1_000
 MAX_CROSSED = 100
@@ -21,15 +21,6 @@ MAX_EARLIER = 100
 MAX_MODELS = 100
 MIN_GPU = 1e-4  # Ray counts in these
 _MOST_SHOWN = 10
-_MOST_DIGITS_OF_A_PORT = 5
-
-
-def _file_name(name: str) -> str:
-    allowed = "letters, digits, '.', '_' and '-', not '.' or '-' first"
-    plain = all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
-    if not name or len(name) > MAX_NAME or not plain or name[0] in ".-":
-        raise ValueError(f"a name becomes a folder's name: expected 1 to {MAX_NAME} of {allowed}, but got {name!r}")
-    return name
 
 
 def _seed_list(value: Any) -> Any:
@@ -77,22 +68,10 @@ def _objective(value: Any) -> Any:
     return format_objective(*parse(value)) if isinstance(value, str) else value
 
 
-def _head(address: str) -> str:
-    host, _, port = address.rpartition(":")
-    is_port = port.isascii() and port.isdecimal() and len(port) <= _MOST_DIGITS_OF_A_PORT and 0 < int(port) < 2**16
-    if address != "auto" and (not host or "/" in host or not is_port):
-        raise ValueError(
-            f"expected host:port of a cluster's head, such as head:6379, or `auto`, but got {address!r}; from a machine that "
-            "is no node, `blurb-tune submit --address http://HEAD:8265` sends a sweep there"
-        )
-    return address
-
-
 def _task_shape(data: Any) -> str:
     return "custom" if isinstance(data, dict | TaskSpec) else "named"
 
 
-FileName = Annotated[str, AfterValidator(_file_name)]
 Seeds = Annotated[
     list[Annotated[int, Field(ge=0, lt=2**63)]],
     Field(min_length=1, max_length=MAX_SEEDS),
@@ -277,7 +256,7 @@ class SweepSpec(SpecModel):
     notify: Annotated[str, Field(pattern="^https?://")] | None = Field(
         None, description="address that is sent the status as JSON when a submitted sweep ends"
     )
-    cluster: Annotated[str, AfterValidator(_head)] | None = Field(
+    cluster: Head | None = Field(
         None, description="address of a Ray cluster's head, host:port or auto; null: a local one is started"
     )
 
