@@ -11,6 +11,7 @@ def main() -> None:
     """
     gc.set_threshold(20_000)  # at every 700 new objects, looking for garbage takes a fifth of the imports' time
     try:
+        _leave_working_folder()
         from blurb_tune.cli.streams import keep_open
 
         keep_open()
@@ -24,6 +25,16 @@ def main() -> None:
         sys.exit(ExitCode.INTERRUPTED)
     finally:
         gc.freeze()  # the interpreter looks at its end for garbage among all that was imported, for seconds
+
+
+def _leave_working_folder() -> None:
+    """`python -m` imports from the working folder first, in which a file of the user's may be called `statistics.py`.
+
+    It stays where this package lies there.
+    """
+    home = __file__.rpartition("/blurb_tune/")[0]
+    if not sys.flags.safe_path and sys.argv[0].endswith("__main__.py") and sys.path[0] != home:
+        del sys.path[0]
 
 
 __all__ = ["main"]

@@ -95,10 +95,10 @@ def home_expanded(name: str) -> Path:
 
 def whole_path(name: str, base: Path) -> str:
     """A path that begins at `base`, from the root; a whole one, and what has a scheme (`hf://`), stays as it is."""
+    if "://" in name:
+        return name
     path = home_expanded(name)
-    if "://" in name or path.is_absolute():
-        return name if "://" in name else str(path)
-    return str((base / path).resolve())
+    return str(path if path.is_absolute() else (base / path).resolve())
 
 
 def whole_address(uri: str, base: Path) -> str:

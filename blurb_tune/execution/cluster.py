@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Self
@@ -24,7 +24,7 @@ from ray.tune.execution import class_cache
 
 from blurb_tune.core.errors import InputError, Problem
 from blurb_tune.execution.forkserver import fork_server
-from blurb_tune.execution.local import lean_ray, override_attribute
+from blurb_tune.execution.local import count_cpus, lean_ray, override_attribute, own_imports, own_token, ray_folder
 from blurb_tune.spec.schema import SweepSpec
 
 _CONNECT_SECONDS = 5.0
@@ -64,9 +64,10 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
     with _environment(spec), _environment_not_propagated(spec), ExitStack() as stack:
         if _is_forked(spec):
             stack.enter_context(fork_server())
+        local = {} if spec.cluster else _local_settings(stack.enter_context(ray_folder()))
         _wait_for(spec.cluster, patience, interrupted or threading.Event())
         try:
-            _connect(spec)
+            _connect(spec, local)
             stack.enter_context(_raylet_is_quiet())
             # Tune lists at the end which trials errored, in words of its own; the sweep says it as it happens.
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
@@ -78,7 +79,7 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
 @contextmanager
 def _environment(spec: SweepSpec) -> Iterator[None]:
     """Ray's settings, where the user has set none, as long as it is in use."""
-    settings = _ENVIRONMENT | (_LOCAL_ENVIRONMENT if spec.cluster is None else {})
+    settings = _ENVIRONMENT | (_LOCAL_ENVIRONMENT | own_token() if spec.cluster is None else {})
     ours = {name: value for name, value in settings.items() if name not in os.environ}
     added = [*ours, *({AUTH_MODE_ENV_VAR} - os.environ.keys())]  # Ray sets the latter itself, for good
     os.environ.update(ours)
@@ -106,24 +107,29 @@ def _environment_not_propagated(spec: SweepSpec) -> Iterator[None]:
         yield
 
 
-def _connect(spec: SweepSpec) -> None:
+def _local_settings(folder: str) -> dict[str, Any]:
+    return {"address": "local", "include_dashboard": False, "num_cpus": count_cpus(), "_temp_dir": folder}
+
+
+def _connect(spec: SweepSpec, settings: Mapping[str, Any]) -> None:
+    """settings: of a Ray that is started; empty for a cluster that is there."""
     try:
-        with _sigterm_is_ours(), _local(spec) if spec.cluster is None else nullcontext():
+        with _sigterm_is_ours(), _local(spec) if settings else nullcontext():
             ray.init(
-                address=spec.cluster or "local",
-                include_dashboard=False if spec.cluster is None else None,
+                **{"address": spec.cluster, **settings},
+                job_config=own_imports(),
                 logging_level=logging.ERROR,
                 log_to_driver=False,
                 configure_logging=True,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = spec.cluster or "this machine"
-        raise InputError([Problem("cluster", f"no Ray cluster answers at {where}: {error}")]) from error
+    except (OSError, RuntimeError, ValueError) as error:
+        what = f"no Ray cluster answers at {spec.cluster}" if spec.cluster else "Ray cannot be started on this machine"
+        raise InputError([Problem("cluster", f"{what}: {error}")]) from error
 
 
 def _local(spec: SweepSpec) -> AbstractContextManager[None]:
     """A Ray of this machine, with processes for the trials that it has room for, and one to prepare the sweep in."""
-    room = max(1, int(ray._private.utils.get_num_cpus()) // spec.resources.cpus)
+    room = max(1, count_cpus() // spec.resources.cpus)
     return lean_ray(min(room, spec.resources.concurrency or room) + 1, is_forked=_is_forked(spec))
 
 

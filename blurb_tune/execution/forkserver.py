@@ -18,7 +18,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import blurb_tune
+
 ADDRESS = "BLURB_TUNE_FORK_SERVER"
+HOME = Path(blurb_tune.__file__).resolve().parents[1]
 _SECONDS_ALONE = 300.0
 
 
@@ -48,7 +51,7 @@ def _start(address: Path, patience: float) -> subprocess.Popen[bytes]:
         # Ray's library takes two settings from the environment when it is loaded, and never again: that no job has got the
         # process yet, and with which other one it ends, besides the raylet that it is connected to.
         environment = {
-            "PYTHONPATH": os.pathsep.join(place or str(Path.cwd()) for place in sys.path),
+            "PYTHONPATH": os.pathsep.join(_search_path()),
             "RAY_JOB_ID": "ffffffff",
             "RAY_RAYLET_PID": str(os.getpid()),
         }
@@ -61,6 +64,13 @@ def _start(address: Path, patience: float) -> subprocess.Popen[bytes]:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+
+
+def _search_path() -> list[str]:
+    """Where this process finds modules, but for the folders of its script and its work, unless this package lies there: a
+    file of the user's may be called like a module that others import, such as `profile.py`."""
+    strange = {Path.cwd(), Path(sys.argv[0]).resolve().parent} - {HOME}
+    return [place for place in (name or str(Path.cwd()) for name in sys.path) if Path(place).resolve() not in strange]
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

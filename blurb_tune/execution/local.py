@@ -6,14 +6,18 @@ them: seconds in which nothing else goes on, for what nobody looks at. This foll
 
 from __future__ import annotations
 
+import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray._common.utils import get_default_ray_temp_dir
 from ray._private import node, services
 from ray._private.parameter import RayParams
 from ray._raylet import (  # type: ignore[attr-defined]
@@ -23,8 +27,12 @@ from ray._raylet import (  # type: ignore[attr-defined]
     RUNTIME_ENV_AGENT_PORT_NAME,
     persist_port,
 )
+from ray.job_config import JobConfig
 
+from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.paths import fault_of_folder, home_expanded
 from blurb_tune.execution import idle_agent, worker
+from blurb_tune.execution.forkserver import HOME
 
 # The agents persist the ports that they listen on; a raylet waits for these files. Nobody ever listens on port 1.
 _AGENT_PORTS = (
@@ -34,7 +42,56 @@ _AGENT_PORTS = (
     RUNTIME_ENV_AGENT_PORT_NAME,
 )
 _NO_PORT = 1
+# A socket's name has at most 107 characters, of which those of a session and of the socket in it take 66.
+_LONGEST_FOLDER = 40
+_TOKEN_VARIABLE = "RAY_AUTH_TOKEN"
+_TOKEN = secrets.token_hex(32)  # of this process: Ray reads it once
 _IDLE = subprocess.list2cmdline([sys.executable, "-I", "-S", str(Path(idle_agent.__file__))])
+
+
+def count_cpus() -> int:
+    """Those that this process may use. Ray counts the machine's, or a container's, and not what `taskset` leaves of them."""
+    machine = max(1, int(ray._private.utils.get_num_cpus()))
+    return min(machine, len(os.sched_getaffinity(0))) if sys.platform == "linux" else machine
+
+
+@contextmanager
+def ray_folder() -> Iterator[str]:
+    """A folder for Ray's files: the one that it would take; where sockets in that would have too long a name, or it cannot be
+    written to, such as another user's /tmp/ray, one for this time. Raises InputError where there is none."""
+    chosen = Path(get_default_ray_temp_dir())
+    if len(os.fsencode(chosen.absolute())) <= _LONGEST_FOLDER and fault_of_folder(chosen) is None:
+        yield str(chosen)
+        return
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True))
+        except OSError as error:
+            what = f"Ray needs a folder for its files, of at most {_LONGEST_FOLDER - len('/ray')} characters"
+            raise InputError([Problem("RAY_TMPDIR", f"{what}, but got {chosen.parent}, and /tmp: {error.strerror}")]) from None
+        yield f"{folder}/ray"  # which Ray opens to everybody, within a folder that is not
+
+
+def own_token() -> dict[str, str]:
+    """Ray's setting of the token by which its processes know each other, where there is no home in which it could keep one;
+    empty where there is."""
+    home = home_expanded("~")
+    keeps = home.is_absolute() and fault_of_folder(home / ".ray") is None
+    return {} if keeps or _TOKEN_VARIABLE in os.environ else {_TOKEN_VARIABLE: _TOKEN}
+
+
+def own_imports() -> JobConfig:
+    """A job whose processes import from the script's folder, and the working one, only where this package lies there."""
+    job = JobConfig()
+    job._py_driver_sys_path = _OwnPaths()
+    return job
+
+
+class _OwnPaths(list[str]):
+    """What Ray puts before all other folders that its processes import from."""
+
+    def extend(self, places: Iterable[str]) -> None:
+        super().extend(place for place in places if Path(place).resolve() == HOME)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -214,7 +215,10 @@ def describe_model(name: str, base: Path = Path()) -> ModelInfo:
 def _elsewhere(name: str, path: Path) -> str:
     """A hint where there is such a folder, but not at `path`."""
     there = home_expanded(name).absolute()
-    return f"; {there} is one, but paths begin at the spec's folder" if (there / CONFIG).is_file() and there != path else ""
+    with suppress(OSError):
+        if there != path and (there / CONFIG).is_file():
+            return f"; {there} is one, but paths begin at the spec's folder"
+    return ""
 
 
 def _is_hub_id(model: KnownModel, name: str) -> bool:

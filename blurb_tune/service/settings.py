@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
+from blurb_tune.core.paths import home_expanded
 from blurb_tune.core.storage import fault_of_uri
 from blurb_tune.service.agent import STORAGE
 
@@ -25,7 +26,7 @@ class Settings:
 
 def settings_file() -> Path:
     """`BLURB_TUNE_CONFIG`, else `~/.config/blurb-tune/config.yaml`."""
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or home_expanded("~/.config"))
     return Path(os.environ.get("BLURB_TUNE_CONFIG") or home / "blurb-tune" / "config.yaml")
 
 

@@ -174,7 +174,7 @@ def _problem(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
     kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
         key = str(path[-1])
-        hint = f"; did you mean {homes[0]!r}?" if (homes := _homes(key)) else did_you_mean(key, _valid_keys(path[:-1]))
+        hint = f"; did you mean {places[0]!r}?" if (places := _places_of(key)) else did_you_mean(key, _valid_keys(path[:-1]))
         return Problem(place, shortened(f"unknown key {dotted(path)!r}{hint}"))
     if kind == "missing":
         return Problem(place, f"the key {dotted(path)!r} is missing")
@@ -217,7 +217,7 @@ def _valid_keys(path: KeyPath) -> set[str]:
     return {name for model in candidates for name in model.model_fields}
 
 
-def _homes(key: str) -> list[str]:
+def _places_of(key: str) -> list[str]:
     """Where a key stands, by its path, at the top or in a section there."""
     sections = {name: model for name in SweepSpec.model_fields if (model := _section({"task": {}}, name)) is not None}
     top = [key] if key in SweepSpec.model_fields else []

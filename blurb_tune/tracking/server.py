@@ -13,11 +13,10 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.paths import SweepPaths, home_expanded
 from blurb_tune.core.secrets import redact
 from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.addresses import basic_token, credentials, lies_in, page_address, redact_error, sqlite_file
@@ -31,6 +30,7 @@ _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306}
 _DASHBOARD_SETTINGS = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes of 200 MB that serve nothing a sweep has
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PYTHONSAFEPATH": "1",  # a file of the user's in the working folder may be called like a module
 }
 
 
@@ -115,24 +115,33 @@ def _check_http(uri: str) -> str:
                 return ""
             raise BlurbTuneError(_refusal(uri, error)) from None
         if error.code >= 500 or error.code == 429:
-            return f"the MLflow server at {redact(uri)} is out of order (HTTP {error.code}): {_MEANWHILE}"
+            return f"the MLflow server at {_with_proxy(uri)} is out of order (HTTP {error.code}): {_MEANWHILE}"
         fault = f"HTTP {error.code}"
     except OSError as error:
         said = redact_error(error, uri)
         if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
             raise BlurbTuneError(
-                f"the MLflow server at {redact(uri)} has a certificate that is not trusted here ({said}): name the file "
+                f"the MLflow server at {_with_proxy(uri)} has a certificate that is not trusted here ({said}): name the file "
                 "of its authority in MLFLOW_TRACKING_SERVER_CERT_PATH"
             ) from None
         return (
-            f"the MLflow server at {redact(uri)} does not answer ({said}): {_MEANWHILE}; start it with `mlflow server`, "
+            f"the MLflow server at {_with_proxy(uri)} does not answer ({said}): {_MEANWHILE}; start it with `mlflow server`, "
             "correct `tracking.uri`, or leave `tracking.uri` out to keep the runs in the sweep's folder"
         )
     except (ValueError, http.client.HTTPException) as error:
         fault = redact_error(error, uri)
     if fault:
-        raise BlurbTuneError(f"{redact(uri)} does not answer as an MLflow tracking server does ({fault})")
+        raise BlurbTuneError(f"{_with_proxy(uri)} does not answer as an MLflow tracking server does ({fault})")
     return ""
+
+
+def _with_proxy(uri: str) -> str:
+    """An HTTP server, and the proxy that it is asked through, which may be what answers."""
+    server = urlsplit(uri)
+    proxy = urllib.request.getproxies().get(server.scheme)
+    if not proxy or urllib.request.proxy_bypass(server.hostname or ""):
+        return redact(uri)
+    return f"{redact(uri)}, by the proxy {redact(proxy)} ({server.scheme}_proxy; NO_PROXY={server.hostname} goes past it),"
 
 
 def _ask(uri: str) -> object:
@@ -154,14 +163,15 @@ def _authorization(uri: str) -> dict[str, str]:
 def _authenticates_by_other_means() -> bool:
     """MLflow may be set up with credentials that only MLflow itself can use; a refusal then says nothing."""
     plugins = os.environ.get("MLFLOW_TRACKING_AUTH") or os.environ.get("MLFLOW_TRACKING_AWS_SIGV4")
-    return bool(plugins) or (Path.home() / ".mlflow" / "credentials").exists()
+    return bool(plugins) or home_expanded("~/.mlflow/credentials").exists()
 
 
 def _refusal(uri: str, error: urllib.error.HTTPError) -> str:
     said = redact_error(Exception(error.read(200).decode("utf-8", "replace")), uri)
     return (
-        f"the MLflow server at {redact(uri)} refuses access (HTTP {error.code}: {said}): set MLFLOW_TRACKING_USERNAME and "
-        "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; a server that complains of its host name wants --allowed-hosts"
+        f"the MLflow server at {_with_proxy(uri)} refuses access (HTTP {error.code}: {said}): set "
+        "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; a server that complains of its host "
+        "name wants --allowed-hosts"
     )
 
 

@@ -23,10 +23,11 @@ from blurb_tune.execution.cluster import (
 from tests.sweep.simulation import make_spec
 
 
-def test_a_cluster_that_does_not_answer_is_bad_input() -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "[::1]:1", "a..b:6379"])
+def test_a_cluster_that_does_not_answer_is_bad_input(address: str) -> None:
     with (
         pytest.raises(InputError, match="cluster: no Ray cluster answers"),
-        ray_cluster(make_spec(cluster="127.0.0.1:1")),
+        ray_cluster(make_spec(cluster=address)),
     ):
         pass
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from blurb_tune.execution import worker
-from blurb_tune.execution.forkserver import ADDRESS, fork_server
+from blurb_tune.execution.forkserver import ADDRESS, HOME, _search_path, fork_server
 from blurb_tune.execution.worker import _forked
 
 _SAYS = """
@@ -192,6 +192,18 @@ def test_without_a_server_a_process_becomes_ray_s_own(monkeypatch: pytest.Monkey
                 worker.main(["--x"])
         else:
             assert worker.main(["--x"]) == (code if code >= 0 else 128 - code)
+
+
+def test_it_imports_nothing_from_the_folders_of_script_and_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    work, script, other = (tmp_path / name for name in ("work", "script", "other"))
+    for folder in (work, script, other):
+        folder.mkdir()
+    monkeypatch.setattr(sys, "argv", [str(script / "run.py")])
+    monkeypatch.setattr(sys, "path", [str(script), "", str(work), str(other), str(HOME)])
+    monkeypatch.chdir(work)
+    assert _search_path() == [str(other), str(HOME)]
+    monkeypatch.chdir(HOME)  # where this package lies
+    assert _search_path() == [str(HOME), str(work), str(other), str(HOME)]
 
 
 def test_a_server_is_no_condition(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,9 +17,65 @@ from ray._private import node, services
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.execution.cluster import ray_cluster
-from blurb_tune.execution.forkserver import ADDRESS
+from blurb_tune.execution.forkserver import ADDRESS, HOME
+from blurb_tune.execution.local import count_cpus, own_imports, own_token, ray_folder
 from blurb_tune.execution.phases import Phases
 from tests.sweep.simulation import make_spec
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """Ray's sockets have no longer names than pytest's folders."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="bt-") as name:
+        yield Path(name)
+
+
+def test_no_more_trials_run_than_this_process_may_use_cpus() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert count_cpus() <= len(allowed)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert count_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def test_ray_has_the_folder_that_it_would_take(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(short_folder))
+    with ray_folder() as folder:
+        assert folder == str(short_folder / "ray")
+
+
+@pytest.mark.parametrize("fault", ["long", "taken"])
+def test_where_ray_cannot_have_its_folder_it_has_another(
+    short_folder: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    (short_folder / "ray").write_text("")
+    monkeypatch.setenv("RAY_TMPDIR", str(short_folder / ("x" * 80) if fault == "long" else short_folder))
+    with ray_folder() as folder:
+        place = Path(folder)
+        assert len(folder) <= 40
+        assert place.parent.stat().st_mode & 0o777 == 0o700, "it is nobody else's, though Ray opens what lies in it"
+        place.mkdir()
+    assert not place.parent.exists()
+
+
+def test_where_a_home_keeps_no_token_a_process_has_its_own(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.setenv("HOME", str(short_folder))
+    assert own_token() == {}
+    monkeypatch.setenv("HOME", "/proc/none")  # where nobody can make a folder
+    (token,) = own_token().values()
+    assert len(token) == 64
+    assert own_token() == {"RAY_AUTH_TOKEN": token}
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "of the user")
+    assert own_token() == {}
+
+
+def test_nothing_is_imported_from_the_folders_of_script_and_work(tmp_path: Path) -> None:
+    places = own_imports()._py_driver_sys_path
+    places.extend([str(tmp_path), str(HOME), "relative"])
+    assert places == [str(HOME)]
 
 
 def children() -> set[psutil.Process]:

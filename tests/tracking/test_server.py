@@ -102,6 +102,24 @@ def test_a_server_that_fails_may_be_back(serve: Callable[..., str], status: int)
     assert "event log keeps" in said
 
 
+@pytest.mark.parametrize("status", [200, 403, 407, 503])
+def test_a_proxy_that_stands_before_a_server_is_named(
+    serve: Callable[..., str], monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """It may be the proxy that answers, or does not: one for the outside knows no server of this machine."""
+    proxy = serve(lambda *_: (status, b"<html>"))
+    monkeypatch.setenv("http_proxy", proxy.replace("://", "://me:secret@"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    named = f"http://127.0.0.1:9, by the proxy {proxy.replace('://', '://***@')} (http_proxy; NO_PROXY=127.0.0.1 goes past it)"
+    try:
+        said = check_server("http://127.0.0.1:9")
+    except BlurbTuneError as error:
+        said = str(error)
+    assert named in said
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert "proxy" not in check_server("http://127.0.0.1:9")
+
+
 def test_a_path_before_the_api_is_kept(serve: Callable[..., str]) -> None:
     url = serve(lambda path, _: FOUND if path.startswith("/mlflow/api/2.0/") else (404, b""))
     check_server(f"{url}/mlflow/")
