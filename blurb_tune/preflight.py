@@ -33,6 +33,7 @@ from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData
 from blurb_tune.tasks.checking.task_data import inspect
 from blurb_tune.tasks.encoding.cache import cache_folder
+from blurb_tune.tasks.kinds import KINDS
 from blurb_tune.tasks.sources.custom import fill_defaults, note_kind
 from blurb_tune.tasks.sources.data_source import DataSource
 from blurb_tune.tasks.sources.named import attach_spec_lines, spec_source
@@ -119,6 +120,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
     if found is not None:
         problems += attach_spec_lines(loaded, found.problems)
         problems += _check_metric(loaded, found.source.task)
+        problems += _check_smoothing(loaded, found.source.task)
     has_all_models = models.keys() == set(spec.models)
     if has_all_models:
         problems += _check_strategies(loaded, models)
@@ -298,6 +300,13 @@ def _check_metric(loaded: LoadedSpec, task: Task) -> Iterator[Problem]:
         yield loaded.source.problem(("metric",), f"{metric!r} cannot be maximized; expected one of: {', '.join(usable)}")
     elif metric is not None and metric not in usable:
         yield loaded.source.problem(("metric",), f"task {task.name!r} has no metric {metric!r}{did_you_mean(metric, usable)}")
+
+
+def _check_smoothing(loaded: LoadedSpec, task: Task) -> Iterator[Problem]:
+    if bounds_of(loaded.spec.space.label_smoothing_factor)[1] > 0 and not task.kind.smooths_labels:
+        able = ", ".join(name for name, kind in KINDS.items() if kind.smooths_labels)
+        what = f"it is for kinds in which one of several classes is right ({able}), but that of task {task.name!r} is"
+        yield loaded.source.problem(("space", "label_smoothing_factor"), f"{what} {task.kind.name}")
 
 
 def _check_strategies(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:

@@ -96,6 +96,16 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         {"training": {"max_length": 100000}},
         "training.max_length: 100000 tokens are more than",
     ),
+    "smoothed labels without classes": (
+        {"space": {"label_smoothing_factor": [0.0, 0.1]}},
+        "space.label_smoothing_factor: it is for kinds in which one of several classes is right (classification, ordinal "
+        "classification, token classification), but that of task 'demo' is regression",
+    ),
+    "a dropout of everything": ({"space": {"hidden_dropout_prob": 1.0}}, "space.hidden_dropout_prob: must be less than 1"),
+    "unknown parameters without decay": (
+        {"space": {"no_weight_decay": "layernorm"}},
+        "space.no_weight_decay: unknown value 'layernorm'; did you mean 'layer_norm'?",
+    ),
     "unknown database": ({"tracking": {"study_url": "redis://x"}}, "tracking.study_url: expected a URL that starts with"),
     "no GPU here": ({"resources": {"gpus": 64}}, "resources.gpus: a trial asks for 64 GPU, but this machine has"),
     "no tracking server": ({"tracking": {"uri": "mlruns"}}, "tracking.uri: tracking URI 'mlruns'"),
@@ -222,6 +232,8 @@ def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
     assert plan_of(tmp_path, check_machine=False, **base, resources={"gpus": 1}).digest != on_cpu.digest
     for setting in ({"seeds": 2}, {"model": ["tiny", "minilm"]}, {"space": {"epochs": 3}}, {"search": {"seed": 1}}):
         assert plan_of(tmp_path, **base, **setting).digest != digest
+    assert plan_of(tmp_path, **base, space={"hidden_dropout_prob": None}).digest == digest
+    assert plan_of(tmp_path, **base, space={"hidden_dropout_prob": 0.2}).digest != digest
     train = tmp_path / "data" / "BIOSSES" / "train.jsonl"
     train.write_text(train.read_text().replace('"a"', '"c"', 1))
     assert plan_of(tmp_path, **base).digest != digest
@@ -270,6 +282,18 @@ def test_gradient_checkpointing_is_refused_where_a_family_has_none(tmp_path: Pat
         plan_of(tmp_path, check_machine=False, **settings)
     (problem,) = error.value.problems
     assert "training.gradient_checkpointing: the family of mpnet-base, mpnet, does not support it" in str(problem)
+
+
+def test_smoothed_labels_are_searched_where_there_are_classes(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("note,ill\n" + "".join(f"fever {i},yes\nfine {i},no\n" for i in range(20)))
+    for kind, fits in (("classification", True), ("ordinal classification", True), ("multi-label", False)):
+        task = {"train": "notes.csv", "text": "note", "label": "ill", "kind": kind}
+        settings = {"task": task, "space": {"label_smoothing_factor": [0.0, 0.1]}, "search": {"sampler": "grid"}}
+        if fits:
+            assert plan_of(tmp_path, **settings).configurations == 2
+        else:
+            (problem,) = problems_of(tmp_path, **settings)
+            assert "but that of task 'notes' is multi-label" in problem
 
 
 def test_a_folder_to_start_from_that_holds_no_sweep_is_named_with_its_line(tmp_path: Path) -> None:

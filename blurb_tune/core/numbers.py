@@ -42,9 +42,9 @@ def interval_of_difference(bounds: tuple[float, float], decimals: int = _DECIMAL
 
 
 def compact(value: Any, digits: int = 3) -> str:
-    """A hyperparameter's value in `digits` significant digits at most, such as `0.992`, `5e-5` or `128`; `none` for None."""
+    """A hyperparameter's value in `digits` significant digits at most, such as `0.992`, `5e-5` or `128`; `unset` for None."""
     if value is None:
-        return "none"
+        return "unset"
     if isinstance(value, bool):
         return "on" if value else "off"
     if not isinstance(value, float):

@@ -62,9 +62,12 @@ class Configuration:
 
     model: as the spec names it. Then come the fields of `Strategy`. learning_rate: peak rate of the head. batch_size: examples
     per optimizer step. epochs: passes over the training set. warmup_share: share of the steps with rising rate. weight_decay:
-    decoupled, none on biases and LayerNorm. bias_correction: Adam's; off reproduces BERTAdam. max_grad_norm: clipping
+    decoupled. bias_correction: Adam's; off reproduces BERTAdam. max_grad_norm: clipping
     threshold, None for no clipping. lr_scheduler_type: how the rate goes on behind the warm-up: `linear`, `cosine` (both to 0)
-    or `constant`. adam_beta1, adam_beta2, adam_epsilon: Adam's; epsilon None is 1e-8, or BERTAdam's 1e-6.
+    or `constant`. adam_beta1, adam_beta2, adam_epsilon: Adam's; epsilon None is 1e-8, or BERTAdam's 1e-6. no_weight_decay:
+    what has none, `bias_and_layer_norm`, `layer_norm` or `none`. label_smoothing_factor: share of each label that is spread
+    evenly over all classes. hidden_dropout_prob, attention_probs_dropout_prob, classifier_dropout: dropout of embeddings and
+    blocks, of the attention's weights, and of the head; None is what the model's config says.
     """
 
     model: str = ""
@@ -79,6 +82,11 @@ class Configuration:
     adam_beta1: float = 0.9
     adam_beta2: float = 0.999
     adam_epsilon: float | None = None
+    no_weight_decay: str = "bias_and_layer_norm"
+    label_smoothing_factor: float = 0.0
+    hidden_dropout_prob: float | None = None
+    attention_probs_dropout_prob: float | None = None
+    classifier_dropout: float | None = None
 
     if TYPE_CHECKING:
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Configuration, Outcome, trial_name
@@ -24,9 +24,8 @@ from blurb_tune.log.events import (
 )
 from blurb_tune.log.shapes import expect, made_of, short_repr
 from blurb_tune.stats.objectives import parse
-from blurb_tune.techniques.registry import AXES
 
-_TEXTS = {"model", "lr_scheduler_type", *(name for name, axis in AXES.items() if axis.type is str)}
+_TEXTS = {f.name for f in fields(Configuration) if f.type == "str"}
 _LEAST = {name: 0 for name in HYPERPARAMETER_NAMES if name not in _TEXTS} | {"epochs": 1, "batch_size": 1}
 _LAST_SECOND = 253_402_300_800.0  # of the year 9999
 _STATES = ("COMPLETE", "STOPPED", "INCOMPLETE", "FAIL", "PRUNED")

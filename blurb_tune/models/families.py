@@ -51,6 +51,8 @@ class Family:
     tuple_blocks: a block gives a tuple, its output first.
     layout: of blocks like BERT's; None for others.
     padded_positions: position embeddings start behind the padding token's index, which costs usable positions.
+    hidden_dropout, attention_dropout: the config's own names for the rates of dropout in embeddings and blocks, and of the
+    attention's weights.
     fp32: modules, by their names in a block, that fail in lower precision and so stay in fp32 under autocast.
     checkpointing: transformers can recompute the family's blocks in the backward pass.
     config_keys: the config's own names for num_hidden_layers and hidden_size, where it has any.
@@ -69,6 +71,8 @@ class Family:
     tuple_blocks: bool = False
     layout: BlockLayout | None = None
     padded_positions: bool = False
+    hidden_dropout: tuple[str, ...] = ("hidden_dropout_prob",)
+    attention_dropout: tuple[str, ...] = ("attention_probs_dropout_prob",)
     fp32: tuple[str, ...] = ()
     checkpointing: bool = True
     config_keys: Mapping[str, str] = field(default_factory=dict)
@@ -147,6 +151,8 @@ FAMILIES: Mapping[str, Family] = {
             # whatever is frozen, and re-initialized (to ones) with the block whose output it norms. `head` is pretrained,
             # unlike the dense layers of other heads, and a token classifier has it too.
             pooler=("model.final_norm", "head"),
+            hidden_dropout=("embedding_dropout", "mlp_dropout"),
+            attention_dropout=("attention_dropout",),
         ),
         Family(
             "distilbert",
@@ -169,6 +175,8 @@ FAMILIES: Mapping[str, Family] = {
                 output_dropout="ffn.dropout",
                 output_norm="output_layer_norm",
             ),
+            hidden_dropout=("dropout",),
+            attention_dropout=("attention_dropout",),
             config_keys={"num_hidden_layers": "n_layers", "hidden_size": "dim"},
         ),
         Family(

@@ -19,6 +19,11 @@ _WORDS = {
     "adam_beta1": "beta1",
     "adam_beta2": "beta2",
     "adam_epsilon": "epsilon",
+    "no_weight_decay": "no decay on",
+    "label_smoothing_factor": "smoothing",
+    "hidden_dropout_prob": "hidden dropout",
+    "attention_probs_dropout_prob": "attention dropout",
+    "classifier_dropout": "head dropout",
 }
 NAMES = tuple(name for name in HYPERPARAMETER_NAMES if name not in ("model", *STRATEGY_NAMES))
 

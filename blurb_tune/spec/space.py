@@ -17,6 +17,7 @@ _FIRST = {
     *("freeze_depth", "decay_rate", "reinit_count"),
     *("learning_rate", "batch_size", "epochs", "warmup_share", "weight_decay", "bias_correction", "max_grad_norm"),
 }
+_Dropout = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 
 
@@ -95,7 +96,7 @@ class SpaceSpec(_Techniques):  # type: ignore[misc]
         _DEFAULT.warmup_share, description="share of the steps with rising learning rate"
     )
     weight_decay: Dimension[Annotated[float, Field(ge=0)]] = Field(
-        _DEFAULT.weight_decay, description="decoupled; none on biases and LayerNorm"
+        _DEFAULT.weight_decay, description="decoupled; `no_weight_decay` says on what there is none"
     )
     bias_correction: Options[bool] = Field(True, description="Adam's bias correction; false reproduces BERTAdam")
     max_grad_norm: Dimension[Annotated[float, Field(gt=0)] | None] = Field(
@@ -112,6 +113,28 @@ class SpaceSpec(_Techniques):  # type: ignore[misc]
     )
     adam_epsilon: Dimension[Annotated[float, Field(gt=0)] | None] = Field(
         _DEFAULT.adam_epsilon, description="Adam's epsilon; null: 1e-8, 1e-6 without bias correction"
+    )
+    no_weight_decay: Options[Literal["bias_and_layer_norm", "layer_norm", "none"]] = Field(
+        "bias_and_layer_norm",
+        description="which parameters have no weight decay: `bias_and_layer_norm`, as in BERT's own optimizer and in "
+        "transformers, `layer_norm` (its bias too), or `none`: all have it",
+    )
+    label_smoothing_factor: Dimension[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        _DEFAULT.label_smoothing_factor,
+        description="share of each label that is spread evenly over all classes in training, for kinds of tasks in which one "
+        "of several classes is right; losses are reported without it",
+    )
+    hidden_dropout_prob: Dimension[_Dropout | None] = Field(
+        _DEFAULT.hidden_dropout_prob,
+        description="dropout of embeddings and blocks, and of the head where the model's config has no rate for that; null: "
+        "what the model's config says",
+    )
+    attention_probs_dropout_prob: Dimension[_Dropout | None] = Field(
+        _DEFAULT.attention_probs_dropout_prob,
+        description="dropout of the attention's weights; null: what the model's config says",
+    )
+    classifier_dropout: Dimension[_Dropout | None] = Field(
+        _DEFAULT.classifier_dropout, description="dropout of the head; null: what the model's config says"
     )
 
     def digested(self) -> dict[str, Any]:

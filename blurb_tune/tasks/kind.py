@@ -53,8 +53,9 @@ class Kind(ABC):
     nobody has chosen. word_field: which of the task's texts is given as words, for each of which the model says something;
     None where it says one thing of the whole. splits_text: that text is written as one, and `read_texts` splits it.
     has_labels: labels are names, of which `Task.labels` has all. least_labels: how many of them there are at least.
-    can_leave_out: `Task.left_out` means something to its metrics. stratum: by what examples are divided evenly among train and
-    dev, None where they are not. problem_type: what Hugging Face's configs call it, None for words.
+    can_leave_out: `Task.left_out` means something to its metrics. smooths_labels: it has a `smoothed_loss`.
+    stratum: by what examples are divided evenly among train and dev, None where they are not. problem_type: what Hugging
+    Face's configs call it, None for words.
 
     Shapes below: n examples, with m labels as `features.Encoded` has them: one for each example, or for each word.
     """
@@ -70,6 +71,7 @@ class Kind(ABC):
     has_labels: ClassVar[bool] = True
     least_labels: ClassVar[int] = 2
     can_leave_out: ClassVar[bool] = False
+    smooths_labels: ClassVar[bool] = False
     stratum: ClassVar[str | None] = "label"
     problem_type: ClassVar[str | None] = None
 
@@ -209,6 +211,16 @@ class Kind(ABC):
         outputs: (m, outputs) in fp32. targets: (m, *label_shape). sizes: how many of the m belong to each example, in order,
         where the model says something of words.
         """
+
+    def smoothed_loss(self, outputs: torch.Tensor, targets: torch.Tensor, factor: float) -> torch.Tensor:
+        """`loss` with a share of each label, `factor` from 0 to below 1, spread evenly over all classes, its own included.
+
+        (Szegedy et al. 2016, arXiv 1512.00567, section 7.) Only where the kind `smooths_labels`: its loss is the cross-entropy
+        of one class among several.
+        """
+        from torch.nn import functional  # without which data can be checked
+
+        return functional.cross_entropy(outputs, targets, label_smoothing=factor)
 
     def divergence(self, p: torch.Tensor, q: torch.Tensor, sizes: Sequence[int] | None) -> torch.Tensor:
         """How far apart two outputs of the same units are: (KL(p, q) + KL(q, p)) / 2 of what they say, a scalar, the mean.

@@ -16,7 +16,7 @@ class PretrainedDecay(Technique):
 
     The gradient of L2-SP's penalty c / 2 |w - u|^2 (Li, Grandvalet & Davoine 2018, arXiv 1802.01483), decoupled from Adam's
     moments as AdamW's weight decay is: WD-pre in Zhang et al. 2021 (arXiv 2006.05987). It takes the place of the decay toward
-    0 there; head and re-initialized blocks keep that one. Biases and norms have neither.
+    0 there; head and re-initialized blocks keep that one. What `no_weight_decay` names has neither.
     """
 
     name = "wdpre"

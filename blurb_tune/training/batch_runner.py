@@ -36,7 +36,8 @@ class BatchRunner:
     error goes on to the caller. What a step learns from does not change: gradients of the parts add up to those of the whole.
 
     frozen_depth: embeddings and blocks 1 to this one compute without dropout and gradient; 0 for none. masks: from which
-    dropout draws on a CPU. treatment: the techniques that have a part in the loss, None for none.
+    dropout draws on a CPU. treatment: the techniques that have a part in the loss, None for none. label_smoothing: the share
+    of each label that is spread over all classes in training.
     """
 
     def __init__(
@@ -51,8 +52,10 @@ class BatchRunner:
         frozen_depth: int = 0,
         masks: Masks | None = None,
         treatment: Treatment | None = None,
+        label_smoothing: float = 0.0,
     ):
         self._model, self._task, self._treatment = model, task, treatment
+        self._label_smoothing = label_smoothing
         self._device = next(model.parameters()).device
         self._autocast_dtype = autocast_dtype(precision, self._device)
         self.precision = resolve_precision(precision, self._device.type)
@@ -67,8 +70,8 @@ class BatchRunner:
         return type(self._engine).__name__
 
     def backward(self, data: Encoded, rows: np.ndarray, below: States | None = None) -> torch.Tensor:
-        """Add the gradient of the mean loss over the examples `rows`, and of what the techniques add to it, to the model's;
-        returns the loss without that, detached.
+        """Add the gradient of the mean loss over the examples `rows`, and of what label smoothing and the techniques add to
+        it, to the model's; returns the loss without that, detached.
 
         The mean is over the terms of the loss of the task's kind: examples, or words that the model reads.
         below: what comes out of the frozen part, where that is known.
@@ -123,21 +126,23 @@ class BatchRunner:
                 units = data.units(batch[part])
                 labels, sizes = data.labels[units], data.sizes(batch[part])
                 if terms := self._task.kind.terms(labels, sizes):
-                    loss, penalties = self._objective(data, batch[part], labels, sizes, below)
+                    objective, loss = self._objective(data, batch[part], labels, sizes, below)
                     share = terms / total
-                    sum(penalties, loss).mul(share).backward()  # type: ignore[no-untyped-call]
+                    objective.mul(share).backward()  # type: ignore[no-untyped-call]
                     losses.append(loss.detach() * share)
         return torch.stack(losses).sum() if losses else torch.zeros((), device=self._device)
 
     def _objective(
         self, data: Encoded, rows: np.ndarray, labels: np.ndarray, sizes: Sequence[int] | None, below: States | None
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """The mean loss, and what the techniques add to it."""
-        if self._treatment is None:
-            return self._loss(self._run(data, rows, below), labels, sizes), []
-        outputs = [self._run(data, rows, below) for _ in range(self._treatment.passes)]
-        losses = [self._loss(of_pass, labels, sizes) for of_pass in outputs]
-        return losses[0] if len(losses) == 1 else torch.stack(losses).mean(), self._treatment.penalties(outputs, sizes)
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is minimized, and the mean loss without what label smoothing and the techniques add to it."""
+        kind, treatment, smoothing = self._task.kind, self._treatment, self._label_smoothing
+        outputs = [self._run(data, rows, below) for _ in range(treatment.passes if treatment else 1)]
+        targets = self._on_device(labels)
+        objective = loss = _average([kind.loss(of_pass, targets, sizes) for of_pass in outputs])
+        if smoothing:
+            objective = _average([kind.smoothed_loss(of_pass, targets, smoothing) for of_pass in outputs])
+        return sum(treatment.penalties(outputs, sizes) if treatment else [], objective), loss
 
     def _outputs(self, data: Encoded, below: States | None) -> np.ndarray:
         outputs = np.full((len(data.labels), self._task.outputs), np.nan, dtype=np.float32)
@@ -175,9 +180,6 @@ class BatchRunner:
         finally:
             self._model.train(was_training)
 
-    def _loss(self, outputs: torch.Tensor, labels: np.ndarray, sizes: Sequence[int] | None) -> torch.Tensor:
-        return self._task.kind.loss(outputs, self._on_device(labels), sizes)
-
     def _on_device(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values).to(self._device, non_blocking=True)
 
@@ -198,6 +200,10 @@ class BatchRunner:
     def _forget_memory(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _average(losses: Sequence[torch.Tensor]) -> torch.Tensor:
+    return losses[0] if len(losses) == 1 else torch.stack(losses).mean()  # type: ignore[arg-type]
 
 
 def is_lack_of_memory(error: BaseException) -> bool:

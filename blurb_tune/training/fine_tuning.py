@@ -91,7 +91,7 @@ class FineTuning:
         self._treatment, self._layers = prepare(
             model,
             pretrained,
-            configuration.strategy,
+            configuration,
             data.task.kind,
             init_seed=of_initialization,
             seed=self._seed,
@@ -109,16 +109,10 @@ class FineTuning:
             frozen_depth=self._frozen_depth,
             masks=self._masks,
             treatment=self._treatment,
-        )
-        groups = parameter_groups(
-            model,
-            self._layers,
-            self._treatment,
-            learning_rate=configuration.learning_rate,
-            weight_decay=configuration.weight_decay,
+            label_smoothing=configuration.label_smoothing_factor,
         )
         self._optimizer = ScheduledAdamW(
-            groups,
+            parameter_groups(model, self._layers, self._treatment, configuration),
             Schedule(self._total_steps, configuration.warmup_share, configuration.lr_scheduler_type),
             bias_correction=configuration.bias_correction,
             betas=(configuration.adam_beta1, configuration.adam_beta2),

@@ -242,9 +242,9 @@ def test_the_searched_settings_are_columns_where_they_have_room_and_words_where_
     record = sweep.finish()
     wide = re.search(r"^c1 +vanilla .*", shown(record, 160), re.MULTILINE)
     assert wide
-    assert wide.group().split()[2:9] == ["2.04e-5", "8", "3", "0.05", "0.1", "off", "none"]
+    assert wide.group().split()[2:9] == ["2.04e-5", "8", "3", "0.05", "0.1", "off", "unset"]
     narrow = " ".join(shown(record, 60).split())
-    for words in ("lr 2.04e-5,", "batch 8,", "epochs 3,", "warmup 0.05,", "decay 0.1,", "clip none"):
+    for words in ("lr 2.04e-5,", "batch 8,", "epochs 3,", "warmup 0.05,", "decay 0.1,", "clip unset"):
         assert words in narrow
     assert "2.0417361" not in plain_summary(record), "no more digits than a result can support"
 

@@ -79,7 +79,7 @@ def test_a_compact_value_is_the_same_to_its_digits_and_has_no_more(value: float,
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(5e-5, "5e-5"), (0.9923847561234567, "0.992"), (0.1, "0.1"), (16, "16"), (1e30, "1e30"), (None, "none"), (True, "on")],
+    [(5e-5, "5e-5"), (0.9923847561234567, "0.992"), (0.1, "0.1"), (16, "16"), (1e30, "1e30"), (None, "unset"), (True, "on")],
 )
 def test_compact_values(value: float | None, text: str) -> None:
     assert compact(value) == text

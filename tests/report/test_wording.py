@@ -49,7 +49,7 @@ def test_numbers_have_true_minus_signs_and_no_negative_zero() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(5e-5, "5e-5"), (0.9921234567890123, "0.992"), (1.0, "1"), (16, "16"), (None, "none"), (True, "on"), ("a/b", "a/b")],
+    [(5e-5, "5e-5"), (0.9921234567890123, "0.992"), (1.0, "1"), (16, "16"), (None, "unset"), (True, "on"), ("a/b", "a/b")],
 )
 def test_settings_are_short(value: object, text: str) -> None:
     assert compact(value) == text
@@ -57,7 +57,7 @@ def test_settings_are_short(value: object, text: str) -> None:
 
 def test_a_recipe_names_what_the_strategy_does_not() -> None:
     record = small_sweep().record
-    assert recipe(record, "c2") == "decay 0.8 (learning rate 3e-5, epochs 2, bias correction off, max grad norm none)"
+    assert recipe(record, "c2") == "decay 0.8 (learning rate 3e-5, epochs 2, bias correction off, max grad norm unset)"
     sweep = SweepWriter()
     sweep.configuration("c0", freeze_depth=2)
     assert recipe(sweep.record, "c0") == "freeze 2"

@@ -39,6 +39,8 @@ def spaces(draw: st.DrawFn) -> tuple[SpaceSpec, dict[str, int]]:
     values: dict[str, Any] = {
         "bias_correction": draw(st.sampled_from([True, [True, False]])),
         "max_grad_norm": draw(st.sampled_from([1.0, [None, 1.0]])),
+        "no_weight_decay": draw(st.sampled_from(["layer_norm", ["bias_and_layer_norm", "none"]])),
+        "classifier_dropout": draw(st.sampled_from([None, [None, 0.0, 0.3]])),
     }
     if draw(st.booleans()):
         values["strategy"] = draw(strategy_lists(most))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 import torch
 from transformers import PreTrainedModel
 
-from blurb_tune.core.trial import Strategy
+from blurb_tune.core.trial import Configuration
 from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.models.layers import LayerMap, layer_map
 from blurb_tune.tasks.kind import Kind
@@ -33,19 +33,20 @@ class Subject:
     layers: LayerMap
     pretrained: Pretrained
     treatment: Treatment | None = None
+    configuration: Configuration = field(default_factory=Configuration)
 
-    def treat(self, seed: int = 0, steps: int = 8, kind: Kind = CLASSIFICATION, **axes: Any) -> Treatment:
-        """Prepare the model for a strategy, as a trial does."""
+    def treat(self, seed: int = 0, steps: int = 8, kind: Kind = CLASSIFICATION, **settings: Any) -> Treatment:
+        """Prepare the model for a configuration, as a trial does."""
+        self.configuration = Configuration(**settings)
         self.treatment, self.layers = prepare(
-            self.model, self.pretrained, Strategy(**axes), kind, init_seed=seed, seed=seed, steps=steps, steps_per_epoch=4
+            self.model, self.pretrained, self.configuration, kind, init_seed=seed, seed=seed, steps=steps, steps_per_epoch=4
         )
         return self.treatment
 
     def groups(self, *, learning_rate: float = 1e-2, weight_decay: float = 0.01) -> list[dict[str, Any]]:
         assert self.treatment is not None
-        return parameter_groups(
-            self.model, self.layers, self.treatment, learning_rate=learning_rate, weight_decay=weight_decay
-        )
+        configuration = replace(self.configuration, learning_rate=learning_rate, weight_decay=weight_decay)
+        return parameter_groups(self.model, self.layers, self.treatment, configuration)
 
     def weights(self) -> dict[str, torch.Tensor]:
         return {name: p.detach().cpu().clone() for name, p in self.model.named_parameters()}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from transformers.trainer_pt_utils import get_parameter_names
 
 from blurb_tune.core.errors import BlurbTuneError
 from tests.models.encoders import has_weight_decay, is_bias_or_norm, is_idle
@@ -89,6 +90,17 @@ def test_a_rate_of_one_is_neutral(subject):
 def test_no_weight_decay_on_biases_and_norms_alone(subject):
     for name, group in by_name(subject, groups_of(subject)).items():
         assert group["weight_decay"] == (0.01 if has_weight_decay(name) else 0.0), name
+
+
+def test_norms_alone_or_nothing_can_be_without_weight_decay(subject):
+    """The reference is what transformers' Trainer leaves out where it is given the types of modules."""
+    norms = {type(module) for module in subject.model.modules() if "norm" in type(module).__name__.lower()}
+    every = {name for name, _ in subject.model.named_parameters()}
+    decayed = every & set(get_parameter_names(subject.model, [*norms]))
+    for excluded, expected in (("layer_norm", decayed), ("none", every)):
+        groups = by_name(subject, groups_of(subject, no_weight_decay=excluded))
+        assert {name for name, group in groups.items() if group["weight_decay"] == 0.01} == expected, excluded
+    assert any(name.endswith("bias") for name in decayed)
 
 
 def test_all_of_one_dimension_and_mpnet_s_table_alone_besides_have_no_weight_decay(subject, family):

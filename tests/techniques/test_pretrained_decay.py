@@ -53,6 +53,14 @@ def test_the_head_keeps_its_decay_towards_zero(subject):
     assert not any(name.startswith(subject.layers.block_modules(3)[0]) for name in decayed)
 
 
+def test_what_has_no_weight_decay_is_not_pulled_either(subject):
+    pretrained = {name for name, _ in subject.model.named_parameters()} & subject.pretrained.weights.keys()
+    norms = {name for name in pretrained if "norm" in name.split(".")[-2].lower()}
+    for excluded, pulled in (("layer_norm", pretrained - norms), ("none", pretrained)):
+        treatment = subject.treat(pretrained_decay=DECAY, no_weight_decay=excluded)
+        assert {name for name in pretrained if not treatment.has_weight_decay(name)} == pulled
+
+
 def test_a_strong_pull_holds_the_weights(new_subject):
     moved = []
     for decay in (0.0, 20.0):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
+from transformers.trainer_pt_utils import LabelSmoother
 
 from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import Pretrained, build_classifier, load_tokenizer
@@ -134,6 +135,27 @@ def test_the_loss_is_the_mean_over_what_the_model_reads(task: Task, data: Encode
         assert is_read.sum() == data.words.is_read.sum() < len(is_read), (
             "some words are cut off, and the model says nothing of them"
         )
+
+
+@pytest.mark.parametrize("size", [4, 64])
+def test_smoothed_labels_are_learned_from_and_the_loss_is_reported_without(
+    task: Task, data: Encoded, model: PreTrainedModel, size: int
+) -> None:
+    if not task.kind.smooths_labels:
+        pytest.skip("its loss is not the cross-entropy of one class among several")
+    rows = np.arange(len(data))
+    settings = {"precision": "fp32", "micro_batch_size": size, "eval_batch_size": size}
+    smoothed = BatchRunner(model, task, 0, **settings, label_smoothing=0.3)
+    loss, found = smoothed.backward(data, rows), gradients(model)
+    plain = batch_runner(model, task, size=size)
+    outputs, labels = plain._run(data, rows, None), torch.from_numpy(data.labels[data.units(rows)])
+    LabelSmoother(0.3)({"logits": outputs}, labels).backward()
+    expected = gradients(model)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        assert torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-6), name
+    assert loss.item() == plain.backward(data, rows).item()
+    assert any(not torch.allclose(found[name], gradient, rtol=1e-2) for name, gradient in gradients(model).items())
 
 
 @pytest.mark.parametrize("size", [1, 4])

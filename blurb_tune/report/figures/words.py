@@ -20,6 +20,11 @@ _SHORT = {
     "adam_beta1": "beta1",
     "adam_beta2": "beta2",
     "adam_epsilon": "epsilon",
+    "no_weight_decay": "no decay on",
+    "label_smoothing_factor": "smoothing",
+    "hidden_dropout_prob": "hidden dropout",
+    "attention_probs_dropout_prob": "attention dropout",
+    "classifier_dropout": "head dropout",
     **{name: axis.word for name, axis in AXES.items()},
 }
 
@@ -38,9 +43,9 @@ def rule_text(rule: str) -> str:
 
 
 def value_text(value: object) -> str:
-    """Such as `5e-5`, `on`, `none`."""
+    """Such as `5e-5`, `on`, `unset`."""
     if value is None:
-        return "none"
+        return "unset"
     if isinstance(value, bool):
         return "on" if value else "off"
     return short(value) if isinstance(value, int | float) else str(value)

@@ -79,6 +79,7 @@ class Classification(Kind):
     default_metric = "macro_f1"
     problem_type = "single_label_classification"
     can_leave_out = True
+    smooths_labels = True
 
     def expected(self, task: Task) -> str:
         return f"one of: {', '.join(task.labels)}" if task.labels else "a label"

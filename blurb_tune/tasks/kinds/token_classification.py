@@ -41,6 +41,7 @@ class TokenClassification(Kind):
     metrics = tuple(map(Metric, ("entity_f1", "entity_precision", "entity_recall", "word_macro_f1", "word_accuracy")))
     default_metric = "entity_f1"
     word_field = 0
+    smooths_labels = True
 
     def fault_of_texts(self, columns: Sequence[str]) -> str | None:
         return "words to tag stand in one column, but two are named" if len(columns) > 1 else None

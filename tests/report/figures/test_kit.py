@@ -81,7 +81,7 @@ def test_a_scale_needs_two_ends(bounds: tuple[float, float]) -> None:
 
 def test_few_values_or_words_are_categories_and_many_numbers_are_none() -> None:
     assert dimension([True, False, True], 0, 90).ticks(5) == [(22.5, "off"), (67.5, "on")]
-    assert [label for _, label in dimension([1.0, None, 0.5], 0, 90).ticks(5)] == ["0.5", "1", "none"]
+    assert [label for _, label in dimension([1.0, None, 0.5], 0, 90).ticks(5)] == ["0.5", "1", "unset"]
     rates = [10 ** (-5 + i / 10) for i in range(12)]
     assert dimension(rates, 0, 100).scale.is_log
     assert not dimension([i / 10 for i in range(1, 13)], 0, 100).scale.is_log

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 import torch
+from transformers.trainer_pt_utils import LabelSmoother
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.models.catalog import describe_model
@@ -128,6 +130,21 @@ def test_what_is_trained_on_is_the_loss_that_is_reported(sample: Sample) -> None
     read = torch.from_numpy(outputs[encoded.units(rows)])
     loss = task.kind.loss(read, torch.from_numpy(encoded.labels[encoded.units(rows)]), encoded.sizes(rows))
     assert loss.item() == pytest.approx(evaluate(task, outputs, encoded.labels, encoded.words).loss, rel=1e-5)
+
+
+def test_smoothed_labels_are_those_of_transformers_and_those_by_hand(sample: Sample) -> None:
+    task, encoded, outputs = sample.task, sample.encoded, sample.outputs(4)
+    if not task.kind.smooths_labels:
+        pytest.skip("its loss is not the cross-entropy of one class among several")
+    units = encoded.units(np.arange(len(encoded)))
+    read, labels = torch.from_numpy(outputs[units]), torch.from_numpy(encoded.labels[units])
+    shares = scipy.special.log_softmax(outputs[units].astype(np.float64), axis=1)
+    for factor in (0.1, 0.6):
+        found = task.kind.smoothed_loss(read, labels, factor).item()
+        assert found == pytest.approx(LabelSmoother(factor)({"logits": read}, labels).item(), rel=1e-5)
+        mixed = (1 - factor) * np.eye(task.outputs)[labels] + factor / task.outputs
+        assert found == pytest.approx(-(mixed * shares).sum(axis=1).mean(), rel=1e-5)
+    assert task.kind.smoothed_loss(read, labels, 0.0) == task.kind.loss(read, labels, encoded.sizes(np.arange(len(encoded))))
 
 
 def test_losses_of_parts_add_up_to_that_of_the_whole(sample: Sample) -> None:
