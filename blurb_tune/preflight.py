@@ -126,6 +126,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         problems += _check_strategies(loaded, models)
     problems += _check_length(loaded, models)
     problems += _check_checkpointing(loaded, models)
+    problems += _check_early_stopping(loaded)
     if check_machine:
         for name, info in models.items():
             faults = list(_complaint(loaded, _model_paths(loaded)[name], partial(check_weights, info)))
@@ -214,8 +215,7 @@ def _sizes(task: Task, data: TaskData | None) -> tuple[int | None, int | None]:
 
 def _digest(spec: SweepSpec, data: str) -> str:
     content = spec.model_dump(mode="json", exclude=_NOT_IN_DIGEST | {"data"})
-    content["space"] = spec.space.digested()
-    del content["training"]["prefix_cache_gb"]
+    content["space"], content["training"] = spec.space.digested(), spec.training.digested()
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS)
     # A folder may have moved; what it held is in the log.
@@ -227,7 +227,7 @@ def _digest(spec: SweepSpec, data: str) -> str:
 def _settings_digest(spec: SweepSpec) -> str:
     content = spec.model_dump(mode="json", include=_OF_A_TRIAL)
     content["instability"] = spec.pruning.instability.model_dump(mode="json")
-    del content["training"]["prefix_cache_gb"]
+    content["training"] = spec.training.digested()
     del content["training"]["precision"]  # `auto` is settled when the sweep starts; its log says as what
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS | {"name"})
@@ -307,6 +307,12 @@ def _check_smoothing(loaded: LoadedSpec, task: Task) -> Iterator[Problem]:
         able = ", ".join(name for name, kind in KINDS.items() if kind.smooths_labels)
         what = f"it is for kinds in which one of several classes is right ({able}), but that of task {task.name!r} is"
         yield loaded.source.problem(("space", "label_smoothing_factor"), f"{what} {task.kind.name}")
+
+
+def _check_early_stopping(loaded: LoadedSpec) -> Iterator[Problem]:
+    if loaded.spec.training.early_stopping_patience is not None and loaded.spec.score != "best":
+        what = "a trial that is stopped early ends with its best evaluation, not with its last: set `score: best`"
+        yield loaded.source.problem(("training", "early_stopping_patience"), what)
 
 
 def _check_strategies(loaded: LoadedSpec, models: Mapping[str, ModelInfo]) -> Iterator[Problem]:

@@ -101,6 +101,15 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         "space.label_smoothing_factor: it is for kinds in which one of several classes is right (classification, ordinal "
         "classification, token classification), but that of task 'demo' is regression",
     ),
+    "early stopping that does not end with the best": (
+        {"training": {"early_stopping_patience": 3}},
+        "training.early_stopping_patience: a trial that is stopped early ends with its best evaluation, not with its last: "
+        "set `score: best`",
+    ),
+    "a threshold of no early stopping": (
+        {"training": {"early_stopping_threshold": 0.1}},
+        "training: `early_stopping_threshold` has no effect without `early_stopping_patience`",
+    ),
     "a dropout of everything": ({"space": {"hidden_dropout_prob": 1.0}}, "space.hidden_dropout_prob: must be less than 1"),
     "unknown parameters without decay": (
         {"space": {"no_weight_decay": "layernorm"}},
@@ -234,6 +243,8 @@ def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
         assert plan_of(tmp_path, **base, **setting).digest != digest
     assert plan_of(tmp_path, **base, space={"hidden_dropout_prob": None}).digest == digest
     assert plan_of(tmp_path, **base, space={"hidden_dropout_prob": 0.2}).digest != digest
+    best = plan_of(tmp_path, **base, score="best").digest
+    assert plan_of(tmp_path, **base, score="best", training={"early_stopping_patience": 2}).digest != best
     train = tmp_path / "data" / "BIOSSES" / "train.jsonl"
     train.write_text(train.read_text().replace('"a"', '"c"', 1))
     assert plan_of(tmp_path, **base).digest != digest
@@ -250,11 +261,12 @@ def test_seeds_of_other_searches_can_be_pooled_and_those_of_other_trainings_cann
         {"training": {"max_length": 32}},
         {"training": {"frozen_dropout": True}},
         {"score": "best"},
+        {"score": "best", "training": {"early_stopping_patience": 2}},
         {"pruning": {"instability": False}},
         {"resources": {"gpus": 1}},
     )
     digests = {plan_of(tmp_path, check_machine="resources" not in s, **s).settings_digest for s in unlike}
-    assert len(digests | {plan.settings_digest}) == 6
+    assert len(digests | {plan.settings_digest}) == 7
     assert plan_of(tmp_path, training={"max_length": 32}).data_digest == plan.data_digest
 
 

@@ -156,7 +156,7 @@ def _stops(pruning: PruningResult) -> Iterator[str]:
         for number, noun in ((pruning.stopped_runs, "run"), (pruning.stopped_configurations, "configuration"))
         if number
     )
-    saved = f"{pruning.epochs_saved:.0f} of {pruning.epochs_planned} epochs ({pruning.saved_share or 0.0:.0%})"
+    saved = f"{pruning.epochs_saved:.0f} of {pruning.epochs_planned:.0f} epochs ({pruning.saved_share or 0.0:.0%})"
     reopened = f"; {counted(pruning.reopened, 'configuration')} went on after all" if pruning.reopened else ""
     yield f"Stopped: {stopped or 'nothing'}, which saved {saved}{reopened}."
     for what, meaning in (("run", "ended well"), ("configuration", "won")):

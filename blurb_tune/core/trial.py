@@ -228,7 +228,8 @@ class TrialReport:
     """What an actor hands to the driver after each piece of work: a measurement, an ending, or both.
 
     outcome and reason are set on the last report only. error is the remote traceback of an errored trial, cause what made it
-    so, worker the `node:pid` that ran it, where a node is `host/` and the beginning of Ray's id.
+    so, worker the `node:pid` that ran it, where a node is `host/` and the beginning of Ray's id. stopped_early: it ended
+    before its last step, since its dev score no longer improved.
     """
 
     measurement: Measurement | None = None
@@ -237,6 +238,7 @@ class TrialReport:
     error: str = ""
     worker: str = ""
     cause: Cause = Cause.MACHINE
+    stopped_early: bool = False
 
 
 def node_of(worker: str) -> str:

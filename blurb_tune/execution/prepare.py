@@ -46,6 +46,8 @@ def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: No
             gradient_checkpointing=spec.training.gradient_checkpointing,
             select_best_checkpoint=spec.score == "best" and spec.final_test,
             frozen_dropout=spec.training.frozen_dropout,
+            early_stopping_patience=spec.training.early_stopping_patience,
+            early_stopping_threshold=spec.training.early_stopping_threshold,
             crossed=(spec.crossed[0], spec.crossed[1]) if spec.crossed else None,
         ),
         cpus=spec.resources.cpus,

@@ -170,7 +170,8 @@ class TrialEnded(Event):
 
     setup_seconds: from the trial's start to its first training step. worker: the `node:pid` that ran it, where that is known.
     by_machine: its process or machine is to blame for the error, and the attempt spends none of the trial's retries. cause: of
-    an error, see `core.trial.Cause`; empty in logs of before.
+    an error, see `core.trial.Cause`; empty in logs of before. stopped_early: before its last step, since its dev score no
+    longer improved; the outcome is that of a whole run all the same.
     """
 
     kind = "trial_ended"
@@ -184,6 +185,7 @@ class TrialEnded(Event):
     retry: bool = False
     by_machine: bool = False
     cause: str = ""
+    stopped_early: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

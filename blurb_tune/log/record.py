@@ -132,7 +132,7 @@ class SweepRecord:
                 trial.by_machine = event.by_machine
                 if event.by_machine and event.worker:
                     self.broken_nodes[node_of(event.worker)] += 1
-                trial.cause = event.cause
+                trial.cause, trial.stopped_early = event.cause, event.stopped_early
                 self._tally.add(trial)
                 self._groups.pop(trial.configuration_id, None)
             case ev.ConfigurationStopped():

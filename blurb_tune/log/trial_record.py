@@ -27,7 +27,7 @@ class TrialRecord:
     errors, halvings, hangs: how many earlier attempts errored, for lack of memory, by hanging, and else; those that ended with
     their driver or by a machine's fault are not among them.
     losses: how many in a row ended by a machine's fault without having come farther than those before. farthest: optimizer
-    steps that earlier attempts reached.
+    steps that earlier attempts reached. stopped_early: it ended before its last step, since its dev score no longer improved.
     """
 
     trial_id: str
@@ -52,6 +52,7 @@ class TrialRecord:
     will_retry: bool = False
     by_machine: bool = False
     cause: str = ""
+    stopped_early: bool = False
     earlier: tuple[Attempt, ...] = ()
 
     def follow(self, before: TrialRecord) -> None:

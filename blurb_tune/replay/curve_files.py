@@ -100,6 +100,7 @@ def write_curves(record: SweepRecord, table: Path) -> None:
     trials = list(record.trials.values())
     faults = [
         *(f"{t.trial_id} was {t.outcome}" for t in trials if t.outcome in (Outcome.ERRORED, None) or t.outcome.is_pruned),
+        *(f"{t.trial_id} was stopped early" for t in trials if t.stopped_early),
         *(["a cross-validation has no curves by seed"] if header.folds else []),
         *(["there are no runs"] if not trials else []),
         *(["it does not say what the trivial level is"] if math.isnan(header.trivial_loss) else []),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
+from blurb_tune.results.early_stopping import count_stale
 from blurb_tune.results.trivial import TrivialLevel
 
 Run = tuple[Measurement, ...]
@@ -30,6 +31,11 @@ class CurveSet:
     has_seconds: bool = False
     task: str = ""
 
+    def stop_early(self, patience: int, threshold: float) -> CurveSet:
+        """The runs up to where early stopping ends them (`results.early_stopping`)."""
+        cut = {name: {seed: _cut(run, patience, threshold) for seed, run in runs.items()} for name, runs in self.runs.items()}
+        return replace(self, runs=cut)
+
     @cached_property
     def seeds(self) -> tuple[int, ...]:
         """Those that every configuration has, in ascending order."""
@@ -50,3 +56,9 @@ class CurveSet:
 def is_diverged(measurement: Measurement) -> bool:
     """Whether a loss is not finite."""
     return not (math.isfinite(measurement.train_loss) and math.isfinite(measurement.dev_loss))
+
+
+def _cut(run: Run, patience: int, threshold: float) -> Run:
+    scores = [measurement.dev_score for measurement in run]
+    ends = (end for end in range(1, len(run)) if count_stale(scores[:end], threshold) >= patience)
+    return run[: next(ends, len(run))]

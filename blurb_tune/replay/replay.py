@@ -96,14 +96,17 @@ class ListedStudy:
 class Arena:
     """Curves under a spec, replayed as often as one likes.
 
-    objectives: of each configuration over all its seeds in the file. best: the one with the highest.
+    curves: as they are where the spec has trials stop early. objectives: of each configuration over all its seeds in the file.
+    best: the one with the highest.
 
     spec: `seeds` says how many of the file's seeds a sweep has, or which; all of them where `has_seeds` is false. Raises
     InputError when the file has too few or other seeds.
     """
 
     def __init__(self, curves: CurveSet, spec: SweepSpec, *, has_seeds: bool):
-        self.curves, self.spec = curves, spec
+        self._whole, self.spec = curves, spec
+        patience, threshold = spec.training.early_stopping_patience, spec.training.early_stopping_threshold
+        self.curves = curves if patience is None else curves.stop_early(patience, threshold)
         wanted = spec.seeds if has_seeds else list(curves.seeds)
         is_count = wanted == list(range(len(wanted)))
         if len(wanted) > len(curves.seeds):
@@ -114,7 +117,7 @@ class Arena:
             raise InputError([Problem(curves.name, f"not all configurations have the seeds {', '.join(map(str, missing))}")])
         self._count = len(wanted)
         self._pool = list(curves.seeds) if is_count else list(wanted)
-        final_results = {name: self._group(name, tuple(curves.runs[name])) for name in curves.runs}
+        final_results = {name: self._group(name, tuple(runs)) for name, runs in self.curves.runs.items()}
         self.objectives = {name: result.objective for name, result in final_results.items()}
         self.best = max(self.objectives, key=lambda name: self.objectives[name])
 
@@ -158,7 +161,7 @@ class Arena:
             log,
             log.events,
             study=ListedStudy(curves, order),
-            steps=lambda trial: curves.runs[names[trial.configuration_id]][trial.seed][-1].step,
+            steps=lambda trial: self._whole.runs[names[trial.configuration_id]][trial.seed][-1].step,
         )
         tell_time(0.0)
         behave = partial(self._reports_of, names)
@@ -168,9 +171,10 @@ class Arena:
         return self._judge(sweep.record, log.events, names, seeds, seconds)
 
     def _reports_of(self, names: Mapping[str, str], trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
-        """What a run would report: to its end, or to where its loss is not finite."""
+        """What a run would report: to its end, to where it stops early, or to where its loss is not finite."""
         name = names[trial.configuration_id]
         run = self.curves.runs[name][trial.seed]
+        is_cut = len(run) < len(self._whole.runs[name][trial.seed])
         before = 0.0
         for measurement in run:
             outcome = None
@@ -179,7 +183,9 @@ class Arena:
             elif measurement is run[-1]:
                 outcome, _ = self.curves.end_of(name, trial.seed, self.spec.score)
             reason = "" if outcome in (None, Outcome.COMPLETED) else "as recorded"
-            yield measurement.train_seconds - before, TrialReport(measurement, outcome, reason)
+            stopped_early = is_cut and outcome not in (None, Outcome.DIVERGED)
+            report = TrialReport(measurement, outcome, reason, stopped_early=stopped_early)
+            yield measurement.train_seconds - before, report
             if outcome is not None:
                 return
             before = measurement.train_seconds

@@ -23,7 +23,7 @@ TRIAL_COLUMNS = (
     *("trial_id", "configuration", "seed", "outcome", "prune_reason", "metric", "dev_score"),
     *("best_epoch", "epochs", "steps", "train_seconds"),
     *(_PLANNED.get(name, name) for name in HYPERPARAMETER_NAMES),
-    *("best_dev_score", "fold", "attempt", "control", "confirmation", "setup_seconds", "error"),
+    *("best_dev_score", "fold", "attempt", "control", "confirmation", "setup_seconds", "error", "stopped_early"),
 )
 CONFIGURATION_COLUMNS = (
     *("configuration", "strategy", "n", "completed", "failed", "pruned", "mean", "std", "min", "max", "objective"),
@@ -99,6 +99,7 @@ def _trial_row(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
         "confirmation": record.is_confirmation(trial),
         "setup_seconds": trial.setup_seconds if trial.outcome else math.nan,
         "error": error_line(trial.error or trial.reason) if trial.outcome is Outcome.ERRORED else "",
+        "stopped_early": trial.stopped_early,
     }
 
 

@@ -36,10 +36,11 @@ class RuleResult:
 @dataclass(frozen=True)
 class PruningResult:
     """Epochs are counted over the trials that are through and not errored, and over those that stopped configurations did
-    without. reopened: configurations that went on after they had been stopped."""
+    without; a trial that was stopped early was planned with the epochs that it had. reopened: configurations that went on
+    after they had been stopped."""
 
     epochs_run: float
-    epochs_planned: int
+    epochs_planned: float
     stopped_runs: int
     stopped_configurations: int
     reopened: int
@@ -57,13 +58,15 @@ class PruningResult:
 
 def judge_pruning(record: SweepRecord) -> PruningResult:
     """The balance of all rules so far."""
-    planned, run = 0, 0.0
+    planned: float = 0
+    run = 0.0
     stopped_runs: list[tuple[str, TrialRecord]] = []
     spared_runs: list[tuple[str, TrialRecord]] = []
     for trial in record.trials.values():
         epochs = record.configurations[trial.configuration_id].configuration.epochs
         if trial.is_final and trial.outcome is not Outcome.ERRORED:
-            planned, run = planned + epochs, run + trial.epochs
+            whole = trial.epochs if trial.stopped_early else epochs
+            planned, run = planned + whole, run + trial.epochs
         for prune in trial.prunes:
             (spared_runs if prune.spared else stopped_runs).append((prune.rule, trial))
     winner = record.best_configuration()

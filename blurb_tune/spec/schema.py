@@ -137,6 +137,28 @@ class TrainingSpec(SpecModel):
     gradient_checkpointing: bool = Field(
         False, description="trades time for memory: activations are recomputed in the backward pass"
     )
+    early_stopping_patience: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="a trial ends when its dev score has not improved for so many evaluations, with its best one (so `score: "
+        "best` must be set); it counts as any trial that ran to its end. null: never",
+    )
+    early_stopping_threshold: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="a dev score must be above the best one by more than this to be an improvement"
+    )
+
+    def digested(self) -> dict[str, Any]:
+        """What digests of a sweep are made of: all that numbers depend on. Early stopping is left out where there is none, so
+        that a sweep of an earlier version can be taken up."""
+        content = self.model_dump(mode="json", exclude={"prefix_cache_gb"})
+        if self.early_stopping_patience is None:
+            del content["early_stopping_patience"], content["early_stopping_threshold"]
+        return content
+
+    @model_validator(mode="after")
+    def _has_no_idle_threshold(self) -> TrainingSpec:
+        if self.early_stopping_threshold and self.early_stopping_patience is None:
+            raise ValueError("`early_stopping_threshold` has no effect without `early_stopping_patience`")
+        return self
 
 
 class ResourcesSpec(SpecModel):

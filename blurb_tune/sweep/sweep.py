@@ -190,7 +190,15 @@ class Sweep:
             if report.outcome is None:
                 decision = self._decide(trial)
         if report.outcome is not None:
-            self._end(trial, report.outcome, report.reason, report.error, report.worker, cause=report.cause)
+            self._end(
+                trial,
+                report.outcome,
+                report.reason,
+                report.error,
+                report.worker,
+                cause=report.cause,
+                stopped_early=report.stopped_early,
+            )
         elif isinstance(decision, Prune):
             self._end(trial, decision.outcome, decision.reason, worker=report.worker)
         return decision
@@ -537,6 +545,7 @@ class Sweep:
         *,
         cause: Cause = Cause.MACHINE,
         is_lost: bool = False,
+        stopped_early: bool = False,
     ) -> None:
         by_machine, reason, error = is_lost, redact(reason), redact(error)
         if outcome is not Outcome.ERRORED:
@@ -558,6 +567,7 @@ class Sweep:
                 retry=retry,
                 by_machine=by_machine,
                 cause=cause if outcome is Outcome.ERRORED else "",
+                stopped_early=stopped_early,
             )
         )
         if retry:

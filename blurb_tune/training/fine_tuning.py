@@ -7,18 +7,20 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from blurb_tune.core.numbers import counted
 from blurb_tune.core.seeds import derive, streams
 from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
 from blurb_tune.models.encoder import Pretrained
 from blurb_tune.models.vocabulary import Vocabulary
+from blurb_tune.results.early_stopping import count_stale
 from blurb_tune.tasks.scoring.metrics import Evaluation, evaluate
 from blurb_tune.training.batch_runner import BatchRunner
 from blurb_tune.training.batching import epoch_batches
@@ -46,6 +48,8 @@ class TrainingSettings:
     once an epoch. micro_batch_size: examples per forward pass in training, None for whole batches. select_best_checkpoint: a
     trial's model is that of its best dev evaluation, not of its last. crossed: see `core.seeds.streams`. frozen_dropout:
     frozen blocks have dropout, as those that learn; without it, they are a feature extractor, whose output is computed once.
+    early_stopping_patience, early_stopping_threshold: a trial ends when its dev score has not improved by more than the
+    threshold for so many evaluations (`results.early_stopping`); None for never.
     """
 
     metric: str
@@ -58,6 +62,8 @@ class TrainingSettings:
     select_best_checkpoint: bool = False
     crossed: tuple[int, int] | None = None
     frozen_dropout: bool = False
+    early_stopping_patience: int | None = None
+    early_stopping_threshold: float = 0.0
 
 
 class FineTuning:
@@ -128,6 +134,7 @@ class FineTuning:
         self._window: list[torch.Tensor] = []
         self._norms: list[torch.Tensor] = []
         self._dropout_state = self._first_dropout_state()
+        self._scores: list[float] = []
         self._best: Measurement | None = None
         self._best_weights, self._best_shrinkage = Weights(), 1.0
 
@@ -170,6 +177,7 @@ class FineTuning:
                 "micro_batch_size": self._runner.micro_batch_size,
                 "eval_batch_size": self._runner.eval_batch_size,
                 "has_halved": self._runner.oom_fallback_used,
+                "scores": list(self._scores),
                 "best": asdict(self._best) if self._best else None,
                 "shrinkage": [self._optimizer.shrinkage, self._best_shrinkage],
             },
@@ -202,6 +210,7 @@ class FineTuning:
         for name in ("micro_batch_size", "eval_batch_size"):  # either may have been halved since
             setattr(self._runner, name, min(getattr(self._runner, name), facts[name]))
         self._runner.oom_fallback_used = facts["has_halved"]
+        self._scores = list(facts["scores"])
         self._best = Measurement(**facts["best"]) if facts["best"] else None
         self._best_weights = parts["best"]
 
@@ -223,14 +232,29 @@ class FineTuning:
             self._eval_seconds += time.perf_counter() - trained
         measurement = self._measurement(evaluation)
         self._window, self._norms = [], []
+        self._scores.append(measurement.dev_score)
         self._remember_best(measurement)
         if evaluation is None:
             return TrialReport(measurement, Outcome.DIVERGED, f"the train loss is not finite at step {measurement.step}")
-        if self._optimizer.steps < self._total_steps:
+        stopped = self._why_stop_early()
+        if self._optimizer.steps < self._total_steps and stopped is None:
             return TrialReport(measurement)
         if not math.isfinite(evaluation.loss):
             return TrialReport(measurement, Outcome.DIVERGED, f"the dev loss is not finite at step {measurement.step}")
-        return self._judge(measurement)
+        report = self._judge(measurement)
+        if stopped is None:
+            return report
+        return replace(report, stopped_early=True, reason="; ".join(filter(None, (stopped, report.reason))))
+
+    def _why_stop_early(self) -> str | None:
+        """Why the trial ends here, before its last step."""
+        patience, threshold = self._settings.early_stopping_patience, self._settings.early_stopping_threshold
+        step, last = self.steps
+        if patience is None or step == last or count_stale(self._scores, threshold) < patience:
+            return None
+        by = f" by more than {threshold:g}" if threshold else ""
+        since = counted(patience, "evaluation")
+        return f"stopped early at step {step} of {last}: its dev score has not improved{by} for {since}"
 
     def _judge(self, last: Measurement) -> TrialReport:
         """Whether the trial has failed, by the evaluation that gives it its score and the train loss there."""

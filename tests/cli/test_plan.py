@@ -48,6 +48,12 @@ def test_whether_the_test_split_is_read_is_told(printed: Any, final_test: bool, 
     assert any(line.startswith(f"final test {row}") for line in printed(final_test=final_test))
 
 
+def test_whether_a_trial_may_end_early_is_told(printed: Any) -> None:
+    early = printed(score="best", training={"early_stopping_patience": 3})
+    assert "ends early, with its best, after 3 evaluations in a row without improvement" in early
+    assert not any("ends early" in line for line in printed(score="best"))
+
+
 def test_of_many_seeds_a_few_are_shown(printed: Any) -> None:
     assert "seeds 3 each: 0, 1, 2" in printed(seeds=3)
     assert "seeds 10000 each: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ..., 9999" in printed(seeds=10_000)

@@ -22,6 +22,7 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
+from blurb_tune.results.early_stopping import count_stale
 from blurb_tune.spec import load_spec
 
 pytestmark = pytest.mark.ray
@@ -112,6 +113,38 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(sweep: tuple[Plan, SweepP
     assert {t.trial_id: t.final_score for t in record.trials.values()} == pytest.approx(
         {t.trial_id: t.final_score for t in whole.trials.values()}, nan_ok=True, abs=0
     )
+
+
+def test_trials_stop_early_where_they_would_have_without_an_interruption(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "score": "best",
+        "space": {"hidden_dropout_prob": [0.0, 0.4], "epochs": 14, "learning_rate": 0.003},
+        "training": {"precision": "fp32", "early_stopping_patience": 2},
+    }
+    plan, paths = plan_of(tmp_path, **settings), SweepPaths(tmp_path / "parts")
+    whole = run_sweep(plan, SweepPaths(tmp_path / "whole"))
+    interrupted = threading.Event()
+
+    def stop(event: ev.Event) -> None:
+        if isinstance(event, ev.Measured) and event.measurement.epoch >= 3:
+            interrupted.set()
+
+    assert run_sweep(plan, paths, listeners=[stop], interrupted=interrupted).status == "interrupted"
+    resumed = run_sweep(plan, paths)
+    told = [
+        {t.trial_id: ([m.dev_score for m in t.measurements], t.outcome, t.reason) for t in record.trials.values()}
+        for record in (whole, resumed)
+    ]
+    assert told[0] == told[1]
+    assert any(trial.attempt == 2 for trial in resumed.trials.values())
+    early = [trial for trial in resumed.trials.values() if trial.stopped_early]
+    assert early
+    for trial in early:
+        scores = [measured.dev_score for measured in trial.measurements]
+        assert [count_stale(scores[:end], 0.0) for end in (len(scores) - 1, len(scores))] == [1, 2]
+        assert resumed.score(trial) == max(scores)
+    dropouts = [of.configuration.hidden_dropout_prob for of in resumed.configurations.values()]
+    assert dropouts == [0.0, 0.4]
 
 
 def test_stopped_and_killed_trials(tmp_path: Path) -> None:

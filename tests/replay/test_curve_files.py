@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,13 @@ def test_runs_that_were_stopped_are_no_curves(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="c001-s0 was pruned_unstable"):
         write_curves(SweepRecord.of(sweep(Outcome.COMPLETED, Outcome.PRUNED_UNSTABLE)), tmp_path / "s.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_that_were_stopped_early_are_no_curves(tmp_path: Path) -> None:
+    events = sweep(Outcome.COMPLETED, Outcome.COMPLETED)
+    events[-1] = replace(events[-1], stopped_early=True)
+    with pytest.raises(InputError, match="c001-s1 was stopped early"):
+        write_curves(SweepRecord.of(events), tmp_path / "s.csv")
 
 
 @pytest.mark.parametrize(("name", "shape"), [("biosses-minilm", (9, 10, 20)), ("ddi-minilm", (6, 10, 19))])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,29 @@ def test_a_race_saves_evaluations_and_keeps_the_winner() -> None:
         assert replay.configurations["race"].stopped == 7, "all but the reference, which goes on in the end"
         assert replay.configurations["race"].wrongly == 0
         assert (replay.rank, replay.regret) == (1, 0.0)
+
+
+def test_early_stopping_ends_runs_at_their_best_and_the_race_takes_them_for_whole() -> None:
+    """Scores rise to 0.7 of a run and fall then: five evaluations later each run is over."""
+
+    def fallen(run: tuple[Measurement, ...]) -> tuple[Measurement, ...]:
+        return tuple(replace(m, dev_score=run[k].dev_score if k < 14 else run[27 - k].dev_score) for k, m in enumerate(run))
+
+    curves = world(normal(1, best=0.1))
+    curves = replace(curves, runs={name: {s: fallen(run) for s, run in runs.items()} for name, runs in curves.runs.items()})
+    settings: dict[str, Any] = {"score": "best", "pruning": {"race": "none", "control_share": 0.0}}
+    whole = Arena(curves, spec(**settings), has_seeds=False).once(1)
+    early = {"early_stopping_patience": 5}
+    short = Arena(curves, spec(**settings, training=early), has_seeds=False).once(1)
+    assert (short.winner, short.evaluations_used) == (whole.winner, 9 * 10 * 19)
+    results = [replay.record.best_configuration() for replay in (short, whole)]
+    assert results[0] == results[1], "each counts with its best, which comes before the end"
+    assert all(t.stopped_early and t.outcome is Outcome.COMPLETED for t in short.record.trials.values())
+    assert not any(t.stopped_early for t in whole.record.trials.values())
+    raced = Arena(curves, spec(score="best", training=early), has_seeds=False).once(1)
+    assert raced.winner == whole.winner
+    assert raced.configurations["race"].stopped == 7
+    assert {t.outcome for t in raced.record.trials.values()} == {Outcome.COMPLETED}, "no run is censored"
 
 
 def test_slots_change_the_time_and_not_what_is_decided() -> None:

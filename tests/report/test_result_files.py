@@ -85,6 +85,7 @@ def test_a_trials_cells() -> None:
         **{"learning_rate": "5e-05", "batch_size": "16", "planned_epochs": "4", "warmup_share": "0.1"},
         **{"weight_decay": "0.01", "bias_correction": "true", "max_grad_norm": "1.0", "best_dev_score": "0.2"},
         **{"fold": "", "attempt": "1", "control": "false", "confirmation": "false", "setup_seconds": "9.0", "error": ""},
+        "stopped_early": "false",
     }
     assert trials["c0-s0"].items() >= expected.items()
     assert trials["c0-s0"].keys() - expected.keys() <= set(HYPERPARAMETER_NAMES), "axes that came later"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+
 from hypothesis import given, settings
 
 from blurb_tune.core.trial import Outcome
+from blurb_tune.report.result_files import trials_csv
 from blurb_tune.report.stopping_audit import PruningResult, RuleResult, judge_pruning
 from blurb_tune.stats.intervals import wilson_interval
 from tests.report.sweeps import SweepWriter, small_sweep, sweeps
@@ -35,6 +38,18 @@ def test_a_run_stopped_because_it_diverged_saves_epochs() -> None:
     result = judge_pruning(sweep.record)
     assert (result.epochs_saved, result.stopped_runs, result.epochs_run) == (15.0, 1, 5.0)
     assert result.rules == (rule("run", "non_finite_loss", 1, 0, 0, 0),)
+
+
+def test_what_early_stopping_leaves_out_no_rule_has_saved() -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=1, score="best")
+    sweep.configuration("c0", epochs=10)
+    sweep.trial("c0", 0, [0.3, 0.2, 0.1], stopped_early=True)
+    sweep.trial("c0", 1, [0.1] * 10)
+    result = judge_pruning(sweep.record)
+    assert (result.epochs_planned, result.epochs_run, result.epochs_saved) == (13.0, 13.0, 0.0)
+    (early, whole) = csv.DictReader(trials_csv(sweep.record).splitlines())
+    assert [row["stopped_early"] for row in (early, whole)] == ["true", "false"]
+    assert (early["outcome"], early["dev_score"], early["epochs"]) == ("completed", "0.3", "3.0")
 
 
 def test_errored_and_running_trials_neither_run_nor_save_epochs() -> None:

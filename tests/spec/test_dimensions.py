@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from blurb_tune.spec.dimensions import FloatGrid, Range, repeated, values_of
+from blurb_tune.spec.schema import TrainingSpec
 from blurb_tune.spec.space import SpaceSpec
 
 decimals = st.decimals(0, 10, places=4)
@@ -125,3 +126,8 @@ def test_what_a_sweep_is_known_by_has_not_changed_since_there_were_three_techniq
     one = {"freeze_depth": 2, "decay_rate": 1.0, "reinit_count": 0}
     assert SpaceSpec.model_validate({"strategy": [{"freeze_depth": 2}]}).digested() == since | {"strategy": [one]}
     assert SpaceSpec.model_validate({"lr_scheduler_type": "cosine"}).digested() == since | {"lr_scheduler_type": "cosine"}
+    since = {"precision": "auto", "eval_every": "epoch", "max_length": None, "micro_batch_size": None, "eval_batch_size": 64}
+    since |= {"frozen_dropout": False, "gradient_checkpointing": False}
+    assert TrainingSpec().digested() == since
+    early = {"early_stopping_patience": 3, "early_stopping_threshold": 0.0}
+    assert TrainingSpec.model_validate({"early_stopping_patience": 3}).digested() == since | early

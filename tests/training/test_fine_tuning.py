@@ -22,6 +22,7 @@ from blurb_tune.tasks.encoding.features import collate
 from blurb_tune.tasks.scoring.metrics import Evaluation, TrivialPredictor
 from blurb_tune.training import fine_tuning
 from blurb_tune.training.batching import epoch_batches
+from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
 from blurb_tune.training.optimizer import Schedule
 from blurb_tune.training.training_data import TrainingData
@@ -252,6 +253,62 @@ def test_a_trial_is_judged_where_it_is_scored(
         assert last.reason.startswith(
             "was at its best, at step 12, no better than the trivial predictor: dev pearson -0.2000 "
         )
+
+
+STOPS_EARLY = dataclasses.replace(SETTINGS, score="best", select_best_checkpoint=True, early_stopping_patience=2)
+
+
+@pytest.mark.parametrize(
+    ("scores", "threshold", "steps", "outcome"),
+    [
+        ([0.5, 0.7, 0.6, 0.7, 0.9, 0.9], 0.0, 24, Outcome.COMPLETED),
+        ([0.5, 0.7, 0.6, 0.8, 0.9, 0.9], 0.0, 36, Outcome.COMPLETED),
+        ([0.5, 0.7, 0.75, 0.8, 0.9, 0.9], 0.1, 24, Outcome.COMPLETED),
+        ([-0.1, -0.2, math.nan, 0.9, 0.9, 0.9], 0.0, 18, Outcome.COLLAPSED),
+        ([0.5, 0.6, 0.7, 0.8, 0.8, 0.8], 0.0, 36, Outcome.COMPLETED),
+    ],
+)
+def test_a_trial_without_improvement_ends_early_with_its_best(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, scores: list[float], threshold: float, steps: int, outcome: Outcome
+) -> None:
+    settings = dataclasses.replace(STOPS_EARLY, early_stopping_threshold=threshold)
+    script(monkeypatch, scores)
+    trial, reports, weights = runner.start(dataclasses.replace(CONFIGURATION, epochs=6), settings=settings), [], []
+    while not reports or reports[-1].outcome is None:
+        reports.append(trial.advance())
+        weights.append({name: p.detach().clone() for name, p in runner.model.named_parameters()})
+    last = reports[-1]
+    assert last.measurement is not None
+    assert (last.measurement.step, last.outcome, last.stopped_early) == (steps, outcome, steps < 36)
+    by = " by more than 0.1" if threshold else ""
+    why = f"stopped early at step {steps} of 36: its dev score has not improved{by} for 2 evaluations"
+    assert last.reason.startswith(why) == last.stopped_early
+    assert ("trivial predictor" in last.reason) == (outcome is Outcome.COLLAPSED)
+    assert_same_weights(trial.weights(), weights[int(np.nanargmax(scores[: len(reports)]))])
+
+
+def test_a_resumed_trial_ends_early_where_the_whole_one_does(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configuration, scores = dataclasses.replace(CONFIGURATION, epochs=6), [0.5, 0.7, 0.6, 0.65, 0.9, 0.9]
+    for done in range(1, 4):
+        script(monkeypatch, scores)
+        lost = runner.start(configuration, settings=STOPS_EARLY)
+        for _ in range(done):
+            assert lost.advance().outcome is None
+        lost.checkpoint().save(tmp_path / "checkpoint")
+        script(monkeypatch, scores[done:])
+        trial = runner.start(configuration, settings=STOPS_EARLY)
+        trial.resume(Checkpoint.load(tmp_path / "checkpoint"))
+        reports = [trial.advance() for _ in range(done, 4)]
+        assert [report.outcome is None for report in reports] == [True] * (3 - done) + [False]
+        assert reports[-1].stopped_early
+        assert reports[-1].outcome is Outcome.COMPLETED
+
+
+def test_patience_that_is_never_spent_changes_no_number(runner: Runner) -> None:
+    patient = dataclasses.replace(SETTINGS, early_stopping_patience=99)
+    assert [numbers(r) for r in runner.run(MIXED, settings=patient)] == [numbers(r) for r in runner.run(MIXED)]
 
 
 def test_the_train_loss_is_that_of_the_evaluation_that_is_judged(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

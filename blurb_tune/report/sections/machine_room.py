@@ -42,7 +42,7 @@ def _balance(pruning: PruningResult) -> Iterator[str]:
         for count, noun in ((pruning.stopped_runs, "run"), (pruning.stopped_configurations, "configuration"))
         if count
     ]
-    saved = f"{pruning.epochs_saved:,.0f} of {pruning.epochs_planned:,} epochs ({percent(pruning.saved_share or 0.0)})"
+    saved = f"{pruning.epochs_saved:,.0f} of {pruning.epochs_planned:,.0f} epochs ({percent(pruning.saved_share or 0.0)})"
     reopened = f"; {counted(pruning.reopened, 'configuration')} went on after all" if pruning.reopened else ""
     yield f"Stopped: {' and '.join(stopped) or 'nothing'}, which saved {saved}{reopened}."
     if not any(rule.spared for rule in pruning.rules):

@@ -57,6 +57,8 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
         f"{header.objective} ({meaning})",
         [],
     )
+    if early := sum(trial.stopped_early for trial in record.trials.values()):
+        yield f"Runs ended early where the dev score no longer improved, which {early} of {len(record.trials)} did", []
     yield (
         "A run counted as failed where it ended no better than the best constant predictor or its loss was not finite; failed "
         "runs are part of all statistics, and shares of them have Wilson intervals",
