@@ -11,6 +11,7 @@ from blurb_tune.spec import load_spec
 from blurb_tune.spec.dimensions import bounds_of, values_of
 from blurb_tune.tasks.blurb.definitions import BLURB
 from blurb_tune.tasks.task import Task
+from blurb_tune.techniques.registry import TECHNIQUES
 
 FOLDER = Path(__file__).parent.parent / "sweeps"
 FILES = sorted(FOLDER.glob("**/*.yaml"))
@@ -31,6 +32,15 @@ def test_biosses_holds_the_paper_s_techniques_and_their_reference() -> None:
     assert {"vanilla", "freeze", "decay", "reinit", "freeze+reinit", "decay+reinit"} <= families
     assert len(plan.spec.seeds) >= 5
     assert list(plan.models) == ["minilm"]
+
+
+def test_each_technique_is_beside_vanilla_at_every_rate() -> None:
+    plan = plan_of(FOLDER / "techniques.yaml")
+    strategies = [item.strategy for item in plan.spec.space.strategy or []]
+    assert [of.family for of in strategies] == ["vanilla", *(technique.name for technique in TECHNIQUES)]
+    assert (plan.task.name, list(plan.models), len(plan.spec.seeds)) == ("biosses", ["minilm"], 3)
+    assert plan.configurations == plan.combinations == len(strategies) * len(values_of(plan.spec.space.learning_rate) or [])
+    assert (plan.spec.search.sampler, plan.spec.pruning.race.method) == ("grid", "none")
 
 
 def test_the_large_model_runs_ten_seeds_on_a_gpu() -> None:
@@ -71,5 +81,5 @@ def test_every_blurb_task_has_a_spec_by_the_protocol(task: Task) -> None:
 
 
 def test_specs_with_data_at_hand_can_start(blurb_data: Path) -> None:
-    for name in ("quickstart", "biosses", "pubmedqa"):
+    for name in ("quickstart", "biosses", "techniques", "pubmedqa"):
         assert make_plan(load_spec(FOLDER / f"{name}.yaml")).train_examples > 0
