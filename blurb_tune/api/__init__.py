@@ -1,22 +1,23 @@
 """The Python API, `import blurb_tune as bt`: run a sweep, check one, open what came of it, and compare several.
 
 Everything that is read comes from the event log alone, as plain frozen objects; nothing of it imports torch, Ray or MLflow.
+pandas and matplotlib are imported by what returns their objects.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blurb_tune.api.results import ConfigurationResult, TrialResult
 from blurb_tune.api.sweep import Sweep, open
-from blurb_tune.core.paths import SweepPaths
 from blurb_tune.report.comparison import SweepComparison, compare_sweeps, read_sweeps
 from blurb_tune.spec import load_spec
 
 if TYPE_CHECKING:
+    from blurb_tune.cli.run import SweepRun
+    from blurb_tune.cli.view import View
     from blurb_tune.preflight import Plan
 
 __all__ = ["ConfigurationResult", "Sweep", "TrialResult", "compare", "open", "run", "validate"]
@@ -28,37 +29,35 @@ def validate(spec: Spec, *overrides: str, check_machine: bool = True) -> Plan:
     """Check a spec and everything that it names; what would run. Runs nothing.
 
     spec: a YAML file, or what one would hold, its paths relative to the working folder. overrides: such as `seeds=10`.
-    check_machine: data, weights, GPUs and tracking server too. Raises InputError with everything that is wrong.
+    check_machine: data, weights, GPUs and tracking server too. Raises InputError with everything that is wrong, by line of the
+    file, or by key path such as `space.strategy[1]`.
     """
     from blurb_tune.preflight import make_plan
 
     return make_plan(load_spec(_spec(spec), overrides), check_machine=check_machine)
 
 
-def run(spec: Spec, *overrides: str, output: str | Path | None = None, quiet: bool = True) -> Sweep:
+def run(spec: Spec, *overrides: str, output: str | Path | None = None, quiet: bool = False) -> Sweep:
     """Run a sweep to its end, or go on with one that was interrupted, and open it. Only from a process's main thread.
 
-    spec, overrides: as for `validate`. output: the sweep's folder, `runs/<name>-<id>` by default. quiet: without the live
-    view; the folder is printed at the end. Raises InputError with everything that is wrong with the spec, and BlurbTuneError
-    when the sweep is ended by an error. Ctrl-C stops it as it stops the command: the status is then `interrupted`.
+    spec, overrides: as for `validate`. output: the sweep's folder, `runs/<name>-<id>` by default. quiet: nothing is shown
+    while it runs; else one line in a notebook, and what the command shows elsewhere, on stderr. Raises InputError with
+    everything that is wrong with the spec, and BlurbTuneError when the sweep is ended by an error. Ctrl-C, or a notebook's
+    button to interrupt, stops it as it stops the command: the status is then `interrupted`, and the same call goes on. A
+    cluster whose head is lost ends the process (exit code 4), as Ray itself would.
     """
-    from rich.console import Console
+    from blurb_tune.api.driving import drive
 
-    from blurb_tune.cli.live import open_view
-    from blurb_tune.cli.run import SweepRun
-    from blurb_tune.execution.storage_session import storage_session
-    from blurb_tune.execution.sweep_folder import check_folder, default_folder
+    given, to = _spec(spec), Path(output) if output is not None else None
 
-    started = time.monotonic()
-    plan = validate(spec, *overrides)
-    paths = SweepPaths(Path(output) if output is not None else default_folder(plan))
-    console = Console(quiet=quiet)
-    with storage_session(plan.spec.storage, paths, None) as keeping, open_view(console, plan.spec.name) as view:
-        check_folder(plan, paths)
-        sweep = SweepRun(plan, paths, started, console, view, keeping=keeping)
-        sweep.run()
-    sweep.show(quiet=quiet, as_json=False)
-    return open(paths.root)
+    def begin(view: View) -> SweepRun:
+        from blurb_tune.cli.run import run_spec
+
+        return run_spec(given, overrides, to, view)
+
+    title = str(given.get("name", "sweep")) if isinstance(given, Mapping) else str(given)
+    paths, record = drive(title, begin, quiet=quiet)
+    return Sweep(paths.root, record)
 
 
 def compare(folders: Sequence[str | Path]) -> SweepComparison:

@@ -17,9 +17,12 @@ from blurb_tune.stats.intervals import wilson_interval
 class TrialResult:
     """One run: a configuration with a seed, and a fold in a cross-validation.
 
-    outcome: how it ended, None while it runs. score: on dev, with which it enters the mean of its configuration; NaN where it
-    enters none. curve: what it measured, oldest first. is_control: it was to be stopped, and went on to measure how often
-    stops are wrong. is_confirmation: of a fresh seed, which no decision has seen. error: of one that errored.
+    id: `<configuration>-s<seed>`. configuration: its id. fold: None without cross-validation. outcome: how it ended, None
+    while it runs. score: on dev, with which it enters the mean of its configuration; NaN where it enters none. reason: why it
+    ended so. error: the traceback of one that errored. epochs, steps: how far it came, in passes over the training set and in
+    optimizer steps. train_seconds: training and evaluation, without starting up. attempt: from 1, of the latest; measurements
+    are its own, one per evaluation, oldest first. is_control: it was to be stopped, and went on to measure how often stops
+    are wrong. is_confirmation: of a fresh seed, which no decision has seen.
     """
 
     id: str
@@ -36,25 +39,22 @@ class TrialResult:
     attempt: int
     is_control: bool
     is_confirmation: bool
-    curve: tuple[Measurement, ...]
+    measurements: tuple[Measurement, ...]
 
     @property
     def is_failed(self) -> bool:
         """It ended no better than a constant prediction, diverged, or was stopped as unstable."""
         return self.outcome is not None and self.outcome.is_failed
 
-    def row(self) -> dict[str, Any]:
-        """All but the curve, for a table."""
-        return {name: value for name, value in vars(self).items() if name != "curve"}
-
 
 @dataclass(frozen=True)
 class ConfigurationResult:
     """One point of the search space, over the seeds of the search on dev.
 
-    strategy: in words. values: every hyperparameter by name. scores: by seed, failed ones included. n, mean, std, min, max: of
-    these. objective: by which configurations are ranked. failed, ended: runs; failed_interval: of their share, Wilson's at
-    95 %. is_stopped: it was stopped before its last seed, so that its numbers compare with nothing.
+    id: such as `c003`. model: as the spec names it. strategy: in words. values: every hyperparameter by name. scores: by seed,
+    failed ones included. n, mean, std, min, max: of these. objective: by which configurations are ranked. failed, ended: runs;
+    failed_interval: of their share, Wilson's at 95 %. errored: runs without a result. is_stopped: it was stopped before its
+    last seed, so that its numbers compare with nothing.
     """
 
     id: str
@@ -73,11 +73,6 @@ class ConfigurationResult:
     failed_interval: tuple[float, float]
     errored: int
     is_stopped: bool
-
-    def row(self) -> dict[str, Any]:
-        """Numbers and hyperparameters side by side, for a table."""
-        numbers = {name: value for name, value in vars(self).items() if name not in ("values", "scores", "failed_interval")}
-        return {**numbers, **{name: value for name, value in self.values.items() if name != "model"}}
 
 
 def configuration_result(record: SweepRecord, name: str) -> ConfigurationResult:
@@ -115,5 +110,5 @@ def trial_result(record: SweepRecord, trial: TrialRecord) -> TrialResult:
         attempt=trial.attempt,
         is_control=trial.is_control,
         is_confirmation=record.is_confirmation(trial),
-        curve=tuple(trial.measurements),
+        measurements=tuple(trial.measurements),
     )

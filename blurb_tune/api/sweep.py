@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blurb_tune.api.frames import configurations_frame, measurements_frame, trials_frame
 from blurb_tune.api.results import ConfigurationResult, TrialResult, configuration_result, trial_result
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.core.paths import SweepPaths
@@ -18,7 +20,12 @@ from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.report.summary import summarize
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from blurb_tune.cli.run import SweepRun
+    from blurb_tune.cli.view import View
 
 
 class Sweep:
@@ -32,14 +39,17 @@ class Sweep:
 
     @property
     def name(self) -> str:
+        """As the spec has it."""
         return self._record.header.name
 
     @property
     def id(self) -> str:
+        """Unique, and the same for all drivers of the sweep."""
         return self._record.header.sweep_id
 
     @property
     def task(self) -> str:
+        """The name of the data set."""
         return self._record.header.task
 
     @property
@@ -54,6 +64,7 @@ class Sweep:
 
     @property
     def models(self) -> tuple[str, ...]:
+        """As the spec names them."""
         return tuple(self._record.header.models)
 
     @property
@@ -119,6 +130,35 @@ class Sweep:
         """What summary.json holds."""
         return summarize(self._record)
 
+    def trials_dataframe(self) -> DataFrame:
+        """A row per trial that has begun, in the order of their start: the columns of trials.csv."""
+        return trials_frame(self._record)
+
+    def configurations_dataframe(self) -> DataFrame:
+        """A row per configuration, in the order of suggestion: the columns of configurations.csv."""
+        return configurations_frame(self._record)
+
+    def measurements_dataframe(self) -> DataFrame:
+        """A row per evaluation of each trial, of its latest attempt: the fields of `Measurement`, and its further metrics as
+        `dev_<name>`."""
+        return measurements_frame(self._record)
+
+    def plot(self, name: str = "seeds") -> Figure:
+        """A figure of the report as one of matplotlib.
+
+        name: `seeds`, `profile`, `expected-best`, `curves`, `importances`, `slices`, `parallel`, `pareto` or `timeline`.
+        Raises InputError for another one, and while the sweep has nothing to show in it.
+        """
+        # The figures bring Optuna in, which takes a second.
+        from blurb_tune.report.figures import FIGURES, figure_of
+        from blurb_tune.report.figures.artists import matplotlib_figure
+
+        if name not in FIGURES:
+            raise InputError([Problem("name", f"unknown figure {name!r}{did_you_mean(name, FIGURES)}")])
+        if (figure := figure_of(self._record, name)) is None:
+            raise InputError([Problem("name", f"this sweep has nothing to show in the figure {name!r}")])
+        return matplotlib_figure(figure)
+
     def report(self, kind: str = "html") -> str:
         """The report as `html`, `md`, `csv`, `json` or `latex`. Raises InputError for another kind."""
         # The figures bring Optuna in, which takes a second.
@@ -147,6 +187,35 @@ class Sweep:
         with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch:
             model, tokenizer, _ = load_model(self.export(Path(scratch) / "model", trial=trial, median=median))
         return model, tokenizer
+
+    def extend(
+        self,
+        *,
+        seeds: int | None = None,
+        configurations: int | None = None,
+        confirm: int | None = None,
+        budget: Mapping[str, Any] | None = None,
+        quiet: bool = False,
+    ) -> Sweep:
+        """Make the sweep larger and run what it lacks, as `blurb-tune extend` does; opened anew. Without anything to grow by,
+        one that was interrupted goes on.
+
+        seeds: of each configuration, in all. configurations: in all. confirm: fresh seeds of winner and vanilla, in all.
+        budget: settings in place of the old ones, such as `{"trials": 200}`; an empty one lifts it. quiet, and what is
+        raised: as for `run`.
+        """
+        from blurb_tune.api.driving import drive
+
+        def begin(view: View) -> SweepRun:
+            from blurb_tune.cli.extend import Growth, extend_sweep
+
+            settings = [f"{name}={json.dumps(value)}" for name, value in (budget or {}).items()]
+            lifted = ["none"] if budget is not None and not settings else []
+            growth = Growth(seeds, configurations, confirm, settings or lifted, prefix="")
+            return extend_sweep(SweepPaths(self.folder), growth, view)
+
+        paths, record = drive(str(self.folder), begin, quiet=quiet)
+        return Sweep(paths.root, record)
 
     def refresh(self) -> Sweep:
         """The sweep as it is now, with what the log has got since."""

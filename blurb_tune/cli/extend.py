@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from rich.console import Console
 from blurb_tune.cli.live import open_view
 from blurb_tune.cli.run import SweepRun
 from blurb_tune.cli.tracking import spec_of
+from blurb_tune.cli.view import View
 from blurb_tune.core.errors import ExitCode, InputError, Problem, did_you_mean
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import confirmation_seeds, more_seeds
@@ -34,7 +34,7 @@ _ONLY = {"winner", "vanilla"}
 class Growth:
     """What is asked for, None for what stays: seeds of each configuration, configurations and confirmation seeds, each in
     all; `key=value` settings of the budget, or `none`; whether the seeds are for winner and vanilla alone; whether trials that
-    errored run again; settings that change no number, by key path."""
+    errored run again; settings that change no number, by key path. prefix: of their names in messages."""
 
     seeds: int | None = None
     configurations: int | None = None
@@ -43,12 +43,21 @@ class Growth:
     only: str | None = None
     errored_again: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str = field(default="--", compare=False)
 
 
 def extend_command(
     paths: SweepPaths, growth: Growth, *, quiet: bool, as_json: bool, interrupted: threading.Event | None = None
 ) -> ExitCode:
-    """Make the plan of a sweep larger, and run what it lacks. Returns the exit code.
+    """Make the plan of a sweep larger, run what it lacks, and show it. Returns the exit code."""
+    console = Console(quiet=quiet or as_json)
+    with open_view(console, str(paths.root)) as view:
+        run = extend_sweep(paths, growth, view, interrupted)
+    return run.show(console, quiet=quiet, as_json=as_json)
+
+
+def extend_sweep(paths: SweepPaths, growth: Growth, view: View, interrupted: threading.Event | None = None) -> SweepRun:
+    """Make the plan of a sweep larger, and run what it lacks; `view` is open.
 
     Without anything to grow by, it goes on with the plan in force. Raises InputError with all that is wrong at once.
     """
@@ -56,8 +65,7 @@ def extend_command(
     from blurb_tune.execution.sweep_folder import check_folder
 
     started = time.monotonic()
-    console = Console(quiet=quiet or as_json)
-    with open_view(console, str(paths.root)) as view, storage_session(spec_of(paths).storage, paths, interrupted) as keeping:
+    with storage_session(spec_of(paths).storage, paths, interrupted) as keeping:
         view.on_phase("checking the plan")
         before, settings = plan_in_force(paths)
         check_folder(before, paths)
@@ -65,11 +73,11 @@ def extend_command(
         plan, extension = before, None
         if changes or growth.errored_again:
             plan, extension = _larger(paths, settings, changes, growth.errored_again)
-        if changes and not (quiet or as_json):
-            print("Larger plan: " + "; ".join(_spelled(before.spec, plan.spec, changes)), file=sys.stderr)
-        run = SweepRun(plan, paths, started, console, view, extension=extension, keeping=keeping)
+        if changes:
+            view.say("Larger plan: " + "; ".join(_spelled(before.spec, plan.spec, changes)))
+        run = SweepRun(plan, paths, started, view, extension=extension, keeping=keeping)
         run.run()
-    return run.show(quiet=quiet, as_json=as_json)
+    return run
 
 
 def plan_in_force(paths: SweepPaths) -> tuple[Plan, dict[str, Any]]:
@@ -99,23 +107,25 @@ def _larger(
 def _changes(spec: SweepSpec, record: SweepRecord, growth: Growth) -> dict[str, Any]:
     """The settings that grow, by key path; those that are as large already are left out."""
     problems: list[Problem] = []
-    confirm, seeds = growth.confirm, growth.seeds
+    confirm, seeds, dashes = growth.confirm, growth.seeds, growth.prefix
     if growth.only is not None:
         names = {name.strip() for name in growth.only.split(",")}
         if names != _ONLY:
-            problems.append(Problem("--only", f"expected `winner,vanilla`, but got {growth.only!r}"))
+            problems.append(Problem(f"{dashes}only", f"expected `winner,vanilla`, but got {growth.only!r}"))
         if seeds is None or confirm is not None:
-            problems.append(Problem("--only", "say by --seeds, not --confirm, how many seeds these two have in all"))
+            what = f"say by {dashes}seeds, not {dashes}confirm, how many seeds these two have in all"
+            problems.append(Problem(f"{dashes}only", what))
         else:
             confirm, seeds = max(spec.confirm, seeds - len(spec.seeds)), None
     planned = record.header.configurations or len(record.configurations)
-    asked = {"--seeds": (seeds, len(spec.seeds)), "--configurations": (growth.configurations, planned)}
-    for option, (wanted, has) in (asked | {"--confirm": (confirm, spec.confirm)}).items():
+    asked = {"seeds": (seeds, len(spec.seeds)), "configurations": (growth.configurations, planned)}
+    for name, (wanted, has) in (asked | {"confirm": (confirm, spec.confirm)}).items():
         if wanted is not None and wanted < has:
-            problems.append(Problem(option, f"a sweep only grows, and this one has {has}, but got {wanted}"))
+            problems.append(Problem(f"{dashes}{name}", f"a sweep only grows, and this one has {has}, but got {wanted}"))
     if spec.crossed is not None and seeds is not None and seeds > len(spec.seeds):
-        problems.append(Problem("--seeds", "crossed seeds cannot grow; --confirm and --configurations can"))
-    budget = _budget(spec, growth.budget, problems)
+        what = f"crossed seeds cannot grow; {dashes}confirm and {dashes}configurations can"
+        problems.append(Problem(f"{dashes}seeds", what))
+    budget = _budget(spec, growth, problems)
     if problems:
         raise InputError(problems)
     changes: dict[str, Any] = {}
@@ -130,28 +140,29 @@ def _changes(spec: SweepSpec, record: SweepRecord, growth: Growth) -> dict[str, 
     changes |= growth.settings
     spent = record.budget_spent
     if spent is not None and growth != Growth() and "budget" not in changes:
-        raise InputError([Problem("--budget", f"it is spent ({spent.reason}); give a larger one, or `--budget none`")])
+        raise InputError([Problem(f"{dashes}budget", f"it is spent ({spent.reason}); give a larger one, or none")])
     return changes
 
 
-def _budget(spec: SweepSpec, given: Sequence[str], problems: list[Problem]) -> dict[str, Any] | None:
+def _budget(spec: SweepSpec, growth: Growth, problems: list[Problem]) -> dict[str, Any] | None:
     """The budget with what is given; None where nothing is."""
-    if not given:
+    if not growth.budget:
         return None
-    if list(given) == ["none"]:
+    if list(growth.budget) == ["none"]:
         return BudgetSpec().model_dump(mode="json")
     budget = spec.budget.model_dump(mode="json")
-    for item in given:
+    for item in growth.budget:
+        place = f"{growth.prefix}budget {item}"
         name, equals, value = item.partition("=")
         if not equals or name not in budget:
             hint = did_you_mean(name, budget)
-            problems.append(Problem(f"--budget {item}", f"expected `none` or a setting such as `trials=200`{hint}"))
+            problems.append(Problem(place, f"expected `none` or a setting such as `trials=200`{hint}"))
         else:
             budget[name] = _value(value)
             try:
                 BudgetSpec.model_validate({name: budget[name]})
             except ValidationError as error:
-                problems.append(Problem(f"--budget {item}", error.errors()[0]["msg"].removeprefix("Value error, ")))
+                problems.append(Problem(place, error.errors()[0]["msg"].removeprefix("Value error, ")))
     return budget if problems else BudgetSpec.model_validate(budget).model_dump(mode="json")
 
 

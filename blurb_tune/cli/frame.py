@@ -62,7 +62,7 @@ def frame(progress: Progress, scene: Scene, left: float | None, width: int, heig
         _line(scene.folder or header.sweep_id, style="dim"),
         _bar(progress, left, now),
         _counts(progress),
-        _best(progress, leaderboard.best),
+        best_line(progress, leaderboard.best),
     ]
     if scene.waiting:
         parts.append(_line(scene.waiting, style="yellow"))
@@ -121,7 +121,8 @@ def _counts(progress: Progress) -> Text:
     return _line(f"{counts.done:,}{of} trials ended, {counts.running} running: {', '.join(ended)}")
 
 
-def _best(progress: Progress, best: GroupResult | None) -> Text:
+def best_line(progress: Progress, best: GroupResult | None) -> Text:
+    """The best configuration so far."""
     if best is None or not best.n:
         return _line("best so far: no result yet")
     if why_no_result(best) is not None:

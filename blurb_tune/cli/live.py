@@ -37,6 +37,11 @@ def open_view(console: Console, title: str, *, quiet: bool = False) -> View:
     return PlainLines(console)
 
 
+def stderr_view(title: str) -> View:
+    """The same for a terminal, or whatever there is, to which stderr goes."""
+    return open_view(Console(stderr=True), title)
+
+
 class LiveView(View):
     """A view that is drawn anew twice a second where something has changed, and vanishes at the end for the summary.
 

@@ -78,7 +78,7 @@ class PlainLines(View):
                 for note in self._progress.record.header.notes:
                     self._say(event.time, f"note: {note}")
             case TrialEnded():
-                self._say(event.time, f"{self._place()} {self._trial_end(event)}")
+                self._say(event.time, f"{trials_done(self._progress)} {self._trial_end(event)}")
             case ConfigurationEnded():
                 self._say(event.time, self._configuration_end(event))
             case SelectionMade():
@@ -108,10 +108,6 @@ class PlainLines(View):
     def _say(self, when: float, text: str) -> None:
         line = f"{time.strftime('%H:%M:%S', time.localtime(when))} {text}"
         self._console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
-
-    def _place(self) -> str:
-        total = self._progress.total()
-        return f"[{self._progress.counts().done}/{total if total is not None else '?'}]"
 
     def _beginning(self) -> str:
         header, record = self._progress.record.header, self._progress.record
@@ -151,9 +147,19 @@ class PlainLines(View):
         return f"configuration {event.configuration} ({label}): {numbers}, {failed}, {objective}"
 
     def _progress_line(self, now: float) -> str:
-        counts, work = self._progress.counts(), self._progress.work()
-        left = self._estimate.smooth(self._progress.seconds_left(now), now)
-        rest = f", {work.done:,.0f}/{work.total:,.0f} epochs" if work else ""
-        rest += f", {time_left(left)}" if left is not None else ""
-        ended = f"{counts.finished} finished ({counts.pruned} pruned, {counts.failed} failed), {counts.errored} errored"
-        return f"{self._place()} {counts.running} running, {ended}{rest}"
+        return progress_line(self._progress, self._estimate.smooth(self._progress.seconds_left(now), now))
+
+
+def progress_line(progress: Progress, left: float | None) -> str:
+    """How far a sweep is. left: the seconds to go, None while nobody knows."""
+    counts, work = progress.counts(), progress.work()
+    rest = f", {work.done:,.0f}/{work.total:,.0f} epochs" if work else ""
+    rest += f", {time_left(left)}" if left is not None else ""
+    ended = f"{counts.finished} finished ({counts.pruned} pruned, {counts.failed} failed), {counts.errored} errored"
+    return f"{trials_done(progress)} {counts.running} running, {ended}{rest}"
+
+
+def trials_done(progress: Progress) -> str:
+    """Such as `[12/45]`."""
+    total = progress.total()
+    return f"[{progress.counts().done}/{total if total is not None else '?'}]"

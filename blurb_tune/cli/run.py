@@ -8,13 +8,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -51,22 +51,37 @@ def run_command(
     interrupted: threading.Event | None = None,
 ) -> ExitCode:
     """Run a sweep and show it, until `interrupted` is set. Returns the exit code."""
-    started = time.monotonic()
     console = Console(quiet=quiet or as_json)
     with open_view(console, str(file)) as view:
-        view.on_phase("checking the spec, its data and this machine")
-        plan = make_plan(load_spec(file, overrides))
-        # Ray takes seconds to import, which a mistake in the spec should not have to wait for.
-        view.on_phase("loading Ray")
-        from blurb_tune.execution.storage_session import storage_session
-        from blurb_tune.execution.sweep_folder import check_folder, default_folder
+        run = run_spec(file, overrides, output, view, interrupted)
+    return run.show(console, quiet=quiet, as_json=as_json)
 
-        paths = SweepPaths(output or default_folder(plan))
-        with storage_session(plan.spec.storage, paths, interrupted) as keeping:
-            check_folder(plan, paths)
-            run = SweepRun(plan, paths, started, console, view, keeping=keeping)
-            run.run()
-    return run.show(quiet=quiet, as_json=as_json)
+
+def run_spec(
+    spec: Path | Mapping[str, Any],
+    overrides: Sequence[str],
+    output: Path | None,
+    view: View,
+    interrupted: threading.Event | None = None,
+) -> SweepRun:
+    """Check a spec, a file or what one would hold, and run what its folder lacks of it; `view` is open.
+
+    Raises InputError with everything that is wrong, and BlurbTuneError when the sweep cannot begin.
+    """
+    started = time.monotonic()
+    view.on_phase("checking the spec, its data and this machine")
+    plan = make_plan(load_spec(spec, overrides))
+    # Ray takes seconds to import, which a mistake in the spec should not have to wait for.
+    view.on_phase("loading Ray")
+    from blurb_tune.execution.storage_session import storage_session
+    from blurb_tune.execution.sweep_folder import check_folder, default_folder
+
+    paths = SweepPaths(output or default_folder(plan))
+    with storage_session(plan.spec.storage, paths, interrupted) as keeping:
+        check_folder(plan, paths)
+        run = SweepRun(plan, paths, started, view, keeping=keeping)
+        run.run()
+    return run
 
 
 class SweepRun:
@@ -81,14 +96,12 @@ class SweepRun:
         plan: Plan,
         paths: SweepPaths,
         started: float,
-        console: Console,
         view: View,
         *,
         extension: ev.SweepExtended | None = None,
         keeping: StorageSession | None = None,
     ):
-        self._plan, self._paths, self._started = plan, paths, started
-        self._console, self._view = console, view
+        self._plan, self.paths, self._started, self._view = plan, paths, started, view
         self._extension, self._keeping = extension, keeping
         self._failure: BlurbTuneError | None = None
         self._unwritten: list[str] = []
@@ -99,7 +112,7 @@ class SweepRun:
 
         Raises BlurbTuneError when it cannot begin.
         """
-        paths, keeping, view = self._paths, self._keeping, self._view
+        paths, keeping, view = self.paths, self._keeping, self._view
         for warning in self._plan.warnings:
             print(f"Warning: {warning}", file=sys.stderr)
         tracking = Tracking(paths, self._plan.spec)
@@ -118,7 +131,7 @@ class SweepRun:
         from blurb_tune.execution.driver import run_sweep
 
         threading.Thread(target=_import_what_comes_later, name="imports", daemon=True).start()
-        paths, keeping = self._paths, self._keeping
+        paths, keeping = self.paths, self._keeping
         interrupted = keeping.interrupted if keeping else threading.Event()
         if keeping is not None and tracking.uri.startswith("http"):
             keeping.notes["tracking"] = page_address(tracking.uri)
@@ -142,19 +155,23 @@ class SweepRun:
             # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
             self._failure = error
 
-    def show(self, *, quiet: bool, as_json: bool) -> ExitCode:
+    def show(self, console: Console, *, quiet: bool, as_json: bool) -> ExitCode:
         """Print what came of it. Returns the exit code. Raises BlurbTuneError where the sweep ended by one."""
-        record, failure = SweepRecord.read(self._paths.events), self._failure
-        if failure is not None and not as_json:
+        record = SweepRecord.read(self.paths.events)
+        if self._failure is not None and not as_json:
             record.status = "stopped"  # to the log it is an interruption like any other, to the user it is not
-        _show_result(self._console, record, self._paths, quiet=quiet, as_json=as_json)
-        warn_undelivered(self._delivery, self._paths)
+        _show_result(console, record, self.paths, quiet=quiet, as_json=as_json)
+        if as_json and self._failure is None and (lost := output_fault()):
+            self._failure = BlurbTuneError(f"the summary cannot be printed ({lost.strerror}); it is in {self.paths.summary}")
+        return self.conclude(record)
+
+    def conclude(self, record: SweepRecord) -> ExitCode:
+        """Say on stderr what is missing. Returns the exit code. Raises BlurbTuneError where the sweep ended by one."""
+        warn_undelivered(self._delivery, self.paths)
         for fault in self._unwritten:
             print(f"{fault}; nothing is lost, and the same command again writes it", file=sys.stderr)
-        if as_json and failure is None and (lost := output_fault()):
-            failure = BlurbTuneError(f"the summary cannot be printed ({lost.strerror}); it is in {self._paths.summary}")
-        if failure is not None:
-            raise failure
+        if self._failure is not None:
+            raise self._failure
         code = _exit_code(record)
         return ExitCode.FAILED if self._unwritten and code is ExitCode.DONE else code
 
@@ -181,7 +198,7 @@ def _import_what_comes_later() -> None:
     """While the driver waits for others: what it would wait for else, once trials run and in the end."""
     with suppress(Exception):  # whoever needs it says what is wrong with it
         load_mlflow()
-        for module in ("writing", "figures.export"):
+        for module in ("writing", "figures.image_files"):
             import_module(f"blurb_tune.report.{module}")
 
 

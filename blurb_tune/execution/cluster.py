@@ -22,7 +22,7 @@ from ray.core.generated.gcs_pb2 import GcsNodeInfo
 from ray.exceptions import AuthenticationError
 from ray.tune.execution import class_cache
 
-from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.execution.forkserver import fork_server
 from blurb_tune.execution.local import count_cpus, lean_ray, override_attribute, own_imports, own_token, ray_folder
 from blurb_tune.spec.schema import SweepSpec
@@ -59,8 +59,11 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
     """Connect to the spec's cluster, or start one on this machine and stop it at the end; quiet on the terminal.
 
     patience: seconds to wait for a cluster that does not answer: a sweep that is resumed by whoever supervises it may come
-    before its cluster. Raises InputError when the cluster cannot be reached, KeyboardInterrupt once `interrupted` is set.
+    before its cluster. Raises InputError when the cluster cannot be reached, BlurbTuneError when this process has a Ray of its
+    own, KeyboardInterrupt once `interrupted` is set.
     """
+    if ray.is_initialized():  # of a notebook, say, which is not ours to stop
+        raise BlurbTuneError("this process uses Ray already; call ray.shutdown() first, and a sweep starts or reaches its own")
     with _environment(spec), _environment_not_propagated(spec), ExitStack() as stack:
         if _is_forked(spec):
             stack.enter_context(fork_server())

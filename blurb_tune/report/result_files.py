@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from blurb_tune.core.errors import UnwrittenError
@@ -53,13 +53,23 @@ def write_all(record: SweepRecord, paths: SweepPaths) -> None:
 
 
 def trials_csv(record: SweepRecord) -> str:
-    """A row per trial that has ended or begun, in the order of their start; undefined and unknown cells are empty."""
-    return _csv(TRIAL_COLUMNS, (_trial_row(record, trial) for trial in record.trials.values()))
+    """`trial_rows` as CSV; undefined and unknown cells are empty."""
+    return _csv(TRIAL_COLUMNS, trial_rows(record))
 
 
 def configurations_csv(record: SweepRecord) -> str:
-    """A row per configuration, in the order of suggestion. `pruned` counts every trial that was stopped early."""
-    return _csv(CONFIGURATION_COLUMNS, (_configuration_row(record, group) for group in by_configuration(record)))
+    """`configuration_rows` as CSV."""
+    return _csv(CONFIGURATION_COLUMNS, configuration_rows(record))
+
+
+def trial_rows(record: SweepRecord) -> Iterator[dict[str, Any]]:
+    """By column, of each trial that has ended or begun, in the order of their start."""
+    return (_trial_row(record, trial) for trial in record.trials.values())
+
+
+def configuration_rows(record: SweepRecord) -> Iterator[dict[str, Any]]:
+    """By column, of each configuration in the order of suggestion. `pruned` counts every trial that was stopped early."""
+    return (_configuration_row(record, group) for group in by_configuration(record))
 
 
 def summary_json(record: SweepRecord) -> str:
@@ -83,7 +93,7 @@ def _trial_row(record: SweepRecord, trial: TrialRecord) -> dict[str, Any]:
         "trial_id": trial.trial_id,
         "configuration": trial.configuration_id,
         "seed": trial.seed,
-        "outcome": trial.outcome,
+        "outcome": None if trial.outcome is None else str(trial.outcome),
         "prune_reason": trial.reason if trial.outcome is not None and trial.outcome.is_pruned else "",
         "metric": record.header.metric,
         "dev_score": judged.dev_score if judged else math.nan,

@@ -23,6 +23,7 @@ from blurb_tune.spec.documents import (
     shortened,
     uncollected,
 )
+from blurb_tune.spec.plain import plain_data
 
 Key = str | int
 KeyPath = tuple[Key, ...]
@@ -33,27 +34,29 @@ class Source:
     """The plain data of a spec and the place of each value in it.
 
     `data` is what YAML 1.2 says that it is, with overrides put in, and null for the whole numbers at the paths `beyond`, which
-    are too large; `problems` is what can be said of the text alone.
+    are too large; `problems` is what can be said of the text alone. has_lines: the text is a file's, so that a place is a line
+    of it; else it is a key path.
     """
 
     file: Path
     data: dict[str, Any]
     problems: list[Problem] = field(default_factory=list)
     beyond: list[KeyPath] = field(default_factory=list)
+    has_lines: bool = True
     _places: dict[KeyPath, str] = field(default_factory=dict)
 
     def where(self, path: Sequence[Key]) -> str:
-        """`file:line` of the value at `path`, or of the nearest thing around it that is written out."""
+        """`file:line` of the value at `path`, or of the nearest thing around it that is written out; `path` without lines."""
         for length in range(len(path), -1, -1):
             place = self._places.get(tuple(path[:length]))
             if place:
                 return place
-        return str(self.file)
+        return str(self.file) if self.has_lines else dotted(path) or str(self.file)
 
     def problem(self, path: Sequence[Key], what: str) -> Problem:
-        """A problem with the value at `path`, which is named in the message."""
-        name = dotted(path)
-        return Problem(self.where(path), shortened(f"{name}: {what}" if name else what))
+        """A problem with the value at `path`, which is named in the message where the place does not name it."""
+        where, name = self.where(path), dotted(path)
+        return Problem(where, shortened(what if name in ("", where) else f"{name}: {what}"))
 
 
 def dotted(path: Sequence[Key]) -> str:
@@ -79,21 +82,16 @@ def read_source(file: Path, overrides: Sequence[str] = ()) -> Source:
 
 @uncollected()
 def source_of(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> Source:
-    """A spec that is a mapping and no file, as if a file `spec` of the working folder held it.
+    """A spec that is a mapping and no file, as if a file `spec` of the working folder held it; its places are key paths.
 
-    Raises InputError when it has what YAML has not.
+    Raises InputError when it has what `plain_data` does not take, or is beyond the limits of `documents`.
     """
     file = Path("spec")
-    try:
-        text = dump(data)
-    except yaml.YAMLError as error:
-        what = "expected plain data: mappings, lists, texts, numbers, true, false and null"
-        raise InputError([Problem(str(file), f"{what}, but {shortened(str(error))}")]) from None
-    return _source(text, file, overrides, lambda line: str(file))
+    return _source(dump(plain_data(data, str(file))), file, overrides, lambda line: str(file), has_lines=False)
 
 
-def _source(text: str, file: Path, overrides: Sequence[str], locate: Locate) -> Source:
-    source = Source(file, {})
+def _source(text: str, file: Path, overrides: Sequence[str], locate: Locate, *, has_lines: bool = True) -> Source:
+    source = Source(file, {}, has_lines=has_lines)
     data = _read(text, source, (), locate)
     if not isinstance(data, dict):
         raise InputError([Problem(str(file), "expected a mapping with at least `task` and `model`")])
@@ -127,7 +125,8 @@ def _text_of(file: Path) -> str:
 
 def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> None:
     """Note where everything stands, and what can be said of the text alone."""
-    source._places.setdefault(path, locate(node.start_mark.line + 1))
+    place = locate if source.has_lines else lambda line: ""
+    source._places.setdefault(path, place(node.start_mark.line + 1))
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
@@ -136,7 +135,7 @@ def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> Non
                 what = f"duplicate key {dotted((*path, key))!r}; it stands on line {seen[key]} already"
                 source.problems.append(Problem(locate(line), shortened(what)))
             seen[key] = line
-            source._places[(*path, key)] = locate(line)
+            source._places[(*path, key)] = place(line)
             _note(source, value_node, (*path, key), locate)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
@@ -192,7 +191,7 @@ def _forget_places(source: Source, path: KeyPath) -> None:
     """What an override replaces is no longer in the file: neither its lines nor what was wrong with it."""
     stale = [p for p in source._places if p[: len(path)] == path]
     names = {dotted(p) for p in stale}
-    source.problems = [p for p in source.problems if p.what.split(": ")[0] not in names]
+    source.problems = [p for p in source.problems if not names & {p.where, p.what.split(": ")[0]}]
     source.beyond = [p for p in source.beyond if p[: len(path)] != path]
     for old in stale:
         del source._places[old]

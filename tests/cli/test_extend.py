@@ -45,11 +45,11 @@ def test_a_sweep_grows_from_its_folder_and_nothing_runs_twice(tmp_path: Path) ->
     assert "--budget trial=9: expected `none` or a setting such as `trials=200`; did you mean 'trials'?" in faulty.stderr
     spent = call("extend", "../out", "--seeds", "3", folder=elsewhere)
     assert spent.returncode == ExitCode.BAD_INPUT
-    assert "--budget: it is spent (3 trials of 3 have begun); give a larger one, or `--budget none`" in spent.stderr
+    assert "--budget: it is spent (3 trials of 3 have begun); give a larger one, or none" in spent.stderr
 
     done = call("extend", "../out", "--seeds", "3", "--confirm", "2", "--budget", "none", folder=elsewhere)
     assert done.returncode == ExitCode.DONE, done.stderr
-    assert "Larger plan: 2 to 3 seeds of each configuration; 1 to 2 confirmation seeds of winner and vanilla" in done.stderr
+    assert "Larger plan: 2 to 3 seeds of each configuration; 1 to 2 confirmation seeds of winner and vanilla" in done.stdout
     events = [event for event, _ in read_events(SweepPaths(folder).events)]
     begun = [(event.configuration, event.seed) for event in events if isinstance(event, ev.TrialStarted)]
     assert len(begun) == len(set(begun))

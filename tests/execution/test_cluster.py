@@ -10,7 +10,7 @@ import ray
 from ray.cluster_utils import Cluster
 from ray.util.placement_group import placement_group, remove_placement_group
 
-from blurb_tune.core.errors import InputError
+from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.execution import cluster
 from blurb_tune.execution.capacity import _gpu_slots, count_nodes, count_slots
 from blurb_tune.execution.cluster import (
@@ -148,6 +148,13 @@ def test_a_trial_that_fits_no_node_is_told(two_nodes: Cluster, resources: dict[s
         InputError, match=r"resources: a trial asks for .*, but the cluster's nodes have at most 5 CPU and 2 GPU"
     ):
         count_slots(make_spec(resources=resources))
+
+
+@pytest.mark.ray
+def test_a_ray_of_the_process_is_left_alone(two_nodes: Cluster) -> None:
+    with pytest.raises(BlurbTuneError, match=r"call ray\.shutdown\(\) first"), ray_cluster(make_spec()):
+        pass
+    assert ray.is_initialized()
 
 
 @pytest.mark.ray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures.curves import curves_figure
@@ -18,24 +18,28 @@ from blurb_tune.report.figures.seeds import seeds_figure
 from blurb_tune.report.figures.slices import slices_figure
 from blurb_tune.report.figures.timeline import timeline_figure
 
-__all__ = ["PALETTE_CSS", "Figure", "figure_png", "figure_svg", "figures"]
+__all__ = ["FIGURES", "PALETTE_CSS", "Figure", "figure_of", "figure_png", "figure_svg", "figures"]
 
-# In the page's order; each returns None where it has nothing honest to show.
-_FIGURES: tuple[Callable[[SweepRecord], Figure | None], ...] = (
-    seeds_figure,
-    profile_figure,
-    expected_best_figure,
-    curves_figure,
-    importances_figure,
-    slices_figure,
-    parallel_figure,
-    pareto_figure,
-    timeline_figure,
-)
+# By the names that figures have, in the page's order; each is None where it has nothing honest to show.
+_MAKERS: Mapping[str, Callable[[SweepRecord], Figure | None]] = {
+    "seeds": seeds_figure,
+    "profile": profile_figure,
+    "expected-best": expected_best_figure,
+    "curves": curves_figure,
+    "importances": importances_figure,
+    "slices": slices_figure,
+    "parallel": parallel_figure,
+    "pareto": pareto_figure,
+    "timeline": timeline_figure,
+}
+FIGURES = tuple(_MAKERS)
 
 
 def figures(record: SweepRecord) -> list[Figure]:
     """All figures that the sweep has something to show in; none while its log is empty."""
-    if record.started is None:
-        return []
-    return [figure for make in _FIGURES if (figure := make(record)) is not None]
+    return [figure for name in FIGURES if (figure := figure_of(record, name)) is not None]
+
+
+def figure_of(record: SweepRecord, name: str) -> Figure | None:
+    """The one of `FIGURES` that has this name; None where the sweep has nothing to show in it."""
+    return None if record.started is None else _MAKERS[name](record)

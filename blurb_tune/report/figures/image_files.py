@@ -14,13 +14,13 @@ from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.palette import LIGHT, resolved_css
 
-_FAMILY, _FONTS = "Roboto", ("Roboto-Regular.ttf", "Roboto-Bold.ttf")
+FAMILY, _FONTS = "Roboto", ("Roboto-Regular.ttf", "Roboto-Bold.ttf")
 
 
 def figure_svg(figure: Figure) -> str:
     """An SVG file: the light palette resolved, on white."""
     head, _, body = figure.svg.partition(">")
-    width, height = map(svg.number, _size(figure))
+    width, height = map(svg.number, size_of(figure))
     background = svg.element("rect", width="100%", height="100%", fill=LIGHT["surface"])
     size = f'xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
     return f"{head} {size}>{svg.element('style', svg.safe(resolved_css()))}{background}{body}\n"
@@ -31,13 +31,12 @@ def figure_png(figure: Figure, scale: float = 2) -> bytes:
 
     Its letters are of a font that is installed with the package; those that this one lacks are of the machine's own fonts.
     """
-    folder = files("font_roboto") / "files"
     return resvg_py.svg_to_bytes(
         svg_string=figure_svg(figure),
         zoom=scale,
-        font_files=[str(folder / name) for name in _FONTS],
-        font_family=_FAMILY,
-        sans_serif_family=_FAMILY,
+        font_files=font_files(),
+        font_family=FAMILY,
+        sans_serif_family=FAMILY,
     )
 
 
@@ -49,6 +48,13 @@ def write_png(figure: Figure, path: Path) -> None:
         raise UnwrittenError([f"{path}: cannot be written ({error.strerror or error})"]) from None
 
 
-def _size(figure: Figure) -> tuple[float, float]:
+def font_files() -> list[str]:
+    """Of the family in which figures are drawn."""
+    folder = files("font_roboto") / "files"
+    return [str(folder / name) for name in _FONTS]
+
+
+def size_of(figure: Figure) -> tuple[float, float]:
+    """Width and height in its own units."""
     box = ElementTree.fromstring(figure.svg).get("viewBox", "0 0 1 1").split()
     return float(box[2]), float(box[3])
