@@ -46,6 +46,7 @@ _NOT_IN_DIGEST = {
     "base",
     "cluster",
     "final_test",
+    "keep_weights",
     "notify",
     "priority",
     "recovery",

@@ -235,6 +235,7 @@ def test_the_digest_follows_what_decides_the_numbers(tmp_path: Path) -> None:
     digest = plan_of(tmp_path, **base).digest
     assert plan_of(tmp_path, **base).digest == digest
     free = ({"resources": {"concurrency": 1}}, {"retries": 3}, {"tracking": {"experiment": "x"}})
+    free = (*free, {"keep_weights": "all"})
     for setting in (*free, {"final_test": False}, {"storage": "elsewhere"}, {"training": {"prefix_cache_gb": 1}}):
         assert plan_of(tmp_path, **base, **setting).digest == digest
     on_cpu = plan_of(tmp_path, check_machine=False, **base)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from blurb_tune.api.frames import configurations_frame, measurements_frame, trials_frame
 from blurb_tune.api.results import ConfigurationResult, TrialResult, configuration_result, trial_result
+from blurb_tune.core.combination import method_of
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.log.record import SweepRecord
@@ -170,23 +171,33 @@ class Sweep:
             raise InputError([Problem("kind", f"unknown format {kind!r}{did_you_mean(kind, ('html', *FORMATS))}")])
         return report_text(self._record, provenance_of(SweepPaths(self.folder)), kind)
 
-    def export(self, to: str | Path, *, trial: str | None = None, median: bool = False) -> Path:
+    def export(
+        self,
+        to: str | Path,
+        *,
+        trial: str | None = None,
+        median: bool = False,
+        soup: str | None = None,
+        ensemble: bool = False,
+    ) -> Path:
         """Write a run's model to the new folder `to`, as `blurb-tune export` does; returns the folder.
 
-        The winner's best run on dev, with `median` its median one, or the one that `trial` names. Raises InputError and
-        BlurbTuneError.
+        The winner's best run on dev, with `median` its median one, or the one that `trial` names; or several as one model,
+        with `soup` (`greedy` or `uniform`) or `ensemble`. Raises InputError and BlurbTuneError.
         """
         from blurb_tune.release.export import export
 
-        return export(SweepPaths(self.folder), Path(to), trial=trial, median=median).folder
+        method = method_of(soup, ensemble=ensemble)
+        return export(SweepPaths(self.folder), Path(to), trial=trial, median=median, method=method).folder
 
     def best_model(self, *, trial: str | None = None, median: bool = False) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The model of transformers that `export` would write, in evaluation mode, and its tokenizer. Raises the same."""
+        from blurb_tune.release.answering import as_released
         from blurb_tune.release.loading import load_model
 
         with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch:
-            model, tokenizer, _ = load_model(self.export(Path(scratch) / "model", trial=trial, median=median))
-        return model, tokenizer
+            model, tokenizer, facts = load_model(self.export(Path(scratch) / "model", trial=trial, median=median))
+        return as_released(model, facts.as_task().kind), tokenizer
 
     def extend(
         self,

@@ -1,30 +1,50 @@
-"""`export`: a run of a sweep as a model that others load."""
+"""`export`: runs of a sweep as a model that others load."""
 
 from __future__ import annotations
 
 import json
 import shlex
+import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from blurb_tune.cli.program import program
+from blurb_tune.cli.writing import write_everything
+from blurb_tune.core import numbers
+from blurb_tune.core.combination import Method
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.log.events import CombinationTested
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.summary import combination_facts, strict
 
 
-def export_command(paths: SweepPaths, to: Path, trial: str | None, *, median: bool, as_json: bool) -> None:
-    """Export a run's model, and say which."""
+def export_command(paths: SweepPaths, to: Path, trial: str | None, *, median: bool, method: Method, as_json: bool) -> None:
+    """Export a model, and say which. What several runs are worth as one goes into the sweep's report."""
     console = Console(stderr=True)
     with console.status("loading PyTorch") as status:
         from blurb_tune.release.export import export
 
-        done = export(paths, to, trial=trial, median=median, say=status.update)
+        done = export(paths, to, trial=trial, median=median, method=method, say=status.update)
+        if done.combination is not None:
+            status.update("writing the report")
+            for fault in write_everything(SweepRecord.read(paths.events), paths):
+                print(fault, file=sys.stderr)
     if as_json:
         facts = {"folder": str(done.folder), "trial": done.trial, "why": done.why}
-        print(
-            json.dumps({**facts, "metric": done.metric, "dev_score": done.score, "dev_score_of_folder": done.found}, indent=2)
-        )
+        scores = {"metric": done.metric, "dev_score": done.score, "dev_score_of_folder": done.found}
+        of = combination_facts(done.combination) if done.combination else None
+        print(json.dumps(strict(facts | scores | ({"combination": of} if of else {})), indent=2))
         return
     print(f"{done.folder}: {done.trial}, {done.why}")
-    print(f"On dev it has {done.metric} {done.found:.4f}, as the sweep measured ({done.score:.4f}).")
+    measured = "when it was decided" if done.combination else "the sweep measured"
+    print(f"On dev it has {done.metric} {done.found:.4f}, as {measured} ({done.score:.4f}).")
+    if done.combination is not None and done.combination.examples:
+        print(_beside_single(done.combination))
     print(f"To use it: {program()} predict {shlex.quote(str(done.folder))} FILE --to OUT")
+
+
+def _beside_single(of: CombinationTested) -> str:
+    low, high = of.difference_interval or (float("nan"),) * 2
+    by = f"{numbers.difference(of.difference)} ({numbers.interval_of_difference((low, high))})"
+    return f"On the test split {numbers.score(of.score)}, {by} beside the best single run; the sweep's report has all of it."

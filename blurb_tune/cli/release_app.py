@@ -10,6 +10,7 @@ import typer
 from blurb_tune.cli.exit_codes import exit_codes
 from blurb_tune.cli.help_examples import examples
 from blurb_tune.cli.sweep_dir import paths_of
+from blurb_tune.core.combination import method_of
 from blurb_tune.core.errors import InputError, Problem
 
 _PANEL = "From the winner to a model"
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "blurb-tune export runs/biosses-1a2b3c4d --to my-model",
             "blurb-tune export runs/biosses-1a2b3c4d --median --to my-model",
+            "blurb-tune export runs/biosses-1a2b3c4d --ensemble --to my-model",
         ),
     )
     def export(
@@ -30,6 +32,16 @@ def register(app: typer.Typer) -> None:
         to: Annotated[Path, typer.Option("--to", help="the model's folder, which is made", show_default=False)],
         trial: Annotated[str | None, typer.Option("--trial", help="the run", show_default="the winner's best on dev")] = None,
         median: Annotated[bool, typer.Option("--median", help="the winner's median run on dev, not its best")] = False,
+        soup: Annotated[
+            str | None,
+            typer.Option(
+                "--soup",
+                metavar="greedy|uniform",
+                help="the mean of the weights of the winner's runs that share their initialization",
+                show_default=False,
+            ),
+        ] = None,
+        ensemble: Annotated[bool, typer.Option("--ensemble", help="the winner's runs, whose outputs are averaged")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="print JSON, nothing else")] = False,
     ) -> None:
         """Write a run's model as a folder that Hugging Face's from_pretrained and pipeline load, with a model card."""
@@ -38,7 +50,8 @@ def register(app: typer.Typer) -> None:
         with exit_codes(prints=True):
             if trial is not None and median:
                 raise InputError([Problem("--median", "is of the winner's runs; --trial names one already")])
-            export_command(paths_of(sweep_dir), to, trial, median=median, as_json=as_json)
+            method = method_of(soup, ensemble=ensemble)
+            export_command(paths_of(sweep_dir), to, trial, median=median, method=method, as_json=as_json)
 
     @app.command(
         rich_help_panel=_PANEL,

@@ -81,7 +81,7 @@ def run_sweep(
                 log.observe(listener)
             sweep = _open(plan, paths, log, prepared, slots, extension)
             settings = _settings(plan, paths, prepared, sweep.record.header)
-            if settings.weights is not None:
+            if settings.weights is not None and plan.spec.keep_weights == "winner":
                 log.observe(WeightsCleanup(settings.weights, sweep.record).on_event)
             if settings.checkpoints is not None:
                 log.observe(CheckpointCleanup(settings.checkpoints).on_event)
@@ -159,7 +159,7 @@ def _settings(plan: Plan, paths: SweepPaths, prepared: Prepared, header: ev.Swee
     return SlotSettings(
         precision=header.precision or precision_of(spec, prepared),
         halt=Halt(f"{header.sweep_id}/{uuid.uuid4().hex}"),
-        weights=storage.child("weights") if spec.final_test else None,
+        weights=storage.child("weights") if spec.keeps_weights else None,
         checkpoints=None if checkpoints is None else storage.child("checkpoints"),
         checkpoint_seconds=60 * (checkpoints or 0),
         hang_seconds=None if hang is None else 60 * hang,

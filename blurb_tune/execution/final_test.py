@@ -25,10 +25,11 @@ def run_final_test(plan: Plan, sweep: Sweep, prepared: Prepared, settings: SlotS
 
     Those of the confirmation seeds, where there are any: the other seeds were part of the choice.
 
-    In the end only the winner's weights are left. Raises BlurbTuneError when the test split cannot be read.
+    In the end only the winner's weights are left, unless the spec keeps all. Raises BlurbTuneError when the test split cannot
+    be read.
     """
     selection = sweep.select()
-    if selection is None or settings.weights is None:
+    if selection is None or settings.weights is None or not plan.spec.final_test:
         return True
     names = [name for name in (selection.configuration, selection.reference) if name]
     trials = [
@@ -44,9 +45,11 @@ def run_final_test(plan: Plan, sweep: Sweep, prepared: Prepared, settings: SlotS
             sweep.tested(event)
         if interrupted.is_set():
             return False
+    settings.weights.drop_unfinished()
+    if plan.spec.keep_weights == "all":
+        return True
     winners = [*sweep.record.trials_of(selection.configuration), *sweep.record.confirmations_of(selection.configuration)]
     drop_weights(settings.weights, {weights_name(trial.trial_id, trial.attempt) for trial in winners})
-    settings.weights.drop_unfinished()
     return True
 
 

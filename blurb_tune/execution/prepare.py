@@ -44,7 +44,7 @@ def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: No
             micro_batch_size=spec.training.micro_batch_size,
             eval_batch_size=spec.training.eval_batch_size,
             gradient_checkpointing=spec.training.gradient_checkpointing,
-            select_best_checkpoint=spec.score == "best" and spec.final_test,
+            select_best_checkpoint=spec.score == "best" and spec.keeps_weights,
             frozen_dropout=spec.training.frozen_dropout,
             early_stopping_patience=spec.training.early_stopping_patience,
             early_stopping_threshold=spec.training.early_stopping_threshold,

@@ -267,6 +267,31 @@ class Tested(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CombinationTested(Event):
+    """What several runs of the winning strategy are worth as one model, beside the best of them alone.
+
+    Its members were chosen on dev before the test split was read, for all methods at once.
+
+    method: of `core.combination.Method`. members: trials, the best on dev first. dev_score, score: on dev and on the test
+    split, of so many examples; without one, 0 examples and NaN. interval: of the score, from the test set's size. difference:
+    of the score to that of the best single run, with its interval from the same examples. size: of the weights, in bytes.
+    seconds: of inference for one example, in the mean over the test split, or over dev.
+    """
+
+    kind = "combination_tested"
+    method: str
+    members: list[str]
+    dev_score: float
+    size: int
+    seconds: float
+    examples: int = 0
+    score: float = math.nan
+    interval: list[float] = field(default_factory=list)
+    difference: float = math.nan
+    difference_interval: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SweepEnded(Event):
     """`status` is `finished` or `interrupted`; `wall_seconds` the time since this driver's start or resumption."""
 
@@ -294,6 +319,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         SelectionMade,
         NoResultFound,
         Tested,
+        CombinationTested,
         SweepEnded,
     )
 }

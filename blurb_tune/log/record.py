@@ -30,6 +30,7 @@ class SweepRecord:
     searched: trials that have begun, those of confirmation seeds left out. train_seconds: training and evaluation of all
     trials, lost attempts included. spec_digest: of the plan in force, which `started` describes too. broken_nodes: those on
     which trials errored that were tried again elsewhere, and how many. later_versions: what drivers after the first one had.
+    combinations: by method, of the winner that is named now.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class SweepRecord:
         self.budget_spent: ev.BudgetSpent | None = None
         self.spec_digest = ""
         self.tests: dict[str, ev.Tested] = {}
+        self.combinations: dict[str, ev.CombinationTested] = {}
         self.status = "running"
         self.slots = 1
         self.wall_seconds = 0.0
@@ -153,6 +155,8 @@ class SweepRecord:
                 self.no_result = event
             case ev.Tested():
                 self.tests[event.trial] = event
+            case ev.CombinationTested():
+                self.combinations[event.method] = event
             case ev.SweepEnded():
                 self.status = event.status
                 self.wall_seconds += event.wall_seconds
@@ -169,6 +173,7 @@ class SweepRecord:
         self.spec_digest = event.spec_digest
         self._confirmation_seeds = frozenset(event.confirmation_seeds)
         self.selection = self.no_result = self.budget_spent = None
+        self.combinations.clear()
         self._groups.clear()
         for configuration in self.configurations.values():
             if configuration.state is not None and not configuration.is_out and not self._is_whole(configuration, event):

@@ -44,6 +44,11 @@ def why_impossible(record: SweepRecord, event: ev.Event) -> str | None:
                 if has_score
                 else f"the test of trial {short_repr(event.trial)} has no {short_repr(record.started.metric)}"
             )
+        case ev.CombinationTested():
+            if record.selection is None:
+                return "runs are combined before a winner was named"
+            stranger = next((name for name in event.members if name not in record.trials), None)
+            return None if stranger is None else f"trial {short_repr(stranger)} has not started"
         case ev.SelectionMade():
             named = [name for name in (event.configuration, event.reference) if name is not None]
             unknown = next((name for name in named if name not in record.configurations), None)

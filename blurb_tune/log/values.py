@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from blurb_tune.core.combination import Method
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Configuration, Outcome, trial_name
 from blurb_tune.log.events import (
     LOG_VERSION,
+    CombinationTested,
     ConfigurationEnded,
     ConfigurationSuggested,
     Event,
@@ -69,6 +71,8 @@ def check_values(event: Event) -> None:
         case Tested():
             expect(len(event.interval) in (0, 2), f"interval: expected two numbers, but got {short_repr(event.interval)}")
             expect(not any(map(math.isinf, event.metrics.values())), "metrics: expected numbers, but got an infinity")
+        case CombinationTested():
+            _check_combination(event)
 
 
 def _check_configuration(values: dict[str, Any]) -> None:
@@ -79,6 +83,17 @@ def _check_configuration(values: dict[str, Any]) -> None:
     for name, least in _LEAST.items():
         value = getattr(found, name)
         expect(value is None or least <= value < math.inf, f"values: {name}: expected {least} or more, but got {value!r}")
+
+
+def _check_combination(event: CombinationTested) -> None:
+    expect(event.method in set(Method), f"method: expected one of {_names(Method)}, but got {short_repr(event.method)}")
+    expect(bool(event.members), "members: expected at least one")
+    expect(min(event.size, event.examples) >= 0, "size, examples: expected 0 or more")
+    for name in ("interval", "difference_interval"):
+        bounds = getattr(event, name)
+        expect(len(bounds) in (0, 2), f"{name}: expected two numbers, but got {short_repr(bounds)}")
+    numbers = (event.dev_score, event.score, event.difference, event.seconds)
+    expect(not any(map(math.isinf, numbers)), "expected numbers, but got an infinity")
 
 
 def _check_start(event: SweepStarted) -> None:

@@ -12,7 +12,9 @@ from blurb_tune.core.numbers import counted, duration
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan
 from blurb_tune.release.choice import Choice
+from blurb_tune.release.combined_card import beside_single, origin, short_name
 from blurb_tune.release.folder import Facts
+from blurb_tune.release.usage import pipeline_of, usage
 from blurb_tune.report.answer import answer_of
 from blurb_tune.report.blocks import Code, Paragraph
 from blurb_tune.report.final_scores import FinalResult, final_results
@@ -22,7 +24,6 @@ from blurb_tune.report.sections.methods import methods
 from blurb_tune.report.summary import notes_of
 from blurb_tune.stats.intervals import t_interval
 from blurb_tune.stats.stability import summarize_scores
-from blurb_tune.tasks.kinds import MULTI_LABEL, REGRESSION
 
 
 def write_card(folder: Path, record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> None:
@@ -33,9 +34,9 @@ def write_card(folder: Path, record: SweepRecord, plan: Plan, choice: Choice, fa
 
 
 def _metadata(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> ModelCardData:
-    header, pipeline = record.header, _pipeline(plan)
+    header, pipeline = record.header, pipeline_of(plan)
     base = plan.models[record.configurations[choice.trial.configuration_id].configuration.model].hub_id
-    scores = [("dev", record.score(choice.trial)), ("test", _test_score(record, choice))]
+    scores = [("dev", _dev_score(record, choice)), ("test", _test_score(record, choice))]
     results = [
         EvalResult(
             task_type=pipeline,
@@ -54,17 +55,19 @@ def _metadata(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> 
         library_name="transformers",
         pipeline_tag=pipeline,
         tags=["blurb-tune", "biomedical"],
-        model_name=f"{header.name}-{choice.trial.trial_id}",
+        model_name=f"{header.name}-{short_name(choice)}",
         eval_results=results,
         base_model=base,
     )
 
 
-def _pipeline(plan: Plan) -> str:
-    return "token-classification" if plan.task.per_token else "text-classification"
+def _dev_score(record: SweepRecord, choice: Choice) -> float | None:
+    return choice.combination.dev_score if choice.combination else record.score(choice.trial)
 
 
 def _test_score(record: SweepRecord, choice: Choice) -> float | None:
+    if choice.combination:
+        return None if math.isnan(choice.combination.score) else choice.combination.score
     test = record.tests.get(choice.trial.trial_id)
     score = test.metrics.get(record.header.metric, math.nan) if test and test.metrics else math.nan
     return None if math.isnan(score) else score
@@ -76,9 +79,8 @@ def _body(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> Iter
     label, model = record.label(trial.configuration_id), configuration.model
     yield f"# {facts.task}: {model}, {label}"
     yield (
-        f"{model} fine-tuned on {facts.task} ({facts.kind}) with the strategy **{label}**. It is run `{trial.trial_id}` "
-        f"({trial.seed_and_fold}), {choice.why}, of the sweep `{header.sweep_id}`, which looked for the strategy that is good "
-        "with every seed, not once."
+        f"{model} fine-tuned on {facts.task} ({facts.kind}) with the strategy **{label}**. It is {origin(choice)}, of the "
+        f"sweep `{header.sweep_id}`, which looked for the strategy that is good with every seed, not once."
     )
     yield "## What the sweep says of the strategy"
     yield "\n".join(f"- {sentence}" for sentence in answer_of(record).sentences)
@@ -90,12 +92,14 @@ def _body(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> Iter
     yield "## Intended use and limits"
     yield "\n".join(f"- {limit}" for limit in _limits(record, plan, choice))
     yield "## Use"
-    yield _use(plan, facts)
+    yield usage(plan, facts)
     yield "## Compute"
     runs, slots = counted(len(record.trials), "run"), counted(record.slots, "slot")
+    own = [record.trials[name] for name in choice.combination.members] if choice.combination else [trial]
     yield (
-        f"All {runs} of the sweep trained and were evaluated for {duration(record.train_seconds)} on {slots}; this run for "
-        f"{duration(trial.train_seconds)}. The energy was not measured."
+        f"All {runs} of the sweep trained and were evaluated for {duration(record.train_seconds)} on {slots}; "
+        f"{'this run' if len(own) == 1 else f'the {len(own)} runs of this model'} for "
+        f"{duration(sum(run.train_seconds for run in own))}. The energy was not measured."
     )
     yield "## Methods and citation"
     for block in methods(record, Provenance(), frozenset()):
@@ -106,23 +110,25 @@ def _body(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> Iter
 
 
 def _scores(record: SweepRecord, choice: Choice) -> str:
-    """This run's, and those of all runs of its strategy, which say what to expect of another seed."""
+    """This model's, and those of all runs of its strategy, which say what to expect of another seed."""
     header, name = record.header, choice.trial.configuration_id
-    of_run = record.score(choice.trial)
-    assert of_run is not None, "a run with a model has a score"
+    of_model = _dev_score(record, choice)
+    assert of_model is not None, "a run with a model has a score"
     scores = list(record.seed_scores(record.judged_apart(name)).get(name, {}).values())
     of_all, (low, high) = summarize_scores(scores), t_interval(scores)
     failed = sum(trial.outcome is not None and trial.outcome.is_failed for trial in record.judged_apart(name))
     interval = "" if math.isnan(low) else f", 95 % interval of the mean {low:.3f} to {high:.3f}"
     std = "" if math.isnan(of_all.std) else f" ± {of_all.std:.3f}"
-    lines = [f"| {header.metric} | this run | its strategy |", "|---|---|---|"]
+    lines = [f"| {header.metric} | this {'model' if choice.combination else 'run'} | its strategy |", "|---|---|---|"]
     lines.append(
-        f"| dev | {of_run:.3f} | {of_all.mean:.3f}{std} over {counted(of_all.n, 'seed')}{interval}; {failed} failed |"
+        f"| dev | {of_model:.3f} | {of_all.mean:.3f}{std} over {counted(of_all.n, 'seed')}{interval}; {failed} failed |"
     )
     tested = {result.configuration: result for result in final_results(record)}.get(name)
     if tested is not None:
         own = _test_score(record, choice)
         lines.append(f"| test | {'not tested' if own is None else f'{own:.3f}'} | {_of_test(tested)} |")
+    if choice.combination and choice.combination.examples:
+        lines += ["", beside_single(choice.combination)]
     return "\n".join(lines)
 
 
@@ -156,18 +162,3 @@ def _limits(record: SweepRecord, plan: Plan, choice: Choice) -> Iterator[str]:
     if plan.task.markers:
         yield f"Entities must be masked as in training: {', '.join(f'`{marker}`' for marker in plan.task.markers)}."
     yield from notes_of(record)
-
-
-def _use(plan: Plan, facts: Facts) -> str:
-    kind = _pipeline(plan)
-    options = ', function_to_apply="none"' if plan.task.kind == REGRESSION else ""
-    options += ', aggregation_strategy="first"' if plan.task.per_token else ""
-    options += ", top_k=None" if plan.task.kind == MULTI_LABEL else ""
-    pair = len(facts.fields) == 2 and not plan.task.per_token
-    text = '{"text": "...", "text_pair": "..."}' if pair else '"..."'
-    columns = ", ".join(f"`{field}`" for field in facts.fields)
-    code = f'from transformers import pipeline\n\nmodel = pipeline("{kind}", model="FOLDER"{options})\nmodel({text})'
-    return (
-        f"```python\n{code}\n```\n\n`blurb-tune predict FOLDER FILE --to OUT` does the same for whole tables with "
-        f"{columns}, with texts cut and probabilities calibrated as in the sweep."
-    )

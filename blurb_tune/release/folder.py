@@ -25,7 +25,9 @@ class Facts:
     """What a model was trained to do.
 
     kind, fields, labels, label_range, markers: of the task (`tasks.task.Task`). max_length: in tokens. precision: in which it
-    was trained. temperature: by which logits are divided so that probabilities fit dev; 1 where there are none.
+    was trained. temperature: by which logits are divided so that probabilities fit dev; 1 where there are none. trial: the
+    run, or what is made of which runs. members: of an ensemble, whose models lie in folders of these names and whose outputs
+    are averaged; none for one model.
     """
 
     task: str
@@ -39,6 +41,7 @@ class Facts:
     temperature: float
     sweep: str
     trial: str
+    members: tuple[str, ...] = ()
     format: int = _FORMAT
 
     @classmethod
@@ -63,10 +66,13 @@ class Facts:
     def _checked(cls, found: Any) -> Self:
         if not isinstance(found, dict) or found.get("format") != _FORMAT:
             raise ValueError(f"expected an object of format {_FORMAT}")
-        for name in ("fields", "labels", "markers"):
-            if not isinstance(found[name], list) or not all(isinstance(part, str) for part in found[name]):
+        for name in ("fields", "labels", "markers", "members"):
+            texts = found.get(name, []) if name == "members" else found[name]
+            if not isinstance(texts, list) or not all(isinstance(part, str) for part in texts):
                 raise ValueError(f"{name}: expected a list of texts")
-            found[name] = tuple(found[name])
+            found[name] = tuple(texts)
+        if any(Path(member).name != member for member in found["members"]):
+            raise ValueError("members: expected names of folders in this one")
         if found["label_range"] is not None:
             low, high = map(float, found["label_range"])
             found["label_range"] = low, high
@@ -109,8 +115,8 @@ def new_folder(target: Path) -> Iterator[Path]:
     try:
         yield made
         made.chmod(0o755)
-        for file in made.iterdir():  # safetensors are written for their owner's eyes alone
-            file.chmod(0o644)
+        for path in made.rglob("*"):  # safetensors are written for their owner's eyes alone
+            path.chmod(0o755 if path.is_dir() else 0o644)
         if target.exists():
             target.rmdir()
         made.replace(target)

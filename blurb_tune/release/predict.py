@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
 from blurb_tune.release.folder import Facts
-from blurb_tune.release.loading import load_model
+from blurb_tune.release.loading import load_models, mean_outputs
 from blurb_tune.release.rows import read_table, writing_table
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import WORD, Example, Row, is_list, short_repr
@@ -25,7 +24,7 @@ from blurb_tune.training.batch_runner import BatchRunner
 _CHUNK = 1024
 # In batches of another size products are added up in another order. In fp64 that is far behind these decimals.
 _DECIMALS = 5
-_ADDED = ("prediction", "probability", "probabilities", "tags", "entities")
+_ADDED = ("prediction", "probability", "probabilities", "tags", "entities", "answer")
 
 
 @dataclass(frozen=True)
@@ -43,20 +42,22 @@ def predict(
     """Write the rows of `file` with what the model in `folder` predicts for them to `to`; returns how many.
 
     Both are CSV, TSV, JSON Lines or Parquet, by their endings. Added are columns as the kind of the task has them
-    (`Kind.answers`): `prediction`, `probability` and `probabilities`, or of words `tags` and `entities`, the latter by the
-    places of their characters in the text; a list of words is a text with blanks between them. batch_size: examples in memory
-    at a time; it changes nothing that is written. say: called with the number of rows that are done.
+    (`Kind.answers`): `prediction`, `probability` and `probabilities`, or of words `tags` and `entities`, or the `answer` to a
+    question, by the places of their characters in the text; a list of words is a text with blanks between them. batch_size:
+    examples in memory at a time; it changes nothing that is written. say: called with the number of rows that are done.
 
     Raises InputError for rows that cannot be read, and then nothing is written.
     """
     if fault := _taken(file, to):
         raise InputError([fault])
-    model, tokenizer, facts = load_model(folder)
-    predictor = _Predictor(model, tokenizer, facts, batch_size)
+    predictor = Predictor(*load_models(folder), batch_size)
     done = 0
     with writing_table(to) as write:
         for rows in _chunks(read_table(file)):
-            write([{**row.values, **found} for row, found in zip(rows, predictor(rows), strict=True)])
+            answers = predictor(rows)
+            if not done:
+                predictor.check(rows)
+            write([{**row.values, **found} for row, found in zip(rows, answers, strict=True)])
             done += len(rows)
             say(done)
         if not done:
@@ -75,17 +76,31 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-class _Predictor:
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, facts: Facts, batch_size: int):
+class Predictor:
+    """Exported models, whose outputs are averaged, on rows of texts, cut and marked as in training."""
+
+    def __init__(self, models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerBase, facts: Facts, batch_size: int):
         self._facts, self._task, self._tokenizer = facts, facts.as_task(), tokenizer
-        self._runner = BatchRunner(
-            model.double(),
-            self._task,
-            tokenizer.pad_token_id,
-            precision="fp32",
-            micro_batch_size=1,
-            eval_batch_size=batch_size,
-        )
+        self._runners = [
+            BatchRunner(
+                model.double(),
+                self._task,
+                tokenizer.pad_token_id,
+                precision="fp32",
+                micro_batch_size=1,
+                eval_batch_size=batch_size,
+            )
+            for model in models
+        ]
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """Raise InputError for the first rows of a table that are none of this task's: no entity in them is masked."""
+        markers = self._task.markers
+        texts = [text for row in rows for text in row.values.values() if isinstance(text, str)]
+        if markers and not any(marker in text for text in texts for marker in markers):
+            expected = f"entities must be masked as in training, by {', '.join(markers)}"
+            what = f"{expected}; there is none in the first {len(rows):,} rows: are they of another task?"
+            raise InputError([Problem(rows[0].location, what)])
 
     def __call__(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """What is added to each row."""
@@ -94,7 +109,7 @@ class _Predictor:
             encoded = encode([text.example for text in texts], self._tokenizer, self._facts.max_length, self._task)
         except BlurbTuneError as error:
             raise InputError([Problem(rows[0].location, str(error))]) from None
-        outputs = self._runner.outputs(encoded).astype(np.float64)
+        outputs = mean_outputs([runner.outputs(encoded) for runner in self._runners])
         answers = self._task.kind.answers(self._task, outputs, self._facts.temperature, encoded.words)
         return [{name: _plain(value, text) for name, value in of.items()} for of, text in zip(answers, texts, strict=True)]
 

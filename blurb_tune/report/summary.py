@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from blurb_tune.core.trial import Outcome
+from blurb_tune.log.events import CombinationTested
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import what_to_try
 from blurb_tune.report.claims import Claim, claims_of, confirmation_of, shares_of_variance, vanilla_share
@@ -67,13 +68,14 @@ def summarize(record: SweepRecord) -> dict[str, Any]:
             for name, group in configurations.items()
         ],
         "final_test": [_final(result) for result in final_results(record)],
+        "combinations": [combination_facts(of) for of in record.combinations.values()],
         "notes": notes_of(record),
         "pruning": _pruning(record),
         **cost_of(record),
         "versions": header.versions,
         "seeds": header.seeds,
     }
-    return _strict(summary)  # type: ignore[no-any-return]
+    return strict(summary)  # type: ignore[no-any-return]
 
 
 def _sureness(record: SweepRecord, name: str) -> dict[str, Any]:
@@ -205,6 +207,11 @@ def _final(result: FinalResult) -> dict[str, Any]:
     }
 
 
+def combination_facts(of: CombinationTested) -> dict[str, Any]:
+    """What several runs are worth as one model; size in bytes, seconds for one example."""
+    return {name: value for name, value in asdict(of).items() if name != "time"}
+
+
 def _pruning(record: SweepRecord) -> dict[str, Any]:
     result = judge_pruning(record)
     return {**asdict(result), "epochs_saved": result.epochs_saved, "saved_share": result.saved_share}
@@ -246,11 +253,12 @@ def _warm_start(record: SweepRecord) -> dict[str, Any]:
     }
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
+    """The same without NaN and infinities, which become None."""
     if isinstance(value, Mapping):
-        return {key: _strict(item) for key, item in value.items()}
+        return {key: strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
+        return [strict(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

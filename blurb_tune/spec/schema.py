@@ -267,6 +267,11 @@ class SweepSpec(SpecModel):
     final_test: bool = Field(
         True, description="read the test split once, at the end, for the best configuration and for vanilla"
     )
+    keep_weights: Literal["winner", "all"] = Field(
+        "winner",
+        description="whose weights are left in the end: those of the winner's runs, with `final_test`, or those of every run, "
+        "of which soups of several configurations are made",
+    )
     storage: str | None = Field(
         None,
         description="where sweeps are kept: a folder, relative to the spec, which all nodes of a cluster share, or an object "
@@ -310,6 +315,11 @@ class SweepSpec(SpecModel):
     def task_name(self) -> str:
         """What the task is called."""
         return self.task.title if isinstance(self.task, TaskSpec) else self.task
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether runs leave their weights at all."""
+        return self.final_test or self.keep_weights == "all"
 
     @property
     def models(self) -> tuple[str, ...]:

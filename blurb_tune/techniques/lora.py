@@ -58,6 +58,7 @@ class LoRA(Technique):
     )
     after = ("freeze",)
     excludes = ("reinit", "mixout", "wdpre", "bitfit")
+    adds_weights = True
     lora_rank: int
     lora_alpha: float
     lora_dropout: float

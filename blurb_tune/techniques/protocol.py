@@ -158,6 +158,7 @@ class Technique:
     name: in a strategy's family, such as `freeze+decay`. doing, example: what it is, for sentences, and a dimension to try.
     axes: the first says whether it is at work; the others are settings that have no effect while it is not. after: techniques
     that must have prepared the model before. excludes: techniques with which it cannot be combined. citation: its paper.
+    adds_weights: what learns are weights of its own beside the model's, initialized for each run.
     """
 
     name: ClassVar[str]
@@ -167,6 +168,7 @@ class Technique:
     citation: ClassVar[Citation]
     after: ClassVar[tuple[str, ...]] = ()
     excludes: ClassVar[tuple[str, ...]] = ()
+    adds_weights: ClassVar[bool] = False
 
     def __init__(self, values: Mapping[str, Any]):
         for axis in self.axes:

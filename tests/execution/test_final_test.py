@@ -169,6 +169,13 @@ def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
     assert final_results(record)[0].summary.n == 3
 
 
+def test_the_weights_of_every_run_are_kept_where_the_spec_says_so(tmp_path: Path) -> None:
+    plan, paths = plan_of(tmp_path, keep_weights="all", final_test=False), SweepPaths(tmp_path / "out")
+    record = run_sweep(plan, paths)
+    assert record.tests == {}
+    assert {file.stem for file in paths.weights.iterdir()} == set(record.trials)
+
+
 def test_without_the_final_test_no_weights_are_kept(tmp_path: Path) -> None:
     plan, paths = plan_of(tmp_path, final_test=False), SweepPaths(tmp_path / "out")
     record = run_sweep(plan, paths)

@@ -33,6 +33,7 @@ def whole() -> Lines:
     sweep.configuration("c002")
     sweep.select("c000", "c001")
     sweep.test("c000-s0", 0.2, (0.1, 0.3))
+    sweep.combine("ensemble", ["c000-s0", "c000-s1"], 0.3)
     sweep.finish()
     return [to_line(event).encode() + b"\n" for event in sweep.events]
 
@@ -102,6 +103,11 @@ VALUES: dict[str, tuple[str, str, Any, str]] = {
     "a log of tomorrow": ("sweep_started", "log_version", 99, "it is of version 99 of the format"),
     "one bound": ("tested", "interval", [0.5], "interval: expected two numbers"),
     "an endless test": ("tested", "metrics", {"pearson": {"float": "-inf"}}, "metrics: expected numbers"),
+    "an unknown method": ("combination_tested", "method", "soup", "method: expected one of best single run, greedy soup,"),
+    "a combination of none": ("combination_tested", "members", [], "members: expected at least one"),
+    "less than no bytes": ("combination_tested", "size", -1, "size, examples: expected 0 or more"),
+    "three bounds": ("combination_tested", "interval", [0.1, 0.2, 0.3], "interval: expected two numbers"),
+    "an endless gain": ("combination_tested", "difference", {"float": "inf"}, "expected numbers, but got an infinity"),
     "another run's name": ("trial_started", "trial", "c000-s1", "trial: expected 'c000-s0', but got 'c000-s1'"),
     "no such event": ("measured", "kind", "sneezed", "not an event of this version"),
     "an event of lists": ("measured", "kind", ["measured"], "not an event of this version"),
@@ -170,6 +176,11 @@ ORDERS: dict[str, tuple[Callable[[Lines], None], str]] = {
         behind_all(ev.PruneDecided(step=1, rule="r", reason="r", outcome=str(Outcome.PRUNED_UNSTABLE), **UNKNOWN)),
         "trial 'c009-s0' has not started",
     ),
+    "a combination of nothing": (
+        with_value("combination_tested", "members", ["c009-s0"]),
+        "trial 'c009-s0' has not started",
+    ),
+    "a combination before its time": (without("selection_made"), "runs are combined before a winner was named"),
     "a test of nothing": (behind_all(ev.Tested(examples=1, metrics={"pearson": 0.5}, **UNKNOWN)), "trial 'c009-s0' has not"),
     "a lost stranger": (
         behind_all(ev.ConfigurationStopped(configuration="c009", rule="r", reason="r", replicates=1, time=1.0)),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import stat
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +18,40 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import ModelCard
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, pipeline
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    pipeline,
+)
+from typer.testing import CliRunner
 
-from blurb_tune.core.errors import BlurbTuneError, InputError
+from blurb_tune.cli.app import app
+from blurb_tune.core.combination import Method
+from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.models.catalog import describe_model
+from blurb_tune.models.encoder import load_tokenizer
 from blurb_tune.preflight import make_plan
 from blurb_tune.release.choice import choose
 from blurb_tune.release.export import Exported, export
 from blurb_tune.release.folder import FACTS, Facts
-from blurb_tune.release.loading import load_model
-from blurb_tune.release.predict import predict
+from blurb_tune.release.loading import load_model, load_models
+from blurb_tune.release.predict import Predictor, predict
 from blurb_tune.release.rows import read_table
+from blurb_tune.report.provenance import Provenance
+from blurb_tune.report.writing import report_text
 from blurb_tune.spec import load_spec
+from blurb_tune.tasks.checking.task_data import load_test
+from blurb_tune.tasks.encoding.features import Encoded, encode
+from blurb_tune.tasks.examples import Row
+from blurb_tune.tasks.scoring.metrics import evaluate
+from blurb_tune.training.batch_runner import BatchRunner
 
 pytestmark = pytest.mark.ray
 
@@ -40,6 +62,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "regression": {"kind": "regression", "text": ["note", "other"]},
     "multi-label": {"kind": "multi-label", "text": "note"},
     "token classification": {"kind": "token classification", "text": "words"},
+    "extractive question answering": {"kind": "extractive question answering", "text": ["question", "note"]},
 }
 
 
@@ -54,6 +77,9 @@ def rows_of(kind: str, numbers: Sequence[int]) -> list[dict[str, Any]]:
             {"note": f"{WORDS[a]} {('mild', 'severe')[b]}", "label": [name for name, on in (("ill", a), ("worse", b)) if on]}
             for a, b in flags
         ]
+    if kind == "extractive question answering":
+        notes = [(f"{'so ' * (k % 3)}the drug is {WORDS[k % 2]} , {k // 2}", WORDS[k % 2]) for k in numbers]
+        return [{"question": "how is it", "note": note, "label": word} for note, word in notes]
     return [
         {
             "words": ["the", WORDS[k % 2], "drug", str(k // 2)],
@@ -84,7 +110,8 @@ def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(kind, numbers)))
     task = {**{split: f"{split}.jsonl" for split in splits}, **TASKS[kind], "label": "label", "max_length": 16}
     space = {"strategy": ["vanilla"], "epochs": 3, "batch_size": 8, "learning_rate": 0.002}
-    spec = {"task": task, "model": "tiny", "seeds": 2, "space": space, "search": {"sampler": "grid"}}
+    seeds = {"init": 2, "order": 2}  # soups are of runs with one initialization
+    spec = {"task": task, "model": "tiny", "seeds": seeds, "space": space, "search": {"sampler": "grid"}}
     (folder / "spec.yaml").write_text(yaml.safe_dump(spec))
     paths = SweepPaths(folder / "sweep")
     run_sweep(make_plan(load_spec(folder / "spec.yaml")), paths)
@@ -103,6 +130,8 @@ def test_plain_transformers_predict_as_predict_does(released: Released, tmp_path
     ours = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [{name: row[name] for name in released.rows[0]} for row in ours] == released.rows
     is_tags = released.kind == "token classification"
+    if released.kind == "extractive question answering":
+        pytest.skip("another architecture")
     architecture = AutoModelForTokenClassification if is_tags else AutoModelForSequenceClassification
     model, tokenizer = architecture.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
     for row, found in zip(released.rows, ours, strict=True):
@@ -127,11 +156,30 @@ def test_the_pipeline_of_the_card_runs(released: Released) -> None:
     folder = released.exported.folder
     card = (folder / "README.md").read_text()
     code = card.partition("```python\n")[2].partition("```")[0]
-    text = '"the bad drug"'
+    text = '"the drug is bad , 3"'
     names: dict[str, Any] = {}
     lines = code.replace("FOLDER", str(folder)).replace('"..."', text).strip().splitlines()
     exec("\n".join([*lines[:-1], f"found = {lines[-1]}"]), {"pipeline": pipeline}, names)
     assert names["found"]
+
+
+def test_plain_transformers_find_the_answers(released: Released, tmp_path: Path) -> None:
+    if released.kind != "extractive question answering":
+        pytest.skip("of answers alone")
+    folder = released.exported.folder
+    predict(folder, released.test, tmp_path / "out.jsonl")
+    model, tokenizer = AutoModelForQuestionAnswering.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    for line in (tmp_path / "out.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        encoded = tokenizer(row["question"], row["note"], return_tensors="pt", truncation="only_second")
+        with torch.no_grad():
+            found = model(**encoded)
+        of_text = [number for number, part in enumerate(encoded.sequence_ids()) if part == 1]
+        first, last = (max(of_text, key=scores[0].tolist().__getitem__) for scores in (found.start_logits, found.end_logits))
+        assert row["answer"]["start"] == encoded.token_to_chars(first).start
+        assert row["answer"]["end"] == encoded.word_to_chars(encoded.token_to_word(last), sequence_index=1).end
+        assert row["answer"]["text"] == row["note"][row["answer"]["start"] : row["answer"]["end"]] == row["label"]
+        assert 0.5 < row["answer"]["probability"] <= 1
 
 
 def test_the_card_is_one_of_the_hub_and_says_what_the_log_says(released: Released) -> None:
@@ -155,7 +203,7 @@ def test_every_format_is_read_and_written(released: Released, tmp_path: Path) ->
     folder = released.exported.folder
     predict(folder, released.test, tmp_path / "a.parquet")
     table = pq.read_table(tmp_path / "a.parquet")
-    added = {"prediction", "probability", "probabilities", "tags", "entities"} & set(table.column_names)
+    added = {"prediction", "probability", "probabilities", "tags", "entities", "answer"} & set(table.column_names)
     assert added
     pq.write_table(table.drop_columns(list(added)), tmp_path / "b.parquet")
     predict(folder, tmp_path / "b.parquet", tmp_path / "c.csv")
@@ -195,7 +243,7 @@ def test_the_best_the_median_or_the_one_that_is_named(released: Released) -> Non
     best = choose(record).trial.trial_id
     assert scores[best] == max(score for score in scores.values() if score is not None)
     others = [name for name in scores if name != best]
-    assert choose(record, median=True).trial.trial_id in others, "the lower one of two"
+    assert scores[choose(record, median=True).trial.trial_id] == statistics.median_low(scores.values())
     assert choose(record, others[0]).trial.trial_id == others[0]
     with pytest.raises(InputError, match=f"did you mean '{others[0]}'"):
         choose(record, f"{others[0]}x")
@@ -267,6 +315,184 @@ def test_python_has_the_same(released: Released, tmp_path: Path) -> None:
     sweep = bt.open(released.paths.root)
     assert sweep.export(tmp_path / "model") == tmp_path / "model"
     model, _ = sweep.best_model()
-    there = AutoModelForTokenClassification if released.kind == "token classification" else AutoModelForSequenceClassification
-    for name, parameter in there.from_pretrained(tmp_path / "model").named_parameters():
-        torch.testing.assert_close(parameter, model.get_parameter(name), rtol=0, atol=0)
+    with safe_open(tmp_path / "model" / "model.safetensors", "pt") as file:
+        for name in file.keys():  # noqa: SIM118 (it is no mapping)
+            torch.testing.assert_close(file.get_tensor(name), model.get_parameter(name), rtol=0, atol=0)
+
+
+@pytest.fixture(scope="module", params=list(Method)[1:], ids=str)
+def combined(
+    request: pytest.FixtureRequest, released: Released, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Released, Exported]:
+    if request.param.is_soup and released.kind not in ("regression", "token classification"):
+        pytest.skip("weights are averaged whatever they are of")
+    folder = tmp_path_factory.mktemp("combined") / "model"
+    return released, export(released.paths, folder, method=request.param)
+
+
+def outputs_of(folder: Path, released: Released) -> tuple[np.ndarray, Encoded]:
+    """Of one exported model on the test split, in the unit in which it is learned."""
+    plan = make_plan(load_spec(released.paths.spec))
+    model, tokenizer, facts = load_model(folder)
+    selection = released.record.selection
+    assert selection is not None
+    test = encode(load_test(plan.source, selection), tokenizer, facts.max_length, plan.task)
+    runner = BatchRunner(model, plan.task, tokenizer.pad_token_id, precision="fp32", micro_batch_size=1, eval_batch_size=64)
+    outputs = runner.outputs(test).astype(float)
+    if released.kind == "regression":
+        outputs = (outputs - plan.task.scores.center) / plan.task.scores.unit
+    return outputs, test
+
+
+def test_what_the_log_says_of_several_runs_is_what_the_folder_does(combined: tuple[Released, Exported]) -> None:
+    released, exported = combined
+    of, plan = exported.combination, make_plan(load_spec(released.paths.spec))
+    assert of is not None
+    is_ensemble = of.method == Method.ENSEMBLE
+    folders = [exported.folder / name for name in of.members] if is_ensemble else [exported.folder]
+    every = [outputs_of(folder, released) for folder in folders]
+    mean, test = np.mean([outputs for outputs, _ in every], axis=0), every[0][1]
+    score = evaluate(plan.task, mean, test.labels, test.words).metrics[plan.metric]
+    assert of.score == pytest.approx(score, abs=1e-4)
+    assert of.examples == 20
+    assert of.interval[0] <= of.score <= of.interval[1] or of.score == 1
+    single = released.record.combinations[Method.SINGLE]
+    tested = released.record.tests[single.members[0]].metrics
+    assert single.score == pytest.approx(tested[plan.metric], abs=1e-6), "what the sweep's own test has"
+    assert (single.difference, single.difference_interval) == (0, [0, 0])
+    assert of.difference == pytest.approx(of.score - single.score)
+    size = sum(file.stat().st_size for folder in folders for file in folder.glob("*.safetensors"))
+    assert of.size == pytest.approx(size, rel=0.05)
+    assert of.seconds > 0
+
+
+def test_members_are_those_of_the_method(combined: tuple[Released, Exported]) -> None:
+    released, exported = combined
+    of, record = exported.combination, released.record
+    assert of is not None
+    seeds = {record.trials[name].seed for name in of.members}
+    if of.method == Method.ENSEMBLE:
+        assert seeds == {0, 1, 2, 3}
+        assert Facts.read(exported.folder).members == tuple(of.members)
+        with pytest.raises(InputError, match="is an ensemble, no model; name one of its members"):
+            load_model(exported.folder)
+        return
+    assert len({seed // 2 for seed in seeds}) == 1, "of one initialization"
+    assert of.members[0] == choose(record).trial.trial_id
+    assert of.method == Method.GREEDY_SOUP or len(seeds) == 2
+    kept = [load_file(released.paths.weights / f"{name}.safetensors") for name in of.members]
+    soup = load_model(exported.folder)[0]
+    name, parameter = next(iter(soup.named_parameters()))  # of the embeddings, which no unit changes
+    torch.testing.assert_close(parameter, torch.stack([each[name] for each in kept]).double().mean(0).float())
+    if of.method == Method.GREEDY_SOUP:
+        assert of.dev_score >= record.combinations[Method.SINGLE].dev_score
+
+
+def test_all_methods_are_tested_at_once_and_once(combined: tuple[Released, Exported], tmp_path: Path) -> None:
+    released, exported = combined
+    if released.kind != "regression":
+        pytest.skip("the same for all kinds")
+    assert set(released.record.combinations) == set(Method)
+    log = released.paths.events.read_bytes()
+    assert exported.combination is not None
+    again = export(released.paths, tmp_path / "model", method=Method(exported.combination.method))
+    assert again.combination == exported.combination
+    assert released.paths.events.read_bytes() == log
+
+
+def test_several_runs_predict_and_say_what_they_are(combined: tuple[Released, Exported], tmp_path: Path) -> None:
+    released, exported = combined
+    assert predict(exported.folder, released.test, tmp_path / "out.jsonl") == 20
+    card = ModelCard.load(exported.folder / "README.md")
+    of = exported.combination
+    assert of is not None
+    assert {result.dataset_split: result.metric_value for result in card.data.eval_results} == {
+        "dev": of.dev_score,
+        "test": of.score,
+    }
+    assert all(name in card.text for name in of.members)
+    report = report_text(released.record, Provenance(), "md")
+    assert f"| {of.method} | {len(of.members)} |" in report
+
+
+def test_an_ensemble_whose_members_differ_is_told(combined: tuple[Released, Exported], tmp_path: Path) -> None:
+    _, exported = combined
+    facts = Facts.read(exported.folder)
+    if not facts.members:
+        pytest.skip("one model")
+    copy = tmp_path / "model"
+    shutil.copytree(exported.folder, copy)
+    replace(Facts.read(copy / facts.members[1]), max_length=8).write(copy / facts.members[1])
+    with pytest.raises(InputError, match="is another model than the ensemble"):
+        load_models(copy)
+    shutil.rmtree(copy / facts.members[1])
+    with pytest.raises(InputError, match=f"{facts.members[1]}: this is no exported model"):
+        load_models(copy)
+    replace(facts, members=("../other",)).write(copy)
+    with pytest.raises(InputError, match="expected names of folders in this one"):
+        load_models(copy)
+
+
+def test_of_several_runs_nothing_is_half_written(released: Released, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="chooses one run"):
+        export(released.paths, tmp_path / "model", trial=released.exported.trial, method=Method.ENSEMBLE)
+    record = released.record
+    other = next(name for name in record.trials if name != released.exported.trial)
+    weights = released.paths.weights / f"{other}.safetensors"
+    kept = weights.read_bytes()
+    weights.unlink()
+    try:
+        with pytest.raises(BlurbTuneError, match=f"the weights of {other} "):
+            export(released.paths, tmp_path / "model", method=Method.ENSEMBLE)
+    finally:
+        weights.write_bytes(kept)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_and_labels_that_are_not_the_model_s_are_told(released: Released, tmp_path: Path) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(released.exported.folder, copy)
+    weights = load_file(copy / "model.safetensors")
+    head = next(name for name in weights if name.startswith(("classifier", "qa_outputs")))
+    save_file({name: tensor for name, tensor in weights.items() if name != head}, copy / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match="its weights lack 1 tensors: classifier"):
+        load_model(copy)
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"the model cannot be loaded: .*model\.safetensors"):
+        load_model(copy)
+    shutil.copy(released.exported.folder / "model.safetensors", copy)
+    facts = Facts.read(copy)
+    if facts.labels:
+        replace(facts, labels=(*facts.labels[:-1], "stranger")).write(copy)
+        with pytest.raises(InputError, match=f"its config has the label '{facts.labels[-1]}'.*stranger"):
+            load_model(copy)
+
+
+def test_the_command_says_what_several_runs_are_worth(released: Released, tmp_path: Path) -> None:
+    if released.kind != "regression":
+        pytest.skip("the same for all kinds")
+    sweep, folder = str(released.paths.root), tmp_path / "model"
+    done = CliRunner().invoke(app, ["export", sweep, "--ensemble", "--to", str(folder)])
+    assert done.exit_code == ExitCode.DONE, done.output
+    assert "ensemble of c000-s" in done.stdout
+    assert "beside the best single run; the sweep's report has all of it" in done.stdout
+    assert "uniform soup" in released.paths.report.read_text(), "all methods stand there"
+    assert len(json.loads(released.paths.summary.read_text())["combinations"]) == len(Method)
+    done = CliRunner().invoke(app, ["export", sweep, "--soup", "greedy", "--to", str(tmp_path / "soup"), "--json"])
+    facts = json.loads(done.stdout)
+    assert facts["combination"]["method"] == "greedy soup"
+    assert facts["dev_score"] == facts["combination"]["dev_score"]
+    for options, said in ((["--soup", "thick"], "unknown soup 'thick'"), (["--median", "--ensemble"], "chooses one run")):
+        done = CliRunner().invoke(app, ["export", sweep, *options, "--to", str(tmp_path / "other")])
+        assert done.exit_code == ExitCode.BAD_INPUT
+        assert said in done.stderr
+        assert not (tmp_path / "other").exists()
+
+
+def test_texts_without_a_masked_entity_are_of_another_task() -> None:
+    relation = Facts("t", "classification", ("note",), ("0", "1"), None, ("@GENE$", "@DRUG$"), 16, "fp32", 1.0, "s", "c0-s0")
+    predictor = Predictor([], load_tokenizer(describe_model("tiny")), relation, 1)
+    rows = [Row(f"in.csv:{number}", {"note": note}) for number, note in ((2, "aspirin"), (3, "@DRUG$ acts on @GENE$"))]
+    predictor.check(rows)
+    with pytest.raises(InputError, match=r"in\.csv:2: entities must be masked .* @GENE\$, @DRUG\$; there is none in"):
+        predictor.check(rows[:1])

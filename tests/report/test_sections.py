@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from blurb_tune.report.blocks import Block, Bullets, Code, Facts, Paragraph, Sec
 from blurb_tune.report.provenance import Provenance, provenance_of
 from blurb_tune.report.sections import report_of
 from blurb_tune.report.sections.bibliography import PAPERS, bibtex
+from blurb_tune.report.summary import summarize
 from tests.report.sweeps import SweepWriter, large_sweep, model_sweep, small_sweep
 
 
@@ -188,3 +190,44 @@ def test_a_folder_without_a_spec_has_a_report_without_one(tmp_path: Path) -> Non
     assert "run spec.yaml" not in texts(section(small_sweep().record, "origin", known))
     (tmp_path / "spec.yaml").write_bytes(b"\xff\xfe: [")
     assert provenance_of(SweepPaths(tmp_path)).settings == {}
+
+
+def test_several_runs_as_one_model_stand_beside_the_best_single_run() -> None:
+    sweep = SweepWriter(seeds=(0, 1), configurations=1)
+    sweep.configuration("c0")
+    for seed in (0, 1):
+        sweep.trial("c0", seed, [0.5])
+    sweep.end_configuration("c0")
+    sweep.select("c0", None)
+    sweep.combine("ensemble", ["c0-s1", "c0-s0"], 0.65)
+    sweep.combine("best single run", ["c0-s1"], 0.6, difference=0.0, difference_interval=[0.0, 0.0])
+    (table,) = of_kind(section(sweep.finish(), "final"), Table)
+    assert isinstance(table, Table)
+    assert "20 items, read once" in table.caption
+    rows = [[cell.text for cell in row.cells] for row in table.rows]
+    assert rows == [
+        ["best single run (c0-s1)", "1", "90.0", "4.0", "0.700", "0.600", "0.400 to 0.700", "–", "–"],
+        ["ensemble", "2", "180.0", "4.0", "0.750", "0.650", "0.450 to 0.750", "+0.050", "−0.010 to +0.120"],
+    ]
+    assert "one model was made as ensemble, chosen on the dev split." in texts(section(sweep.record, "methods"))
+    assert "Koehn 2004" in texts(section(sweep.record, "methods"))
+    facts = summarize(sweep.record)["combinations"]
+    assert [(of["method"], of["members"], of["score"]) for of in facts] == [
+        ("ensemble", ["c0-s1", "c0-s0"], 0.65),
+        ("best single run", ["c0-s1"], 0.6),
+    ]
+
+
+def test_without_a_test_split_several_runs_have_scores_on_dev_alone() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=1)
+    sweep.configuration("c0")
+    sweep.trial("c0", 0, [0.5])
+    sweep.end_configuration("c0")
+    sweep.select("c0", None)
+    nothing = {"examples": 0, "interval": [], "difference": math.nan, "difference_interval": []}
+    sweep.combine("uniform soup", ["c0-s0"], math.nan, dev_score=0.5, **nothing)
+    (table,) = of_kind(section(sweep.finish(), "final"), Table)
+    assert isinstance(table, Table)
+    assert table.caption.endswith("pearson on dev")
+    assert [cell.text for cell in table.rows[0].cells][4:] == ["0.500", "–", "–", "–", "–"]
+    assert summarize(sweep.record)["combinations"][0]["score"] is None

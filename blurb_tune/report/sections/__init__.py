@@ -11,6 +11,7 @@ from blurb_tune.report.answer import answer_of
 from blurb_tune.report.blocks import Block, Bullets, Paragraph, Report, Section
 from blurb_tune.report.figures import Figure, figures
 from blurb_tune.report.provenance import Provenance
+from blurb_tune.report.sections.combinations import combinations_table
 from blurb_tune.report.sections.final_numbers import confirmation_table, test_table
 from blurb_tune.report.sections.machine_room import machine_room
 from blurb_tune.report.sections.methods import methods
@@ -69,7 +70,8 @@ def _sections(record: SweepRecord, provenance: Provenance) -> Iterator[Section]:
             yield Section(*place, placed[place])
     room = [*machine_room(record), *placed[_PLACES["timeline"]]]
     yield Section(*_PLACES["timeline"], room)
-    final = [table for table in (confirmation_table(record), test_table(record)) if table is not None]
+    found = (confirmation_table(record), test_table(record), combinations_table(record))
+    final = [table for table in found if table is not None]
     if final:
         yield Section("final", "Confirmation and final test", final)
     notes = notes_of(record)

@@ -57,11 +57,13 @@ PAPERS: Mapping[str, Paper] = {
     "dodge2020": _arxiv("Dodge and others", 2020, "2002.06305"),
     "gu2021": _arxiv("Gu and others", 2021, "2007.15779"),
     "adastop2023": _arxiv("", 2023, "2306.10882", title="AdaStop"),
+    "wortsman2022": _arxiv("Wortsman and others", 2022, "2203.05482"),
     "watanabe2023": _arxiv("Watanabe and others", 2023, "2304.10255"),
     "lan1983": Paper("misc", "Lan and DeMets", 1983),
     "phipson2010": _article(
         "Phipson and Smyth", 2010, "Statistical Applications in Genetics and Molecular Biology", "9", "39"
     ),
+    "koehn2004": Paper("misc", "Koehn", 2004, {"title": "Statistical significance tests for machine translation evaluation"}),
     "holm1979": _article("Holm", 1979, "Scandinavian Journal of Statistics", "6", "65"),
     "welch1947": _article("Welch", 1947, "Biometrika", "34", "28"),
     "wilson1927": _article("Wilson", 1927, "Journal of the American Statistical Association", "22", "209"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Set
 
+from blurb_tune.core.combination import Method
 from blurb_tune.core.numbers import counted
 from blurb_tune.core.trial import STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
@@ -85,6 +86,15 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
         key = _TEST_INTERVALS.get(header.metric)
         pair = ["zou2007"] if tested_pair(record) else []
         yield "The test split was read once, after the selection, for these models alone", [*([key] if key else []), *pair]
+    if record.combinations:
+        made = [method for method in Method if method in record.combinations and method is not Method.SINGLE]
+        soups = ["wortsman2022"] if any(method.is_soup for method in made) else []
+        yield f"Of the winner's runs one model was made as {join_with_and(made)}, chosen on the dev split", soups
+    if any(of.examples for of in record.combinations.values()):
+        yield (
+            "For these and the best single run the test split was read then; differences have paired bootstrap intervals",
+            ["koehn2004"],
+        )
     if header.crossed:
         yield "Seeds of the initialization were crossed with seeds of the data order", ["dodge2020"]
     if "expected-best" in figures:

@@ -13,7 +13,7 @@ from blurb_tune.stats.intervals import fisher_interval, wilson_interval
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.ragged import Words
 from blurb_tune.tasks.scoring import intervals
-from blurb_tune.tasks.scoring.intervals import score_interval
+from blurb_tune.tasks.scoring.intervals import difference_interval, score_interval
 from blurb_tune.tasks.scoring.metrics import evaluate
 from tests.tasks.splits import Split, splits
 
@@ -51,6 +51,31 @@ def test_spearman_s_interval_by_hand() -> None:
     half = 1.959964 * math.sqrt((1 + r * r / 2) / 4)
     expected = math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
     assert score_interval(find_task("biosses"), "spearman", outputs, labels, None, seed=0) == pytest.approx(expected)
+
+
+def test_the_interval_of_a_difference_covers_it_and_is_narrower_than_that_of_two_samples() -> None:
+    """Two predictors of 60 labels that err on the same ones for the most part, one on a tenth more of them."""
+    generator, task, draws, n = np.random.default_rng(0), find_task("pubmedqa"), 300, 60
+    covered, widths, apart = 0, 0.0, 0.0
+    with mock.patch.object(intervals, "_RESAMPLES", 200):
+        for _ in range(draws):
+            labels, hardness = generator.integers(3, size=n), generator.random(n)
+            first, second = (np.eye(3)[np.where(hardness < skill, labels, (labels + 1) % 3)] for skill in (0.8, 0.7))
+            low, high = difference_interval(task, "accuracy", first, second, labels, None, seed=0)
+            covered += low <= 0.1 <= high
+            widths += (high - low) / draws
+            of_each = [score_interval(task, "accuracy", outputs, labels, None, seed=0) for outputs in (first, second)]
+            apart += math.hypot(*(bounds[1] - bounds[0] for bounds in of_each)) / draws
+    assert 0.88 < covered / draws < 0.98
+    assert widths < 0.6 * apart
+
+
+def test_equal_predictions_have_no_difference_and_undefined_ones_no_interval() -> None:
+    labels, task = np.arange(20.0), find_task("biosses")
+    outputs = np.random.default_rng(0).normal(size=(20, 1)) + labels[:, None]
+    assert difference_interval(task, "pearson", outputs, outputs.copy(), labels, None, seed=0) == (0.0, 0.0)
+    flat = np.ones((20, 1))
+    assert all(map(math.isnan, difference_interval(task, "pearson", outputs, flat, labels, None, seed=0)))
 
 
 def test_accuracy_has_wilson_s_interval() -> None:

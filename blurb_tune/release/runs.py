@@ -1,0 +1,197 @@
+"""The runs of a sweep as models again: their weights, the data they are judged by, and the folder that others load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from blurb_tune.core.errors import BlurbTuneError
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.execution.cleanup import WEIGHTS_SUFFIX, weights_name
+from blurb_tune.execution.prepare import encode_for
+from blurb_tune.execution.sweep_folder import storage_of
+from blurb_tune.execution.weights import load_weights
+from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
+from blurb_tune.models.encoder import build_classifier, load_pretrained, load_tokenizer, silence
+from blurb_tune.models.families import family_of
+from blurb_tune.models.tokens import add_tokens
+from blurb_tune.preflight import Plan
+from blurb_tune.release.answering import LABELS, as_released
+from blurb_tune.release.calibration import temperature_of
+from blurb_tune.release.folder import Facts
+from blurb_tune.release.soup import Weights
+from blurb_tune.tasks.checking.task_data import load_data, load_test
+from blurb_tune.tasks.encoding.cache import cache_folder
+from blurb_tune.tasks.encoding.features import Encoded
+from blurb_tune.tasks.examples import Example
+from blurb_tune.tasks.kinds import REGRESSION, SPANS
+from blurb_tune.tasks.scoring.metrics import evaluate
+from blurb_tune.training.batch_runner import BatchRunner
+
+# In what a text's tokens are padded to, products are added up in another order.
+_TOLERANCE = 1e-3
+
+
+class RunModels:
+    """One model of a sweep, into which the weights of its runs are put.
+
+    trial: by whose model and fold. say: told what comes next. The model is loaded when it is first needed, and InputError
+    raised then where it or the data are gone.
+    """
+
+    def __init__(self, plan: Plan, paths: SweepPaths, record: SweepRecord, trial: TrialRecord, say: Callable[[str], None]):
+        self.plan, self.record, self._fold = plan, record, trial.fold
+        self._info = plan.models[record.configurations[trial.configuration_id].configuration.model]
+        self._storage = storage_of(plan.spec.storage, paths).child("weights")
+        self.precision = record.header.precision or "fp32"
+        self._say = say
+
+    @cached_property
+    def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        self._say(f"loading the model {self._info.name}")
+        task, tokenizer = self.plan.task, load_tokenizer(self._info)
+        pretrained = add_tokens(load_pretrained(self._info), tokenizer, task.markers)
+        return build_classifier(pretrained, task.outputs, per_token=task.per_token), tokenizer
+
+    @property
+    def model(self) -> PreTrainedModel:
+        return self._loaded[0]
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self._loaded[1]
+
+    @cached_property
+    def dev(self) -> Encoded:
+        """What the runs were judged by: the dev split, or their fold."""
+        data = load_data(self.plan.source, cache=cache_folder())
+        if self._fold is None:
+            return self._encoded(data.dev)
+        return self._encoded([data.train[row] for row in data.folds[self._fold]])
+
+    def test(self) -> Encoded | None:
+        """The test split; None where there is none. Raises BlurbTuneError while no winner is named."""
+        if not self.plan.source.has_test:
+            return None
+        selection = self.record.selection
+        if selection is None:
+            raise BlurbTuneError("the test split stays closed until a winner is named")
+        return self._encoded(load_test(self.plan.source, selection))
+
+    def _encoded(self, examples: Sequence[Example]) -> Encoded:
+        return encode_for(self.plan, self._info, examples, self.tokenizer)
+
+    @cached_property
+    def _kept(self) -> frozenset[str]:
+        try:
+            return frozenset(name.removesuffix(WEIGHTS_SUFFIX) for name in self._storage.names())
+        except OSError as error:
+            raise BlurbTuneError(f"the weights in {self._storage.uri} cannot be read: {error}") from None
+
+    def has_weights(self, run: TrialRecord) -> bool:
+        """Whether they were kept."""
+        return weights_name(run.trial_id, run.attempt) in self._kept
+
+    def weights(self, run: TrialRecord) -> Weights:
+        """All of its parameters, by name, in fp32. Raises BlurbTuneError where they are gone or not this model's."""
+        try:
+            weights = load_weights(self._storage, weights_name(run.trial_id, run.attempt))
+        except OSError as error:
+            kept = "they are kept of the winner's runs where the spec says `final_test: true`, of all with `keep_weights: all`"
+            raise BlurbTuneError(f"the weights of {run.trial_id} cannot be read: {error}; {kept}") from None
+        shapes = {name: tensor.shape for name, tensor in weights.items()}
+        if shapes != {name: parameter.shape for name, parameter in self.model.named_parameters()}:
+            raise BlurbTuneError(f"the weights of {run.trial_id} are not those of the model that the spec names")
+        return weights
+
+    def put(self, weights: Weights) -> None:
+        """Have the model compute with these; the buffers, which no training changes, stay as they are."""
+        self.model.load_state_dict(weights, strict=False)
+
+    def outputs(self, data: Encoded) -> np.ndarray:
+        """Of the model as it stands, as in the sweep: fp32, (m, task outputs); NaN for words that it does not read."""
+        runner = BatchRunner(
+            self.model,
+            self.plan.task,
+            self.tokenizer.pad_token_id,
+            precision=self.precision,
+            micro_batch_size=1,
+            eval_batch_size=self.plan.spec.training.eval_batch_size,
+        )
+        return runner.outputs(data)
+
+    def measured(self, run: TrialRecord) -> float:
+        """The score on dev by which the sweep has judged a run."""
+        judged = self.record.scored_measurement(run)
+        assert judged is not None, "a run with a model has been measured"
+        return judged.dev_score
+
+    def score(self, outputs: np.ndarray, data: Encoded) -> float:
+        """The sweep's metric."""
+        return evaluate(self.plan.task, outputs, data.labels, data.words).metrics[self.plan.metric]
+
+    def write(self, folder: Path, outputs: np.ndarray, name: str) -> Facts:
+        """Write the model as it stands, whose outputs on dev these are, with tokenizer and facts.
+
+        name: of the run, or of what it is made of. A regression's head gives scores in the unit of the data from here on.
+        """
+        task, plan = self.plan.task, self.plan
+        self._to_the_unit_of_the_data()
+        self._describe()
+        with silence():
+            as_released(self.model, task.kind).save_pretrained(folder)
+        self.tokenizer.model_max_length = min(plan.spec.training.max_length or task.max_length, self._info.max_length)
+        self.tokenizer.save_pretrained(folder)
+        facts = Facts(
+            task=task.name,
+            kind=task.kind.name,
+            fields=task.fields,
+            labels=task.labels,
+            label_range=task.scores.limits,
+            markers=task.markers,
+            max_length=self.tokenizer.model_max_length,
+            precision=self.precision,
+            temperature=self.temperature(outputs),
+            sweep=self.record.header.sweep_id,
+            trial=name,
+        )
+        facts.write(folder)
+        return facts
+
+    def temperature(self, outputs: np.ndarray) -> float:
+        """By which these outputs on dev are divided for probabilities."""
+        return temperature_of(self.plan.task, outputs, self.dev)
+
+    @torch.no_grad()
+    def _to_the_unit_of_the_data(self) -> None:
+        """A regression learns (score - center) / scale; the head takes that back."""
+        task = self.plan.task
+        if task.kind != REGRESSION:
+            return
+        center, scale = task.scores.center or 0.0, task.scores.unit or 1.0
+        head = self.model.get_submodule(family_of(self.model.config.model_type).head).modules()
+        last = [module for module in head if isinstance(module, torch.nn.Linear)][-1]
+        last.weight.mul_(scale)
+        last.bias.mul_(scale).add_(center)
+
+    def _describe(self) -> None:
+        task, config = self.plan.task, self.model.config
+        config.problem_type = task.kind.problem_type
+        labels = LABELS if task.kind == SPANS else task.labels or (task.label_field,)
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: number for number, label in enumerate(labels)}
+
+
+def check_score(name: str, found: float, measured: float) -> None:
+    """Raise BlurbTuneError unless a model's score on dev is what was measured of it before."""
+    if not abs(found - measured) <= _TOLERANCE:
+        raise BlurbTuneError(
+            f"the weights of {name} score {found:.4f} on dev, but the sweep measured {measured:.4f}: they are not those of "
+            "this run, or the data have changed; nothing was written"
+        )
