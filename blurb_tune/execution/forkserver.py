@@ -18,10 +18,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import blurb_tune
-
 ADDRESS = "BLURB_TUNE_FORK_SERVER"
-HOME = Path(blurb_tune.__file__).resolve().parents[1]
+HOME = Path(__file__).resolve().parents[2]
 _SECONDS_ALONE = 300.0
 
 
