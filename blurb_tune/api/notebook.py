@@ -12,10 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from blurb_tune.cli.frame import best_line
+from blurb_tune.cli.frame import best_line, whole_seconds
 from blurb_tune.cli.plain_lines import progress_line
 from blurb_tune.cli.view import View
-from blurb_tune.core.numbers import duration
 from blurb_tune.core.pulse import Pulse
 from blurb_tune.log.events import Event, TrialStarted
 from blurb_tune.log.record import SweepRecord
@@ -86,7 +85,7 @@ class NotebookView(View):
             left = self._estimate.smooth(progress.seconds_left(now), now)
             parts += [progress_line(progress, left), best_line(progress, progress.leaderboard().best).plain]
         parts += [text for text in (self._doing, self._waiting) if text]
-        return "; ".join([*parts, f"{duration(int(progress.elapsed(now)))} elapsed"])
+        return "; ".join([*parts, f"{whole_seconds(progress.elapsed(now))} elapsed"])
 
     def __enter__(self) -> Self:
         self._context.run(self._handle.display, self._shown(), raw=True)

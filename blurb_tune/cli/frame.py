@@ -87,10 +87,10 @@ def _beginning(scene: Scene, now: float) -> list[RenderableType]:
 
 
 def _phase(what: str, since: float, now: float) -> Text:
-    return _line(f"  {what} ... {_seconds(now - since)}" if now - since >= 1 else f"  {what} ...")
+    return _line(f"  {what} ... {whole_seconds(now - since)}" if now - since >= 1 else f"  {what} ...")
 
 
-def _seconds(seconds: float) -> str:
+def whole_seconds(seconds: float) -> str:
     """A time that runs: whole seconds, which do not flicker."""
     return f"{max(int(seconds), 0)} s" if seconds < 60 else duration(int(seconds))
 
@@ -101,7 +101,7 @@ def _line(text: str, style: str = "") -> Text:
 
 
 def _bar(progress: Progress, left: float | None, now: float) -> RenderableType:
-    elapsed, work = _seconds(progress.elapsed(now)), progress.work()
+    elapsed, work = whole_seconds(progress.elapsed(now)), progress.work()
     if work is None:
         return _line(f"{counted(progress.counts().done, 'trial')} done, {elapsed} elapsed")
     rest = f", {time_left(left)}" if left is not None and work.done < work.total else ""
@@ -186,7 +186,7 @@ def _running(progress: Progress, trials: Sequence[TrialRecord], rows: int, width
 def _doing(progress: Progress, trial: TrialRecord, now: float) -> str:
     silent, pulse = progress.silent_seconds(trial.trial_id, now), progress.pulses.get(trial.trial_id)
     if silent > _SILENT_SECONDS and progress.hears_pulses:
-        return f"silent {_seconds(silent)}"
+        return f"silent {whole_seconds(silent)}"
     if pulse is None and not trial.measurements:
         return "starting"
     if pulse is not None and not pulse.steps and not trial.measurements:
