@@ -21,7 +21,7 @@ def drawn(figure: Figure) -> NDArray[np.int64]:
     return pixels(picture.getvalue())
 
 
-def smoothed(picture: NDArray[np.int64], size: int = 4) -> NDArray[np.float64]:
+def smoothed(picture: NDArray[np.int64], size: int = 8) -> NDArray[np.float64]:
     """Means of squares: letters differ in their last pixel."""
     height, width = (length // size * size for length in picture.shape[:2])
     squares = picture[:height, :width].reshape(height // size, size, width // size, size, 3)
