@@ -49,6 +49,8 @@ _ENVIRONMENT = {
 
 _LOCAL_ENVIRONMENT = {
     "RAY_enable_metrics_collection": "0",
+    # A process registers when the fork server has imported what it needs, which may take a cold or busy machine minutes.
+    "RAY_worker_register_timeout_seconds": "600",
     # A process that waits for a trial is not given up when a placement group has taken the CPUs for just that trial.
     "RAY_idle_worker_killing_time_threshold_ms": "600000",
 }
