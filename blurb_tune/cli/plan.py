@@ -91,7 +91,7 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "budget", f"the search ends with {' or '.join(budget)}"
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
     if (patience := spec.training.early_stopping_patience) is not None:
-        yield "", f"ends early, with its best, after {counted(patience, 'evaluation')} in a row without improvement"
+        yield "", f"ends early after {counted(patience, 'evaluation')} without improvement"
     yield "final test", _final_test(plan)
     yield "tracking", redact(spec.tracking.uri) if spec.tracking.uri else "SQLite in the sweep's folder"
     yield from (("warning", warning) for warning in plan.warnings)

@@ -50,7 +50,7 @@ def test_whether_the_test_split_is_read_is_told(printed: Any, final_test: bool, 
 
 def test_whether_a_trial_may_end_early_is_told(printed: Any) -> None:
     early = printed(score="best", training={"early_stopping_patience": 3})
-    assert "ends early, with its best, after 3 evaluations in a row without improvement" in early
+    assert "ends early after 3 evaluations without improvement" in early
     assert not any("ends early" in line for line in printed(score="best"))
 
 

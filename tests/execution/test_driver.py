@@ -22,7 +22,6 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
-from blurb_tune.results.early_stopping import count_stale
 from blurb_tune.spec import load_spec
 
 pytestmark = pytest.mark.ray
@@ -115,14 +114,14 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(sweep: tuple[Plan, SweepP
     )
 
 
-def test_trials_stop_early_where_they_would_have_without_an_interruption(tmp_path: Path) -> None:
+def test_a_trial_stops_early_where_it_does_in_one_process_after_an_interruption_too(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         "score": "best",
         "space": {"hidden_dropout_prob": [0.0, 0.4], "epochs": 14, "learning_rate": 0.003},
         "training": {"precision": "fp32", "early_stopping_patience": 2},
+        "seeds": 1,
     }
-    plan, paths = plan_of(tmp_path, **settings), SweepPaths(tmp_path / "parts")
-    whole = run_sweep(plan, SweepPaths(tmp_path / "whole"))
+    plan, paths = plan_of(tmp_path, **settings), SweepPaths(tmp_path / "out")
     interrupted = threading.Event()
 
     def stop(event: ev.Event) -> None:
@@ -130,21 +129,23 @@ def test_trials_stop_early_where_they_would_have_without_an_interruption(tmp_pat
             interrupted.set()
 
     assert run_sweep(plan, paths, listeners=[stop], interrupted=interrupted).status == "interrupted"
-    resumed = run_sweep(plan, paths)
-    told = [
-        {t.trial_id: ([m.dev_score for m in t.measurements], t.outcome, t.reason) for t in record.trials.values()}
-        for record in (whole, resumed)
-    ]
-    assert told[0] == told[1]
-    assert any(trial.attempt == 2 for trial in resumed.trials.values())
-    early = [trial for trial in resumed.trials.values() if trial.stopped_early]
-    assert early
-    for trial in early:
-        scores = [measured.dev_score for measured in trial.measurements]
-        assert [count_stale(scores[:end], 0.0) for end in (len(scores) - 1, len(scores))] == [1, 2]
-        assert resumed.score(trial) == max(scores)
-    dropouts = [of.configuration.hidden_dropout_prob for of in resumed.configurations.values()]
-    assert dropouts == [0.0, 0.4]
+    record = run_sweep(plan, paths)
+    environment = prepare_environment(plan)
+    model, data = environment.classifier("tiny"), environment.models["tiny"].fold(None)
+    assert any(trial.attempt == 2 for trial in record.trials.values())
+    assert any(trial.stopped_early for trial in record.trials.values())
+    for trial, dropout in zip(record.trials.values(), (0.0, 0.4), strict=True):
+        configuration = record.configurations[trial.configuration_id].configuration
+        assert configuration.hidden_dropout_prob == dropout
+        config = TrialConfig(trial.trial_id, trial.configuration_id, configuration, trial.seed)
+        alone, reports = environment.fine_tuning(model, data, config, environment.prefixes()), []
+        while not reports or reports[-1].outcome is None:
+            reports.append(alone.advance())
+        scores = [report.measurement.dev_score for report in reports if report.measurement]
+        assert [measured.dev_score for measured in trial.measurements] == scores
+        last = reports[-1]
+        assert (trial.outcome, trial.reason, trial.stopped_early) == (last.outcome, last.reason, last.stopped_early)
+        assert record.score(trial) == max(scores)
 
 
 def test_stopped_and_killed_trials(tmp_path: Path) -> None:
