@@ -21,7 +21,7 @@ from blurb_tune.tasks.sources.splits import SPLITS, FileSplits, HubSplits, Split
 from blurb_tune.tasks.task import ScoreScale, Task
 
 # With a fault in one of these there are no data to look at.
-KEYS_OF_DATA = ("", "kind", *SPLITS, "hub", "folds", "dev_share")
+KEYS_OF_DATA = ("", "kind", *SPLITS, "hub", "columns", "folds", "dev_share")
 
 
 def custom_source(spec: TaskSpec, base: Path) -> DataSource:

@@ -129,7 +129,7 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
     ({"labels": ["no", "yes", "no"]}, ["s.yaml:6: task.labels: labels must differ, but 'no' stands more than once"]),
     (
         {"columns": ["a", "b", "a"]},
-        ["s.yaml:6: task.columns: the names of columns must differ, but 'a' stands"],
+        ["s.yaml:6: task.columns: the names of columns must differ, but 'a' stands more"],
     ),
     ({"left_out": ["non"]}, ["s.yaml:6: task.left_out: notes.csv: unknown label 'non'; did you mean 'no'?"]),
     (
