@@ -43,5 +43,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing into $(VENV), once; this takes a few minutes"
-	$(PIP) --editable '.[cluster,demo,dev,docs]'
+	$(PIP) --editable '.[cluster,demo,dev,docs,onnx]'
 	@touch $@

@@ -179,16 +179,25 @@ class Sweep:
         median: bool = False,
         soup: str | None = None,
         ensemble: bool = False,
+        onnx: bool = False,
+        register: str | None = None,
+        push: str | None = None,
     ) -> Path:
         """Write a run's model to the new folder `to`, as `blurb-tune export` does; returns the folder.
 
         The winner's best run on dev, with `median` its median one, or the one that `trial` names; or several as one model,
-        with `soup` (`greedy` or `uniform`) or `ensemble`. Raises InputError and BlurbTuneError.
+        with `soup` (`greedy` or `uniform`) or `ensemble`. onnx: as an ONNX file too. register: a name in MLflow's registry.
+        push: `owner/name` on the hub. Raises InputError and BlurbTuneError.
         """
         from blurb_tune.release.export import export
+        from blurb_tune.release.onward import Onward
 
         method = method_of(soup, ensemble=ensemble)
-        return export(SweepPaths(self.folder), Path(to), trial=trial, median=median, method=method).folder
+        onward, paths = Onward(onnx, register, push), SweepPaths(self.folder)
+        onward.check()
+        done = export(paths, Path(to), trial=trial, median=median, method=method, onnx=onnx)
+        onward.send(paths, done)
+        return done.folder
 
     def best_model(self, *, trial: str | None = None, median: bool = False) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The model of transformers that `export` would write, in evaluation mode, and its tokenizer. Raises the same."""

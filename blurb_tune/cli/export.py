@@ -16,31 +16,38 @@ from blurb_tune.core.combination import Method
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.log.events import CombinationTested
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.release.onward import Onward
 from blurb_tune.report.summary import combination_facts, strict
 
 
-def export_command(paths: SweepPaths, to: Path, trial: str | None, *, median: bool, method: Method, as_json: bool) -> None:
-    """Export a model, and say which. What several runs are worth as one goes into the sweep's report."""
+def export_command(
+    paths: SweepPaths, to: Path, trial: str | None, *, median: bool, method: Method, onward: Onward, as_json: bool
+) -> None:
+    """Export a model, send it on, and say which it is. What several runs are worth as one goes into the sweep's report."""
     console = Console(stderr=True)
     with console.status("loading PyTorch") as status:
+        onward.check()
         from blurb_tune.release.export import export
 
-        done = export(paths, to, trial=trial, median=median, method=method, say=status.update)
+        done = export(paths, to, trial=trial, median=median, method=method, onnx=onward.onnx, say=status.update)
         if done.combination is not None:
             status.update("writing the report")
             for fault in write_everything(SweepRecord.read(paths.events), paths):
                 print(fault, file=sys.stderr)
+        sent = onward.send(paths, done, status.update)
     if as_json:
         facts = {"folder": str(done.folder), "trial": done.trial, "why": done.why}
         scores = {"metric": done.metric, "dev_score": done.score, "dev_score_of_folder": done.found}
         of = combination_facts(done.combination) if done.combination else None
-        print(json.dumps(strict(facts | scores | ({"combination": of} if of else {})), indent=2))
+        print(json.dumps(strict(facts | scores | ({"combination": of} if of else {}) | sent), indent=2))
         return
     print(f"{done.folder}: {done.trial}, {done.why}")
     measured = "when it was decided" if done.combination else "the sweep measured"
     print(f"On dev it has {done.metric} {done.found:.4f}, as {measured} ({done.score:.4f}).")
     if done.combination is not None and done.combination.examples:
         print(_beside_single(done.combination))
+    for said in sent.values():
+        print(f"It is {said}.")
     print(f"To use it: {program()} predict {shlex.quote(str(done.folder))} FILE --to OUT")
 
 

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from blurb_tune.cli.live import open_view
 from blurb_tune.cli.run import SweepRun
-from blurb_tune.cli.tracking import spec_of
 from blurb_tune.cli.view import View
 from blurb_tune.core.errors import ExitCode, InputError, Problem, did_you_mean
 from blurb_tune.core.paths import SweepPaths
@@ -26,6 +25,7 @@ from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
 from blurb_tune.spec.budget import BudgetSpec
 from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.tracking.target import spec_of
 
 _ONLY = {"winner", "vanilla"}
 

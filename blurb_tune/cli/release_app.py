@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
             "blurb-tune export runs/biosses-1a2b3c4d --to my-model",
             "blurb-tune export runs/biosses-1a2b3c4d --median --to my-model",
             "blurb-tune export runs/biosses-1a2b3c4d --ensemble --to my-model",
+            "blurb-tune export runs/biosses-1a2b3c4d --to my-model --register sentence-similarity --push lab/biosses",
         ),
     )
     def export(
@@ -42,16 +43,24 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         ensemble: Annotated[bool, typer.Option("--ensemble", help="the winner's runs, whose outputs are averaged")] = False,
+        onnx: Annotated[bool, typer.Option("--onnx", help="write onnx/model.onnx too, checked against PyTorch")] = False,
+        name: Annotated[
+            str | None, typer.Option("--register", metavar="NAME", help="register it in MLflow", show_default=False)
+        ] = None,
+        push: Annotated[
+            str | None, typer.Option(metavar="OWNER/NAME", help="upload it to the hub, as a private model", show_default=False)
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="print JSON, nothing else")] = False,
     ) -> None:
         """Write a run's model as a folder that Hugging Face's from_pretrained and pipeline load, with a model card."""
         from blurb_tune.cli.export import export_command
+        from blurb_tune.release.onward import Onward
 
         with exit_codes(prints=True):
             if trial is not None and median:
                 raise InputError([Problem("--median", "is of the winner's runs; --trial names one already")])
-            method = method_of(soup, ensemble=ensemble)
-            export_command(paths_of(sweep_dir), to, trial, median=median, method=method, as_json=as_json)
+            method, onward = method_of(soup, ensemble=ensemble), Onward(onnx, name, push)
+            export_command(paths_of(sweep_dir), to, trial, median=median, method=method, onward=onward, as_json=as_json)
 
     @app.command(
         rich_help_panel=_PANEL,
@@ -71,3 +80,18 @@ def register(app: typer.Typer) -> None:
 
         with exit_codes(prints=True):
             predict_command(model, file, to, batch_size=batch_size)
+
+    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune serve my-model --port 5002"))
+    def serve(
+        model: Annotated[Path, typer.Argument(help="a folder that `export` wrote", show_default=False)],
+        host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+        port: Annotated[int, typer.Option(min=1, max=65535, help="port to listen on")] = 5002,
+    ) -> None:
+        """Answer requests for predictions by HTTP, with MLflow's own server, until Ctrl-C.
+
+        Whoever reaches the address is answered: there is no login.
+        """
+        from blurb_tune.cli.serve import serve_command
+
+        with exit_codes():
+            serve_command(model, host, port)

@@ -126,6 +126,20 @@ class SweepRun:
         self._unwritten = write_everything(SweepRecord.read(paths.events), paths) + (keeping.close() if keeping else [])
         view.on_phase("delivering the rest to MLflow")
         self._delivery = tracking.finish()
+        if (name := self._plan.spec.tracking.register_as) is not None:
+            self._register(name)
+
+    def _register(self, name: str) -> None:
+        """Put the winner into MLflow's registry. Where that fails, the sweep is done all the same."""
+        record = SweepRecord.read(self._paths.events)
+        if record.status != "finished" or record.selection is None:
+            return
+        from blurb_tune.release.register import register_winner
+
+        try:
+            self._view.say(f"The winner is {register_winner(self._paths, name, self._view.on_phase)}.")
+        except BlurbTuneError as error:
+            self._unwritten.append(f"the winner is not registered as {name!r}: {error}")
 
     def _drive(self, tracking: Tracking) -> None:
         from blurb_tune.execution.driver import run_sweep

@@ -9,10 +9,12 @@ from pathlib import Path
 from huggingface_hub import EvalResult, ModelCardData
 
 from blurb_tune.core.numbers import counted, duration
+from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan
 from blurb_tune.release.choice import Choice
 from blurb_tune.release.combined_card import beside_single, origin, short_name
+from blurb_tune.release.data_card import data_set_of, of_the_data
 from blurb_tune.release.folder import Facts
 from blurb_tune.release.usage import pipeline_of, usage
 from blurb_tune.report.answer import answer_of
@@ -23,7 +25,18 @@ from blurb_tune.report.provenance import Provenance
 from blurb_tune.report.sections.methods import methods
 from blurb_tune.report.summary import notes_of
 from blurb_tune.stats.intervals import t_interval
-from blurb_tune.stats.stability import summarize_scores
+from blurb_tune.stats.stability import summarize_scores, wilson_interval
+from blurb_tune.tasks.blurb.definitions import TASKS
+
+# What the hub calls those of our metrics that it knows by another name.
+_METRICS_OF_THE_HUB = {
+    "pearson": "pearsonr",
+    "spearman": "spearmanr",
+    "entity_f1": "f1",
+    "micro_f1": "f1",
+    "macro_f1": "f1",
+    "word_macro_f1": "f1",
+}
 
 
 def write_card(folder: Path, record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> None:
@@ -34,16 +47,16 @@ def write_card(folder: Path, record: SweepRecord, plan: Plan, choice: Choice, fa
 
 
 def _metadata(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> ModelCardData:
-    header, pipeline = record.header, pipeline_of(plan)
+    header, pipeline, data_set = record.header, pipeline_of(plan), data_set_of(record)
     base = plan.models[record.configurations[choice.trial.configuration_id].configuration.model].hub_id
     scores = [("dev", _dev_score(record, choice)), ("test", _test_score(record, choice))]
     results = [
         EvalResult(
             task_type=pipeline,
-            dataset_type=facts.task,
+            dataset_type=data_set or facts.task,
             dataset_name=facts.task,
             dataset_split=split,
-            metric_type=header.metric,
+            metric_type=_METRICS_OF_THE_HUB.get(header.metric, header.metric),
             metric_name=f"{header.metric} ({split})",
             metric_value=score,
         )
@@ -51,9 +64,11 @@ def _metadata(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> 
         if score is not None
     ]
     return ModelCardData(
-        language="en",
+        language="en" if facts.task in TASKS else None,
         library_name="transformers",
         pipeline_tag=pipeline,
+        datasets=[data_set] if data_set else None,
+        metrics=sorted({result.metric_type for result in results}),
         tags=["blurb-tune", "biomedical"],
         model_name=f"{header.name}-{short_name(choice)}",
         eval_results=results,
@@ -86,21 +101,15 @@ def _body(record: SweepRecord, plan: Plan, choice: Choice, facts: Facts) -> Iter
     yield "\n".join(f"- {sentence}" for sentence in answer_of(record).sentences)
     yield _scores(record, choice)
     yield "## Data"
-    yield _data(record, facts)
+    yield of_the_data(record, facts)
     yield "## Settings"
     yield f"{settings_in_words(configuration, NAMES)}; precision {facts.precision}, at most {facts.max_length} tokens."
     yield "## Intended use and limits"
     yield "\n".join(f"- {limit}" for limit in _limits(record, plan, choice))
     yield "## Use"
     yield usage(plan, facts)
-    yield "## Compute"
-    runs, slots = counted(len(record.trials), "run"), counted(record.slots, "slot")
-    own = [record.trials[name] for name in choice.combination.members] if choice.combination else [trial]
-    yield (
-        f"All {runs} of the sweep trained and were evaluated for {duration(record.train_seconds)} on {slots}; "
-        f"{'this run' if len(own) == 1 else f'the {len(own)} runs of this model'} for "
-        f"{duration(sum(run.train_seconds for run in own))}. The energy was not measured."
-    )
+    yield "## Compute and carbon"
+    yield _compute(record, plan, choice)
     yield "## Methods and citation"
     for block in methods(record, Provenance(), frozenset()):
         if isinstance(block, Paragraph):
@@ -116,12 +125,15 @@ def _scores(record: SweepRecord, choice: Choice) -> str:
     assert of_model is not None, "a run with a model has a score"
     scores = list(record.seed_scores(record.judged_apart(name)).get(name, {}).values())
     of_all, (low, high) = summarize_scores(scores), t_interval(scores)
-    failed = sum(trial.outcome is not None and trial.outcome.is_failed for trial in record.judged_apart(name))
+    ended = [trial for trial in record.judged_apart(name) if trial.outcome not in (None, Outcome.ERRORED)]
+    failed = sum(trial.outcome is not None and trial.outcome.is_failed for trial in ended)
+    bounds = " to ".join(f"{100 * bound:.0f}" for bound in wilson_interval(failed, len(ended)))
     interval = "" if math.isnan(low) else f", 95 % interval of the mean {low:.3f} to {high:.3f}"
     std = "" if math.isnan(of_all.std) else f" ± {of_all.std:.3f}"
     lines = [f"| {header.metric} | this {'model' if choice.combination else 'run'} | its strategy |", "|---|---|---|"]
     lines.append(
-        f"| dev | {of_model:.3f} | {of_all.mean:.3f}{std} over {counted(of_all.n, 'seed')}{interval}; {failed} failed |"
+        f"| dev | {of_model:.3f} | {of_all.mean:.3f}{std} over {counted(of_all.n, 'seed')}{interval}; "
+        f"{failed} of {len(ended)} failed (95 % interval {bounds} %) |"
     )
     tested = {result.configuration: result for result in final_results(record)}.get(name)
     if tested is not None:
@@ -142,13 +154,19 @@ def _of_test(result: FinalResult) -> str:
     return f"{result.summary.mean:.3f}{std} over {runs}, {examples}{interval}"
 
 
-def _data(record: SweepRecord, facts: Facts) -> str:
-    header = record.header
-    counts = ", ".join(f"{count:,} {split}" for split, count in header.examples.items())
-    told = f"Data set {facts.task}" + (f": {counts} examples" if counts else "")
-    labels = f" Labels: {', '.join(facts.labels)}." if facts.labels else ""
-    scale = f" Scores lie between {facts.label_range[0]:g} and {facts.label_range[1]:g}." if facts.label_range else ""
-    return f"{told}.{labels}{scale} Its license is that of the data set, which this card does not repeat."
+def _compute(record: SweepRecord, plan: Plan, choice: Choice) -> str:
+    """Time on which devices; of emissions what follows from it, for who knows power and grid."""
+    gpus, cpus = plan.spec.resources.gpus, plan.spec.resources.cpus
+    device = f"{gpus:g} GPU" if gpus else counted(cpus, "CPU core")
+    runs, slots = counted(len(record.trials), "run"), counted(record.slots, "slot")
+    own = [record.trials[name] for name in choice.combination.members] if choice.combination else [choice.trial]
+    hours = record.train_seconds / 3600
+    return (
+        f"All {runs} of the sweep trained and were evaluated for {duration(record.train_seconds)} on {slots} of {device}; "
+        f"{'this run' if len(own) == 1 else f'the {len(own)} runs of this model'} for "
+        f"{duration(sum(run.train_seconds for run in own))}. The energy was not measured. Emissions are {hours:.3g} h, times "
+        "the power of a slot, times the carbon intensity of the grid (Lacoste et al. 2019, arXiv 1910.09700)."
+    )
 
 
 def _limits(record: SweepRecord, plan: Plan, choice: Choice) -> Iterator[str]:

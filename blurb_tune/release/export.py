@@ -40,6 +40,11 @@ class Exported:
     found: float
     combination: CombinationTested | None = None
 
+    @property
+    def first_run(self) -> str:
+        """The run, or the best of them."""
+        return self.combination.members[0] if self.combination else self.trial
+
 
 def export(
     paths: SweepPaths,
@@ -48,6 +53,7 @@ def export(
     trial: str | None = None,
     median: bool = False,
     method: Method = Method.SINGLE,
+    onnx: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Exported:
     """Write a run's model to the new folder `to`, with tokenizer, labels and a card; see `choice.choose` for which run.
@@ -56,7 +62,7 @@ def export(
     run (`combining.combined`). An ensemble is a folder with a model in a folder for each member.
 
     A regression's head gives scores in the unit of the data. The folder is read back and scored on dev before it is put in
-    its place: it is what the sweep has measured, or it is not there.
+    its place: it is what the sweep has measured, or it is not there. onnx: write an ONNX file of each model too (`onnx_file`).
 
     Raises InputError where the spec's data or model are gone, `to` is taken, or a run is named beside a method of several; and
     BlurbTuneError where the weights are gone or the runs do not allow the method.
@@ -81,6 +87,11 @@ def export(
         say("reading it back")
         found = _score_of(folder, models)
         check_score(facts.trial, found, score)
+        for name in (facts.members or (".",)) if onnx else ():
+            from blurb_tune.release.onnx_file import write_onnx
+
+            say("writing an ONNX file")
+            write_onnx(folder / name, models.dev, plan.spec.training.eval_batch_size)
     return Exported(to, facts.trial, choice.why, plan.metric, score, found, choice.combination)
 
 

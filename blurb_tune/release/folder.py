@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.paths import fault_of_folder, read_file
+from blurb_tune.tasks.examples import WORD
 from blurb_tune.tasks.kinds import find_kind
 from blurb_tune.tasks.task import ScoreScale, Task
 
@@ -98,6 +99,12 @@ class Facts:
             fields=self.fields,
             markers=self.markers,
         )
+
+    def example(self) -> dict[str, str | list[str]]:
+        """A row that the model reads. It is nobody's: a model's example goes wherever the model goes."""
+        text = f"{' and '.join(self.markers)} are named here." if self.markers else "No fever since Monday."
+        word_field = find_kind(self.kind).word_field
+        return {field: WORD.findall(text) if number == word_field else text for number, field in enumerate(self.fields)}
 
 
 @contextmanager

@@ -77,7 +77,10 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
 
 
 class Predictor:
-    """Exported models, whose outputs are averaged, on rows of texts, cut and marked as in training."""
+    """Exported models, whose outputs are averaged, on rows of texts, cut and marked as in training.
+
+    To be used by one thread at a time.
+    """
 
     def __init__(self, models: Sequence[PreTrainedModel], tokenizer: PreTrainedTokenizerBase, facts: Facts, batch_size: int):
         self._facts, self._task, self._tokenizer = facts, facts.as_task(), tokenizer
@@ -103,7 +106,7 @@ class Predictor:
             raise InputError([Problem(rows[0].location, what)])
 
     def __call__(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
-        """What is added to each row."""
+        """What is added to each of the rows, of which there is at least one. Raises InputError for those that are not read."""
         texts = _read(rows, self._task)
         try:
             encoded = encode([text.example for text in texts], self._tokenizer, self._facts.max_length, self._task)

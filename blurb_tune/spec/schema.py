@@ -14,6 +14,7 @@ from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.stats.objectives import OBJECTIVES, format_objective, parse
 
+MAX_MODEL_NAME = 200
 MAX_SEEDS = 10_000
 MAX_CONFIRM = 1_000
 MAX_CROSSED = 100
@@ -21,6 +22,14 @@ MAX_EARLIER = 100
 MAX_MODELS = 100
 MIN_GPU = 1e-4  # Ray counts in these
 _MOST_SHOWN = 10
+
+
+def registered_name(name: str) -> str:
+    """A name in MLflow's registry. Raises ValueError for what is none: an address has it, and a search quotes it."""
+    if not name.strip() or len(name) > MAX_MODEL_NAME or any(c in "/:'\"%" or not c.isprintable() for c in name):
+        signs = "without '/', ':', '%' and quotes"
+        raise ValueError(f"expected a name of 1 to {MAX_MODEL_NAME} characters {signs}, but got {name!r}")
+    return name
 
 
 def _seed_list(value: Any) -> Any:
@@ -189,6 +198,11 @@ class TrackingSpec(SpecModel):
         "the spec",
     )
     experiment: str | None = Field(None, min_length=1, description="MLflow experiment; null: blurb-tune/<task>")
+    register_as: Annotated[str, AfterValidator(registered_name)] | None = Field(
+        None,
+        description="name in MLflow's registry: the winner's best run becomes a version of it when the sweep ends, with the "
+        "alias `champion` where fresh seeds or the test split support it; null: nothing is registered",
+    )
     study_url: str | None = Field(
         None, description="database that mirrors the Optuna study, for its dashboard; null: in memory, remade from the log"
     )
@@ -309,6 +323,12 @@ class SweepSpec(SpecModel):
     def _has_spread(self) -> SweepSpec:
         if self.objective == "pareto" and len(self.seeds) < 2:
             raise ValueError("the objective `pareto` needs a standard deviation, and so two seeds, but got one")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_weights(self) -> SweepSpec:
+        if self.tracking.register_as is not None and not self.final_test:
+            raise ValueError("`tracking.register_as` needs the winner's weights, which are kept with `final_test: true`")
         return self
 
     @property

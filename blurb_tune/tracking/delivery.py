@@ -38,6 +38,8 @@ _MLFLOW_SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # a failure is reported once, by our caller, without secrets
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_UV_AUTO_DETECT": "false",  # a model would take along the `uv.lock` of whoever's folder this is
 }
 
 
@@ -172,7 +174,7 @@ class Deliverer:
     def _connect(self) -> Store:
         """Open the store, and start over when it has not the runs that the bookmark promises."""
         sweep_id = self._backlog.sweep_id()
-        store = _open_store(self._paths, self._uri, self._experiment, sweep_id)
+        store = open_store(self._paths, self._uri, self._experiment, sweep_id)
         if not all(store.holds(trial, attempt) for trial, attempt in self._backlog.delivered_runs().items()):
             self._backlog.rewind()
         if self._backlog.offset == 0:
@@ -237,8 +239,8 @@ def load_mlflow() -> None:
     import_module("blurb_tune.tracking.store")
 
 
-def _open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> Store:
-    """Make the store where it is an SQLite database that is not there yet, and look the runs up."""
+def open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> Store:
+    """Make the store where it is an SQLite database that is not there yet, and look the runs up. Raises what MLflow raises."""
     load_mlflow()
     from blurb_tune.tracking.store import Store, make_database
 

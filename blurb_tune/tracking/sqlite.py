@@ -9,6 +9,14 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+# What MLflow keeps as whole addresses below that of an experiment: files of runs, and models.
+_ADDRESSES = (
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+
 
 def ensure_store(file: Path, make: Callable[[Path], None], *, is_ours: bool) -> None:
     """See to it that `file` is no store that `make` was interrupted at.
@@ -57,7 +65,7 @@ def copy_of(blank: Path, make: Callable[[Path], None]) -> Callable[[Path], None]
 
 
 def follow_move(file: Path, artifacts: Path) -> None:
-    """Have the runs of the store `file` find their files in the folder `artifacts`, which was moved or copied with the store.
+    """Have the runs and models of the store `file` find their files in the folder `artifacts`, which was moved with the store.
 
     MLflow keeps whole addresses. Another folder of the same name, in which the store's experiments had theirs, is the one
     before the move. Raises sqlite3.Error.
@@ -69,9 +77,10 @@ def follow_move(file: Path, artifacts: Path) -> None:
             if there is None or there == here or Path(there).name != artifacts.name:
                 continue
             database.execute("UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", (here, there))
-            moved = "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE substr(artifact_uri, 1, ?) = ?"
             prefix = f"{there}/"
-            database.execute(moved, (f"{here}/", len(prefix) + 1, len(prefix), prefix))
+            for table, column in _ADDRESSES:
+                moved = f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?"
+                database.execute(moved, (f"{here}/", len(prefix) + 1, len(prefix), prefix))
 
 
 def _is_made(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The runs of one sweep in MLflow. The only module of the package that imports MLflow; see `delivery.open_store`."""
+"""The runs of one sweep in MLflow. Imports MLflow; see `delivery.open_store`."""
 
 from __future__ import annotations
 
@@ -56,6 +56,10 @@ class Store:
         """The sweep's own run, empty while there is none."""
         known = self._runs.get(None)
         return known.run_id if known else ""
+
+    def run_of(self, trial: str) -> str:
+        """The run of a trial. Raises LookupError where there is none."""
+        return self._runs[trial].run_id
 
     def find_runs(self) -> None:
         """Look the sweep's active runs up, and remove all but one of each trial.

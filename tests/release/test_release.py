@@ -496,3 +496,16 @@ def test_texts_without_a_masked_entity_are_of_another_task() -> None:
     predictor.check(rows)
     with pytest.raises(InputError, match=r"in\.csv:2: entities must be masked .* @GENE\$, @DRUG\$; there is none in"):
         predictor.check(rows[:1])
+
+
+def test_the_winner_is_registered_once(released: Released, monkeypatch: pytest.MonkeyPatch) -> None:
+    from blurb_tune.release import register
+
+    if released.kind != "token classification":
+        pytest.skip("one is enough: tests of the registry are cheaper")
+    first = register.register_winner(released.paths, "notes", lambda text: None)
+    assert first.version.is_new
+    assert first.why_no_champion == "vanilla fine-tuning itself has won, and nothing shows that it is better than the rest"
+    monkeypatch.setattr(register, "export", lambda *_, **__: pytest.fail("it is there already"))
+    again = register.register_winner(released.paths, "notes", lambda text: None)
+    assert (again.version.number, again.version.is_new) == (first.version.number, False)

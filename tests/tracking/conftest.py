@@ -26,7 +26,7 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog
-from blurb_tune.tracking.delivery import _open_store
+from blurb_tune.tracking.delivery import open_store
 
 EXPERIMENT = "blurb-tune/demo"
 START = 1_700_000_000.0
@@ -150,7 +150,7 @@ def sweep(tmp_path: Path) -> Iterator[Sweep]:
 def blank_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables and nothing else, which takes seconds to make."""
     file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    _open_store(SweepPaths(file.parent), f"sqlite:///{file}", "to be left alone", "none")
+    open_store(SweepPaths(file.parent), f"sqlite:///{file}", "to be left alone", "none")
     return file
 
 

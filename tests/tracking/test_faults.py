@@ -15,7 +15,7 @@ import pytest
 
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.tracking.delivery import _open_store, deliver
+from blurb_tune.tracking.delivery import deliver, open_store
 from blurb_tune.tracking.updates import RunBuilder
 from blurb_tune.tracking.writer import TrackingWriter
 from tests.tracking.conftest import EXPERIMENT, Proxy, ServerProcess, Sweep, look, server_in, wait_until
@@ -188,7 +188,7 @@ def test_the_page_of_a_sweep_with_5000_configurations_is_small(sweep: Sweep, ser
         ):
             builder.apply(event)
     parent = builder.take()[0]
-    store = _open_store(sweep.paths, server.url, experiment, sweep.sweep_id)
+    store = open_store(sweep.paths, server.url, experiment, sweep.sweep_id)
     store.write(parent)
     address = f"{server.url}/ajax-api/2.0/mlflow/runs/get?run_id={store.run_id}"
     with urllib.request.urlopen(address, timeout=60) as answer:

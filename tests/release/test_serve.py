@@ -1,0 +1,83 @@
+"""`blurb-tune serve` as a person meets it: a line to copy, answers by HTTP, and no process left behind Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from blurb_tune.cli.app import app
+from blurb_tune.core.errors import ExitCode
+from tests.release.conftest import MakeModel
+from tests.release.test_scoring import PAIR_ROWS, predicted
+from tests.tracking.conftest import free_port, wait_until
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def ask(address: str, body: str) -> tuple[int, Any]:
+    request = urllib.request.Request(address, body.encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+@pytest.mark.service
+@pytest.mark.slow
+def test_a_line_to_copy_answers_and_no_process_left(make_model: MakeModel, tmp_path: Path) -> None:
+    folder, out, err = make_model(), tmp_path / "out", tmp_path / "err"
+    command = [sys.executable, "-m", "blurb_tune", "serve", str(folder), "--port", str(free_port())]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment)
+    try:
+        wait_until(lambda: out.read_text().count("\n") == 2 or process.poll() is not None, "it has said how to ask", 240)
+        assert process.poll() is None, err.read_text()
+        started = psutil.Process(process.pid).children(recursive=True)
+        curl, address, header, _, option, body = shlex.split(out.read_text().splitlines()[1])
+        assert (curl, header, option) == ("curl", "-H", "-d")
+        status, answer = ask(address, body)
+        assert (status, len(answer["predictions"])) == (200, 1)
+        status, answer = ask(address, json.dumps({"dataframe_records": PAIR_ROWS}))
+        assert (status, answer["predictions"]) == (200, list(predicted(folder, PAIR_ROWS, tmp_path)))
+        status, answer = ask(address, json.dumps({"dataframe_records": [{"note": "", "other": "b"}]}))
+        assert status == 400
+        assert 'row 1: note: expected a text, but got ""' in answer["message"]
+        assert "Traceback" not in json.dumps(answer)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert err.read_text().splitlines() in ([], ["interrupted"])
+    assert started
+    assert not [child for child in started if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert list(tmp_path.glob("blurb-tune-*")) == []
+
+
+def test_a_folder_that_is_none_and_a_port_that_is_taken(
+    make_model: MakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        for arguments, said in (
+            ([str(make_model()), "--port", str(port)], "cannot be listened on"),
+            ([str(tmp_path), "--port", str(free_port())], "this is no exported model"),
+            ([str(tmp_path), "--host", "no.such.host.invalid"], "is no address of this machine"),
+        ):
+            with pytest.raises(SystemExit) as end:
+                app(["serve", *arguments])
+            assert end.value.code == ExitCode.BAD_INPUT
+            assert said in " ".join(capsys.readouterr().err.split())
