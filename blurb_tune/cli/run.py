@@ -131,13 +131,13 @@ class SweepRun:
 
     def _register(self, name: str) -> None:
         """Put the winner into MLflow's registry. Where that fails, the sweep is done all the same."""
-        record = SweepRecord.read(self._paths.events)
+        record = SweepRecord.read(self.paths.events)
         if record.status != "finished" or record.selection is None:
             return
         from blurb_tune.release.register import register_winner
 
         try:
-            self._view.say(f"The winner is {register_winner(self._paths, name, self._view.on_phase)}.")
+            self._view.say(f"The winner is {register_winner(self.paths, name, self._view.on_phase)}.")
         except BlurbTuneError as error:
             self._unwritten.append(f"the winner is not registered as {name!r}: {error}")
 

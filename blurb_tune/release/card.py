@@ -24,8 +24,8 @@ from blurb_tune.report.hyperparameters import NAMES, settings_in_words
 from blurb_tune.report.provenance import Provenance
 from blurb_tune.report.sections.methods import methods
 from blurb_tune.report.summary import notes_of
-from blurb_tune.stats.intervals import t_interval
-from blurb_tune.stats.stability import summarize_scores, wilson_interval
+from blurb_tune.stats.intervals import t_interval, wilson_interval
+from blurb_tune.stats.stability import summarize_scores
 from blurb_tune.tasks.blurb.definitions import TASKS
 
 # What the hub calls those of our metrics that it knows by another name.
