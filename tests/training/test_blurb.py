@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("task", BLURB, ids=lambda task: task.name)
-def test_every_data_set_can_be_learnt_from(task: Task, pretrained: Pretrained, blurb_data: Path) -> None:
+def test_every_data_set_can_be_learned_from(task: Task, pretrained: Pretrained, blurb_data: Path) -> None:
     source = find_source(task, str(blurb_data))
     require_data(source)
     data, tokenizer = load_data(source), load_tokenizer(describe_model("tiny"))

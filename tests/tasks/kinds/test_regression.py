@@ -27,7 +27,7 @@ def examples(scores: list[float]) -> list[Example]:
 
 
 @given(SCORES, st.floats(-1e3, 1e3), st.floats(1e-2, 1e4))
-def test_what_is_learnt_does_not_depend_on_the_unit(scores: list[float], zero: float, unit: float) -> None:
+def test_what_is_learned_does_not_depend_on_the_unit(scores: list[float], zero: float, unit: float) -> None:
     tokenizer = load_tokenizer(describe_model("tiny"))
     labels = []
     for given_scores in (scores, [zero + unit * score for score in scores]):
@@ -38,7 +38,7 @@ def test_what_is_learnt_does_not_depend_on_the_unit(scores: list[float], zero: f
     assert labels[0].std() == pytest.approx(1, abs=1e-4)
 
 
-def test_blurb_s_scores_are_learnt_as_they_are() -> None:
+def test_blurb_s_scores_are_learned_as_they_are() -> None:
     """BIOSSES: raw scores from 0 to 4, squared error (Gu et al. 2021, arXiv 2007.15779)."""
     rows = examples([0.0, 2.2, 4.0])
     task = TASKS["biosses"].kind.with_scale(TASKS["biosses"], rows)
