@@ -175,7 +175,9 @@ def test_plain_transformers_find_the_answers(released: Released, tmp_path: Path)
         with torch.no_grad():
             found = model(**encoded)
         of_text = [number for number, part in enumerate(encoded.sequence_ids()) if part == 1]
-        first, last = (max(of_text, key=scores[0].tolist().__getitem__) for scores in (found.start_logits, found.end_logits))
+        begins = [n for n in of_text if n == of_text[0] or encoded.token_to_word(n) != encoded.token_to_word(n - 1)]
+        starts, ends = found.start_logits[0].tolist(), found.end_logits[0].tolist()
+        first, last = max(((i, j) for i in begins for j in begins if i <= j), key=lambda of: starts[of[0]] + ends[of[1]])
         assert row["answer"]["start"] == encoded.token_to_chars(first).start
         assert row["answer"]["end"] == encoded.word_to_chars(encoded.token_to_word(last), sequence_index=1).end
         assert row["answer"]["text"] == row["note"][row["answer"]["start"] : row["answer"]["end"]] == row["label"]

@@ -64,7 +64,7 @@ def test_a_recipe_names_what_the_strategy_does_not() -> None:
 
 
 def test_lists_read_as_sentences() -> None:
-    assert [wording.listed(list(names)) for names in ("", "a", "ab", "abc", "abcdefg")] == [
+    assert [wording.join_with_and(list(names)) for names in ("", "a", "ab", "abc", "abcdefg")] == [
         "",
         "a",
         "a and b",
