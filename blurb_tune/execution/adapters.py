@@ -170,3 +170,13 @@ class InterruptStopper(_NotInSnapshots, tune.Stopper):  # type: ignore[misc]
             self._is_over = True
             self._halt.set()  # trials at work leave a checkpoint
         return self._is_over
+
+
+class NoProgress(tune.ProgressReporter):  # type: ignore[misc]
+    """Shows nothing; the sweep's own view does."""
+
+    def should_report(self, trials: list[Trial], done: bool = False) -> bool:
+        return False
+
+    def report(self, trials: list[Trial], done: bool, *sys_info: str) -> None:
+        """Nothing."""

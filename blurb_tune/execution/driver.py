@@ -12,12 +12,13 @@ from collections.abc import Callable, Sequence
 
 import optuna
 from ray import tune
+from ray.tune.experimental.output import IS_NOTEBOOK
 
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.pulse import Onlooker
 from blurb_tune.core.versions import versions
-from blurb_tune.execution.adapters import AVOIDED, InterruptStopper, SweepScheduler, SweepSearcher
+from blurb_tune.execution.adapters import AVOIDED, InterruptStopper, NoProgress, SweepScheduler, SweepSearcher
 from blurb_tune.execution.capacity import count_nodes, count_room, count_slots
 from blurb_tune.execution.cleanup import CheckpointCleanup, WeightsCleanup
 from blurb_tune.execution.cluster import ClusterWatch, ray_cluster
@@ -202,6 +203,8 @@ def _run_trials(
                 name=spec.name,
                 storage_path=scratch,
                 verbose=0,
+                # In a notebook Tune shows an output of its own all the same.
+                progress_reporter=NoProgress() if IS_NOTEBOOK else None,
                 stop=InterruptStopper(sweep, interrupted, halt),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=0),
