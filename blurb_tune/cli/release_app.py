@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
             "blurb-tune export runs/biosses-1a2b3c4d --to my-model",
             "blurb-tune export runs/biosses-1a2b3c4d --median --to my-model",
             "blurb-tune export runs/biosses-1a2b3c4d --ensemble --to my-model",
-            "blurb-tune export runs/biosses-1a2b3c4d --to my-model --register sentence-similarity --push lab/biosses",
+            "blurb-tune export runs/biosses-1a2b3c4d --to my-model --push lab/biosses",
         ),
     )
     def export(

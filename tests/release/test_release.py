@@ -179,7 +179,7 @@ def test_plain_transformers_find_the_answers(released: Released, tmp_path: Path)
         starts, ends = found.start_logits[0].tolist(), found.end_logits[0].tolist()
         first, last = max(((i, j) for i in begins for j in begins if i <= j), key=lambda of: starts[of[0]] + ends[of[1]])
         assert row["answer"]["start"] == encoded.token_to_chars(first).start
-        assert row["answer"]["end"] == encoded.word_to_chars(encoded.token_to_word(last), sequence_index=1).end
+        assert row["answer"]["start"] <= encoded.token_to_chars(last).start < row["answer"]["end"]
         assert row["answer"]["text"] == row["note"][row["answer"]["start"] : row["answer"]["end"]] == row["label"]
         assert 0.5 < row["answer"]["probability"] <= 1
 
