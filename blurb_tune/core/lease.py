@@ -99,7 +99,7 @@ class Lease:
         self._thread.start()
         try:
             self._wait_for_others()
-        except BaseException:
+        except BaseException:  # after a Ctrl-C too
             self._give_back()
             raise
         self._holds = True

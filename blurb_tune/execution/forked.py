@@ -205,7 +205,7 @@ def _become(request: dict[str, Any]) -> NoReturn:
         elif end.code is not None:
             print(end.code, file=sys.stderr)
             code = 1
-    except BaseException:
+    except BaseException:  # as the interpreter does with what a program raises
         traceback.print_exc()
         code = 1
     # As multiprocessing ends its forked processes: the interpreter would take down all that was imported, for seconds.

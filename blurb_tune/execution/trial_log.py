@@ -34,7 +34,7 @@ class TrialLog(logging.Handler):
             line = f"{self.format(record)}\n"
             print(line, end="", flush=True)  # for Ray's own log
             self._lines.append(line)
-        except Exception:
+        except Exception:  # as `logging.Handler.emit` has it: no line of a log ends a trial
             self.handleError(record)
 
     def flush_if_due(self) -> None:

@@ -8,7 +8,8 @@ from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration
 from blurb_tune.log.record import SweepRecord
 
-_WORDS = {
+# As tables and figures have them; techniques name their own.
+WORDS = {
     "learning_rate": "lr",
     "batch_size": "batch",
     "warmup_share": "warmup",
@@ -57,4 +58,4 @@ def searched_settings(record: SweepRecord, configuration_id: str) -> list[str]:
 
 def settings_in_words(configuration: Configuration, names: Collection[str]) -> str:
     """Such as `lr 5e-5, batch 16`; empty without names."""
-    return ", ".join(f"{_WORDS.get(name, name)} {compact(getattr(configuration, name))}" for name in NAMES if name in names)
+    return ", ".join(f"{WORDS.get(name, name)} {compact(getattr(configuration, name))}" for name in NAMES if name in names)

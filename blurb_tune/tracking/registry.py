@@ -98,7 +98,7 @@ class Registry:
                 description=entry.description[:_LONGEST_DESCRIPTION],
                 model_id=model.model_id,
             )
-        except BaseException:
+        except BaseException:  # after a Ctrl-C too
             with suppress(MlflowException):  # a server that is away has said so already
                 client.delete_logged_model(model.model_id)
             raise

@@ -7,26 +7,10 @@ from collections.abc import Sequence
 from blurb_tune.core.trial import STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures.scale import short
+from blurb_tune.report.hyperparameters import WORDS
 from blurb_tune.techniques.registry import AXES
 
-_SHORT = {
-    "learning_rate": "lr",
-    "batch_size": "batch",
-    "warmup_share": "warm-up",
-    "weight_decay": "weight decay",
-    "bias_correction": "bias correction",
-    "max_grad_norm": "clip",
-    "lr_scheduler_type": "schedule",
-    "adam_beta1": "beta1",
-    "adam_beta2": "beta2",
-    "adam_epsilon": "epsilon",
-    "no_weight_decay": "no decay on",
-    "label_smoothing_factor": "smoothing",
-    "hidden_dropout_prob": "hidden dropout",
-    "attention_probs_dropout_prob": "attention dropout",
-    "classifier_dropout": "head dropout",
-    **{name: axis.word for name, axis in AXES.items()},
-}
+_SHORT = WORDS | {name: axis.word for name, axis in AXES.items()}
 
 _RULES = {
     "non_finite_loss": "loss not finite",
