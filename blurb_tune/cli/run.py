@@ -144,7 +144,8 @@ class SweepRun:
     def _drive(self, tracking: Tracking) -> None:
         from blurb_tune.execution.driver import run_sweep
 
-        threading.Thread(target=_import_what_comes_later, name="imports", daemon=True).start()
+        imports = threading.Thread(target=_import_what_comes_later, name="imports", daemon=True)
+        imports.start()
         paths, keeping = self.paths, self._keeping
         interrupted = keeping.interrupted if keeping else threading.Event()
         if keeping is not None and tracking.uri.startswith("http"):
@@ -159,7 +160,7 @@ class SweepRun:
                     interrupted=interrupted,
                     started=self._started,
                     extension=self._extension,
-                    abandon=partial(_abandon, paths, keeping),
+                    abandon=partial(_abandon, paths, keeping, imports),
                     onlooker=_Onlookers(self._view, keeping),
                     is_lost=lambda: keeping is not None and keeping.is_lost,
                 )
@@ -168,6 +169,8 @@ class SweepRun:
                 raise
             # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
             self._failure = error
+        finally:
+            imports.join()  # while one thread imports a package, another that imports a part of it finds it half made
 
     def show(self, console: Console, *, quiet: bool, as_json: bool) -> ExitCode:
         """Print what came of it. Returns the exit code. Raises BlurbTuneError where the sweep ended by one."""
@@ -216,8 +219,9 @@ def _import_what_comes_later() -> None:
             import_module(f"blurb_tune.report.{module}")
 
 
-def _abandon(paths: SweepPaths, keeping: StorageSession | None) -> None:
+def _abandon(paths: SweepPaths, keeping: StorageSession | None, imports: threading.Thread) -> None:
     """The cluster is lost: keep what there is, say so, and leave; nothing that waits for Ray comes back."""
+    imports.join()
     unwritten = write_everything(SweepRecord.read(paths.events), paths) + (keeping.close() if keeping else [])
     for fault in unwritten:
         print(fault, file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,9 +49,8 @@ def test_trials_without_a_result_and_models_that_could_not_be_tested_are_a_failu
     assert "c000-s0: the weights of c000-s0 cannot be read" in capsys.readouterr().err
 
 
-def test_a_sweep_that_stopped_on_an_error_is_not_called_interrupted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def _a_sweep_that_fails_in_its_final_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run_sweep(plan: Plan, paths: SweepPaths, *, listeners: Sequence[Callable[[Event], None]], **_: Any) -> None:
         sweep = SweepWriter(seeds=(0,), configurations=1)
         name = sweep.configuration("c000")
@@ -69,14 +70,40 @@ def test_a_sweep_that_stopped_on_an_error_is_not_called_interrupted(
     monkeypatch.setattr("blurb_tune.execution.driver.run_sweep", run_sweep)
     writer = SimpleNamespace(start=lambda: None, notify=lambda: None, close=lambda seconds: Delivery(0))
     monkeypatch.setattr("blurb_tune.cli.tracking.TrackingWriter", lambda *_: writer)
-    file = tmp_path / "s.yaml"
-    file.write_text("task: demo\nmodel: tiny\n")
+    (tmp_path / "s.yaml").write_text("task: demo\nmodel: tiny\n")
+
+
+@pytest.mark.usefixtures("_a_sweep_that_fails_in_its_final_test")
+def test_a_sweep_that_stopped_on_an_error_is_not_called_interrupted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(BlurbTuneError, match="the test split cannot be read"):
-        run_command(file, [], tmp_path / "out", quiet=False, as_json=False)
+        run_command(tmp_path / "s.yaml", [], tmp_path / "out", quiet=False, as_json=False)
     printed = capsys.readouterr().out
     assert "stopped after" in printed
     assert "nterrupted" not in printed
     assert SweepPaths(tmp_path / "out").summary.exists(), "what there is, is shown and kept"
+
+
+@pytest.mark.usefixtures("_a_sweep_that_fails_in_its_final_test")
+def test_nothing_is_written_by_modules_that_another_thread_is_importing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as at an early ctrl-c: the figures' package was half there, and the report was a traceback."""
+    imported = threading.Event()
+
+    def import_slowly() -> None:
+        time.sleep(1.0)
+        imported.set()
+
+    def write(record: SweepRecord, paths: SweepPaths) -> list[str]:
+        assert imported.is_set()
+        return write_everything(record, paths)
+
+    monkeypatch.setattr("blurb_tune.cli.run._import_what_comes_later", import_slowly)
+    monkeypatch.setattr("blurb_tune.cli.run.write_everything", write)
+    with pytest.raises(BlurbTuneError, match="the test split cannot be read"):
+        run_command(tmp_path / "s.yaml", [], tmp_path / "out", quiet=True, as_json=False)
 
 
 def test_a_file_that_cannot_be_written_is_told_and_costs_no_other(tmp_path: Path) -> None:
