@@ -11,7 +11,7 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import failed_runs, what_to_try
 from blurb_tune.report.answer import answer_of
 from blurb_tune.report.claims import confirmation_of, shares_of_variance
-from blurb_tune.report.hyperparameters import settings_in_words, varying_settings
+from blurb_tune.report.hyperparameters import settings_in_words, telling_settings, varying_settings
 from blurb_tune.report.stopping_audit import PruningResult, judge_pruning
 from blurb_tune.report.summary import correlation_of_seeds, notes_of
 from blurb_tune.report.trial_groups import lacks_seeds
@@ -55,9 +55,8 @@ def best(record: SweepRecord) -> list[str]:
     if record.header.objective == "pareto":
         front = (f"{r.name} {score(r.summary.mean)} (std {score(r.summary.std)})" for r in record.front())
         lines.append(f"No other configuration beats these in both: {', '.join(front)}.")
-    values = configuration.values()
-    lines += [f"model: {values.pop('model')}", "space:"]
-    lines += [f"  {name}: {spelled(rounded(value))}" for name, value in values.items()]
+    lines += [f"model: {configuration.model}", "space:"]
+    lines += [f"  {name}: {spelled(rounded(value))}" for name, value in telling_settings(configuration).items()]
     of = settings_in_words(configuration, varying_settings(record))
     label = ", ".join(filter(None, (record.label(first.name), of)))
     return [f"Best configuration by {record.header.objective}: {first.name}, {label}", *lines]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from blurb_tune.core.numbers import compact
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES, Configuration
@@ -27,6 +28,17 @@ WORDS = {
     "classifier_dropout": "head dropout",
 }
 NAMES = tuple(name for name in HYPERPARAMETER_NAMES if name not in ("model", *STRATEGY_NAMES))
+_ALWAYS_TOLD = frozenset({"learning_rate", "batch_size", "epochs"})
+_DEFAULTS = Configuration().values()
+
+
+def telling_settings(configuration: Configuration) -> dict[str, Any]:
+    """All that a spec needs to say for this configuration, beside the model: what is not at its default, and the three that
+    everybody asks for."""
+    values = configuration.values()
+    return {
+        name: value for name, value in values.items() if name != "model" and (name in _ALWAYS_TOLD or value != _DEFAULTS[name])
+    }
 
 
 def searched_hyperparameters(record: SweepRecord) -> list[str]:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 
 from blurb_tune.core.numbers import compact
-from blurb_tune.core.trial import HYPERPARAMETER_NAMES, STRATEGY_NAMES
+from blurb_tune.core.trial import STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.claims import Claim, claims_of
-from blurb_tune.report.hyperparameters import searched_hyperparameters, title_of
+from blurb_tune.report.hyperparameters import searched_hyperparameters, telling_settings, title_of
 from blurb_tune.report.trial_groups import Group as Trials
 from blurb_tune.report.trial_groups import by_configuration, rank
 from blurb_tune.report.wording import (
@@ -198,16 +198,12 @@ def _settings(record: SweepRecord, configuration_id: str, names: Sequence[str]) 
 
 
 def _notes(record: SweepRecord, claims: Sequence[Claim]) -> Iterator[str]:
-    fixed = [
-        name for name in HYPERPARAMETER_NAMES if name not in (*searched_hyperparameters(record), *STRATEGY_NAMES, "model")
-    ]
-    configuration = next(iter(record.configurations.values())).configuration if record.configurations else None
-    if configuration is not None and fixed:
-        yield (
-            "The same in all: "
-            + join_with_and([f"{title_of(n)} {compact(getattr(configuration, n))}" for n in fixed], 12)
-            + "."
-        )
+    searched = {*searched_hyperparameters(record), *STRATEGY_NAMES}
+    first = [of.configuration for of in record.configurations.values()][:1]
+    fixed = {name: value for of in first for name, value in telling_settings(of).items() if name not in searched}
+    if fixed:
+        settings = join_with_and([f"{title_of(name)} {compact(value)}" for name, value in fixed.items()], 12)
+        yield f"The same in all: {settings}; what is not named here is at its default."
     if record.header.folds:
         yield f"A seed's score is the mean of its {record.header.folds} folds."
     if record.references():

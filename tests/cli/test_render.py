@@ -16,6 +16,7 @@ from blurb_tune.cli.render import plain_summary, summary_view
 from blurb_tune.core.trial import Configuration, Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.answer import answer_of
+from blurb_tune.report.hyperparameters import telling_settings
 from tests.report.sweeps import SweepWriter, large_sweep, model_sweep, small_sweep, sweeps
 
 
@@ -116,7 +117,22 @@ def test_the_best_configuration_can_be_pasted_into_a_spec(text: str) -> None:
     block = re.search(r"^model: .*\nspace:\n(  .*\n)+", text, re.MULTILINE)
     assert block
     spec = yaml.safe_load(block.group())
+    assert spec["space"].keys() == {"learning_rate", "batch_size", "epochs"}, "and nothing that is at its default"
     assert Configuration(model=spec["model"], **spec["space"]) == Configuration(model="minilm", epochs=4)
+
+
+def test_its_settings_are_those_of_its_techniques_and_what_is_not_at_its_default() -> None:
+    asked = {"model": "tiny", "lora_rank": 4, "rdrop": 1.0, "max_grad_norm": None, "batch_size": 8}
+    told = telling_settings(Configuration(**asked))
+    assert told == {
+        "lora_rank": 4,
+        "rdrop": 1.0,
+        "learning_rate": 5e-5,
+        "batch_size": 8,
+        "epochs": 20,
+        "max_grad_norm": None,
+    }
+    assert Configuration(model="tiny", **told) == Configuration(**asked)
 
 
 def test_what_it_cost_and_how_trials_ended(text: str) -> None:

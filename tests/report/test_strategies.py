@@ -37,7 +37,8 @@ def test_the_searched_settings_stand_in_each_row_so_that_no_two_read_the_same() 
     shown = [(of["strategy"].text, of["learning_rate"].text) for of in (cells(table, f"c{k}") for k in range(4))]
     assert shown == [("vanilla", "1e-5"), ("vanilla", "5e-5"), ("freeze 2", "1e-5"), ("freeze 2", "5e-5")]
     assert len(set(shown)) == 4
-    assert "bias correction on" in table.notes[0]
+    same = "The same in all: batch size 16 and epochs 20; what is not named here is at its default."
+    assert table.notes[0] == same
 
 
 def test_the_best_vanilla_comes_first_then_the_best_and_the_winner_is_marked() -> None:

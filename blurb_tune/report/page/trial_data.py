@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from blurb_tune.core.numbers import compact
-from blurb_tune.core.trial import Outcome
+from blurb_tune.core.trial import Configuration, Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.log.trial_record import TrialRecord
-from blurb_tune.report.hyperparameters import title_of
+from blurb_tune.report.hyperparameters import telling_settings, title_of
 from blurb_tune.report.result_files import error_line
 
 _FEWEST_POINTS = 6
@@ -39,7 +40,7 @@ def trial_data(record: SweepRecord, runs_address: str = "", most_points: int = 4
             {
                 "id": name,
                 "label": record.label(name),
-                "values": [[title_of(key), compact(value)] for key, value in of.configuration.values().items()],
+                "values": [[title_of(key), compact(value)] for key, value in _settings(of.configuration)],
                 "stopped": f"{of.stopped.rule}: {of.stopped.reason}"[:_LONGEST_TEXT] if of.stopped else None,
                 "state": _state(of.is_out, of.stopped is not None, of.state),
             }
@@ -47,6 +48,11 @@ def trial_data(record: SweepRecord, runs_address: str = "", most_points: int = 4
         ],
         "trials": trials,
     }
+
+
+def _settings(configuration: Configuration) -> Iterator[tuple[str, Any]]:
+    yield "model", configuration.model
+    yield from telling_settings(configuration).items()
 
 
 def _state(is_out: bool, was_stopped: bool, state: str | None) -> str:
