@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from blurb_tune.api import ConfigurationResult, Sweep, TrialResult, compare, open, run, validate
+    from blurb_tune.api import Comparison, ConfigurationResult, Sweep, TrialResult, compare, open, run, validate
     from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
     from blurb_tune.core.trial import Measurement, Outcome
 
@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 # All that is public. Imported when it is asked for: every part of the package imports this module first.
 __all__ = [
     "BlurbTuneError",
+    "Comparison",
     "ConfigurationResult",
     "InputError",
     "Measurement",

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blurb_tune.api.comparison import Comparison
 from blurb_tune.api.results import ConfigurationResult, TrialResult
 from blurb_tune.api.sweep import Sweep, open
-from blurb_tune.report.comparison import SweepComparison, compare_sweeps, read_sweeps
+from blurb_tune.report.comparison import compare_sweeps, read_sweeps
 from blurb_tune.spec import load_spec
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from blurb_tune.cli.view import View
     from blurb_tune.preflight import Plan
 
-__all__ = ["ConfigurationResult", "Sweep", "TrialResult", "compare", "open", "run", "validate"]
+__all__ = ["Comparison", "ConfigurationResult", "Sweep", "TrialResult", "compare", "open", "run", "validate"]
 
 Spec = str | Path | Mapping[str, Any]
 
@@ -60,9 +61,9 @@ def run(spec: Spec, *overrides: str, output: str | Path | None = None, quiet: bo
     return Sweep(paths.root, record)
 
 
-def compare(folders: Sequence[str | Path]) -> SweepComparison:
+def compare(folders: Sequence[str | Path]) -> Comparison:
     """Several sweeps side by side, as `blurb-tune compare` has them. Raises as `open` does, with every folder that is none."""
-    return compare_sweeps(read_sweeps([Path(folder) for folder in folders]))
+    return Comparison(**vars(compare_sweeps(read_sweeps([Path(folder) for folder in folders]))))
 
 
 def _spec(spec: Spec) -> Path | Mapping[str, Any]:

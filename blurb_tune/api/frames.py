@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from blurb_tune.core.trial import Measurement
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.report.comparison import SweepComparison
+from blurb_tune.report.comparison.plain_data import QUOTED_COLUMNS, quoted_rows
 from blurb_tune.report.result_files import CONFIGURATION_COLUMNS, TRIAL_COLUMNS, configuration_rows, trial_rows
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ def measurements_frame(record: SweepRecord) -> DataFrame:
     rows = list(_measurement_rows(record))
     more = dict.fromkeys(name for row in rows for name in row if name not in _MEASUREMENT_COLUMNS)
     return _frame(rows, (*_MEASUREMENT_COLUMNS, *more))
+
+
+def comparison_frame(comparison: SweepComparison) -> DataFrame:
+    return _frame(quoted_rows(comparison), QUOTED_COLUMNS)
 
 
 def _measurement_rows(record: SweepRecord) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
@@ -16,7 +18,6 @@ import blurb_tune as bt
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
 from blurb_tune.execution.sweep_folder import write_spec
-from blurb_tune.report.comparison import SweepComparison
 from tests.report.comparison.examples import FREEZE, VANILLA, in_folder, numbered, written
 from tests.report.sweeps import small_sweep
 
@@ -171,5 +172,17 @@ def test_paths_of_a_mapping_are_relative_to_the_working_folder(tmp_path: Path, m
 def test_sweeps_are_compared(folder: Path, tmp_path: Path) -> None:
     other = in_folder(written("other", {"c0": (VANILLA, numbered(0.5))}, task="ddi"), tmp_path / "other")
     comparison = bt.compare([folder, str(other)])
-    assert isinstance(comparison, SweepComparison)
+    assert isinstance(comparison, bt.Comparison)
     assert [row.label for row in comparison.claims] == ["freeze 2"]
+    frame = comparison.dataframe()
+    assert list(csv.DictReader(io.StringIO(comparison.report("csv"))))[1]["strategy"] == frame["strategy"][1] == "freeze 2"
+    assert frame.loc[1, "difference"] == comparison.claims[0].comparison.difference  # type: ignore[union-attr]
+    assert "freeze 2 on biosses" in comparison.answer.sentences[0]
+    assert comparison.plot().get_size_inches()[0] > comparison.plot("heat").get_size_inches()[1]
+    with pytest.raises(bt.InputError, match="name: unknown figure 'forset'; did you mean 'forest'"):
+        comparison.plot("forset")
+    with pytest.raises(bt.InputError, match="kind: unknown format 'htm'; did you mean 'html'"):
+        comparison.report("htm")
+    nothing = bt.compare([str(other), in_folder(written("third", {"c0": (VANILLA, numbered(0.5))}), tmp_path / "third")])
+    with pytest.raises(bt.InputError, match="these sweeps have nothing to show in the figure 'heat'"):
+        nothing.plot("heat")

@@ -23,7 +23,8 @@ def resolved(name: str) -> Any:
 
 
 def annotations(of: Any) -> Iterator[str]:
-    """Of a function, or of the fields, properties and methods of a class."""
+    """Of a function, or of the fields, properties, methods and bases of a class."""
+    yield from (base.__name__ for base in getattr(of, "__bases__", ()))
     yield from map(str, getattr(of, "__annotations__", {}).values())
     for member in vars(of).values() if inspect.isclass(of) else ():
         function = getattr(member, "fget", None) or getattr(member, "func", None) or member
@@ -50,7 +51,7 @@ def test_every_part_of_a_public_class_says_what_it_is() -> None:
         of = getattr(bt, name)
         assert of.__doc__, name
         if inspect.isclass(of) and of.__module__.startswith("blurb_tune.api"):
-            said = of.__doc__
+            said = " ".join(base.__doc__ or "" for base in of.__mro__)
             for member in (member for member in vars(of) if not member.startswith("_")):
                 assert inspect.getdoc(inspect.getattr_static(of, member)), f"{name}.{member}"
             for field in getattr(of, "__dataclass_fields__", {}):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from blurb_tune.core.numbers import counted
@@ -149,3 +149,7 @@ def _difference(row: Row, scale: Scale, middle: float, *, has_models: bool) -> I
         yield svg.line(scale(low), middle, scale(high), middle, f"line {color}")
     at = scale(row.comparison.difference)
     yield diamond(at, middle) if verdict(row) else svg.element("circle", cx=at, cy=middle, r=4, class_=f"swatch f{color[1]}")
+
+
+# In the report's order.
+FIGURES: Mapping[str, Callable[[SweepComparison], Figure | None]] = {"heat": heat_figure, "forest": forest_figure}

@@ -7,28 +7,21 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from blurb_tune.core.trial import HYPERPARAMETER_NAMES
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.comparison.answer import answer_of
 from blurb_tune.report.comparison.comparison import SweepComparison
-from blurb_tune.report.comparison.plain_data import CLAIM, as_data, quoted_rows
+from blurb_tune.report.comparison.plain_data import QUOTED_COLUMNS, as_data, quoted_rows
 from blurb_tune.report.comparison.report import report_of
 from blurb_tune.report.formats.csv_and_json import table_csv
 from blurb_tune.report.formats.latex import report_latex
 from blurb_tune.report.formats.markdown import report_markdown
 from blurb_tune.report.page import page_of
 
-_COLUMNS = (
-    *("kind", "split", "task", "metric", "model", "strategy", "sweeps", "configuration", "role", "planned"),
-    *("n", "mean", "std", "min", "max", "objective", "failed", "ended", "failed_low", "failed_high", *CLAIM),
-    *(name for name in HYPERPARAMETER_NAMES if name != "model"),
-)
-
 
 def comparison_csv(comparison: SweepComparison) -> str:
-    """A row for each mean that is quoted, see `plain_data.quoted`; unknown cells are empty."""
-    rows = [Row([Cell("", _strict(row.get(name))) for name in _COLUMNS]) for row in quoted_rows(comparison)]
-    return table_csv(Table("numbers", "", [Column(name, name) for name in _COLUMNS], [Group("", rows)]))
+    """A row for each mean that is quoted, see `plain_data.quoted_rows`; unknown cells are empty."""
+    rows = [Row([Cell("", _strict(row.get(name))) for name in QUOTED_COLUMNS]) for row in quoted_rows(comparison)]
+    return table_csv(Table("numbers", "", [Column(name, name) for name in QUOTED_COLUMNS], [Group("", rows)]))
 
 
 def as_json(comparison: SweepComparison) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from blurb_tune.core.trial import HYPERPARAMETER_NAMES
 from blurb_tune.report.comparison.comparison import Row, SweepComparison
 from blurb_tune.report.comparison.fresh import Confirmed, Final
 from blurb_tune.report.final_scores import FinalResult
@@ -15,6 +16,11 @@ from blurb_tune.stats.intervals import wilson_interval
 CLAIM = (
     *("reference", "n_reference", "difference", "low", "high", "p", "p_holm", "significant", "first_decidable"),
     *("superiority", "superiority_low", "superiority_high", "p_variance_holm", "seeds_needed"),
+)
+QUOTED_COLUMNS = (
+    *("kind", "split", "task", "metric", "model", "strategy", "sweeps", "configuration", "role", "planned"),
+    *("n", "mean", "std", "min", "max", "objective", "failed", "ended", "failed_low", "failed_high", *CLAIM),
+    *(name for name in HYPERPARAMETER_NAMES if name != "model"),
 )
 
 
