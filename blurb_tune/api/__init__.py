@@ -35,7 +35,7 @@ def validate(spec: Spec, *overrides: str, check_machine: bool = True) -> Plan:
     """
     from blurb_tune.preflight import make_plan
 
-    return make_plan(load_spec(_spec(spec), overrides), check_machine=check_machine)
+    return make_plan(load_spec(_spec(spec), overrides, prefix=""), check_machine=check_machine)
 
 
 def run(spec: Spec, *overrides: str, output: str | Path | None = None, quiet: bool = False) -> Sweep:
@@ -54,7 +54,7 @@ def run(spec: Spec, *overrides: str, output: str | Path | None = None, quiet: bo
     def begin(view: View) -> SweepRun:
         from blurb_tune.cli.run import run_spec
 
-        return run_spec(given, overrides, to, view)
+        return run_spec(given, overrides, to, view, prefix="")
 
     title = str(given.get("name", "sweep")) if isinstance(given, Mapping) else str(given)
     paths, record = drive(title, begin, quiet=quiet)

@@ -63,14 +63,16 @@ def run_spec(
     output: Path | None,
     view: View,
     interrupted: threading.Event | None = None,
+    *,
+    prefix: str = "--set ",
 ) -> SweepRun:
     """Check a spec, a file or what one would hold, and run what its folder lacks of it; `view` is open.
 
-    Raises InputError with everything that is wrong, and BlurbTuneError when the sweep cannot begin.
+    prefix: see `load_spec`. Raises InputError with everything that is wrong, and BlurbTuneError when the sweep cannot begin.
     """
     started = time.monotonic()
     view.on_phase("checking the spec, its data and this machine")
-    plan = make_plan(load_spec(spec, overrides))
+    plan = make_plan(load_spec(spec, overrides, prefix=prefix))
     # Ray takes seconds to import, which a mistake in the spec should not have to wait for.
     view.on_phase("loading Ray")
     from blurb_tune.execution.storage_session import storage_session

@@ -76,13 +76,15 @@ class LoadedSpec:
 
 
 @uncollected()
-def load_spec(file: Path | Mapping[str, Any], overrides: Sequence[str] = (), *, is_kept: bool = False) -> LoadedSpec:
+def load_spec(
+    file: Path | Mapping[str, Any], overrides: Sequence[str] = (), *, prefix: str = "--set ", is_kept: bool = False
+) -> LoadedSpec:
     """Read and validate a spec, a YAML file or what one would hold, with `key.path=value` overrides.
 
-    Raises InputError when it is no mapping. is_kept: it is that of a sweep that is there, which an earlier version may have
-    written.
+    Raises InputError when it is no mapping. prefix: before an override, where a fault of it is placed. is_kept: it is that of
+    a sweep that is there, which an earlier version may have written.
     """
-    source = source_of(file, overrides) if isinstance(file, Mapping) else read_source(file, overrides)
+    source = source_of(file, overrides, prefix) if isinstance(file, Mapping) else read_source(file, overrides, prefix)
     file = source.file
     if is_kept:
         modernize(source.data)

@@ -68,8 +68,8 @@ def dotted(path: Sequence[Key]) -> str:
 
 
 @uncollected()
-def read_source(file: Path, overrides: Sequence[str] = ()) -> Source:
-    """Read a spec and put in `key.path=value` overrides.
+def read_source(file: Path, overrides: Sequence[str] = (), prefix: str = "--set ") -> Source:
+    """Read a spec and put in `key.path=value` overrides; a fault of one is placed at `prefix` and the override.
 
     Raises InputError when the file is no YAML mapping, or is beyond the limits of `documents`.
     """
@@ -77,27 +77,35 @@ def read_source(file: Path, overrides: Sequence[str] = ()) -> Source:
     def locate(line: int | None) -> str:
         return f"{file}:{line}" if line else str(file)
 
-    return _source(_text_of(file), file, overrides, locate)
+    return _source(_text_of(file), file, _placed(overrides, prefix), locate)
 
 
 @uncollected()
-def source_of(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> Source:
-    """A spec that is a mapping and no file, as if a file `spec` of the working folder held it; its places are key paths.
+def source_of(data: Mapping[str, Any], overrides: Sequence[str] = (), prefix: str = "--set ") -> Source:
+    """A spec that is a mapping and no file, as if a file `spec` of the working folder held it; its places are key paths, and
+    those of overrides as for `read_source`.
 
     Raises InputError when it has what `plain_data` does not take, or is beyond the limits of `documents`.
     """
     file = Path("spec")
-    return _source(dump(plain_data(data, str(file))), file, overrides, lambda line: str(file), has_lines=False)
+    return _source(
+        dump(plain_data(data, str(file))), file, _placed(overrides, prefix), lambda line: str(file), has_lines=False
+    )
 
 
-def _source(text: str, file: Path, overrides: Sequence[str], locate: Locate, *, has_lines: bool = True) -> Source:
+def _placed(overrides: Sequence[str], prefix: str) -> list[tuple[str, str]]:
+    return [(override, prefix + shortened(redact(override))) for override in overrides]
+
+
+def _source(text: str, file: Path, overrides: Sequence[tuple[str, str]], locate: Locate, *, has_lines: bool = True) -> Source:
+    """overrides: each with its place."""
     source = Source(file, {}, has_lines=has_lines)
     data = _read(text, source, (), locate)
     if not isinstance(data, dict):
         raise InputError([Problem(str(file), "expected a mapping with at least `task` and `model`")])
     source.data = data
-    for override in overrides:
-        _put(source, override)
+    for override, place in overrides:
+        _put(source, override, place)
     return source
 
 
@@ -145,9 +153,8 @@ def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> Non
         source.beyond.append(path)
 
 
-def _put(source: Source, override: str) -> None:
+def _put(source: Source, override: str, place: str) -> None:
     """Put one `path.to.key=value` into the data; the value is YAML."""
-    place = f"--set {shortened(redact(override))}"
     name, equals, text = override.partition("=")
     if not equals or not all(name.split(".")):
         source.problems.append(Problem(place, "expected path.to.key=value"))

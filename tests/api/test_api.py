@@ -128,7 +128,7 @@ def test_mistakes_are_errors_of_this_package(tmp_path: Path, folder: Path) -> No
     with pytest.raises(bt.InputError) as raised:
         bt.validate({"task": "demo", "modle": "tiny", "seeds": 0}, "space.epochs=x")
     assert isinstance(raised.value, bt.BlurbTuneError)
-    assert {problem.where for problem in raised.value.problems} == {"model", "modle", "seeds", "--set space.epochs=x"}
+    assert {problem.where for problem in raised.value.problems} == {"model", "modle", "seeds", "space.epochs=x"}
     assert "did you mean 'model'" in str(raised.value)
     with pytest.raises(bt.InputError, match="did you mean 'seeds'"):
         bt.open(folder).plot("seedz")
