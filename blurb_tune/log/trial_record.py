@@ -140,3 +140,13 @@ class ConfigurationRecord:
     stopped: ev.ConfigurationStopped | None = None
     reopened: bool = False
     is_out: bool = False
+
+    @property
+    def is_back(self) -> bool:
+        """It was stopped once, and goes on like those that never were."""
+        return self.reopened and not self.is_out
+
+    @property
+    def is_control(self) -> bool:
+        """It was to be stopped, and goes on behind all others to measure the rule."""
+        return self.stopped is not None and self.stopped.spared and not self.is_back

@@ -1,10 +1,11 @@
-"""Whether errors are the trials' or a node's, and when a sweep had better stop."""
+"""Whether errors are the trials' or a node's, what is tried again, and when a sweep had better stop."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 
-from blurb_tune.core.trial import node_of
+from blurb_tune.core.trial import Cause, node_of
+from blurb_tune.log.trial_record import TrialRecord
 
 # A process that is lost again and again at the same place is its trial's doing, such as one that needs more memory than
 # there is; where each attempt comes farther, machines are preempted.
@@ -64,3 +65,16 @@ class Faults:
                 f"take it out of the cluster. The last one, on {where}: {reason}"
             )
         return is_the_node
+
+
+def may_retry(trial: TrialRecord, cause: Cause, retries: int) -> bool:
+    """Whether a trial whose error counts as its own is tried again, by its cause; `retries` is the setting of the spec."""
+    match cause:
+        case Cause.CODE:
+            return False
+        case Cause.MEMORY:
+            return trial.halvings < 1
+        case Cause.HANG:
+            return trial.hangs < 1
+        case Cause.MACHINE:
+            return trial.errors < retries
