@@ -20,7 +20,7 @@ from blurb_tune.tasks.checking.task_data import load_data
 from blurb_tune.tasks.encoding.cache import cache_folder, cached_encode
 from blurb_tune.tasks.encoding.features import Encoded, Tokenizer
 from blurb_tune.tasks.examples import Example
-from blurb_tune.training.fine_tuning import TrainingSettings
+from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import FoldedData, TrainingData
 
 

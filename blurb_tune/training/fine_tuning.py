@@ -6,64 +6,35 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from dataclasses import asdict, replace
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from blurb_tune.core.numbers import counted
-from blurb_tune.core.seeds import derive, streams
+from blurb_tune.core.seeds import streams
 from blurb_tune.core.steps import total_steps
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, TrialReport
 from blurb_tune.models.encoder import Pretrained
 from blurb_tune.models.vocabulary import Vocabulary
-from blurb_tune.results.early_stopping import count_stale
 from blurb_tune.tasks.scoring.metrics import Evaluation, evaluate
 from blurb_tune.training.batch_runner import BatchRunner
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
-from blurb_tune.training.engines.dropout import Masks
+from blurb_tune.training.endings import judge_end, why_stop_early
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.optimizer import Schedule, ScheduledAdamW
 from blurb_tune.training.parameter_groups import frozen_depth, parameter_groups
 from blurb_tune.training.preparation import prepare
+from blurb_tune.training.random_state import RandomState
+from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import TrainingData
 
 Weights = dict[str, torch.Tensor]
 
 # A loss is checked in every step on a CPU; on a GPU each check would wait for the kernels in flight.
 _GPU_CHECK_INTERVAL = 16
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """What all trials of a sweep have in common.
-
-    metric: the dev metric that makes `dev_score`. score: the evaluation by which a trial is scored, and by which it is judged
-    whether it has failed: its last, or that with the highest dev score. eval_every: steps between two evaluations, None for
-    once an epoch. micro_batch_size: examples per forward pass in training, None for whole batches. select_best_checkpoint: a
-    trial's model is that of its best dev evaluation, not of its last. crossed: see `core.seeds.streams`. frozen_dropout:
-    frozen blocks have dropout, as those that learn; without it, they are a feature extractor, whose output is computed once.
-    early_stopping_patience, early_stopping_threshold: a trial ends when its dev score has not improved by more than the
-    threshold for so many evaluations (`results.early_stopping`); None for never.
-    """
-
-    metric: str
-    score: Literal["final", "best"] = "final"
-    precision: str = "auto"
-    eval_every: int | None = None
-    micro_batch_size: int | None = None
-    eval_batch_size: int = 64
-    gradient_checkpointing: bool = False
-    select_best_checkpoint: bool = False
-    crossed: tuple[int, int] | None = None
-    frozen_dropout: bool = False
-    early_stopping_patience: int | None = None
-    early_stopping_threshold: float = 0.0
 
 
 class FineTuning:
@@ -89,7 +60,7 @@ class FineTuning:
         of_initialization, self._seed = streams(seed, settings.crossed)
         self._configuration = configuration
         self._device = next(model.parameters()).device
-        self._masks = Masks(derive(self._seed, "masks"))
+        self._random = RandomState(self._seed, self._device)
         self._total_steps = total_steps(len(data.train), configuration)
         self._steps_per_epoch = self._total_steps // configuration.epochs
         self._train_seconds = self._eval_seconds = 0.0
@@ -113,7 +84,7 @@ class FineTuning:
             micro_batch_size=settings.micro_batch_size or configuration.batch_size,
             eval_batch_size=settings.eval_batch_size,
             frozen_depth=self._frozen_depth,
-            masks=self._masks,
+            masks=self._random.masks,
             treatment=self._treatment,
             label_smoothing=configuration.label_smoothing_factor,
         )
@@ -133,7 +104,6 @@ class FineTuning:
         self._started: float | None = None
         self._window: list[torch.Tensor] = []
         self._norms: list[torch.Tensor] = []
-        self._dropout_state = self._first_dropout_state()
         self._scores: list[float] = []
         self._best: Measurement | None = None
         self._best_weights, self._best_shrinkage = Weights(), 1.0
@@ -164,8 +134,7 @@ class FineTuning:
         tensors |= {f"adam/{name}": value.clone() for name, value in self._optimizer.state(self._names).items()}
         tensors |= {f"best/{name}": weights for name, weights in self._best_weights.items()}
         tensors |= {f"technique/{name}": value.clone() for name, value in self._treatment.state().items()}
-        tensors["dropout"] = self._dropout_state if self._started is None else self._get_dropout_state()
-        tensors["masks"] = self._masks.state()
+        tensors |= self._random.state()
         if self._window:
             tensors |= {"losses": torch.stack(self._window).cpu(), "norms": torch.stack(self._norms).cpu()}
         return Checkpoint(
@@ -201,8 +170,7 @@ class FineTuning:
         self._optimizer.shrinkage, self._best_shrinkage = facts["shrinkage"]
         self._treatment.load(parts["technique"])
         self._batches = itertools.islice(self._batches, facts["steps"], None)
-        self._dropout_state = checkpoint.tensors["dropout"]
-        self._masks.load(checkpoint.tensors["masks"])
+        self._random.load(checkpoint.tensors)
         if "losses" in checkpoint.tensors:
             self._window = list(checkpoint.tensors["losses"].to(self._device))
             self._norms = list(checkpoint.tensors["norms"].to(self._device))
@@ -221,7 +189,7 @@ class FineTuning:
 
         `after_step` is called behind every step but the last before an evaluation; a `checkpoint` may be taken there.
         """
-        with self._own_dropout():
+        with self._random.lent_to(self._model):
             self._started = time.perf_counter()
             is_finite = self._train_to_evaluation(after_step)
             trained = time.perf_counter()
@@ -236,37 +204,15 @@ class FineTuning:
         self._remember_best(measurement)
         if evaluation is None:
             return TrialReport(measurement, Outcome.DIVERGED, f"the train loss is not finite at step {measurement.step}")
-        stopped = self._why_stop_early()
+        stopped = why_stop_early(self._settings, self._scores, *self.steps)
         if self._optimizer.steps < self._total_steps and stopped is None:
             return TrialReport(measurement)
         if not math.isfinite(evaluation.loss):
             return TrialReport(measurement, Outcome.DIVERGED, f"the dev loss is not finite at step {measurement.step}")
-        report = self._judge(measurement)
+        report = judge_end(self._settings, self._data.trivial.level(self._settings.metric), measurement, self._best)
         if stopped is None:
             return report
         return replace(report, stopped_early=True, reason="; ".join(filter(None, (stopped, report.reason))))
-
-    def _why_stop_early(self) -> str | None:
-        """Why the trial ends here, before its last step."""
-        patience, threshold = self._settings.early_stopping_patience, self._settings.early_stopping_threshold
-        step, last = self.steps
-        if patience is None or step == last or count_stale(self._scores, threshold) < patience:
-            return None
-        by = f" by more than {threshold:g}" if threshold else ""
-        since = counted(patience, "evaluation")
-        return f"stopped early at step {step} of {last}: its dev score has not improved{by} for {since}"
-
-    def _judge(self, last: Measurement) -> TrialReport:
-        """Whether the trial has failed, by the evaluation that gives it its score and the train loss there."""
-        judged = self._best if self._settings.score == "best" and self._best is not None else last
-        level = self._data.trivial.level(self._settings.metric)
-        if not level.contains(judged.dev_score, judged.train_loss):
-            return TrialReport(last, Outcome.COMPLETED)
-        when = "ended" if judged is last else f"was at its best, at step {judged.step},"
-        score = f"dev {self._settings.metric} {judged.dev_score:.4f} against {level.score:.4f}"
-        noise = f"without skill up to {level.noise_bound:.4f}"
-        loss = f"train loss {judged.train_loss:.4g} against {level.loss:.4g}"
-        return TrialReport(last, Outcome.COLLAPSED, f"{when} no better than the trivial predictor: {score} ({noise}), {loss}")
 
     def _remember_best(self, measurement: Measurement) -> None:
         score = measurement.dev_score
@@ -338,32 +284,6 @@ class FineTuning:
             micro_batch_size=self._runner.micro_batch_size,
             extra=metrics,
         )
-
-    @contextmanager
-    def _own_dropout(self) -> Iterator[None]:
-        """Dropout draws from the trial's masks on a CPU. On a GPU, as whatever else draws, it takes torch's global generator,
-        which is lent the trial's state for as long as it trains.
-        """
-        devices = [self._device] if self._device.type == "cuda" else []
-        masks = nullcontext() if devices else self._masks.within(self._model)
-        with torch.random.fork_rng(devices=devices), masks:
-            self._set_dropout_state(self._dropout_state)
-            yield
-            self._dropout_state = self._get_dropout_state()
-
-    def _first_dropout_state(self) -> torch.Tensor:
-        generator = torch.Generator(device=self._device)
-        generator.manual_seed(derive(self._seed, "dropout"))
-        return generator.get_state()
-
-    def _get_dropout_state(self) -> torch.Tensor:
-        return torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else torch.get_rng_state()
-
-    def _set_dropout_state(self, state: torch.Tensor) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.set_rng_state(state, self._device)
-        else:
-            torch.set_rng_state(state)
 
 
 def _all_batches(lengths: np.ndarray, configuration: Configuration, seed: int) -> Iterator[np.ndarray]:

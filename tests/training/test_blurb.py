@@ -17,7 +17,8 @@ from blurb_tune.tasks.checking.task_data import load_data
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.sources.data_source import find_source
 from blurb_tune.tasks.task import Task
-from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
+from blurb_tune.training.fine_tuning import FineTuning
+from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import TrainingData
 from tests.conftest import require_data
 

@@ -23,8 +23,9 @@ from blurb_tune.tasks.scoring.metrics import Evaluation, TrivialPredictor
 from blurb_tune.training import fine_tuning
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
-from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
+from blurb_tune.training.fine_tuning import FineTuning
 from blurb_tune.training.optimizer import Schedule
+from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import TrainingData
 
 SETTINGS = TrainingSettings(metric="pearson", precision="fp32")
@@ -114,7 +115,9 @@ def test_every_bit_of_a_seed_counts_for_weights_dropout_and_order(runner: Runner
         drawn = [
             p.detach().clone() for name, p in runner.model.named_parameters() if "layer.3" in name or "classifier" in name
         ]
-        starts.append((trial._dropout_state, [weights for weights in drawn if weights.ndim > 1], next(trial._batches)))
+        starts.append(
+            (trial._random.state()["dropout"], [weights for weights in drawn if weights.ndim > 1], next(trial._batches))
+        )
     (dropout, weights, rows), (other_dropout, other_weights, other_rows) = starts
     assert not torch.equal(dropout, other_dropout)
     assert len(weights) > 5

@@ -12,7 +12,8 @@ from blurb_tune.models.encoder import Pretrained, build_classifier
 from blurb_tune.training.batch_runner import BatchRunner
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states_cache import StatesCache
-from blurb_tune.training.fine_tuning import FineTuning, TrainingSettings
+from blurb_tune.training.fine_tuning import FineTuning
+from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import FoldedData, TrainingData
 from tests.training.test_fine_tuning import SETTINGS, numbers
 
