@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.spec.schema import registered_name
+from blurb_tune.spec.names import check_registered_name
 
 if TYPE_CHECKING:
     from blurb_tune.release.export import Exported
@@ -49,7 +49,7 @@ class Onward:
             yield Problem("--onnx", f"needs {', '.join(missing)}: pip install 'blurb-tune[onnx]'")
         if self.register is not None:
             try:
-                registered_name(self.register)
+                check_registered_name(self.register)
             except ValueError as error:
                 yield Problem("--register", str(error))
 

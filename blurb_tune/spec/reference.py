@@ -10,16 +10,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from blurb_tune.spec.pruning import PRUNERS, InstabilitySpec, PruningSpec
-from blurb_tune.spec.schema import (
-    RecoverySpec,
-    ResourcesSpec,
-    SearchSpec,
-    SweepSpec,
-    TrackingSpec,
-    TrainingSpec,
-)
+from blurb_tune.spec.recovery import RecoverySpec
+from blurb_tune.spec.resources import ResourcesSpec
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.spec.search import SearchSpec
 from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.spec.task import TaskSpec
+from blurb_tune.spec.tracking import TrackingSpec
+from blurb_tune.spec.training import TrainingSpec
 from blurb_tune.techniques.protocol import Axis
 from blurb_tune.techniques.registry import TECHNIQUES
 

@@ -1,4 +1,4 @@
-"""The sections of a sweep's spec, with the default of every setting."""
+"""A sweep's spec, of all its sections, with the default of every setting."""
 
 from __future__ import annotations
 
@@ -7,57 +7,21 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from blurb_tune.spec.budget import BudgetSpec
-from blurb_tune.spec.dimensions import Options, SpecModel, repeated, values_of
+from blurb_tune.spec.dimensions import Options, SpecModel, values_of
 from blurb_tune.spec.names import FileName, Head
 from blurb_tune.spec.pruning import PruningSpec
+from blurb_tune.spec.recovery import RecoverySpec
+from blurb_tune.spec.resources import ResourcesSpec
+from blurb_tune.spec.search import SearchSpec
+from blurb_tune.spec.seeds import MAX_CROSSED, CrossedCount, Seeds
 from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.spec.task import TaskSpec
+from blurb_tune.spec.tracking import TrackingSpec
+from blurb_tune.spec.training import TrainingSpec
 from blurb_tune.stats.objectives import OBJECTIVES, format_objective, parse
 
-MAX_MODEL_NAME = 200
-MAX_SEEDS = 10_000
 MAX_CONFIRM = 1_000
-MAX_CROSSED = 100
-MAX_EARLIER = 100
 MAX_MODELS = 100
-MIN_GPU = 1e-4  # Ray counts in these
-_MOST_SHOWN = 10
-
-
-def registered_name(name: str) -> str:
-    """A name in MLflow's registry. Raises ValueError for what is none: an address has it, and a search quotes it."""
-    if not name.strip() or len(name) > MAX_MODEL_NAME or any(c in "/:'\"%" or not c.isprintable() for c in name):
-        signs = "without '/', ':', '%' and quotes"
-        raise ValueError(f"expected a name of 1 to {MAX_MODEL_NAME} characters {signs}, but got {name!r}")
-    return name
-
-
-def _seed_list(value: Any) -> Any:
-    if isinstance(value, dict):
-        shape = f"`{{init: 5, order: 5}}`, each from 2 to {MAX_CROSSED}"
-        raise ValueError(f"expected how many seeds, a list of them, or {shape}, but got {value!r}")
-    if isinstance(value, str | bool | float | None):
-        raise ValueError(f"expected how many seeds, or a list of them, but got {value!r}")
-    if isinstance(value, int):
-        if not 1 <= value <= MAX_SEEDS:
-            limit = "at least one seed" if value < 1 else f"at most {MAX_SEEDS:,} seeds"
-            raise ValueError(f"expected {limit}, but got {value}")
-        return list(range(value))
-    return value
-
-
-def _steps_or_epoch(value: Any) -> Any:
-    is_steps = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    if value != "epoch" and not is_steps:
-        raise ValueError(f"expected `epoch` or a number of steps, 1 or more, but got {value!r}")
-    return value
-
-
-def _distinct(seeds: list[int]) -> list[int]:
-    if twice := sorted(set(repeated(seeds))):
-        more = ["..."] if len(twice) > _MOST_SHOWN else []
-        raise ValueError(f"seeds must differ, but {', '.join([*map(str, twice[:_MOST_SHOWN]), *more])} stands more than once")
-    return seeds
 
 
 def _few(models: Any) -> Any:
@@ -79,144 +43,6 @@ def _objective(value: Any) -> Any:
 
 def _task_shape(data: Any) -> str:
     return "custom" if isinstance(data, dict | TaskSpec) else "named"
-
-
-Seeds = Annotated[
-    list[Annotated[int, Field(ge=0, lt=2**63)]],
-    Field(min_length=1, max_length=MAX_SEEDS),
-    AfterValidator(_distinct),
-    BeforeValidator(_seed_list),
-]
-
-
-CrossedCount = Annotated[int, Field(ge=2, le=MAX_CROSSED)]
-
-
-class SearchSpec(SpecModel):
-    """How configurations are chosen."""
-
-    sampler: Literal["tpe", "gp", "random", "quasi_random", "grid", "nsga2"] = Field(
-        "tpe",
-        description="Optuna's TPE, a Gaussian process, random draws, a Sobol sequence, every combination, or the genetic "
-        "algorithm NSGA-II",
-    )
-    configurations: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="how many to try; null: all for grid, else 20"
-    )
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="of the sampler and of the pruners' control group")
-    warm_start: list[str] = Field(
-        default_factory=list,
-        max_length=MAX_EARLIER,
-        description="folders of earlier sweeps, relative to the spec, whose results the sampler begins with; they are no "
-        "candidates themselves",
-    )
-    startup_configurations: Annotated[int, Field(ge=1)] | None = Field(
-        None,
-        description="random ones before TPE or GP sets in; null: a quarter of all, 3 to 10, and one for each further model",
-    )
-    vanilla_first: bool = Field(
-        True,
-        description="begin with vanilla fine-tuning of each model where the space holds it, as the reference, and give it as "
-        "many configurations as the average strategy",
-    )
-
-
-class TrainingSpec(SpecModel):
-    """What all trials have in common."""
-
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 autocast on CUDA and on CPUs with avx512_bf16 or amx, else fp32"
-    )
-    eval_every: Annotated[Literal["epoch"] | int, BeforeValidator(_steps_or_epoch)] = Field(
-        "epoch", description="dev is evaluated every epoch, or every so many steps"
-    )
-    max_length: Annotated[int, Field(ge=8)] | None = Field(None, description="tokens per example; null: the task's default")
-    micro_batch_size: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="examples per forward pass, gradients add up to batch_size; null: all at once"
-    )
-    eval_batch_size: Annotated[int, Field(ge=1)] = Field(64, description="examples per forward pass on dev")
-    frozen_dropout: bool = Field(
-        False,
-        description="frozen blocks have dropout like those that learn; false: they are a feature extractor, whose output is "
-        "computed once",
-    )
-    prefix_cache_gb: Annotated[float, Field(ge=0)] = Field(
-        20.0, description="disk on each node for that output, in GB; what does not fit is recomputed in each step"
-    )
-    gradient_checkpointing: bool = Field(
-        False, description="trades time for memory: activations are recomputed in the backward pass"
-    )
-    early_stopping_patience: Annotated[int, Field(ge=1)] | None = Field(
-        None,
-        description="a trial ends when its dev score has not improved for so many evaluations, with its best one (so `score: "
-        "best` must be set); it counts as any trial that ran to its end. null: never",
-    )
-    early_stopping_threshold: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="a dev score must be above the best one by more than this to be an improvement"
-    )
-
-    def digested(self) -> dict[str, Any]:
-        """What digests of a sweep are made of: all that numbers depend on. Early stopping is left out where there is none, so
-        that a sweep of an earlier version can be taken up."""
-        content = self.model_dump(mode="json", exclude={"prefix_cache_gb"})
-        if self.early_stopping_patience is None:
-            del content["early_stopping_patience"], content["early_stopping_threshold"]
-        return content
-
-    @model_validator(mode="after")
-    def _has_no_idle_threshold(self) -> TrainingSpec:
-        if self.early_stopping_threshold and self.early_stopping_patience is None:
-            raise ValueError("`early_stopping_threshold` has no effect without `early_stopping_patience`")
-        return self
-
-
-class ResourcesSpec(SpecModel):
-    """What one trial gets, and how many run at a time."""
-
-    cpus: Annotated[int, Field(ge=1)] = Field(1, description="CPUs per trial; its threads are pinned to that many")
-    gpus: Annotated[float, Field(ge=0)] = Field(0.0, description="GPUs per trial; 0.5 puts two trials on one GPU")
-    concurrency: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="trials at a time; null: as many as the cluster has room for"
-    )
-
-    @model_validator(mode="after")
-    def _whole_gpus(self) -> ResourcesSpec:
-        if 0 < self.gpus < MIN_GPU:
-            raise ValueError(f"a share of a GPU is at least {MIN_GPU}, but got {self.gpus}")
-        if self.gpus > 1 and self.gpus != int(self.gpus):
-            raise ValueError(f"more than one GPU per trial must be a whole number, but got {self.gpus}")
-        return self
-
-
-class TrackingSpec(SpecModel):
-    """Where the MLflow runs go."""
-
-    uri: str | None = Field(
-        None,
-        description="tracking server, http://host:port; null: an SQLite store in the sweep's folder. `${NAME}`, here, in "
-        "`study_url` and in `notify`, for all or a part, is the value of that environment variable: so no password is in "
-        "the spec",
-    )
-    experiment: str | None = Field(None, min_length=1, description="MLflow experiment; null: blurb-tune/<task>")
-    register_as: Annotated[str, AfterValidator(registered_name)] | None = Field(
-        None,
-        description="name in MLflow's registry: the winner's best run becomes a version of it when the sweep ends, with the "
-        "alias `champion` where fresh seeds or the test split support it; null: nothing is registered",
-    )
-    study_url: str | None = Field(
-        None, description="database that mirrors the Optuna study, for its dashboard; null: in memory, remade from the log"
-    )
-
-
-class RecoverySpec(SpecModel):
-    """What happens when processes are lost."""
-
-    checkpoint_minutes: Annotated[float, Field(ge=0)] | None = Field(
-        5.0, description="training from one checkpoint of a trial to the next, from which it goes on; null: no checkpoints"
-    )
-    hang_minutes: Annotated[float, Field(gt=0)] | None = Field(
-        30.0, description="a trial that does no step for so long is ended and tried once more; null: never"
-    )
 
 
 class SweepSpec(SpecModel):

@@ -13,7 +13,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from blurb_tune.core.trial import Configuration
 from blurb_tune.search.samplers import SAMPLERS, _at
 from blurb_tune.search.study import ConfigurationStudy, Suggestion
-from blurb_tune.spec.schema import SearchSpec, SweepSpec
+from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.spec.search import SearchSpec
 
 SPACE: dict[str, Any] = {
     "freeze_depth": {"low": 0, "high": 6}, "reinit_count": [0, 1, 2, 4], "decay_rate": {"low": 0.7, "high": 1.0, "step": 0.1},

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from blurb_tune.spec.dimensions import FloatGrid, Range, repeated, values_of
-from blurb_tune.spec.schema import TrainingSpec
 from blurb_tune.spec.space import SpaceSpec
+from blurb_tune.spec.training import TrainingSpec
 
 decimals = st.decimals(0, 10, places=4)
 
