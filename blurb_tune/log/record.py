@@ -5,7 +5,6 @@ The driver resumes from this, the reports and the terminal view are drawn from i
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
@@ -14,14 +13,13 @@ from pathlib import Path
 from blurb_tune.core.trial import Configuration, Measurement, Outcome, node_of
 from blurb_tune.core.versions import differences
 from blurb_tune.log import events as ev
+from blurb_tune.log import trial_scores
 from blurb_tune.log.event_log import fold_events
 from blurb_tune.log.leaders import Leaders
 from blurb_tune.log.tally import Tally
 from blurb_tune.log.transitions import why_impossible
 from blurb_tune.log.trial_record import ConfigurationRecord, TrialRecord
 from blurb_tune.results.groups import GroupResult, best_of, pareto_front
-from blurb_tune.stats.objectives import aggregate
-from blurb_tune.stats.stability import summarize_scores
 
 
 class SweepRecord:
@@ -128,13 +126,9 @@ class SweepRecord:
             case ev.TrialEnded():
                 trial = self.trials[event.trial]
                 self._tally.remove(trial)
-                trial.outcome = Outcome(event.outcome)
-                trial.reason, trial.error, trial.worker = event.reason, event.error, event.worker
-                trial.setup_seconds, trial.ended, trial.will_retry = event.setup_seconds, event.time, event.retry
-                trial.by_machine = event.by_machine
+                trial.end(event)
                 if event.by_machine and event.worker:
                     self.broken_nodes[node_of(event.worker)] += 1
-                trial.cause, trial.stopped_early = event.cause, event.stopped_early
                 self._tally.add(trial)
                 self._groups.pop(trial.configuration_id, None)
             case ev.ConfigurationStopped():
@@ -251,58 +245,20 @@ class SweepRecord:
         return trial.seed in self._confirmation_seeds
 
     def score(self, trial: TrialRecord) -> float | None:
-        """The number with which a trial enters mean and spread; None for one that is no result.
-
-        That of its `judged` measurement. A run that diverged, or whose score is undefined, counts with the trivial predictor's
-        score. Errored, underperforming (censored) and unfinished runs are no result.
-        """
-        if trial.outcome is Outcome.DIVERGED:
-            return self.header.trivial_score
-        if trial.outcome not in (Outcome.COMPLETED, Outcome.COLLAPSED, Outcome.PRUNED_UNSTABLE):
-            return None
-        judged = self.scored_measurement(trial)
-        if judged is None or math.isnan(judged.dev_score):
-            return self.header.trivial_score
-        return judged.dev_score
+        """The number with which a trial enters mean and spread (`trial_scores`); None for one that is no result."""
+        return trial_scores.score(self.header, trial)
 
     def scored_measurement(self, trial: TrialRecord) -> Measurement | None:
-        """The measurement by which a trial is scored and its outcome was found: the last, or the best where the spec says so.
-
-        A run that was stopped, or whose loss was not finite, has failed at its last one, however well it had done before.
-        """
-        is_best = self.header.score == "best" and trial.outcome not in (Outcome.PRUNED_UNSTABLE, Outcome.DIVERGED)
-        return trial.best if is_best else trial.last
+        """The measurement by which a trial is scored and its outcome was found (`trial_scores`)."""
+        return trial_scores.scored_measurement(self.header, trial)
 
     def seed_scores(self, trials: Iterable[TrialRecord]) -> dict[str, dict[int, float]]:
         """By configuration and seed, the score of a seed: the mean over its folds, left out where one of them has none."""
-        runs: dict[tuple[str, int], list[float]] = {}
-        for trial in trials:
-            if trial.is_final and (score := self.score(trial)) is not None:
-                runs.setdefault((trial.configuration_id, trial.seed), []).append(score)
-        folds = max(1, self.header.folds)
-        scores: dict[str, dict[int, float]] = {}
-        for (configuration_id, seed), of in runs.items():
-            if len(of) == folds:
-                scores.setdefault(configuration_id, {})[seed] = math.fsum(of) / folds
-        return scores
+        return trial_scores.seed_scores(self.header, trials)
 
     def group(self, name: str, trials: Iterable[TrialRecord]) -> GroupResult:
         """The seeds' scores of `trials`, of one configuration or several, taken together."""
-        ended = [t for t in trials if t.is_final]
-        samples = [list(scores.values()) for scores in self.seed_scores(ended).values()]
-        outcomes = [t.outcome for t in ended]
-        return GroupResult(
-            name=name,
-            summary=summarize_scores(*samples),
-            objective=aggregate(self.header.objective, *samples),
-            n=sum(map(len, samples)),
-            completed=outcomes.count(Outcome.COMPLETED),
-            failed=sum(o is not None and o.is_failed for o in outcomes),
-            pruned_unstable=outcomes.count(Outcome.PRUNED_UNSTABLE),
-            underperforming=outcomes.count(Outcome.PRUNED_UNDERPERFORMING),
-            errored=outcomes.count(Outcome.ERRORED),
-            max_failed_share=self.header.max_failed_share,
-        )
+        return trial_scores.group(self.header, name, trials)
 
     def by_configuration(self) -> list[GroupResult]:
         """One result per configuration, in the order of suggestion."""

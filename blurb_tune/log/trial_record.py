@@ -66,6 +66,13 @@ class TrialRecord:
         ended = before.started + before.train_seconds if before.ended is None else before.ended
         self.earlier = (*before.earlier, Attempt(before.started, ended, before.outcome, before.worker))
 
+    def end(self, event: ev.TrialEnded) -> None:
+        """Take in how the attempt ended."""
+        self.outcome, self.reason, self.error = Outcome(event.outcome), event.reason, event.error
+        self.setup_seconds, self.worker, self.ended = event.setup_seconds, event.worker, event.time
+        self.will_retry, self.by_machine = event.retry, event.by_machine
+        self.cause, self.stopped_early = event.cause, event.stopped_early
+
     @property
     def next_halvings(self) -> int:
         """`halvings` of the next attempt."""

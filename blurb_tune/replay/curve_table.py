@@ -82,11 +82,8 @@ class CurveTable:
         before = self._settings.setdefault(name, settings)
         if before != settings:
             changed = next(key for key in settings if settings[key] != before[key])
-            self._problems.append(
-                Problem(
-                    location, f"{changed} is {settings[changed]!r} here and {before[changed]!r} in earlier rows of {name!r}"
-                )
-            )
+            what = f"{changed} is {settings[changed]!r} here and {before[changed]!r} in earlier rows of {name!r}"
+            self._problems.append(Problem(location, what))
         self.runs.setdefault(name, {}).setdefault(int(values["seed"]), []).append((location, values))
 
     def _check(self, name: str, seed: int, run: list[tuple[str, dict[str, float]]]) -> None:
