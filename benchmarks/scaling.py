@@ -29,8 +29,8 @@ from rich.console import Console
 
 from blurb_tune.cli.live import LiveView
 from blurb_tune.cli.plain_lines import PlainLines
+from blurb_tune.cli.sweep_files import Tables
 from blurb_tune.cli.tracking import Tracking
-from blurb_tune.cli.writing import Tables
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import derive_share
 from blurb_tune.core.trial import Measurement, Outcome, TrialConfig, TrialReport

@@ -50,8 +50,8 @@ def our_driver(spec: Any, slots: int) -> Iterator[Any]:
     from rich.console import Console
 
     from blurb_tune.cli.plain_lines import PlainLines
+    from blurb_tune.cli.sweep_files import Tables, write_everything
     from blurb_tune.cli.tracking import Tracking
-    from blurb_tune.cli.writing import Tables, write_everything
     from blurb_tune.core.paths import SweepPaths
     from blurb_tune.log import events as ev
     from blurb_tune.log.event_log import EventLog, read_events

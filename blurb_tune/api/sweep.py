@@ -165,7 +165,7 @@ class Sweep:
         # The figures bring Optuna in, which takes a second.
         from blurb_tune.report.formats import FORMATS
         from blurb_tune.report.provenance import provenance_of
-        from blurb_tune.report.writing import report_text
+        from blurb_tune.report.report_files import report_text
 
         if kind not in ("html", *FORMATS):
             raise InputError([Problem("kind", f"unknown format {kind!r}{did_you_mean(kind, ('html', *FORMATS))}")])

@@ -17,8 +17,8 @@ from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_
 from blurb_tune.core.paths import fault_of_folder, write_atomically
 from blurb_tune.report.blocks import Row, Table
 from blurb_tune.report.comparison import SweepComparison, compare_sweeps, read_sweeps
+from blurb_tune.report.comparison.comparison_report import report_of
 from blurb_tune.report.comparison.formats import FORMATS
-from blurb_tune.report.comparison.report import report_of
 
 TERMINAL = "terminal"
 _MOST_ROWS = 40

@@ -21,9 +21,9 @@ from blurb_tune.execution.storage_session import EVENTS
 from blurb_tune.log.mirror import fetch_log
 from blurb_tune.service.changes import changes
 from blurb_tune.service.driver_log import kept_output
+from blurb_tune.service.kept_sweeps import DRIVER_LOG, PAYLOAD, End, KeptSweep, Request
 from blurb_tune.service.notify import notify
 from blurb_tune.service.prune import work_folder
-from blurb_tune.service.sweeps import DRIVER_LOG, PAYLOAD, End, KeptSweep, Request
 
 _POLL_SECONDS = 2.0
 _TRACKING = "MLFLOW_TRACKING_URI"

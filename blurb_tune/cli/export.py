@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from blurb_tune.cli.program import program
-from blurb_tune.cli.writing import write_everything
+from blurb_tune.cli.sweep_files import write_everything
 from blurb_tune.core import numbers
 from blurb_tune.core.combination import Method
 from blurb_tune.core.paths import SweepPaths

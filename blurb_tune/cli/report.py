@@ -18,7 +18,7 @@ from blurb_tune.log.event_log import fold_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.formats import FORMATS
 from blurb_tune.report.provenance import Provenance, provenance_of
-from blurb_tune.report.writing import report_text, write_figures, write_page
+from blurb_tune.report.report_files import report_text, write_figures, write_page
 from blurb_tune.service.client import Service
 from blurb_tune.service.settings import settings
 from blurb_tune.tracking.server import runs_address

@@ -22,9 +22,9 @@ from blurb_tune.cli.live import open_view
 from blurb_tune.cli.program import program
 from blurb_tune.cli.render import plain_summary, summary_view
 from blurb_tune.cli.streams import output_fault
+from blurb_tune.cli.sweep_files import Tables, write_everything
 from blurb_tune.cli.tracking import Tracking, warn_undelivered
 from blurb_tune.cli.view import View
-from blurb_tune.cli.writing import Tables, write_everything
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.pulse import Onlooker, Pulse

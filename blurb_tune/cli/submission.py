@@ -20,9 +20,9 @@ from blurb_tune.core.versions import versions
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.service.changes import changes
 from blurb_tune.service.client import Service
+from blurb_tune.service.kept_sweeps import Submission, user
 from blurb_tune.service.package import package
 from blurb_tune.service.settings import Settings, settings
-from blurb_tune.service.sweeps import Submission, user
 from blurb_tune.spec import load_spec
 
 _CODES = {"finished": ExitCode.DONE, "no result": ExitCode.NO_RESULT, "failed": ExitCode.FAILED, "lost": ExitCode.FAILED}

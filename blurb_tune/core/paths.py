@@ -82,7 +82,7 @@ class SweepPaths:
         return self.root / ".tracking.lock"
 
 
-# What lies beside the log of a sweep that was submitted (`service.sweeps`), and may be there before its first event.
+# What lies beside the log of a sweep that was submitted (`service.kept_sweeps`), and may be there before its first event.
 OF_THE_SERVICE = frozenset({"sweep.json", "status.json", "ended.json", "submitted", "claims", "control", "logs"})
 
 

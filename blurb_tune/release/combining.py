@@ -21,7 +21,7 @@ from blurb_tune.log.events import CombinationTested
 from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.release.loading import mean_outputs
 from blurb_tune.release.members import members_of
-from blurb_tune.release.runs import RunModels, check_score
+from blurb_tune.release.run_models import RunModels, check_score
 from blurb_tune.release.soup import Weights, greedy_soup, mean_weights
 from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.tasks.scoring.intervals import difference_interval, score_interval

@@ -20,7 +20,7 @@ from blurb_tune.release.choice import Choice, choose
 from blurb_tune.release.combining import combined
 from blurb_tune.release.folder import Facts, new_folder
 from blurb_tune.release.loading import load_models, mean_outputs
-from blurb_tune.release.runs import RunModels, check_score
+from blurb_tune.release.run_models import RunModels, check_score
 from blurb_tune.release.soup import mean_weights
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.kinds import REGRESSION

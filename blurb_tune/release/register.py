@@ -26,7 +26,7 @@ from blurb_tune.tracking.delivery import deliver, open_store
 from blurb_tune.tracking.target import spec_of, tracking_target
 
 if TYPE_CHECKING:
-    from blurb_tune.tracking.registry import Entry, Version
+    from blurb_tune.tracking.model_registry import Entry, Version
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def register(
         raise BlurbTuneError(f"MLflow at {redact(uri)} does not take the sweep's runs: {delivery.error}")
     with _clear_errors(uri):
         store = open_store(paths, uri, experiment, sweep_id)
-        from blurb_tune.tracking.registry import Registry
+        from blurb_tune.tracking.model_registry import Registry
 
         registry = Registry(uri)
         version = registry.find(name, sweep_id, trial)
@@ -97,7 +97,7 @@ def register_winner(paths: SweepPaths, name: str, say: Callable[[str], None]) ->
 
 
 def _entry(folder: Path, record: SweepRecord, trial: str) -> Entry:
-    from blurb_tune.tracking.registry import Entry
+    from blurb_tune.tracking.model_registry import Entry
 
     models, tokenizer, facts = load_models(folder)
     answers = Predictor(models, tokenizer, facts, 1)([Row("the example", facts.example())])

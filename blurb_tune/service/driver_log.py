@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from blurb_tune.core.storage import FolderStorage, Storage
-from blurb_tune.service.sweeps import DRIVER_LOG
+from blurb_tune.service.kept_sweeps import DRIVER_LOG
 
 _SECONDS_BETWEEN_COPIES = 5.0
 _MOST_BYTES = 5_000_000

@@ -11,7 +11,7 @@ import yaml
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.secrets import redact, resolve
-from blurb_tune.service.sweeps import PAYLOAD, End, KeptSweep
+from blurb_tune.service.kept_sweeps import PAYLOAD, End, KeptSweep
 
 _PATIENCE = 10.0
 

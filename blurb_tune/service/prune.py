@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blurb_tune.core.storage import FolderStorage, Storage
-from blurb_tune.service.sweeps import SUBMITTED, KeptSweep, Sweeps
+from blurb_tune.service.kept_sweeps import SUBMITTED, KeptSweep, Sweeps
 
 _ENDED = ("finished", "no result")
 

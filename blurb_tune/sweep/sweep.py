@@ -21,7 +21,7 @@ from blurb_tune.stopping.instability import judge
 from blurb_tune.sweep.agenda import Agenda
 from blurb_tune.sweep.attempts import latest_attempt, next_attempt
 from blurb_tune.sweep.budget import spent
-from blurb_tune.sweep.configurations import ConfigurationDecisions
+from blurb_tune.sweep.configuration_decisions import ConfigurationDecisions
 from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.faults import MOST_LOSSES, Faults, may_retry
 from blurb_tune.sweep.protocols import Log, Study

@@ -8,7 +8,7 @@ from pathlib import Path
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import fold_events, read_events
-from blurb_tune.tracking.runs import RunUpdate
+from blurb_tune.tracking.run_data import RunUpdate
 from blurb_tune.tracking.updates import RunBuilder
 
 _PIECE = 2000  # events between two bookmarks: many whole trials, and little to do again after a crash

@@ -24,7 +24,7 @@ from blurb_tune.tracking.addresses import lies_in, redact_error, sqlite_file
 from blurb_tune.tracking.backlog import Backlog
 from blurb_tune.tracking.bookmark import Bookmark
 from blurb_tune.tracking.parallel import for_each
-from blurb_tune.tracking.runs import RefusedError, RunUpdate, identity
+from blurb_tune.tracking.run_data import RefusedError, RunUpdate, identity
 from blurb_tune.tracking.sqlite import copy_of, ensure_store, follow_move
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.description import RUN_PAGE
-from blurb_tune.tracking.runs import ATTEMPT, NOTE, SWEEP_ID, TRIAL_ID, DataSet, RefusedError, RunUpdate
+from blurb_tune.tracking.run_data import ATTEMPT, NOTE, SWEEP_ID, TRIAL_ID, DataSet, RefusedError, RunUpdate
 
 _PAGE = 200
 _PARENT = "mlflow.parentRunId"

@@ -14,7 +14,7 @@ from blurb_tune.report.advice import failed_runs
 from blurb_tune.report.hyperparameters import searched_settings, settings_in_words
 from blurb_tune.report.progress import planned_trials
 from blurb_tune.tracking.description import describe
-from blurb_tune.tracking.runs import ATTEMPT, NOTE, ROLE, SWEEP_ID, TRIAL_ID, USER, DataSet, Point, RunUpdate
+from blurb_tune.tracking.run_data import ATTEMPT, NOTE, ROLE, SWEEP_ID, TRIAL_ID, USER, DataSet, Point, RunUpdate
 
 _MAX_REASON = 2000
 _LONGEST_NAME = 200  # MLflow takes 250 characters, the part before the separator included

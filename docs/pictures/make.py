@@ -17,8 +17,8 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.curve_files import read_curves
 from blurb_tune.replay.replay import Arena
 from blurb_tune.report.comparison import compare_sweeps
+from blurb_tune.report.comparison.compared_sweeps import label_sweeps
 from blurb_tune.report.comparison.figures import forest_figure, heat_figure
-from blurb_tune.report.comparison.sweeps import label_sweeps
 from blurb_tune.report.figures import Figure, figure_svg, figures
 from blurb_tune.report.page import page_of
 from blurb_tune.report.sections import report_of

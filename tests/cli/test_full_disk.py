@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from blurb_tune.cli.exit_codes import exit_codes
-from blurb_tune.cli.writing import write_everything
+from blurb_tune.cli.sweep_files import write_everything
 from blurb_tune.core.errors import ExitCode
 from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.log import events as ev

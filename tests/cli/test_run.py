@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from blurb_tune.cli.run import _exit_code, run_command
-from blurb_tune.cli.writing import write_everything
+from blurb_tune.cli.sweep_files import write_everything
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome

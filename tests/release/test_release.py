@@ -45,7 +45,7 @@ from blurb_tune.release.loading import load_model, load_models
 from blurb_tune.release.predict import Predictor, predict
 from blurb_tune.release.rows import read_table
 from blurb_tune.report.provenance import Provenance
-from blurb_tune.report.writing import report_text
+from blurb_tune.report.report_files import report_text
 from blurb_tune.spec import load_spec
 from blurb_tune.tasks.checking.task_data import load_test
 from blurb_tune.tasks.encoding.features import Encoded, encode

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from blurb_tune.core.lease import Lease
 from blurb_tune.core.storage import Storage
+from blurb_tune.service.kept_sweeps import End, KeptSweep, Submission
 from blurb_tune.service.prune import leftovers, remove
-from blurb_tune.service.sweeps import End, KeptSweep, Submission
 
 
 def test_only_what_no_sweep_needs_goes(storage: Storage, tmp_path: Path) -> None:

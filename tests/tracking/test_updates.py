@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.trial import Configuration, Measurement, Outcome
 from blurb_tune.log import events as ev
-from blurb_tune.tracking.runs import DataSet, Point, RunUpdate
+from blurb_tune.tracking.run_data import DataSet, Point, RunUpdate
 from blurb_tune.tracking.updates import RunBuilder
 
 HEADER = ev.SweepStarted(

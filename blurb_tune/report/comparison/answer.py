@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from blurb_tune.core.numbers import counted
 from blurb_tune.report.answer import Answer, Verdict
 from blurb_tune.report.caveats import Caveat
-from blurb_tune.report.comparison.comparison import Row, SweepComparison
+from blurb_tune.report.comparison.sweep_comparison import Row, SweepComparison
 from blurb_tune.report.comparison.text import verdict
 from blurb_tune.report.wording import join_with_and, signed, supported_decimals
 from blurb_tune.stats.comparison import ALPHA

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from blurb_tune.core.numbers import counted
-from blurb_tune.report.comparison.comparison import Row, SweepComparison
+from blurb_tune.report.comparison.sweep_comparison import Row, SweepComparison
 from blurb_tune.report.comparison.text import column_of, decimals_of, verdict
 from blurb_tune.report.figures import Figure, svg
 from blurb_tune.report.figures.axes import legend, x_axis

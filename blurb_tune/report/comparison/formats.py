@@ -9,9 +9,9 @@ from typing import Any
 
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.comparison.answer import answer_of
-from blurb_tune.report.comparison.comparison import SweepComparison
+from blurb_tune.report.comparison.comparison_report import report_of
 from blurb_tune.report.comparison.plain_data import QUOTED_COLUMNS, as_data, quoted_rows
-from blurb_tune.report.comparison.report import report_of
+from blurb_tune.report.comparison.sweep_comparison import SweepComparison
 from blurb_tune.report.formats.csv_and_json import table_csv
 from blurb_tune.report.formats.latex import report_latex
 from blurb_tune.report.formats.markdown import report_markdown

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blurb_tune.report.claims import confirmation_of
-from blurb_tune.report.comparison.sweeps import Sweep
+from blurb_tune.report.comparison.compared_sweeps import Sweep
 from blurb_tune.report.final_scores import FinalResult, final_results
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import Comparison, compare_all

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES
-from blurb_tune.report.comparison.comparison import Row, SweepComparison
 from blurb_tune.report.comparison.fresh import Confirmed, Final
+from blurb_tune.report.comparison.sweep_comparison import Row, SweepComparison
 from blurb_tune.report.final_scores import FinalResult
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import Comparison

@@ -10,7 +10,7 @@ from blurb_tune.core.trial import Configuration, Outcome
 from blurb_tune.log.events import SweepStarted
 from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.claims import mean_over_orders
-from blurb_tune.report.comparison.sweeps import Sweep
+from blurb_tune.report.comparison.compared_sweeps import Sweep
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.results.groups import rank as rank_by_seeds
 from blurb_tune.stats.objectives import aggregate

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
-from blurb_tune.report.comparison.comparison import Row as Strategy
-from blurb_tune.report.comparison.comparison import SweepComparison
 from blurb_tune.report.comparison.pools import Setting
+from blurb_tune.report.comparison.sweep_comparison import Row as Strategy
+from blurb_tune.report.comparison.sweep_comparison import SweepComparison
 from blurb_tune.report.comparison.text import cell, column_of, decimals_of, place_of, row_name
 from blurb_tune.report.wording import UNKNOWN, interval, number, p_value, percent, signed, supported_decimals
 from blurb_tune.results.groups import GroupResult

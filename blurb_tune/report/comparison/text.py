@@ -7,8 +7,8 @@ from dataclasses import fields
 
 from blurb_tune.core.numbers import compact, counted
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration
-from blurb_tune.report.comparison.comparison import Row, SweepComparison
 from blurb_tune.report.comparison.pools import Pool, Setting
+from blurb_tune.report.comparison.sweep_comparison import Row, SweepComparison
 from blurb_tune.report.hyperparameters import title_of
 from blurb_tune.report.wording import UNKNOWN, number, supported_decimals
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.lines import to_line
-from blurb_tune.report.comparison.sweeps import Sweep, label_sweeps
+from blurb_tune.report.comparison.compared_sweeps import Sweep, label_sweeps
 from tests.report.sweeps import SweepWriter
 
 VANILLA: dict[str, Any] = {}

@@ -12,8 +12,8 @@ import pytest
 
 from blurb_tune.report.blocks import Table
 from blurb_tune.report.comparison import SweepComparison, compare_sweeps, read_sweeps
+from blurb_tune.report.comparison.comparison_report import report_of
 from blurb_tune.report.comparison.formats import FORMATS
-from blurb_tune.report.comparison.report import report_of
 from tests.report.comparison.examples import FREEZE, VANILLA, numbered, sweeps_of, written
 
 FIXTURES = Path(__file__).parent.parent.parent / "log" / "fixtures"

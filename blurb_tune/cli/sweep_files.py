@@ -37,7 +37,7 @@ def write_everything(record: SweepRecord, paths: SweepPaths) -> list[str]:
 
 def _write_report(record: SweepRecord, paths: SweepPaths) -> list[str]:
     """A fault of the report itself is said, and is none of the sweep's: `report` makes it again."""
-    from blurb_tune.report.writing import write_page
+    from blurb_tune.report.report_files import write_page
 
     try:
         write_page(record, provenance_of(paths, runs_address(paths)), paths.report)

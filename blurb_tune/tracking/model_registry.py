@@ -18,7 +18,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from blurb_tune.tracking.runs import SWEEP_ID, TRIAL_ID
+from blurb_tune.tracking.run_data import SWEEP_ID, TRIAL_ID
 from blurb_tune.tracking.served import MODEL, write_model
 
 CHAMPION = "champion"

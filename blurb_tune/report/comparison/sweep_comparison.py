@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from blurb_tune.report.claims import MAX_STRATEGIES, vanilla_share
 from blurb_tune.report.comparison.benchmark import BenchmarkScore, benchmark_scores, incomplete
+from blurb_tune.report.comparison.compared_sweeps import Sweep
 from blurb_tune.report.comparison.fresh import Confirmed, Final, confirmations_of, final
 from blurb_tune.report.comparison.pools import Entry, Pool, Setting, pool
-from blurb_tune.report.comparison.sweeps import Sweep
 from blurb_tune.stats.comparison import Comparison, compare_all
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from blurb_tune.report.blocks import Block, Bullets, Report, Section
 from blurb_tune.report.comparison.answer import answer_of
-from blurb_tune.report.comparison.comparison import SweepComparison
 from blurb_tune.report.comparison.figures import forest_figure, heat_figure
+from blurb_tune.report.comparison.sweep_comparison import SweepComparison
 from blurb_tune.report.comparison.tables import (
     benchmark_table,
     claims_table,

@@ -13,7 +13,7 @@ from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.core.lease import Lease
 from blurb_tune.core.storage import Storage
 from blurb_tune.service.agent import answer
-from blurb_tune.service.sweeps import DRIVER_LOG, End, KeptSweep, Request, Submission, Sweeps
+from blurb_tune.service.kept_sweeps import DRIVER_LOG, End, KeptSweep, Request, Submission, Sweeps
 
 
 def submitted(storage: Storage, sweep_id: str, when: float = 1000.0) -> KeptSweep:
