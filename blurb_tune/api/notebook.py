@@ -88,7 +88,7 @@ class NotebookView(View):
         return "; ".join([*parts, f"{whole_seconds(progress.elapsed(now))} elapsed"])
 
     def __enter__(self) -> Self:
-        self._context.run(self._handle.display, self._shown(), raw=True)
+        self._context.run(self._handle.display, self._display_data(), raw=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -99,9 +99,9 @@ class NotebookView(View):
     def _renew(self) -> None:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + _SECONDS_BETWEEN_LINES
-            self._context.run(self._handle.update, self._shown(), raw=True)
+            self._context.run(self._handle.update, self._display_data(), raw=True)
 
-    def _shown(self) -> dict[str, str]:
+    def _display_data(self) -> dict[str, str]:
         line, work = self.line(self._clock()), self._progress.work()
         bar = f'<progress value="{work.done}" max="{work.total}"></progress> ' if work is not None else ""
         return {"text/plain": line, "text/html": f"<div>{bar}{escape(line)}</div>"}

@@ -74,7 +74,7 @@ def extend_sweep(paths: SweepPaths, growth: Growth, view: View, interrupted: thr
         if changes or growth.errored_again:
             plan, extension = _larger(paths, settings, changes, growth.errored_again)
         if changes:
-            view.say("Larger plan: " + "; ".join(_spelled(before.spec, plan.spec, changes)))
+            view.say("Larger plan: " + "; ".join(_changes_in_words(before.spec, plan.spec, changes)))
         run = SweepRun(plan, paths, started, view, extension=extension, keeping=keeping)
         run.run()
     return run
@@ -177,7 +177,7 @@ def _overrides(settings: Mapping[str, Any]) -> list[str]:
     return [f"{path}={json.dumps(value)}" for path, value in settings.items()]
 
 
-def _spelled(before: SweepSpec, after: SweepSpec, changes: Mapping[str, Any]) -> list[str]:
+def _changes_in_words(before: SweepSpec, after: SweepSpec, changes: Mapping[str, Any]) -> list[str]:
     said = {
         "seeds": f"{len(before.seeds)} to {len(after.seeds)} seeds of each configuration",
         "search.configurations": f"{after.search.configurations} configurations",

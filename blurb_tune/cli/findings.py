@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from blurb_tune.core.numbers import counted, difference, duration, p_value, rounded, score, share, spelled
+from blurb_tune.core.numbers import difference, duration, p_value, plural, round_float, score, share, yaml_scalar
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import failed_runs, what_to_try
@@ -26,7 +26,7 @@ def heading(record: SweepRecord) -> Iterator[str]:
     """Which sweep it is, and what its scores are."""
     header = record.header
     length = f" after {duration(record.wall_seconds)}" if record.status != "running" else ""
-    trials, slots = counted(len(record.trials), "trial"), counted(record.slots, "slot")
+    trials, slots = plural(len(record.trials), "trial"), plural(record.slots, "slot")
     yield f"Sweep {header.name} ({header.sweep_id}): {record.status}{length}, {trials} on {slots}."
     kept = "best" if header.score == "best" else "last"
     yield f"Task {header.task}, {'models' if record.has_models else 'model'} {', '.join(header.models)}."
@@ -47,22 +47,22 @@ def best(record: SweepRecord) -> list[str]:
     if first is None:
         return ["No configuration has a result yet."]
     configuration, metric = record.configurations[first.name].configuration, record.header.metric
-    spread = "one seed" if first.n == 1 else f"std {score(first.summary.std)} over {counted(first.n, 'seed')}"
+    spread = "one seed" if first.n == 1 else f"std {score(first.summary.std)} over {plural(first.n, 'seed')}"
     lines = [f"{metric} {score(first.summary.mean)} on dev, {spread}; failed {share(first.failed, first.ended)}"]
     if lacks_seeds(record, first):
         lines.append("No configuration has a result for every seed: this one may look better than it is.")
-    lines = [*_confirmed(record), *lines, *_on_the_runs(record, first), *_doubts(record, first)]
+    lines = [*_confirmation(record), *lines, *_on_the_runs(record, first), *_doubts(record, first)]
     if record.header.objective == "pareto":
         front = (f"{r.name} {score(r.summary.mean)} (std {score(r.summary.std)})" for r in record.front())
         lines.append(f"No other configuration beats these in both: {', '.join(front)}.")
     lines += [f"model: {configuration.model}", "space:"]
-    lines += [f"  {name}: {spelled(rounded(value))}" for name, value in telling_settings(configuration).items()]
+    lines += [f"  {name}: {yaml_scalar(round_float(value))}" for name, value in telling_settings(configuration).items()]
     of = settings_in_words(configuration, varying_settings(record))
     label = ", ".join(filter(None, (record.label(first.name), of)))
     return [f"Best configuration by {record.header.objective}: {first.name}, {label}", *lines]
 
 
-def _confirmed(record: SweepRecord) -> Iterator[str]:
+def _confirmation(record: SweepRecord) -> Iterator[str]:
     """What is quoted first: the winner on seeds that no decision has seen."""
     confirmation = confirmation_of(record)
     if confirmation is None:
@@ -70,7 +70,7 @@ def _confirmed(record: SweepRecord) -> Iterator[str]:
     winner, reference, comparison = confirmation.winner, confirmation.reference, confirmation.comparison
     metric = record.header.metric
     yield (
-        f"Confirmed on {counted(winner.n, 'fresh seed')}: {metric} {score(winner.summary.mean)} on dev, std "
+        f"Confirmed on {plural(winner.n, 'fresh seed')}: {metric} {score(winner.summary.mean)} on dev, std "
         f"{score(winner.summary.std)}, failed {share(winner.failed, winner.ended)}"
     )
     if reference is not None and comparison is not None:
@@ -105,7 +105,7 @@ def _spelled_claim(comparison: Comparison) -> str:
         return f"{said}; not to be decided before n = {comparison.first_decidable} seeds of each"
     said += f", p = {p_value(comparison.p_holm)}".replace("= <", "< ")
     if not comparison.is_significant and comparison.seeds_needed is not None:
-        said += f"; about {counted(comparison.seeds_needed, 'seed')} of each would decide"
+        said += f"; about {plural(comparison.seeds_needed, 'seed')} of each would decide"
     return said
 
 
@@ -115,12 +115,12 @@ def _doubts(record: SweepRecord, best: GroupResult) -> Iterator[str]:
     passed_over = sum(r.objective > best.objective and r.excess > best.excess for r in alike)
     if passed_over:
         limit = f"max_failed_share ({record.header.max_failed_share:g})"
-        yield f"{counted(passed_over, 'configuration')} with a higher objective had more failed runs than {limit} allows."
+        yield f"{plural(passed_over, 'configuration')} with a higher objective had more failed runs than {limit} allows."
     if best.failed < best.ended:
         return
     outcomes = record.outcome_counts()
     if outcomes[Outcome.COMPLETED]:
-        yield f"Every run of it failed, though {counted(outcomes[Outcome.COMPLETED], 'run')} of others did not."
+        yield f"Every run of it failed, though {plural(outcomes[Outcome.COMPLETED], 'run')} of others did not."
     elif outcomes[Outcome.PRUNED_UNDERPERFORMING]:
         yield "Every run of it failed, and so did all others that ran to their end."
     else:
@@ -139,7 +139,7 @@ def balance(record: SweepRecord) -> Iterator[str]:
     if correlation.mean > _CLEAR_CORRELATION:
         yield (
             f"Scores of one seed are alike in different configurations (correlation {correlation.mean:.2f} over "
-            f"{counted(correlation.pairs, 'pair')}): a comparison seed by seed tells more."
+            f"{plural(correlation.pairs, 'pair')}): a comparison seed by seed tells more."
         )
     folds = ", each the mean of its folds" if record.header.folds else ""
     yield f"n: seeds with a result{folds}, failed ones included."
@@ -151,12 +151,12 @@ def _stops(pruning: PruningResult) -> Iterator[str]:
     if not pruning.rules:
         return
     stopped = " and ".join(
-        counted(number, noun)
+        plural(number, noun)
         for number, noun in ((pruning.stopped_runs, "run"), (pruning.stopped_configurations, "configuration"))
         if number
     )
     saved = f"{pruning.epochs_saved:.0f} of {pruning.epochs_planned:.0f} epochs ({pruning.saved_share or 0.0:.0%})"
-    reopened = f"; {counted(pruning.reopened, 'configuration')} went on after all" if pruning.reopened else ""
+    reopened = f"; {plural(pruning.reopened, 'configuration')} went on after all" if pruning.reopened else ""
     yield f"Stopped: {stopped or 'nothing'}, which saved {saved}{reopened}."
     for what, meaning in (("run", "ended well"), ("configuration", "won")):
         rules = [rule for rule in pruning.rules if rule.what == what]
@@ -166,7 +166,7 @@ def _stops(pruning: PruningResult) -> Iterator[str]:
             low, high = wilson_interval(wrong, judged)
             rest = f" ({running} not at the end yet)" if running else ""
             yield (
-                f"Control group: {counted(judged, what)} went on{rest} that {'was' if judged == 1 else 'were'} to be stopped; "
+                f"Control group: {plural(judged, what)} went on{rest} that {'was' if judged == 1 else 'were'} to be stopped; "
                 f"{wrong} {meaning} ({low:.0%} to {high:.0%} with 95 % confidence)."
             )
     if not any(rule.spared for rule in pruning.rules):

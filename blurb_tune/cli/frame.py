@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blurb_tune.cli.spark import spark
-from blurb_tune.core.numbers import counted, difference, duration, score, share, time_left
+from blurb_tune.core.numbers import difference, duration, plural, score, share, time_left
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.report.hyperparameters import settings_in_words, varying_settings
@@ -103,7 +103,7 @@ def _line(text: str, style: str = "") -> Text:
 def _bar(progress: Progress, left: float | None, now: float) -> RenderableType:
     elapsed, work = whole_seconds(progress.elapsed(now)), progress.work()
     if work is None:
-        return _line(f"{counted(progress.counts().done, 'trial')} done, {elapsed} elapsed")
+        return _line(f"{plural(progress.counts().done, 'trial')} done, {elapsed} elapsed")
     rest = f", {time_left(left)}" if left is not None and work.done < work.total else ""
     row = Table.grid(padding=(0, 1))
     said = f"{work.done:,.0f}/{work.total:,.0f} epochs, {elapsed} elapsed{rest}"
@@ -126,7 +126,7 @@ def best_line(progress: Progress, best: GroupResult | None) -> Text:
     if best is None or not best.n:
         return _line("best so far: no result yet")
     if why_no_result(best) is not None:
-        return _line(f"best so far: none; of the first, {best.name}, {best.failed} of {counted(best.ended, 'run')} failed")
+        return _line(f"best so far: none; of the first, {best.name}, {best.failed} of {plural(best.ended, 'run')} failed")
     seeds = f"n {best.n}" + ("" if best.n >= progress.record.header.replicates else f" of {progress.record.header.replicates}")
     return _line(f"best so far: {_name(progress, best.name)}: {_mean_and_std(best)}, {seeds}", style="green")
 
@@ -151,7 +151,7 @@ def _table(first: str, first_width: int, *numbers: str) -> Table:
 
 def _groups(progress: Progress, kind: str, groups: Sequence[Group], rows: int, width: int) -> Table:
     table = _table(kind, width - _STRATEGY_NUMBERS, "mean ± std", "n", "failed", "objective", "vs vanilla")
-    shown = _shown(groups, rows)
+    shown = _rows_that_fit(groups, rows)
     for group in groups[:shown]:
         style = "dim" if lacks_seeds(progress.record, group.result) else ""
         table.add_row(Text(group.label), *_cells(group), style=style)
@@ -168,7 +168,7 @@ def _cells(group: Group) -> tuple[str, ...]:
 
 def _running(progress: Progress, trials: Sequence[TrialRecord], rows: int, width: int, now: float) -> Table:
     table = _table("running", width - _RUNNING_NUMBERS, "seed", "epoch", "train loss", "dev score")
-    shown = _shown(trials, rows)
+    shown = _rows_that_fit(trials, rows)
     for trial in trials[:shown]:
         measured = trial.measurements
         table.add_row(
@@ -199,6 +199,6 @@ def _curve(values: Sequence[float]) -> str:
     return f"{spark(values, _SPARK)} {score(values[-1])}" if values else "-"
 
 
-def _shown(items: Sequence[object], rows: int) -> int:
+def _rows_that_fit(items: Sequence[object], rows: int) -> int:
     """How many of `items` to show in `rows` lines, one of which says how many are left out when not all fit."""
     return len(items) if len(items) <= rows else max(rows - 1, 0)

@@ -23,7 +23,7 @@ from blurb_tune.tasks.task import Task
 def import_command(source: Path, target: Path, task: str | None, *, force: bool) -> None:
     """Import what is found in `source` and say what came of it."""
     try:
-        found, strangers = find_data_sets(source, _named(task) if task else None)
+        found, strangers = find_data_sets(source, _find_task(task) if task else None)
     except OSError as error:
         raise InputError([Problem(str(error.filename or source), f"cannot be read: {error.strerror}")]) from None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -46,7 +46,7 @@ def import_command(source: Path, target: Path, task: str | None, *, force: bool)
     console.print(f"To use it: export {DATA_VARIABLE}={shlex.quote(str(target.resolve()))}")
 
 
-def _named(name: str) -> Task:
+def _find_task(name: str) -> Task:
     try:
         task = find_task(name)
     except BlurbTuneError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from blurb_tune.cli.view import View
-from blurb_tune.core.numbers import counted, duration, score, share, time_left
+from blurb_tune.core.numbers import duration, plural, score, share, time_left
 from blurb_tune.core.pulse import Pulse
 from blurb_tune.log.events import (
     ConfigurationEnded,
@@ -112,11 +112,11 @@ class PlainLines(View):
     def _beginning(self) -> str:
         header, record = self._progress.record.header, self._progress.record
         total = self._progress.total()
-        trials = "trials" if total is None else counted(total, "trial")
+        trials = "trials" if total is None else plural(total, "trial")
         done = self._progress.counts().done
         what = f"resumed with {done} done" if record.trials else "started"
         return (
-            f"sweep {header.name} {what}: {header.task}, {', '.join(header.models)}, {trials}, {counted(record.slots, 'slot')}"
+            f"sweep {header.name} {what}: {header.task}, {', '.join(header.models)}, {trials}, {plural(record.slots, 'slot')}"
         )
 
     def _trial_end(self, event: TrialEnded) -> str:

@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.core.secrets import redact
 from blurb_tune.preflight import Plan
 from blurb_tune.search.combinations import pairs_left_out
-from blurb_tune.spec.budget import BudgetSpec, spelled_duration
+from blurb_tune.spec.budget import BudgetSpec, format_duration
 from blurb_tune.spec.dimensions import Choice, Range
 from blurb_tune.spec.pruning import NoPruner
 from blurb_tune.stats.race import first_possible_stop
@@ -55,15 +55,15 @@ def plain_plan(plan: Plan) -> dict[str, Any]:
         "notes": list(plan.notes),
         "warnings": list(plan.warnings),
         "spec_digest": plan.digest,
-        "spec": _redacted(plan.spec.model_dump(mode="json")),
+        "spec": _redact_all(plan.spec.model_dump(mode="json")),
     }
 
 
-def _redacted(value: Any) -> Any:
+def _redact_all(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _redacted(item) for key, item in value.items()}
+        return {key: _redact_all(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_redacted(item) for item in value]
+        return [_redact_all(item) for item in value]
     return redact(value) if isinstance(value, str) else value
 
 
@@ -77,7 +77,7 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     of = f" of {plan.combinations}" if plan.combinations else " of infinitely many"
     yield "configurations", f"{plan.configurations}{of}, by {search.sampler}"
     crossed = f", {spec.crossed[0]} of the initialization crossed with {spec.crossed[1]} of the order" if spec.crossed else ""
-    yield "seeds", f"{len(spec.seeds)} each: {_listed(spec.seeds)}{crossed}"
+    yield "seeds", f"{len(spec.seeds)} each: {_join_values(spec.seeds)}{crossed}"
     if plan.source.folds:
         yield "folds", f"{plan.source.folds} for each seed"
     yield "objective", f"{spec.objective} of the {spec.score} scores"
@@ -86,12 +86,12 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
     yield from (("space" if index == 0 else "", line) for index, line in enumerate(_space(plan)))
     yield from (("pruning" if index == 0 else "", line) for index, line in enumerate(_pruning(plan)))
     if spec.confirm:
-        yield "confirmation", f"{counted(spec.confirm, 'fresh seed')} of the winner and of vanilla, when all is decided"
+        yield "confirmation", f"{plural(spec.confirm, 'fresh seed')} of the winner and of vanilla, when all is decided"
     if budget := list(_budget(spec.budget)):
         yield "budget", f"the search ends with {' or '.join(budget)}"
     yield "each trial", f"{spec.resources.cpus} CPU, {spec.resources.gpus:g} GPU, precision {spec.training.precision}"
     if (patience := spec.training.early_stopping_patience) is not None:
-        yield "", f"ends early after {counted(patience, 'evaluation')} without improvement"
+        yield "", f"ends early after {plural(patience, 'evaluation')} without improvement"
     yield "final test", _final_test(plan)
     yield "tracking", redact(spec.tracking.uri) if spec.tracking.uri else "SQLite in the sweep's folder"
     yield from (("warning", warning) for warning in plan.warnings)
@@ -99,16 +99,16 @@ def _rows(plan: Plan) -> Iterator[tuple[str, str]]:
 
 def _budget(budget: BudgetSpec) -> Iterator[str]:
     if budget.trials is not None:
-        yield counted(budget.trials, "trial")
+        yield plural(budget.trials, "trial")
     if budget.wall_time is not None:
-        yield f"{spelled_duration(budget.wall_time)} of wall time"
+        yield f"{format_duration(budget.wall_time)} of wall time"
     if budget.training_time is not None:
-        yield f"{spelled_duration(budget.training_time)} of training"
+        yield f"{format_duration(budget.training_time)} of training"
     if budget.settled:
         yield "a race that is decided"
 
 
-def _listed(values: Sequence[object]) -> str:
+def _join_values(values: Sequence[object]) -> str:
     shown = [*values[:_MANY], "...", values[-1]] if len(values) > _MANY + 1 else values
     return ", ".join(map(str, shown))
 
@@ -130,14 +130,14 @@ def _examples(plan: Plan) -> str:
 def _space(plan: Plan) -> Iterator[str]:
     space = plan.spec.space
     if space.strategy is not None:
-        yield f"strategy: {_listed([item.strategy.label for item in space.strategy])}"
+        yield f"strategy: {_join_values([item.strategy.label for item in space.strategy])}"
         left_out = pairs_left_out(space, plan.blocks)
         if left_out:
-            yield f"left out: {counted(left_out, 'pair')} of model and strategy, too deep for the model"
+            yield f"left out: {plural(left_out, 'pair')} of model and strategy, too deep for the model"
     for name in type(space).model_fields:
         match getattr(space, name):
             case Choice(choice=values):
-                yield f"{name}: one of {_listed(values)}"
+                yield f"{name}: one of {_join_values(values)}"
             case Range(low=low, high=high, step=step, log=log):
                 how = " (log)" if log else f" in steps of {step}" if step else ""
                 yield f"{name}: {low} to {high}{how}"
@@ -150,7 +150,7 @@ def _pruning(plan: Plan) -> Iterator[str]:
     if not pruning.instability.enabled:
         yield "unstable runs run on, unless their loss is not finite"
     elif evaluations is not None and not can_fire(pruning.instability, evaluations):
-        yield f"unstable runs: evaluated {counted(evaluations, 'time')} each, too seldom to be stopped before their end"
+        yield f"unstable runs: evaluated {plural(evaluations, 'time')} each, too seldom to be stopped before their end"
     else:
         yield f"unstable runs stop after {pruning.instability.grace:.0%} of their steps, if they are at the trivial level"
     yield f"race: {_race(plan)}"
@@ -171,7 +171,7 @@ def _race(plan: Plan) -> str:
         return "none, there is one configuration"
     first = _first_stop(plan)
     if first is None:
-        return f"{counted(seeds, 'seed')} are too few to stop a configuration early"
+        return f"{plural(seeds, 'seed')} are too few to stop a configuration early"
     return f"configurations that have lost stop, from seed {first} of {seeds} on, at the level {race.alpha:g}"
 
 

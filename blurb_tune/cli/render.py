@@ -19,7 +19,7 @@ from blurb_tune.cli.result_tables import (
     test_table,
 )
 from blurb_tune.cli.terminal_table import Columns
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.claims import claims_of
 from blurb_tune.report.final_scores import final_results
@@ -91,7 +91,7 @@ def _tables(record: SweepRecord, width: int) -> Iterator[tuple[str, Columns, lis
         yield title, claims_table(record, claims), list(notes_on_claims(record, claims))
     tested = final_results(record)
     if tested:
-        examples = counted(tested[0].examples, "example")
+        examples = plural(tested[0].examples, "example")
         of = ", by the confirmation runs" if record.header.confirmation_seeds else ""
         title = f"Final test: {record.header.metric} on the test split, {examples}, read once{of}"
         yield title, test_table(tested), list(_on_test(sum(t.trained_again for t in tested), sum(t.missing for t in tested)))
@@ -103,6 +103,6 @@ def _more(groups: Sequence[Group]) -> list[str]:
 
 def _on_test(again: int, missing: int) -> Iterator[str]:
     if again:
-        yield f"The weights of {counted(again, 'run')} were gone: trained once more, to where the run had ended."
+        yield f"The weights of {plural(again, 'run')} were gone: trained once more, to where the run had ended."
     if missing:
-        yield f"{counted(missing, 'run')} could not be tested: see the log, and `weights` in the spec's settings."
+        yield f"{plural(missing, 'run')} could not be tested: see the log, and `weights` in the spec's settings."

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from blurb_tune.cli.run import run_command
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
-from blurb_tune.core.numbers import counted, duration, score, share
+from blurb_tune.core.numbers import duration, plural, score, share
 from blurb_tune.core.paths import SweepPaths, fault_of_folder, write_atomically
 from blurb_tune.log.event_log import EventLog
 from blurb_tune.log.record import SweepRecord
@@ -163,8 +163,8 @@ def _plain(name: str, replay: Replay) -> dict[str, Any]:
 
 def _show(console: Console, arena: Arena, replays: Sequence[Replay]) -> None:
     curves, first = arena.curves, replays[0]
-    seeds = f"{len(first.seeds)} of {counted(len(curves.seeds), 'seed')}"
-    console.print(f"{curves.name}: {counted(len(curves.runs), 'configuration')}, {seeds}, {curves.metric} on dev.")
+    seeds = f"{len(first.seeds)} of {plural(len(curves.seeds), 'seed')}"
+    console.print(f"{curves.name}: {plural(len(curves.runs), 'configuration')}, {seeds}, {curves.metric} on dev.")
     console.print(_one(arena, first) if len(replays) == 1 else _many(arena, replays))
     used, of = sum(r.evaluations_used for r in replays), sum(r.evaluations_all for r in replays)
     time = f", {duration(mean(r.seconds for r in replays))} of simulated time" if curves.has_seconds else ""
@@ -173,7 +173,7 @@ def _show(console: Console, arena: Arena, replays: Sequence[Replay]) -> None:
         for rule in dict.fromkeys(rule for count in counts for rule in count):
             stopped, wrongly = (sum(getattr(c.get(rule, _NONE), name) for c in counts) for name in ("stopped", "wrongly"))
             meaning = "would not have failed" if what == "run" else "would have won"
-            console.print(f"Stopped by {rule}: {counted(stopped, what)}, of which {wrongly} {meaning}.")
+            console.print(f"Stopped by {rule}: {plural(stopped, what)}, of which {wrongly} {meaning}.")
     if len(replays) == 1:
         console.print(_verdict(first), style="bold")
     else:

@@ -117,10 +117,10 @@ def _write(source: _Folder, wanted: Wanted) -> None:
         if wanted.to is None:
             sys.stdout.write(text)
         else:
-            _guarded(lambda to: write_atomically(to, text), wanted.to)
+            _write_to(lambda to: write_atomically(to, text), wanted.to)
             print(wanted.to)
     if wanted.figures is not None:
-        _guarded(lambda folder: [print(file) for file in write_figures(source.record, folder)], wanted.figures)
+        _write_to(lambda folder: [print(file) for file in write_figures(source.record, folder)], wanted.figures)
     if wanted.opens:
         webbrowser.open((wanted.to or source.page).resolve().as_uri())
 
@@ -150,7 +150,7 @@ def _watch(source: _Folder, wanted: Wanted, every: float) -> ExitCode:
 
 def _write_page(source: _Folder, wanted: Wanted, renewed_every: float, *, quiet: bool = False) -> None:
     to = wanted.to or source.page
-    _guarded(lambda to: write_page(source.record, source.provenance, to, renewed_every), to)
+    _write_to(lambda to: write_page(source.record, source.provenance, to, renewed_every), to)
     if not quiet:
         print(to)
 
@@ -160,7 +160,7 @@ def _check_begun(source: _Folder) -> None:
         raise BlurbTuneError(f"{source.paths.root}: the sweep has not begun: its event log is empty")
 
 
-def _guarded(write: Callable[[Path], object], to: Path) -> None:
+def _write_to(write: Callable[[Path], object], to: Path) -> None:
     try:
         write(to)
     except OSError as error:

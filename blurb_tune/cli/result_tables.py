@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from blurb_tune.cli.terminal_table import Column, Columns
 from blurb_tune.core.numbers import (
     compact,
-    counted,
     decimals_for,
     difference,
     interval,
     interval_of_difference,
     p_value,
     percents,
+    plural,
     score,
     share,
 )
@@ -48,7 +48,7 @@ def configuration_table(record: SweepRecord, groups: Sequence[Group], width: int
     styles = ["dim" if lacks_seeds(record, result) else None for result in results]
     if results and why_no_result(results[0]) is None and styles[0] is None:
         styles[0] = "bold"
-    return _named(record, groups, lambda first: Columns([*first, *columns], styles), width)
+    return _with_names(record, groups, lambda first: Columns([*first, *columns], styles), width)
 
 
 def stopped_table(record: SweepRecord, groups: Sequence[Group], width: int) -> Columns:
@@ -61,7 +61,7 @@ def stopped_table(record: SweepRecord, groups: Sequence[Group], width: int) -> C
         Column("failed", [share(result.failed, result.ended) for result in results]),
         Column("stopped by", [_stopped_by(record, result) for result in results], is_text=True),
     ]
-    return _named(record, groups, lambda first: Columns([*first, *columns]), width)
+    return _with_names(record, groups, lambda first: Columns([*first, *columns]), width)
 
 
 def family_table(record: SweepRecord) -> Columns | None:
@@ -129,7 +129,7 @@ def test_table(results: Sequence[FinalResult]) -> Columns:
     )
 
 
-def _named(record: SweepRecord, groups: Sequence[Group], table: Callable[[list[Column]], Columns], width: int) -> Columns:
+def _with_names(record: SweepRecord, groups: Sequence[Group], table: Callable[[list[Column]], Columns], width: int) -> Columns:
     """The table behind the columns that say which configuration it is: a column for each setting that differs, or all of
     them in the words of the strategy where so many have no room."""
     configurations = [record.configurations[group.result.name].configuration for group in groups]
@@ -162,7 +162,7 @@ def _failed_interval(result: GroupResult) -> str:
 def _stopped_by(record: SweepRecord, result: GroupResult) -> str:
     configuration = record.configurations[result.name]
     stopped = configuration.stopped
-    why = "" if stopped is None else f"{stopped.rule}, after {counted(stopped.replicates, 'seed')}"
+    why = "" if stopped is None else f"{stopped.rule}, after {plural(stopped.replicates, 'seed')}"
     return why + (", again" if configuration.reopened else "")
 
 

@@ -41,7 +41,9 @@ def list_command(address: str | None, storage: str | None, *, as_json: bool) -> 
     for name in ("id", "owner", "state", "progress", "best", "age", "left"):
         table.add_column(name, no_wrap=True)
     for sweep in sweeps:
-        table.add_row(sweep["id"], sweep["owner"], sweep["state"], _percent(sweep), _best(sweep), _age(sweep), _left(sweep))
+        table.add_row(
+            sweep["id"], sweep["owner"], sweep["state"], _percent(sweep), _best(sweep), _age(sweep), _time_left(sweep)
+        )
     Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
@@ -54,7 +56,7 @@ def status_command(sweep_id: str, address: str | None, storage: str | None, *, a
     rows = {
         "sweep": f"{found['id']}, {found['state']}" + (f": {found['message']}" if found["message"] else ""),
         "owner": found["owner"],
-        "progress": f"{_percent(found)}, {_left(found) or 'no'} time left" if found["seconds_left"] else _percent(found),
+        "progress": f"{_percent(found)}, {_time_left(found) or 'no'} time left" if found["seconds_left"] else _percent(found),
         "trials": ", ".join(f"{count} {name}" for name, count in trials.items()),
         "slots": str(found["slots"] or "") + (f", waiting for {found['waiting_for']}" if found["waiting_for"] else ""),
         "best": _best(found),
@@ -157,5 +159,5 @@ def _age(sweep: Mapping[str, Any]) -> str:
     return duration(time.time() - sweep["submitted"])
 
 
-def _left(sweep: Mapping[str, Any]) -> str:
+def _time_left(sweep: Mapping[str, Any]) -> str:
     return "" if sweep["seconds_left"] is None else duration(sweep["seconds_left"])

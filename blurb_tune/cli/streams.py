@@ -43,8 +43,8 @@ def keep_open() -> None:
             os.fstat(number)
         except OSError:
             _to_nowhere(number)
-    sys.stdout = _unbroken(sys.stdout, 1)
-    sys.stderr = _unbroken(sys.stderr, 2)
+    sys.stdout = _unbreakable(sys.stdout, 1)
+    sys.stderr = _unbreakable(sys.stderr, 2)
 
 
 def output_fault() -> OSError | None:
@@ -55,7 +55,7 @@ def output_fault() -> OSError | None:
     return None if fault is None or fault.errno == errno.EPIPE else fault
 
 
-def _unbroken(stream: TextIO | None, number: int) -> TextIO:
+def _unbreakable(stream: TextIO | None, number: int) -> TextIO:
     """The same stream, of the same encoding and buffering; None is one that was closed when the interpreter started.
 
     What its encoding lacks, such as a letter of a file's name on a terminal that knows ASCII, is written out (`\\xe9`).

@@ -38,7 +38,7 @@ class Repository:
         ask = HfApi().model_info if self.kind == "model" else HfApi().dataset_info
         return [file.rfilename for file in ask(self.name, revision=revision, timeout=TIMEOUT_SECONDS).siblings or ()]
 
-    def cached(self, patterns: Sequence[str], revision: str = "main") -> Path | None:
+    def find_cached(self, patterns: Sequence[str], revision: str = "main") -> Path | None:
         """The folder of a revision in the local cache, whichever of its files are there; None where the revision is not."""
         from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -72,7 +72,7 @@ class Repository:
         except (GatedRepoError, RepositoryNotFoundError):
             raise
         except (HTTPError, OSError):
-            folder = self.cached([], revision)
+            folder = self.find_cached([], revision)
             if folder is None:
                 raise
             files = [str(file.relative_to(folder)) for file in folder.rglob("*.*")]

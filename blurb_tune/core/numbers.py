@@ -71,7 +71,7 @@ def percents(bounds: tuple[float, float]) -> str:
     return f"{100 * low:.0f}-{100 * high:.0f} %"
 
 
-def counted(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
     """Such as `1 trial` or `3 trials`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
@@ -104,7 +104,7 @@ def time_left(seconds: float) -> str:
     return f"about {hours // 24} d {hours % 24} h left"
 
 
-def spelled(value: Any) -> str:
+def yaml_scalar(value: Any) -> str:
     """A hyperparameter's value as every reader of YAML takes it: `5.0e-05`, since 1.1 reads `5e-05` as a text."""
     if value is None:
         return "null"
@@ -117,7 +117,7 @@ def spelled(value: Any) -> str:
     return text
 
 
-def rounded(value: Any, digits: int = 4) -> Any:
+def round_float(value: Any, digits: int = 4) -> Any:
     """A float with `digits` significant digits, anything else as it is."""
     return float(f"{value:.{digits}g}") if isinstance(value, float) and math.isfinite(value) else value
 

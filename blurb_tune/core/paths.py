@@ -86,7 +86,7 @@ class SweepPaths:
 OF_THE_SERVICE = frozenset({"sweep.json", "status.json", "ended.json", "submitted", "claims", "control", "logs"})
 
 
-def home_expanded(name: str) -> Path:
+def expand_home(name: str) -> Path:
     """The path that a user spells out; a `~name` that is no user's stays as it is."""
     with suppress(RuntimeError):
         return Path(name).expanduser()
@@ -97,7 +97,7 @@ def whole_path(name: str, base: Path) -> str:
     """A path that begins at `base`, from the root; a whole one, and what has a scheme (`hf://`), stays as it is."""
     if "://" in name:
         return name
-    path = home_expanded(name)
+    path = expand_home(name)
     return str(path if path.is_absolute() else (base / path).resolve())
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from blurb_tune.core.paths import fault_of_folder, home_expanded
+from blurb_tune.core.paths import expand_home, fault_of_folder
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -80,7 +80,7 @@ class FolderStorage:
     @classmethod
     def at(cls, uri: str) -> FolderStorage:
         """The folder that a spec names."""
-        return cls(home_expanded(uri.removeprefix("file://")).absolute())
+        return cls(expand_home(uri.removeprefix("file://")).absolute())
 
     @property
     def uri(self) -> str:

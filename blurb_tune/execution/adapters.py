@@ -59,10 +59,10 @@ class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
         if work is not None:
             (trial,) = work.trials  # the actor trains one replicate at a time
             self._trials[trial_id] = trial
-            return {TRIAL: trial, AVOIDED: self._avoided()}
+            return {TRIAL: trial, AVOIDED: self._nodes_to_avoid()}
         return Searcher.FINISHED if self._sweep.is_finished else None
 
-    def _avoided(self) -> tuple[str, ...]:
+    def _nodes_to_avoid(self) -> tuple[str, ...]:
         left_out = self._sweep.left_out
         for node in left_out - self._left_out:
             _logger.warning("%s gets no more trials: they erred there, and do well elsewhere", node)
@@ -128,11 +128,11 @@ class SweepScheduler(_NotInSnapshots, FIFOScheduler):  # type: ignore[misc]
             self._sweep.report(trial_id, report)
         elif isinstance(error, OutOfMemoryError):
             reason = "the node ran out of memory, and Ray ended the trial's process"
-            self._sweep.report(trial_id, _errored(reason, error, Cause.MEMORY))
+            self._sweep.report(trial_id, _error_report(reason, error, Cause.MEMORY))
         elif has_hung(self._halt, trial_id, trial.config[TRIAL].attempt):
-            self._sweep.report(trial_id, _errored("the trial did no step for too long", error, Cause.HANG))
+            self._sweep.report(trial_id, _error_report("the trial did no step for too long", error, Cause.HANG))
         else:
-            self._sweep.lost(trial_id, str(error or ""))
+            self._sweep.report_lost(trial_id, str(error or ""))
 
 
 def _missing() -> str:
@@ -142,7 +142,7 @@ def _missing() -> str:
     return " or ".join(parts) or "a node"
 
 
-def _errored(reason: str, error: Exception | None, cause: Cause) -> TrialReport:
+def _error_report(reason: str, error: Exception | None, cause: Cause) -> TrialReport:
     return TrialReport(outcome=Outcome.ERRORED, reason=reason, error=str(error or ""), cause=cause)
 
 

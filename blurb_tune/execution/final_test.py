@@ -42,7 +42,7 @@ def run_final_test(plan: Plan, sweep: Sweep, prepared: Prepared, settings: SlotS
         model = sweep.record.configurations[selection.configuration].configuration.model
         test = _test_split(plan, prepared, selection, model)
         for event in _test_all(plan, prepared, settings, test, trials, interrupted):
-            sweep.tested(event)
+            sweep.report_test(event)
         if interrupted.is_set():
             return False
     settings.weights.drop_unfinished()

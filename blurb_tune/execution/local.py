@@ -30,7 +30,7 @@ from ray._raylet import (  # type: ignore[attr-defined]
 from ray.job_config import JobConfig
 
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.core.paths import fault_of_folder, home_expanded
+from blurb_tune.core.paths import expand_home, fault_of_folder
 from blurb_tune.execution import idle_agent, worker
 from blurb_tune.execution.forkserver import HOME
 
@@ -75,7 +75,7 @@ def ray_folder() -> Iterator[str]:
 def own_token() -> dict[str, str]:
     """Ray's setting of the token by which its processes know each other, where there is no home in which it could keep one;
     empty where there is."""
-    home = home_expanded("~")
+    home = expand_home("~")
     keeps = home.is_absolute() and fault_of_folder(home / ".ray") is None
     return {} if keeps or _TOKEN_VARIABLE in os.environ else {_TOKEN_VARIABLE: _TOKEN}
 

@@ -27,7 +27,7 @@ class Phases:
     def say(self, text: str) -> None:
         """Whatever is amiss with the store costs the task nothing."""
         with suppress(Exception):
-            said = [*self._said(), text]
+            said = [*self._read_lines(), text]
             _internal_kv_put(self.name, "\n".join(said).encode(), overwrite=True, namespace=_NAMESPACE)
 
     def result(self, reference: ray.ObjectRef, hear: Callable[[str], None]) -> Any:
@@ -40,7 +40,7 @@ class Phases:
         while not is_done:
             is_done = bool(ray.wait([reference], timeout=_POLL_SECONDS, fetch_local=False)[0])
             with suppress(Exception):
-                for text in self._said()[heard:]:
+                for text in self._read_lines()[heard:]:
                     heard += 1
                     hear(text)
         with suppress(Exception):
@@ -54,6 +54,6 @@ class Phases:
         except RayError as error:
             raise BlurbTuneError(f"the process that prepares the sweep was lost: {error}") from None
 
-    def _said(self) -> list[str]:
+    def _read_lines(self) -> list[str]:
         said = _internal_kv_get(self.name, namespace=_NAMESPACE)
         return said.decode().split("\n") if said else []

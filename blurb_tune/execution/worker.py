@@ -25,7 +25,7 @@ _ENDED = (-signal.SIGKILL, -signal.SIGTERM, signal.SIGTERM)
 def main(arguments: list[str]) -> int:
     """The exit code."""
     command, started = [_program(), *arguments], time.monotonic()
-    code = _forked(command)
+    code = _run_forked(command)
     fell = code not in (None, 0, *_ENDED) and time.monotonic() - started < _SECONDS_TO_BEGIN
     if code is None or fell:
         os.execv(sys.executable, [sys.executable, *command])
@@ -39,7 +39,7 @@ def _program() -> str:
     return str(Path(str(found.origin)).parent / "_private" / "workers" / "default_worker.py")
 
 
-def _forked(command: list[str]) -> int | None:
+def _run_forked(command: list[str]) -> int | None:
     """The exit code of a process that was forked to run `command`; None where none was."""
     with socket.socket(socket.AF_UNIX) as server:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from blurb_tune.core.errors import visible
 from blurb_tune.core.trial import Measurement
 from blurb_tune.log.events import EVENT_TYPES, Event, SweepStarted
-from blurb_tune.log.shapes import made_of
+from blurb_tune.log.shapes import build_dataclass
 from blurb_tune.log.values import check_values
 
 _NO_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -54,7 +54,7 @@ def from_line(line: str) -> Event:
     if cls is None:
         raise ValueError("not an event of this version")
     _modernize(cls, data)
-    event = made_of(cls, data)
+    event = build_dataclass(cls, data)
     check_values(event)
     return event
 

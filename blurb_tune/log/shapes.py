@@ -18,7 +18,7 @@ class WrongShapeError(ValueError):
     """A value is not what its field holds. The message names the field, what was expected, and the value."""
 
 
-def made_of(cls: type[T], data: Any) -> T:
+def build_dataclass(cls: type[T], data: Any) -> T:
     """A dataclass from what JSON says of its fields; of those that it does not know nothing is taken.
 
     Whole numbers that stand for others become floats. Raises WrongShapeError.
@@ -28,7 +28,7 @@ def made_of(cls: type[T], data: Any) -> T:
     checks, required = _checks_of(cast(Any, cls))
     if lacking := [name for name in required if name not in data]:
         raise WrongShapeError(f"lacks {', '.join(map(repr, lacking))}")
-    return cls(**{name: _checked(name, check, data[name]) for name, check in checks.items() if name in data})
+    return cls(**{name: _check_field(name, check, data[name]) for name, check in checks.items() if name in data})
 
 
 def short_repr(value: Any) -> str:
@@ -37,7 +37,7 @@ def short_repr(value: Any) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
-def _checked(name: str, check: Check, value: Any) -> Any:
+def _check_field(name: str, check: Check, value: Any) -> Any:
     try:
         return check(value)
     except WrongShapeError as error:
@@ -64,7 +64,7 @@ def _check_of(hint: Any) -> Check:
         return _list_of(_check_of(arguments[0]))
     if kind in (dict, Mapping):
         return _mapping_of(_check_of(arguments[1]))
-    return _SIMPLE[hint] if hint in _SIMPLE else lambda value: made_of(hint, value)
+    return _SIMPLE[hint] if hint in _SIMPLE else lambda value: build_dataclass(hint, value)
 
 
 def _list_of(check: Check) -> Check:
@@ -80,7 +80,7 @@ def _mapping_of(check: Check) -> Check:
     def checked(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise WrongShapeError(f"expected an object, but got {short_repr(value)}")
-        return {name: _checked(name[:_MOST_SHOWN], check, item) for name, item in value.items()}
+        return {name: _check_field(name[:_MOST_SHOWN], check, item) for name, item in value.items()}
 
     return checked
 
@@ -95,13 +95,13 @@ def _text(value: Any) -> str:
     return value
 
 
-def _truth(value: Any) -> bool:
+def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise WrongShapeError(f"expected true or false, but got {short_repr(value)}")
     return value
 
 
-def _whole(value: Any) -> int:
+def _integer(value: Any) -> int:
     if type(value) is not int or not -_LARGEST <= value < _LARGEST:
         raise WrongShapeError(f"expected a whole number of at most 63 bits, but got {short_repr(value)}")
     return value
@@ -115,7 +115,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-_SIMPLE: dict[Any, Check] = {str: _text, bool: _truth, int: _whole, float: _number}
+_SIMPLE: dict[Any, Check] = {str: _text, bool: _boolean, int: _integer, float: _number}
 
 
 def expect(holds: bool, what: str) -> None:

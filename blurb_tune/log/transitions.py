@@ -34,9 +34,9 @@ def why_impossible(record: SweepRecord, event: ev.Event) -> str | None:
             has_ended = record.configurations[event.configuration].state is not None
             if has_ended and before is None and event.seed not in record.started.confirmation_seeds:
                 return f"configuration {short_repr(event.configuration)} has ended already"
-            return _of_start(record.started, before, event)
+            return _why_no_start(record.started, before, event)
         case ev.Measured() | ev.TrialEnded():
-            return _of_running(record.trials[event.trial], event)
+            return _why_not_running(record.trials[event.trial], event)
         case ev.Tested():
             has_score = not event.metrics or record.started.metric in event.metrics
             return (
@@ -56,7 +56,7 @@ def why_impossible(record: SweepRecord, event: ev.Event) -> str | None:
     return None
 
 
-def _of_start(header: ev.SweepStarted, before: TrialRecord | None, event: ev.TrialStarted) -> str | None:
+def _why_no_start(header: ev.SweepStarted, before: TrialRecord | None, event: ev.TrialStarted) -> str | None:
     is_fold = event.fold in range(header.folds) if header.folds else event.fold is None
     if not is_fold:
         return f"the sweep has no fold {event.fold}"
@@ -68,7 +68,7 @@ def _of_start(header: ev.SweepStarted, before: TrialRecord | None, event: ev.Tri
     return None if is_new else f"attempt {event.attempt} of trial {short_repr(event.trial)} has started already"
 
 
-def _of_running(trial: TrialRecord, event: ev.Measured | ev.TrialEnded) -> str | None:
+def _why_not_running(trial: TrialRecord, event: ev.Measured | ev.TrialEnded) -> str | None:
     if not trial.is_running:
         return f"trial {short_repr(event.trial)} has ended already"
     if isinstance(event, ev.TrialEnded) and event.attempt != trial.attempt:

@@ -24,7 +24,7 @@ from blurb_tune.log.events import (
     TrialStarted,
     WarmStarted,
 )
-from blurb_tune.log.shapes import expect, made_of, short_repr
+from blurb_tune.log.shapes import build_dataclass, expect, short_repr
 from blurb_tune.stats.objectives import parse
 
 _TEXTS = {f.name for f in fields(Configuration) if f.type == "str"}
@@ -54,7 +54,7 @@ def check_values(event: Event) -> None:
             expect(event.trial == name, f"trial: expected {short_repr(name)}, but got {short_repr(event.trial)}")
         case WarmStarted():
             for item in event.configurations:
-                known = made_of(_Known, item)
+                known = build_dataclass(_Known, item)
                 _check_configuration(known.values)
                 expect(all(map(math.isfinite, known.objectives)), "objectives: expected numbers")
         case Measured(measurement=measurement):
@@ -79,7 +79,7 @@ def _check_configuration(values: dict[str, Any]) -> None:
     """Raise WrongShapeError unless these are hyperparameters that a trial can have."""
     strangers = sorted(values.keys() - set(HYPERPARAMETER_NAMES))
     expect(not strangers, f"values: unknown {', '.join(map(short_repr, strangers))}")
-    found = made_of(Configuration, values)
+    found = build_dataclass(Configuration, values)
     for name, least in _LEAST.items():
         value = getattr(found, name)
         expect(value is None or least <= value < math.inf, f"values: {name}: expected {least} or more, but got {value!r}")

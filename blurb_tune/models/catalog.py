@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError, did_you_mean
-from blurb_tune.core.paths import home_expanded
+from blurb_tune.core.paths import expand_home
 from blurb_tune.models.download import check_hub_weights, hub_config
 from blurb_tune.models.model_folder import CONFIG, check_folder, read_shape
 
@@ -190,7 +190,7 @@ def describe_model(name: str, base: Path = Path()) -> ModelInfo:
     if known is not None:
         path = _packaged_folder(known) if known.package else None
         return ModelInfo(name, known.family, known.blocks, known.hidden_size, known.max_length, path, known.hub_id)
-    path = base / home_expanded(name)
+    path = base / expand_home(name)
     try:
         is_folder, is_there = path.is_dir(), path.exists()
     except OSError as error:  # a name that is too long, or a folder that may not be looked into
@@ -214,7 +214,7 @@ def describe_model(name: str, base: Path = Path()) -> ModelInfo:
 
 def _elsewhere(name: str, path: Path) -> str:
     """A hint where there is such a folder, but not at `path`."""
-    there = home_expanded(name).absolute()
+    there = expand_home(name).absolute()
     with suppress(OSError):
         if there != path and (there / CONFIG).is_file():
             return f"; {there} is one, but paths begin at the spec's folder"

@@ -55,7 +55,7 @@ def hub_snapshot(hub_id: str) -> Path:
 
 def _cached_snapshot(hub_id: str) -> Path | None:
     """The main branch as it lies in the cache, if every file of the weights, and a tokenizer, are there."""
-    folder = Repository(hub_id, "model").cached(_FILES)
+    folder = Repository(hub_id, "model").find_cached(_FILES)
     return folder if folder is not None and has_model(folder) else None
 
 

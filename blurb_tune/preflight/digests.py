@@ -32,7 +32,7 @@ _OF_A_TRIAL = {"score", "crossed", "training"}
 def spec_digest(spec: SweepSpec, data: str) -> str:
     """Of everything that decides the numbers; `data` is the digest of train and dev. SHA-256, in hex."""
     content = spec.model_dump(mode="json", exclude=_NOT_IN_DIGEST | {"data"})
-    content["space"], content["training"] = spec.space.digested(), spec.training.digested()
+    content["space"], content["training"] = spec.space.digest_content(), spec.training.digested()
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS)
     # A folder may have moved; what it held is in the log.
@@ -45,7 +45,7 @@ def settings_digest(spec: SweepSpec) -> str:
     """Of what trials have in common beside their data: equal where their scores can be pooled. SHA-256, in hex."""
     content = spec.model_dump(mode="json", include=_OF_A_TRIAL)
     content["instability"] = spec.pruning.instability.model_dump(mode="json")
-    content["training"] = spec.training.digested()
+    content["training"] = spec.training.digest_content()
     del content["training"]["precision"]  # `auto` is settled when the sweep starts; its log says as what
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS | {"name"})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError, Problem
-from blurb_tune.core.paths import home_expanded
+from blurb_tune.core.paths import expand_home
 from blurb_tune.models.catalog import ModelInfo
 from blurb_tune.preflight.digests import settings_digest, spec_digest
 from blurb_tune.preflight.machine_checks import check_addresses, check_gpus, check_storage, notes_on_secrets
@@ -115,7 +115,7 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
 def _earlier(loaded: LoadedSpec, task: Task, models: Mapping[str, ModelInfo], problems: list[Problem]) -> Iterator[Earlier]:
     blocks = {name: info.blocks for name, info in models.items()}
     for index, folder in enumerate(loaded.spec.search.warm_start):
-        place = loaded.base / home_expanded(folder)
+        place = loaded.base / expand_home(folder)
         try:
             yield read_earlier(place, loaded.spec, blocks, loaded.spec.metric or task.metric)
         except (BlurbTuneError, OSError) as error:
@@ -148,7 +148,7 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], b
         combinations=count(space, blocks),
         max_epochs=trials * epochs,
         max_steps=steps,
-        notes=(*notes, *_of_steps(space), *(_of_earlier(sweep) for sweep in earlier), *notes_on_secrets(spec)),
+        notes=(*notes, *_notes_on_ranges(space), *(_note_on_earlier(sweep) for sweep in earlier), *notes_on_secrets(spec)),
         earlier=tuple(earlier),
         digest=spec_digest(spec, found.digest),
         data_digest=found.digest,
@@ -157,15 +157,15 @@ def _plan(spec: SweepSpec, found: Inspection, models: Mapping[str, ModelInfo], b
     )
 
 
-def _of_steps(space: SpaceSpec) -> Iterator[str]:
+def _notes_on_ranges(space: SpaceSpec) -> Iterator[str]:
     """Ranges whose upper bound no step reaches."""
     for name in type(space).model_fields:
         dimension = getattr(space, name)
-        if isinstance(dimension, Range) and dimension.unreached:
-            yield f"space.{name}: {dimension.unreached}"
+        if isinstance(dimension, Range) and dimension.unreached_bound:
+            yield f"space.{name}: {dimension.unreached_bound}"
 
 
-def _of_earlier(earlier: Earlier) -> str:
+def _note_on_earlier(earlier: Earlier) -> str:
     return (
         f"warm start: {len(earlier.configurations)} of {earlier.of} configurations of sweep {earlier.name} lie in this space, "
         "and the sampler begins with them"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from blurb_tune.core.numbers import counted, duration
+from blurb_tune.core.numbers import duration, plural
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan
@@ -132,7 +132,7 @@ def _scores(record: SweepRecord, choice: Choice) -> str:
     std = "" if math.isnan(of_all.std) else f" ± {of_all.std:.3f}"
     lines = [f"| {header.metric} | this {'model' if choice.combination else 'run'} | its strategy |", "|---|---|---|"]
     lines.append(
-        f"| dev | {of_model:.3f} | {of_all.mean:.3f}{std} over {counted(of_all.n, 'seed')}{interval}; "
+        f"| dev | {of_model:.3f} | {of_all.mean:.3f}{std} over {plural(of_all.n, 'seed')}{interval}; "
         f"{failed} of {len(ended)} failed (95 % interval {bounds} %) |"
     )
     tested = {result.configuration: result for result in final_results(record)}.get(name)
@@ -150,15 +150,15 @@ def _of_test(result: FinalResult) -> str:
     low, high = result.interval
     interval = "" if math.isnan(low) else f"; one run's score has the 95 % interval {low:.3f} to {high:.3f}"
     std = "" if math.isnan(result.summary.std) else f" ± {result.summary.std:.3f}"
-    runs, examples = counted(result.summary.n, "run"), counted(result.examples, "example")
+    runs, examples = plural(result.summary.n, "run"), plural(result.examples, "example")
     return f"{result.summary.mean:.3f}{std} over {runs}, {examples}{interval}"
 
 
 def _compute(record: SweepRecord, plan: Plan, choice: Choice) -> str:
     """Time on which devices; of emissions what follows from it, for who knows power and grid."""
     gpus, cpus = plan.spec.resources.gpus, plan.spec.resources.cpus
-    device = f"{gpus:g} GPU" if gpus else counted(cpus, "CPU core")
-    runs, slots = counted(len(record.trials), "run"), counted(record.slots, "slot")
+    device = f"{gpus:g} GPU" if gpus else plural(cpus, "CPU core")
+    runs, slots = plural(len(record.trials), "run"), plural(record.slots, "slot")
     own = [record.trials[name] for name in choice.combination.members] if choice.combination else [choice.trial]
     hours = record.train_seconds / 3600
     return (

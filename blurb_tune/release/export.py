@@ -10,7 +10,7 @@ import numpy as np
 
 from blurb_tune.core.combination import Method
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.log.events import CombinationTested
 from blurb_tune.log.record import SweepRecord
@@ -96,7 +96,7 @@ def export(
 
 
 def _combination(of: CombinationTested, record: SweepRecord) -> Choice:
-    why = f"the {of.method} of {counted(len(of.members), 'run')} of the winning strategy"
+    why = f"the {of.method} of {plural(len(of.members), 'run')} of the winning strategy"
     return Choice(record.trials[of.members[0]], why, of)
 
 

@@ -33,7 +33,9 @@ class CurveSet:
 
     def stop_early(self, patience: int, threshold: float) -> CurveSet:
         """The runs up to where early stopping ends them (`results.early_stopping`)."""
-        cut = {name: {seed: _cut(run, patience, threshold) for seed, run in runs.items()} for name, runs in self.runs.items()}
+        cut = {
+            name: {seed: _truncate(run, patience, threshold) for seed, run in runs.items()} for name, runs in self.runs.items()
+        }
         return replace(self, runs=cut)
 
     @cached_property
@@ -58,7 +60,7 @@ def is_diverged(measurement: Measurement) -> bool:
     return not (math.isfinite(measurement.train_loss) and math.isfinite(measurement.dev_loss))
 
 
-def _cut(run: Run, patience: int, threshold: float) -> Run:
+def _truncate(run: Run, patience: int, threshold: float) -> Run:
     scores = [measurement.dev_score for measurement in run]
     ends = (end for end in range(1, len(run)) if count_stale(scores[:end], threshold) >= patience)
     return run[: next(ends, len(run))]

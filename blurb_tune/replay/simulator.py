@@ -87,7 +87,7 @@ def simulate(
         if report is not LOST and not report.worker:
             report = replace(report, worker=f"simulated:{slot_of[trial_id]}")
         if report is LOST:
-            sweep.lost(trial_id, "its process is gone")
+            sweep.report_lost(trial_id, "its process is gone")
             end(trial_id)
         elif isinstance(sweep.report(trial_id, report), Prune) or report.outcome is not None:
             end(trial_id)

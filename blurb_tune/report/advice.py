@@ -32,7 +32,7 @@ def what_to_try(record: SweepRecord) -> list[str]:
     if record.no_result is None and 2 * failed <= ended:
         return []
     runs = [trial for trial in record.trials.values() if trial.is_final and trial.outcome is not Outcome.ERRORED]
-    return [*_rates_and_epochs(record, runs), *_untried(record)] if runs else []
+    return [*_rates_and_epochs(record, runs), *_untried_techniques(record)] if runs else []
 
 
 def _rates_and_epochs(record: SweepRecord, runs: list[TrialRecord]) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _rates_and_epochs(record: SweepRecord, runs: list[TrialRecord]) -> Iterator[
         )
 
 
-def _untried(record: SweepRecord) -> Iterator[str]:
+def _untried_techniques(record: SweepRecord) -> Iterator[str]:
     values = [of.configuration.values() for of in record.configurations.values()]
     left = [f"{of.doing} (`{of.example}`)" for of in TECHNIQUES if not any(map(of.is_active, values))]
     if left:

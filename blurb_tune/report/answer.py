@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.caveats import Caveat, caveats_of, is_ended, tested_pair
@@ -121,7 +121,7 @@ def _failures(winner: GroupResult, reference: GroupResult | None) -> str:
         none = "its only run did not fail" if winner.ended == 1 else f"none of its {winner.ended} runs failed"
         said = f"{none} (with 95 % confidence at most {percent(high)} do)"
     else:
-        of = counted(winner.ended, "run")
+        of = plural(winner.ended, "run")
         said = f"{winner.failed} of its {of} failed (with 95 % confidence {percent(low)} to {percent(high)} do)"
     if reference is None:
         return said
@@ -150,13 +150,13 @@ def _decision(record: SweepRecord, evidence: Evidence, verdict: Verdict) -> str:
     )
     if not evidence.is_decidable:
         few = "are too few to" if evidence.first_decidable else f"of one of {evidence.picked_from:,} configurations cannot"
-        return f"{_capital(each)} {few} decide anything.{_settled(evidence)}"
+        return f"{_capital(each)} {few} decide anything.{_seeds_to_settle(evidence)}"
     said = f"By {each}, {by_chance}{picked}"
     if verdict in (Verdict.BETTER, Verdict.WORSE):
         return f"{said}: that is sure enough to act on." if evidence.is_confirmed else f"{said}, which settles it."
     if p <= ALPHA:  # but vanilla was cut short, or the sweep goes on
         return f"{said}, which does not settle it yet."
-    return f"{said}, which is too often to rule chance out.{_settled(evidence)}"
+    return f"{said}, which is too often to rule chance out.{_seeds_to_settle(evidence)}"
 
 
 def _next_to_vanilla(record: SweepRecord, evidence: Evidence) -> str:
@@ -173,13 +173,13 @@ def _next_to_vanilla(record: SweepRecord, evidence: Evidence) -> str:
     )
 
 
-def _settled(evidence: Evidence) -> str:
+def _seeds_to_settle(evidence: Evidence) -> str:
     """How many more seeds would settle it."""
     needed = evidence.fresh_seeds_needed
     if needed is None or evidence.comparison is None or evidence.comparison.difference <= 0:
         first = first_decidable(ALPHA)
         return f" Fresh seeds of these two alone (`confirm`) can decide from {first} of each on."
-    return f" About {counted(needed, 'fresh seed')} of each (`confirm`) would settle it, if they differ as they seem to."
+    return f" About {plural(needed, 'fresh seed')} of each (`confirm`) would settle it, if they differ as they seem to."
 
 
 def _test(record: SweepRecord) -> str:
@@ -197,7 +197,7 @@ def _stops(record: SweepRecord) -> str:
     out = [c for c in record.configurations.values() if c.is_out and record.is_censored(c.configuration_id)]
     if not out:
         return ""
-    of = counted(len(record.configurations), "configuration")
+    of = plural(len(record.configurations), "configuration")
     return f"{len(out)} of {of} were stopped early as beaten, and are not compared."
 
 
@@ -210,7 +210,7 @@ def _of_nothing(record: SweepRecord) -> str:
     outcomes = record.outcome_counts()
     errored, ended = outcomes[Outcome.ERRORED], sum(outcomes.values())
     if ended and errored == ended:
-        return f"There is no answer: all of the {counted(ended, 'run')} that ended errored, and an errored run is no result."
+        return f"There is no answer: all of the {plural(ended, 'run')} that ended errored, and an errored run is no result."
     return "There is no answer yet: no configuration has a result."
 
 
@@ -218,11 +218,11 @@ def _why_nothing(record: SweepRecord) -> str:
     outcomes = {Outcome(name): count for name, count in record.outcome_counts().items()}
     failed = sum(count for outcome, count in outcomes.items() if outcome.is_failed)
     ended, planned = sum(outcomes.values()), planned_trials(record)
-    of = f"{ended:,} of {planned:,} runs" if planned else counted(ended, "run")
+    of = f"{ended:,} of {planned:,} runs" if planned else plural(ended, "run")
     is_over = record.no_result is not None or (is_ended(record) and failed)
     if is_over:
         trivial = f"{record.header.metric} {number(record.header.trivial_score, 3)}"
-        return f"{failed} of {counted(ended, 'run')} ended no better than a constant prediction ({trivial})."
+        return f"{failed} of {plural(ended, 'run')} ended no better than a constant prediction ({trivial})."
     errored = f" and {outcomes[Outcome.ERRORED]} errored" if outcomes[Outcome.ERRORED] else ""
     return f"{of} have ended, of which {failed} failed{errored}."
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import what_to_try
@@ -93,7 +93,7 @@ def _most_failed(record: SweepRecord, evidence: Evidence | None) -> str:
 
 def _unfinished(record: SweepRecord, evidence: Evidence | None) -> str:
     ended, planned = sum(record.outcome_counts().values()), planned_trials(record)
-    of = f"{ended:,} of {planned:,} runs" if planned else counted(ended, "run")
+    of = f"{ended:,} of {planned:,} runs" if planned else plural(ended, "run")
     if record.budget_spent is not None:
         return (
             f"The budget ended the search before its plan was through ({record.budget_spent.reason}): after {of}, what had "
@@ -118,7 +118,7 @@ def _too_few_seeds(record: SweepRecord, evidence: Evidence | None) -> str:
         )
     after = f"before n = {first} seeds of each"
     if evidence.is_cut_short:
-        return f"Vanilla itself was stopped after {counted(has, 'seed')}, which are too few: cannot decide {after}."
+        return f"Vanilla itself was stopped after {plural(has, 'seed')}, which are too few: cannot decide {after}."
     if has == 1:
         return f"A single seed says nothing of how the next one will do: cannot decide {after}."
     return f"Cannot decide {after}, and there are {has}: until then the order may be chance, however far apart the scores are."
@@ -156,7 +156,7 @@ def _vanilla_cut_short(record: SweepRecord, evidence: Evidence | None) -> str:
     if evidence is None or not evidence.is_cut_short or not evidence.is_decidable or evidence.reference is None:
         return ""
     return (
-        f"Vanilla itself was stopped after {counted(evidence.reference.n, 'seed')}, so the comparison rests on few of its "
+        f"Vanilla itself was stopped after {plural(evidence.reference.n, 'seed')}, so the comparison rests on few of its "
         "runs: fresh seeds of the two (`confirm`) would be fair."
     )
 
@@ -166,7 +166,7 @@ def _vanilla_untuned(record: SweepRecord, evidence: Evidence | None) -> str:
     if share is None or share.is_fair or evidence is None or evidence.comparison is None:
         return ""
     others = sum(not of.configuration.strategy.is_vanilla for of in record.configurations.values())
-    one = "one untuned configuration" if share.vanilla == 1 else counted(share.vanilla, "configuration")
+    one = "one untuned configuration" if share.vanilla == 1 else plural(share.vanilla, "configuration")
     return (
         f"Vanilla was {one} against {others} of the other strategies: tuned as they were, it may come closer "
         "(`search.vanilla_first`)."
@@ -186,7 +186,7 @@ def _data(record: SweepRecord, evidence: Evidence | None) -> str:
     notes = notes_of(record)
     if not notes:
         return ""
-    more = f" ({counted(len(notes) - 1, 'more note')} below)" if len(notes) > 1 else ""
+    more = f" ({plural(len(notes) - 1, 'more note')} below)" if len(notes) > 1 else ""
     return f"Of the data: {notes[0][:_LONGEST_NOTE].rstrip('.')}{more}."
 
 

@@ -89,13 +89,13 @@ def claims_of(record: SweepRecord) -> list[Claim]:
 def confirmation_of(record: SweepRecord) -> Confirmation | None:
     """None while no confirmation run of the winner has a result."""
     selection = record.selection
-    if selection is None or not _confirmed(record, selection.configuration):
+    if selection is None or not _confirmed_scores(record, selection.configuration):
         return None
     winner = record.group(selection.configuration, record.confirmations_of(selection.configuration))
     if selection.reference is None:
         return Confirmation(winner, None, None)
     reference = record.group(selection.reference, record.confirmations_of(selection.reference))
-    scores = _confirmed(record, selection.configuration), _confirmed(record, selection.reference)
+    scores = _confirmed_scores(record, selection.configuration), _confirmed_scores(record, selection.reference)
     return Confirmation(winner, reference, compare(*scores))
 
 
@@ -124,5 +124,5 @@ def mean_over_orders(scores: Mapping[int, float], crossed: Sequence[int] | None)
     return {number: math.fsum(of) / len(of) for number, of in by_initialization.items()}
 
 
-def _confirmed(record: SweepRecord, name: str) -> Mapping[int, float]:
+def _confirmed_scores(record: SweepRecord, name: str) -> Mapping[int, float]:
     return record.seed_scores(record.confirmations_of(name)).get(name, {})

@@ -59,7 +59,7 @@ def strategies_table(record: SweepRecord) -> Table:
     groups = [group for group in by_configuration(record) if not record.is_censored(group.result.name)]
     references = {reference.name for reference in record.references().values()}
     groups.sort(key=lambda group: (group.result.name not in references, rank(record, group.result)))
-    tuned, parts = _searched(record)
+    tuned, parts = _searched_names(record)
     claims = {claim.result.name: claim for claim in claims_of(record)}
     decimals = supported_decimals(group.result.summary for group in groups)
     best = record.selection.configuration if record.selection else getattr(record.best_configuration(), "name", "")
@@ -93,7 +93,7 @@ def stopped_table(record: SweepRecord) -> Table | None:
     groups = [group for group in by_configuration(record) if record.is_censored(group.result.name)]
     if not groups:
         return None
-    tuned, parts = _searched(record)
+    tuned, parts = _searched_names(record)
     decimals = supported_decimals(group.result.summary for group in groups)
     rows = []
     for group in sorted(groups, key=lambda group: rank(record, group.result)):
@@ -182,7 +182,7 @@ def _intervals(record: SweepRecord, groups: Sequence[Trials]) -> dict[str, Inter
     return found
 
 
-def _searched(record: SweepRecord) -> tuple[list[str], list[str]]:
+def _searched_names(record: SweepRecord) -> tuple[list[str], list[str]]:
     """The searched hyperparameters: those that the strategy's name does not tell, and its parts."""
     names = [name for name in searched_hyperparameters(record) if name != "model"]
     return [name for name in names if name not in STRATEGY_NAMES], [name for name in names if name in STRATEGY_NAMES]

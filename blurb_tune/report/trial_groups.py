@@ -55,12 +55,12 @@ def by_configuration(record: SweepRecord) -> list[Group]:
 
 def by_strategy(record: SweepRecord) -> list[Group]:
     """One group per model and strategy, vanilla first, the others by `rank`."""
-    return _pooled(record, record.label)
+    return _pool_by_label(record, record.label)
 
 
 def by_family(record: SweepRecord) -> list[Group]:
     """One group per model and strategy family, vanilla first, the others by `rank`."""
-    return _pooled(record, record.family)
+    return _pool_by_label(record, record.family)
 
 
 def lacks_seeds(record: SweepRecord, result: GroupResult) -> bool:
@@ -73,7 +73,7 @@ def rank(record: SweepRecord, result: GroupResult) -> tuple[bool, float, float]:
     return rank_by_seeds(result, record.header.replicates)
 
 
-def _pooled(record: SweepRecord, label_of: Callable[[str], str]) -> list[Group]:
+def _pool_by_label(record: SweepRecord, label_of: Callable[[str], str]) -> list[Group]:
     members: dict[str, list[str]] = {}
     for name in record.configurations:
         if record.trials_of(name):

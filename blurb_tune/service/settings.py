@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
-from blurb_tune.core.paths import home_expanded
+from blurb_tune.core.paths import expand_home
 from blurb_tune.core.storage import fault_of_uri
 from blurb_tune.service.agent import STORAGE
 
@@ -26,13 +26,13 @@ class Settings:
 
 def settings_file() -> Path:
     """`BLURB_TUNE_CONFIG`, else `~/.config/blurb-tune/config.yaml`."""
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or home_expanded("~/.config"))
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or expand_home("~/.config"))
     return Path(os.environ.get("BLURB_TUNE_CONFIG") or home / "blurb-tune" / "config.yaml")
 
 
 def settings(address: str | None = None, storage: str | None = None) -> Settings:
     """What holds. Raises InputError with all that is wrong with the file and the names."""
-    written, problems = _written()
+    written, problems = _read_settings_file()
     found = Settings(
         address or os.environ.get("RAY_ADDRESS") or written.get("address"),
         storage or os.environ.get(STORAGE) or written.get("storage"),
@@ -46,7 +46,7 @@ def settings(address: str | None = None, storage: str | None = None) -> Settings
     return found
 
 
-def _written() -> tuple[dict[str, str], list[Problem]]:
+def _read_settings_file() -> tuple[dict[str, str], list[Problem]]:
     file = settings_file()
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -27,7 +27,7 @@ def _seconds(value: Any) -> Any:
     return float(seconds)
 
 
-def spelled_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """The two largest units that count, such as `1 d 12 h`."""
     left, parts = round(seconds), []
     for unit, size in _UNITS.items():

@@ -37,12 +37,12 @@ class Choice(SpecModel, Generic[T]):
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Choice[T]:
-        for value in repeated(self.choice):
+        for value in duplicates(self.choice):
             raise ValueError(f"the values of a choice must differ, but {value!r} stands twice")
         return self
 
 
-def repeated(values: Iterable[T]) -> Iterator[T]:
+def duplicates(values: Iterable[T]) -> Iterator[T]:
     """The values, hashable, that have stood before."""
     seen: set[T] = set()
     for value in values:
@@ -139,7 +139,7 @@ class Range(SpecModel, Generic[T]):
         return self
 
     @property
-    def unreached(self) -> str:
+    def unreached_bound(self) -> str:
         """What is to be said where no step ends at `high`; empty where one does."""
         values, high = self.grid(), cast(float, self.high)
         if values is None or high - values[-1] <= 1e-9 * (cast(float | None, self.step) or 1):

@@ -62,7 +62,7 @@ class _Loader(CCoreLoader, SafeConstructor):  # type: ignore[misc]
         except (ValueError, TypeError, AttributeError, OverflowError) as error:  # of what a tag is written to
             raise ConstructorError(None, None, str(error), node.start_mark) from error
         except LookupError as error:  # of a text with a tag that it does not fit
-            what = f"cannot read {shortened(str(getattr(node, 'value', '')))!r} as a {node.tag.rpartition(':')[2]}"
+            what = f"cannot read {shorten(str(getattr(node, 'value', '')))!r} as a {node.tag.rpartition(':')[2]}"
             raise ConstructorError(None, None, what, node.start_mark) from error
 
     def whole_number(self, node: yaml.ScalarNode) -> int | None:
@@ -110,7 +110,7 @@ def compose(text: str, locate: Locate) -> yaml.Node | None:
         line = text.encode("utf-8", "replace").count(b"\n", 0, error.position) + 1
         raise _fault(locate(line), error.reason) from None
     except yaml.MarkedYAMLError as error:
-        raise _marked(error, locate) from None
+        raise _syntax_error(error, locate) from None
 
 
 def construct(node: yaml.Node, locate: Locate) -> Any:
@@ -118,7 +118,7 @@ def construct(node: yaml.Node, locate: Locate) -> Any:
     try:
         return _Loader("").construct_document(node)  # type: ignore[call-arg]
     except yaml.MarkedYAMLError as error:
-        raise _marked(error, locate) from None
+        raise _syntax_error(error, locate) from None
 
 
 def dump(data: Mapping[str, Any]) -> str:
@@ -127,7 +127,7 @@ def dump(data: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """Without the garbage collector, which finds nothing among 100,000 new nodes and takes three quarters of the time."""
     was_on = gc.isenabled()
     gc.disable()
@@ -138,7 +138,7 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def shortened(text: str) -> str:
+def shorten(text: str) -> str:
     """A message with its middle left out where what it quotes is long."""
     return text if len(text) <= _MAX_MESSAGE else f"{text[: _MAX_MESSAGE * 2 // 3]} ... {text[-_MAX_MESSAGE // 4 :]}"
 
@@ -228,7 +228,7 @@ class _Composer:
         return found
 
     def _error(self, event: Any, what: str) -> InputError:
-        return InputError([Problem(self._locate(event.start_mark.line + 1), shortened(what))])
+        return InputError([Problem(self._locate(event.start_mark.line + 1), shorten(what))])
 
 
 def _as_key(node: yaml.Node) -> yaml.Node:
@@ -238,7 +238,7 @@ def _as_key(node: yaml.Node) -> yaml.Node:
     return node
 
 
-def _marked(error: yaml.MarkedYAMLError, locate: Locate) -> InputError:
+def _syntax_error(error: yaml.MarkedYAMLError, locate: Locate) -> InputError:
     mark = error.problem_mark or error.context_mark
     context, begun = error.context, error.context_mark
     where = f" {context}, which begins on line {begun.line + 1}" if context and begun else f" {context}" if context else ""
@@ -246,4 +246,4 @@ def _marked(error: yaml.MarkedYAMLError, locate: Locate) -> InputError:
 
 
 def _fault(where: str, what: str) -> InputError:
-    return InputError([Problem(where, shortened(f"this is not valid YAML: {what}"))])
+    return InputError([Problem(where, shorten(f"this is not valid YAML: {what}"))])

@@ -12,13 +12,13 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
-from blurb_tune.core.paths import home_expanded, whole_address, whole_path
+from blurb_tune.core.paths import expand_home, whole_address, whole_path
 from blurb_tune.spec.dimensions import DIMENSION_TAGS, MAX_NUMBER
-from blurb_tune.spec.documents import shortened, uncollected
+from blurb_tune.spec.documents import no_garbage_collection, shorten
 from blurb_tune.spec.earlier import modernize
 from blurb_tune.spec.pruning import PRUNERS
 from blurb_tune.spec.schema import SweepSpec
-from blurb_tune.spec.source import Key, KeyPath, Source, dotted, read_source, source_of
+from blurb_tune.spec.source import Key, KeyPath, Source, format_path, read_source, source_of
 from blurb_tune.spec.task import TaskSpec
 
 _WHOLE = ("int_type", "int_from_float")
@@ -75,7 +75,7 @@ class LoadedSpec:
         return InputError([*found[:_MOST_PROBLEMS], *rest])
 
 
-@uncollected()
+@no_garbage_collection()
 def load_spec(
     file: Path | Mapping[str, Any], overrides: Sequence[str] = (), *, prefix: str = "--set ", is_kept: bool = False
 ) -> LoadedSpec:
@@ -115,7 +115,7 @@ def load_spec(
 
 
 def _base(spec: SweepSpec, source: Source) -> Path:
-    return source.file.parent / home_expanded(spec.base or "")
+    return source.file.parent / expand_home(spec.base or "")
 
 
 def _with_whole_addresses(spec: SweepSpec, source: Source) -> SweepSpec:
@@ -177,9 +177,9 @@ def _problem(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
     if kind == "extra_forbidden":
         key = str(path[-1])
         hint = f"; did you mean {places[0]!r}?" if (places := _places_of(key)) else did_you_mean(key, _valid_keys(path[:-1]))
-        return Problem(place, shortened(f"unknown key {dotted(path)!r}{hint}"))
+        return Problem(place, shorten(f"unknown key {format_path(path)!r}{hint}"))
     if kind == "missing":
-        return Problem(place, f"the key {dotted(path)!r} is missing")
+        return Problem(place, f"the key {format_path(path)!r} is missing")
     if kind == "literal_error":
         return source.problem(path, f"unknown value {given!r}{_literal_hint(given, str(context['expected']))}")
     if kind == "union_tag_invalid":

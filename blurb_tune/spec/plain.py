@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from blurb_tune.core.errors import InputError, Problem
-from blurb_tune.spec.documents import MAX_DEPTH, shortened
+from blurb_tune.spec.documents import MAX_DEPTH, shorten
 
 _EXPECTED = "expected plain data (mappings, lists, texts, numbers, true, false, null)"
 
@@ -38,7 +38,7 @@ def plain_data(data: Mapping[str, Any], root: str) -> dict[str, Any]:
             return {key: plain(item, f"{place}.{key}" if depth else str(key), depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple | range):
             return [plain(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value)]
-        problems.append(Problem(place, shortened(f"{_EXPECTED}, but got {value!r}")))
+        problems.append(Problem(place, shorten(f"{_EXPECTED}, but got {value!r}")))
         return None
 
     found = plain(dict(data), root, 0)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from blurb_tune.spec.dimensions import repeated
+from blurb_tune.spec.dimensions import duplicates
 
 MAX_SEEDS = 10_000
 MAX_CROSSED = 100
@@ -28,7 +28,7 @@ def _seed_list(value: Any) -> Any:
 
 
 def _distinct(seeds: list[int]) -> list[int]:
-    if twice := sorted(set(repeated(seeds))):
+    if twice := sorted(set(duplicates(seeds))):
         more = ["..."] if len(twice) > _MOST_SHOWN else []
         raise ValueError(f"seeds must differ, but {', '.join([*map(str, twice[:_MOST_SHOWN]), *more])} stands more than once")
     return seeds

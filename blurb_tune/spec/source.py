@@ -20,8 +20,8 @@ from blurb_tune.spec.documents import (
     construct,
     dump,
     is_beyond,
-    shortened,
-    uncollected,
+    no_garbage_collection,
+    shorten,
 )
 from blurb_tune.spec.plain import plain_data
 
@@ -51,15 +51,15 @@ class Source:
             place = self._places.get(tuple(path[:length]))
             if place:
                 return place
-        return str(self.file) if self.has_lines else dotted(path) or str(self.file)
+        return str(self.file) if self.has_lines else format_path(path) or str(self.file)
 
     def problem(self, path: Sequence[Key], what: str) -> Problem:
         """A problem with the value at `path`, which is named in the message where the place does not name it."""
-        where, name = self.where(path), dotted(path)
-        return Problem(where, shortened(what if name in ("", where) else f"{name}: {what}"))
+        where, name = self.where(path), format_path(path)
+        return Problem(where, shorten(what if name in ("", where) else f"{name}: {what}"))
 
 
-def dotted(path: Sequence[Key]) -> str:
+def format_path(path: Sequence[Key]) -> str:
     """`("space", "strategy", 0)` as `space.strategy[0]`."""
     text = ""
     for key in path:
@@ -67,7 +67,7 @@ def dotted(path: Sequence[Key]) -> str:
     return text
 
 
-@uncollected()
+@no_garbage_collection()
 def read_source(file: Path, overrides: Sequence[str] = (), prefix: str = "--set ") -> Source:
     """Read a spec and put in `key.path=value` overrides; a fault of one is placed at `prefix` and the override.
 
@@ -80,7 +80,7 @@ def read_source(file: Path, overrides: Sequence[str] = (), prefix: str = "--set 
     return _source(_text_of(file), file, _placed(overrides, prefix), locate)
 
 
-@uncollected()
+@no_garbage_collection()
 def source_of(data: Mapping[str, Any], overrides: Sequence[str] = (), prefix: str = "--set ") -> Source:
     """A spec that is a mapping and no file, as if a file `spec` of the working folder held it; its places are key paths, and
     those of overrides as for `read_source`.
@@ -94,7 +94,7 @@ def source_of(data: Mapping[str, Any], overrides: Sequence[str] = (), prefix: st
 
 
 def _placed(overrides: Sequence[str], prefix: str) -> list[tuple[str, str]]:
-    return [(override, prefix + shortened(redact(override))) for override in overrides]
+    return [(override, prefix + shorten(redact(override))) for override in overrides]
 
 
 def _source(text: str, file: Path, overrides: Sequence[tuple[str, str]], locate: Locate, *, has_lines: bool = True) -> Source:
@@ -140,8 +140,8 @@ def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> Non
         for key_node, value_node in node.value:
             key, line = str(key_node.value), key_node.start_mark.line + 1
             if key in seen:
-                what = f"duplicate key {dotted((*path, key))!r}; it stands on line {seen[key]} already"
-                source.problems.append(Problem(locate(line), shortened(what)))
+                what = f"duplicate key {format_path((*path, key))!r}; it stands on line {seen[key]} already"
+                source.problems.append(Problem(locate(line), shorten(what)))
             seen[key] = line
             source._places[(*path, key)] = place(line)
             _note(source, value_node, (*path, key), locate)
@@ -183,7 +183,7 @@ def _put(source: Source, override: str, place: str) -> None:
         source.problems += noted.problems
         source.beyond += noted.beyond
     else:
-        source.problems.append(Problem(place, f"there is no place {dotted(path)!r} to set"))
+        source.problems.append(Problem(place, f"there is no place {format_path(path)!r} to set"))
 
 
 def _item(holder: Any, key: Key) -> Any:
@@ -197,7 +197,7 @@ def _item(holder: Any, key: Key) -> Any:
 def _forget_places(source: Source, path: KeyPath) -> None:
     """What an override replaces is no longer in the file: neither its lines nor what was wrong with it."""
     stale = [p for p in source._places if p[: len(path)] == path]
-    names = {dotted(p) for p in stale}
+    names = {format_path(p) for p in stale}
     source.problems = [p for p in source.problems if not names & {p.where, p.what.split(": ")[0]}]
     source.beyond = [p for p in source.beyond if p[: len(path)] != path]
     for old in stale:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model, model_validator
 
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration, Strategy
-from blurb_tune.spec.dimensions import MAX_CHOICES, MAX_NUMBER, Dimension, Options, SpecModel, repeated
+from blurb_tune.spec.dimensions import MAX_CHOICES, MAX_NUMBER, Dimension, Options, SpecModel, duplicates
 from blurb_tune.techniques.protocol import Axis
 from blurb_tune.techniques.registry import AXES, SETTING_OF, is_neutral
 
@@ -137,7 +137,7 @@ class SpaceSpec(_Techniques):  # type: ignore[misc]
         _DEFAULT.classifier_dropout, description="dropout of the head; null: what the model's config says"
     )
 
-    def digested(self) -> dict[str, Any]:
+    def digest_content(self) -> dict[str, Any]:
         """What the digest of a sweep is made of: without axes that are as by default and have not always been there, so that a
         sweep of an earlier version can be taken up."""
         content: dict[str, Any] = self.model_dump(mode="json")
@@ -156,6 +156,6 @@ class SpaceSpec(_Techniques):  # type: ignore[misc]
             if name in SETTING_OF and SETTING_OF[name].name not in both:
                 raise ValueError(f"`{name}` has no effect without `{SETTING_OF[name].name}`")
         if self.strategy is not None:
-            for label in repeated(s.strategy.label for s in self.strategy):
+            for label in duplicates(s.strategy.label for s in self.strategy):
                 raise ValueError(f"the strategies of a list must differ, but {label!r} stands twice")
         return self

@@ -12,13 +12,13 @@ from blurb_tune.spec.dimensions import SpecModel
 Name = Annotated[str, Field(min_length=1)]
 
 
-def _spelled(label: Any) -> Any:
+def _label_text(label: Any) -> Any:
     if isinstance(label, bool):
         return "true" if label else "false"
     return str(label) if isinstance(label, int) else label
 
 
-def _listed(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
@@ -36,8 +36,8 @@ def _label_columns(value: Any) -> Any:
 
 
 LabelColumns = Annotated[str | list[str], BeforeValidator(_label_columns)]
-LabelName = Annotated[str, Field(min_length=1), BeforeValidator(_spelled)]
-Columns = Annotated[list[Name], AfterValidator(_one_or_two), BeforeValidator(_listed)]
+LabelName = Annotated[str, Field(min_length=1), BeforeValidator(_label_text)]
+Columns = Annotated[list[Name], AfterValidator(_one_or_two), BeforeValidator(_as_list)]
 
 
 class TaskSpec(SpecModel):

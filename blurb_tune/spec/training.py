@@ -50,7 +50,7 @@ class TrainingSpec(SpecModel):
         0.0, description="a dev score must be above the best one by more than this to be an improvement"
     )
 
-    def digested(self) -> dict[str, Any]:
+    def digest_content(self) -> dict[str, Any]:
         """What digests of a sweep are made of: all that numbers depend on. Early stopping is left out where there is none, so
         that a sweep of an earlier version can be taken up."""
         content = self.model_dump(mode="json", exclude={"prefix_cache_gb"})

@@ -30,18 +30,18 @@ class Faults:
         self.left_out: set[str] = set()
         self.abort_reason: str | None = None
 
-    def works(self, worker: str) -> None:
+    def mark_sound(self, worker: str) -> None:
         """A trial has come to an evaluation on `worker`, a `node:pid`."""
         if node := node_of(worker):
             self._sound.add(node)
 
-    def none(self, worker: str) -> None:
+    def clear(self, worker: str) -> None:
         """A trial has ended without an error."""
         node = node_of(worker)
         self._row.clear()
         self._of_node.pop(node, None)
         self.left_out.discard(node)
-        self.works(worker)
+        self.mark_sound(worker)
 
     def add(self, worker: str, reason: str) -> bool:
         """A trial has errored; whether its node is to blame."""

@@ -20,7 +20,7 @@ from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.stopping.instability import judge
 from blurb_tune.sweep.agenda import Agenda
 from blurb_tune.sweep.attempts import latest_attempt, next_attempt
-from blurb_tune.sweep.budget import spent
+from blurb_tune.sweep.budget import spent_budget
 from blurb_tune.sweep.configuration_decisions import ConfigurationDecisions
 from blurb_tune.sweep.facts import SweepFacts
 from blurb_tune.sweep.faults import MOST_LOSSES, Faults, may_retry
@@ -32,8 +32,8 @@ class Sweep:
     """Hands out work, takes the reports of its trials, and decides.
 
     What runs the work (`execution` on Ray, `replay` on simulated time) asks for `next_work` whenever a slot is free, passes
-    what each of its trials reports to `report`, and one whose process is gone to `lost`. A trial whose report is answered by
-    `Prune` is stopped, and a slot is free again when all trials of its work have ended.
+    what each of its trials reports to `report`, and one whose process is gone to `report_lost`. A trial whose report is
+    answered by `Prune` is stopped, and a slot is free again when all trials of its work have ended.
 
     A run is stopped on its own merit only (`stopping.instability`), a configuration as a whole: by its failed runs or the race
     (`sweep.race`), or by a stock pruner over configurations. The first seeds of all configurations come before the second
@@ -121,7 +121,7 @@ class Sweep:
         decision: Decision = Continue()
         if report.measurement is not None:
             self._log.append(ev.Measured(trial=trial_id, measurement=report.measurement))
-            self._faults.works(report.worker)
+            self._faults.mark_sound(report.worker)
             if report.outcome is None:
                 decision = self._decide(trial)
         if report.outcome is not None:
@@ -138,7 +138,7 @@ class Sweep:
             self._end(trial, decision.outcome, decision.reason, worker=report.worker)
         return decision
 
-    def lost(self, trial_id: str, error: str) -> None:
+    def report_lost(self, trial_id: str, error: str) -> None:
         """A trial's process was killed, or its machine is gone: no fault of the trial, unless it happens again and again."""
         trial = self.record.trials[trial_id]
         if trial.is_running:
@@ -152,7 +152,7 @@ class Sweep:
         """Name the winner and its reference, once all trials are through; None where there is no winner."""
         return self._configurations.select()
 
-    def tested(self, event: ev.Tested) -> None:
+    def report_test(self, event: ev.Tested) -> None:
         """Take the result of a trial's model on the test split."""
         self._log.append(replace(event, error=redact(event.error)))
 
@@ -189,7 +189,7 @@ class Sweep:
         if is_all_open and not self._agenda.queue:
             return False
         is_settled = is_all_open and self._state.race.is_settled
-        event = spent(self._spec.budget, self.record, now=time.time(), is_settled=is_settled)
+        event = spent_budget(self._spec.budget, self.record, now=time.time(), is_settled=is_settled)
         if event is None:
             return False
         self._log.append(event)
@@ -280,7 +280,7 @@ class Sweep:
     ) -> None:
         by_machine, reason, error = is_lost, redact(reason), redact(error)
         if outcome is not Outcome.ERRORED:
-            self._faults.none(worker)
+            self._faults.clear(worker)
         elif not is_lost:
             by_machine = self._faults.add(worker, reason)
         is_over = self.record.configurations[trial.configuration_id].is_out or self.record.budget_spent is not None

@@ -68,14 +68,14 @@ class Backlog:
 
     def advance(self) -> None:
         """The piece has arrived. The log counts as delivered up to the first run that was too early to be in it."""
-        self._began = {trial: self._began[trial] for trial in self._builder.kept}
+        self._began = {trial: self._began[trial] for trial in self._builder.pending_trials}
         self.offset, self._piece = min(self._began.values(), default=self._taken_to), None
 
     def delivered_runs(self) -> dict[str | None, int]:
         """The runs that MLflow must have by now, with their attempt: the sweep's own (None) and the trials'."""
         if self.offset == 0:
             return {}
-        coming = {*self._builder.kept, *(update.trial for update in self._piece or () if update.is_new)}
+        coming = {*self._builder.pending_trials, *(update.trial for update in self._piece or () if update.is_new)}
         trials = self._builder.record.trials.values()
         return {None: 1, **{trial.trial_id: trial.attempt for trial in trials if trial.trial_id not in coming}}
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.paths import SweepPaths, home_expanded
+from blurb_tune.core.paths import SweepPaths, expand_home
 from blurb_tune.core.secrets import redact
 from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.addresses import basic_token, credentials, lies_in, page_address, redact_error, sqlite_file
@@ -163,7 +163,7 @@ def _authorization(uri: str) -> dict[str, str]:
 def _authenticates_by_other_means() -> bool:
     """MLflow may be set up with credentials that only MLflow itself can use; a refusal then says nothing."""
     plugins = os.environ.get("MLFLOW_TRACKING_AUTH") or os.environ.get("MLFLOW_TRACKING_AWS_SIGV4")
-    return bool(plugins) or home_expanded("~/.mlflow/credentials").exists()
+    return bool(plugins) or expand_home("~/.mlflow/credentials").exists()
 
 
 def _refusal(uri: str, error: urllib.error.HTTPError) -> str:

@@ -91,7 +91,7 @@ class RunBuilder:
         return sorted(taken, key=lambda update: update.trial is not None)
 
     @property
-    def kept(self) -> list[str]:
+    def pending_trials(self) -> list[str]:
         """The trials whose updates nobody has taken."""
         return [trial for trial in self._updates if trial is not None]
 

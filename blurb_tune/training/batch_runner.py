@@ -160,10 +160,10 @@ class BatchRunner:
         """Outputs in fp32 for `data.units(rows)`, shape (units, task outputs)."""
         with self._autocast():
             if below is None and self._frozen_depth:
-                below = self._passed(data, rows)
+                below = self._run_frozen_part(data, rows)
             return self._engine.outputs(data, rows, below).float()
 
-    def _passed(self, data: Encoded, rows: np.ndarray) -> States:
+    def _run_frozen_part(self, data: Encoded, rows: np.ndarray) -> States:
         """The examples `rows` through the frozen part."""
         with torch.no_grad(), self._evaluating():
             tokens, states = self._engine.states(data, rows, self._frozen_depth, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.core.trial import Measurement, Outcome, TrialReport
 from blurb_tune.results.early_stopping import count_stale
 from blurb_tune.results.trivial import TrivialLevel
@@ -17,7 +17,7 @@ def why_stop_early(settings: TrainingSettings, scores: Sequence[float], step: in
     if patience is None or step == last or count_stale(scores, threshold) < patience:
         return None
     by = f" by more than {threshold:g}" if threshold else ""
-    since = counted(patience, "evaluation")
+    since = plural(patience, "evaluation")
     return f"stopped early at step {step} of {last}: its dev score has not improved{by} for {since}"
 
 

@@ -130,7 +130,7 @@ class FineTuning:
         To be called between two steps. The tensors are copies where training goes on on the CPU.
         """
         learned = {self._names[parameter]: parameter for parameter in self._parameters}
-        tensors = {f"weights/{name}": _copied(parameter) for name, parameter in learned.items()}
+        tensors = {f"weights/{name}": _copy_to_cpu(parameter) for name, parameter in learned.items()}
         tensors |= {f"adam/{name}": value.clone() for name, value in self._optimizer.state(self._names).items()}
         tensors |= {f"best/{name}": weights for name, weights in self._best_weights.items()}
         tensors |= {f"technique/{name}": value.clone() for name, value in self._treatment.state().items()}
@@ -292,7 +292,7 @@ def _all_batches(lengths: np.ndarray, configuration: Configuration, seed: int) -
         yield from epoch_batches(lengths, configuration.batch_size, seed=seed, epoch=epoch)
 
 
-def _copied(parameter: torch.Tensor) -> torch.Tensor:
+def _copy_to_cpu(parameter: torch.Tensor) -> torch.Tensor:
     return parameter.detach().to("cpu", copy=True)
 
 

@@ -87,7 +87,7 @@ class ScheduledAdamW:
         """One update from the gradients at hand, which are dropped."""
         self.steps += 1
         factor = self._factor(self.steps)
-        scale, root = (1.0, 1.0) if self._bias_correction else self._uncorrected()
+        scale, root = (1.0, 1.0) if self._bias_correction else self._cancel_bias_correction()
         for group, (rate, decay) in zip(self._adamw.param_groups, self._base, strict=True):
             group["lr"] = rate * factor * scale
             group["weight_decay"] = decay / scale
@@ -114,7 +114,7 @@ class ScheduledAdamW:
             self._adamw.state[parameter][moment] = value.to(parameter.device, copy=True)
         self.steps = steps
 
-    def _uncorrected(self) -> tuple[float, float]:
+    def _cancel_bias_correction(self) -> tuple[float, float]:
         """What cancels the bias correction. Parameters that had no gradient in earlier steps are counted on for it, too."""
         for parameter in self.parameters if self.steps > 1 else ():
             if parameter.grad is not None:

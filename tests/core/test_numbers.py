@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.numbers import (
     compact,
-    counted,
     decimals_for,
     difference,
     duration,
     interval,
     interval_of_difference,
     p_value,
-    rounded,
+    plural,
+    round_float,
     score,
     share,
-    spelled,
     time_left,
+    yaml_scalar,
 )
 from blurb_tune.core.trial import Configuration
 
@@ -31,7 +31,7 @@ def test_scores() -> None:
     assert [score(0.12345), score(-1.0), score(math.nan)] == ["0.123", "-1.000", "-"]
     assert [difference(0.12345), difference(-0.5), difference(math.nan)] == ["+0.123", "-0.500", "-"]
     assert [share(2, 5), share(0, 0)] == ["2/5", "-"]
-    assert [counted(1, "trial"), counted(0, "trial"), counted(2, "trial")] == ["1 trial", "0 trials", "2 trials"]
+    assert [plural(1, "trial"), plural(0, "trial"), plural(2, "trial")] == ["1 trial", "0 trials", "2 trials"]
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,15 @@ def test_time_left_is_rounded_up(seconds: float, text: str) -> None:
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
 def test_a_spelled_value_is_what_yaml_reads(value: float | None) -> None:
-    read = yaml.safe_load(spelled(value))
+    read = yaml.safe_load(yaml_scalar(value))
     assert read == value
     assert type(read) is type(value)
 
 
 def test_the_defaults_are_spelled_for_yaml() -> None:
-    lines = "\n".join(f"{name}: {spelled(value)}" for name, value in Configuration().values().items())
+    lines = "\n".join(f"{name}: {yaml_scalar(value)}" for name, value in Configuration().values().items())
     assert yaml.safe_load(lines) == Configuration().values()
-    assert yaml.safe_load("5e-05") == "5e-05", "why spelled() is needed"
+    assert yaml.safe_load("5e-05") == "5e-05", "why yaml_scalar() is needed"
 
 
 @given(st.floats(1e-300, 1e300), st.integers(1, 6))
@@ -109,5 +109,5 @@ def test_intervals_and_p_values() -> None:
 
 
 def test_rounded_values_keep_their_type() -> None:
-    assert [rounded(0.9923847561), rounded(5e-5), rounded(20), rounded(None)] == [0.9924, 5e-5, 20, None]
-    assert type(rounded(True)) is bool
+    assert [round_float(0.9923847561), round_float(5e-5), round_float(20), round_float(None)] == [0.9924, 5e-5, 20, None]
+    assert type(round_float(True)) is bool

@@ -18,7 +18,7 @@ import pytest
 
 from blurb_tune.execution import worker
 from blurb_tune.execution.forkserver import ADDRESS, HOME, _search_path, fork_server
-from blurb_tune.execution.worker import _forked
+from blurb_tune.execution.worker import _run_forked
 
 _SAYS = """
 import json, os, sys
@@ -47,7 +47,7 @@ def program(folder: Path, text: str) -> str:
 @contextmanager
 def asked_for(command: list[str], **settings: str) -> Iterator[subprocess.Popen[str]]:
     """A process that asks for another to run `command`, which prints to the same output."""
-    code = "import sys; from blurb_tune.execution.worker import _forked; sys.exit(_forked(sys.argv[1:]))"
+    code = "import sys; from blurb_tune.execution.worker import _run_forked; sys.exit(_run_forked(sys.argv[1:]))"
     with subprocess.Popen(
         [sys.executable, "-c", code, *command],
         env=os.environ | settings,
@@ -186,7 +186,7 @@ def test_without_a_server_a_process_becomes_ray_s_own(monkeypatch: pytest.Monkey
         assert caught.value.args == (own,)
     ended = (0, -signal.SIGKILL, -signal.SIGTERM, int(signal.SIGTERM))
     for code, is_own in ((1, True), (-signal.SIGABRT, True), *((code, False) for code in ended)):
-        monkeypatch.setattr(worker, "_forked", lambda command, code=code: code)
+        monkeypatch.setattr(worker, "_run_forked", lambda command, code=code: code)
         if is_own:
             with pytest.raises(BecomesError):
                 worker.main(["--x"])
@@ -223,4 +223,4 @@ def test_one_server_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     with fork_server():
         assert os.environ[ADDRESS] == "/there"
     assert os.environ[ADDRESS] == "/there"
-    assert _forked(["x"]) is None
+    assert _run_forked(["x"]) is None

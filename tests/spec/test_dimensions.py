@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from blurb_tune.spec.dimensions import FloatGrid, Range, repeated, values_of
+from blurb_tune.spec.dimensions import FloatGrid, Range, duplicates, values_of
 from blurb_tune.spec.space import SpaceSpec
 from blurb_tune.spec.training import TrainingSpec
 
@@ -85,7 +85,7 @@ def test_a_range_is_never_a_list() -> None:
     ],
 )
 def test_a_bound_that_no_step_reaches_is_told(low: float, high: float, step: float | None, last: float | None) -> None:
-    found = (Range[int] if isinstance(low, int) else Range[float])(low=low, high=high, step=step).unreached
+    found = (Range[int] if isinstance(low, int) else Range[float])(low=low, high=high, step=step).unreached_bound
     assert found == ("" if last is None else f"steps of {step} from {low} end at {last}, and {high} is never tried")
 
 
@@ -104,7 +104,7 @@ def test_what_no_sampler_can_tell_apart_or_hold_is_refused(dimension: Any, expec
 
 @given(st.lists(st.one_of(st.integers(0, 5), st.none(), st.sampled_from([1.0, True, "a"]))))
 def test_what_is_repeated_has_stood_before(values: list[Any]) -> None:
-    assert list(repeated(values)) == [value for index, value in enumerate(values) if value in values[:index]]
+    assert list(duplicates(values)) == [value for index, value in enumerate(values) if value in values[:index]]
 
 
 def test_what_a_sweep_is_known_by_has_not_changed_since_there_were_three_techniques() -> None:
@@ -122,12 +122,14 @@ def test_what_a_sweep_is_known_by_has_not_changed_since_there_were_three_techniq
         "bias_correction": True,
         "max_grad_norm": 1.0,
     }
-    assert SpaceSpec().digested() == since
+    assert SpaceSpec().digest_content() == since
     one = {"freeze_depth": 2, "decay_rate": 1.0, "reinit_count": 0}
-    assert SpaceSpec.model_validate({"strategy": [{"freeze_depth": 2}]}).digested() == since | {"strategy": [one]}
-    assert SpaceSpec.model_validate({"lr_scheduler_type": "cosine"}).digested() == since | {"lr_scheduler_type": "cosine"}
+    assert SpaceSpec.model_validate({"strategy": [{"freeze_depth": 2}]}).digest_content() == since | {"strategy": [one]}
+    assert SpaceSpec.model_validate({"lr_scheduler_type": "cosine"}).digest_content() == since | {
+        "lr_scheduler_type": "cosine"
+    }
     since = {"precision": "auto", "eval_every": "epoch", "max_length": None, "micro_batch_size": None, "eval_batch_size": 64}
     since |= {"frozen_dropout": False, "gradient_checkpointing": False}
-    assert TrainingSpec().digested() == since
+    assert TrainingSpec().digest_content() == since
     early = {"early_stopping_patience": 3, "early_stopping_threshold": 0.0}
-    assert TrainingSpec.model_validate({"early_stopping_patience": 3}).digested() == since | early
+    assert TrainingSpec.model_validate({"early_stopping_patience": 3}).digest_content() == since | early

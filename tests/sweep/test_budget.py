@@ -11,7 +11,7 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.simulator import MemoryLog
 from blurb_tune.spec.budget import BudgetSpec
-from blurb_tune.sweep.budget import spent
+from blurb_tune.sweep.budget import spent_budget
 from tests.sweep.test_confirmation import fresh, run, spec_of
 
 
@@ -90,7 +90,7 @@ def test_wall_time_is_of_all_drivers_together() -> None:
         ]
     )  # fmt: skip
     budget = BudgetSpec.model_validate({"wall_time": "3m"})
-    assert spent(budget, record, now=5079.0, is_settled=False) is None
-    event = spent(budget, record, now=5080.0, is_settled=False)
+    assert spent_budget(budget, record, now=5079.0, is_settled=False) is None
+    event = spent_budget(budget, record, now=5080.0, is_settled=False)
     assert event is not None
     assert event.reason == "3 min of 3 min have passed"

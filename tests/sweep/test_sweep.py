@@ -341,9 +341,9 @@ def test_a_node_that_does_well_again_is_no_longer_left_out() -> None:
     faults = Faults(None, nodes=3)
     assert [faults.add("bad:1", "x") for _ in range(5)][-1]
     assert faults.left_out == {"bad"}
-    faults.none("bad:2")
+    faults.clear("bad:2")
     assert not faults.left_out
-    faults.works("good:1")
+    faults.mark_sound("good:1")
     assert not faults.add("bad:3", "x"), "it is counted anew"
 
 
@@ -388,7 +388,7 @@ def test_what_an_actor_says_after_its_trial_has_ended_is_not_heard(tmp_path: Pat
     sweep = simulate(tmp_path, make_spec())
     before = len(events_of(tmp_path))
     assert sweep.report("c000-s0", report(9, 0.9)) == Continue()
-    sweep.lost("c000-s0", "late")
+    sweep.report_lost("c000-s0", "late")
     assert len(events_of(tmp_path)) == before
 
 

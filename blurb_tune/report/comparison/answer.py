@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.report.answer import Answer, Verdict
 from blurb_tune.report.caveats import Caveat
 from blurb_tune.report.comparison.sweep_comparison import Row, SweepComparison
@@ -50,10 +50,10 @@ def _recipe(comparison: SweepComparison) -> str:
         if verdict(row) == "better" and _gain(row) > (_gain(best[_place(row)]) if _place(row) in best else 0.0):
             best[_place(row)] = row
     if not best:
-        return f"No strategy is better than vanilla, by more than chance, on any of {counted(len(places), what)}."
+        return f"No strategy is better than vanilla, by more than chance, on any of {plural(len(places), what)}."
     named = [f"{row.label} on {_where(comparison, row)} ({_difference(row)})" for row in best.values()]
-    plural = "combinations of task and model" if len(comparison.models) > 1 else "tasks"
-    where = f"On {len(best)} of {len(places)} {plural}" if len(places) > 1 else f"On the one {what}"
+    places_in_words = "combinations of task and model" if len(comparison.models) > 1 else "tasks"
+    where = f"On {len(best)} of {len(places)} {places_in_words}" if len(places) > 1 else f"On the one {what}"
     return f"{where} a strategy is better than vanilla by more than chance, the most so {join_with_and(named, _MOST_NAMED)}."
 
 
@@ -64,14 +64,14 @@ def _sureness(comparison: SweepComparison) -> str:
     better, worse = (sum(verdict(row) == word for row in claims) for word in ("better", "worse"))
     undecided = [row for row in claims if row.comparison and not row.comparison.is_decidable]
     said = (
-        f"Of {counted(len(claims), 'claim')} on the dev split, corrected together at {ALPHA:g}, {better + worse} hold: "
+        f"Of {plural(len(claims), 'claim')} on the dev split, corrected together at {ALPHA:g}, {better + worse} hold: "
         f"{better} that a strategy is better, {worse} that it is worse"
     )
     said += f"; {len(undecided)} cannot be decided with so few seeds." if undecided else "."
     if comparison.confirmations:
         held = sum(of.comparison is not None and of.comparison.is_significant for of in comparison.confirmations)
         said += (
-            f" {counted(len(comparison.confirmations), 'sweep')} ran winner and vanilla on fresh seeds, which confirms "
+            f" {plural(len(comparison.confirmations), 'sweep')} ran winner and vanilla on fresh seeds, which confirms "
             f"{held or 'none'} of them."
         )
     return said
@@ -101,7 +101,7 @@ def _caveats(comparison: SweepComparison) -> Iterator[tuple[Caveat, str]]:
         yield (
             Caveat.NOT_CONFIRMED,
             "The best configuration of each strategy was picked by the scores that it is compared by, so differences are "
-            f"rather too large; {counted(lacking, 'sweep')} of {len(comparison.sweeps)} ran no fresh seeds (`confirm`).",
+            f"rather too large; {plural(lacking, 'sweep')} of {len(comparison.sweeps)} ran no fresh seeds (`confirm`).",
         )
     yield Caveat.SCOPE, "A strategy that helps one model on one task need not help another: compare within a column."
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.report.comparison.sweep_comparison import Row, SweepComparison
 from blurb_tune.report.comparison.text import column_of, decimals_of, verdict
 from blurb_tune.report.figures import Figure, svg
@@ -38,10 +38,10 @@ def heat_figure(comparison: SweepComparison) -> Figure | None:
     for model in comparison.models:
         labels = [label for label in comparison.labels if any((model, label, c) in found for c in shown)]
         if labels and len(comparison.models) > 1:
-            parts.append(svg.text(10, y + 20, svg.cut(model, svg.WIDTH - 20), "heading"))
+            parts.append(svg.text(10, y + 20, svg.truncate(model, svg.WIDTH - 20), "heading"))
             y += _TITLE - 6
         for label in labels:
-            parts.append(svg.text(_LEFT - 8, y + 21, svg.cut(label, _LEFT - 20), "end"))
+            parts.append(svg.text(_LEFT - 8, y + 21, svg.truncate(label, _LEFT - 20), "end"))
             for index, column in enumerate(shown):
                 row = found.get((model, label, column))
                 if row is not None:
@@ -59,8 +59,8 @@ def heat_figure(comparison: SweepComparison) -> Figure | None:
         title="Where which strategy helps",
         caption="Mean on the dev split, and P: how often a seed of the strategy beats one of vanilla of the same model and "
         "task, which is the color. Framed: the means differ at 0.05, Holm's correction over all claims. Stopped: after so "
-        "many seeds." + (f" {counted(left_out, 'column')} more in the table." if left_out else ""),
-        alt=f"Of {counted(len(comparison.claims), 'claim')}, {better} are that a strategy is significantly better and {worse} "
+        "many seeds." + (f" {plural(left_out, 'column')} more in the table." if left_out else ""),
+        alt=f"Of {plural(len(comparison.claims), 'claim')}, {better} are that a strategy is significantly better and {worse} "
         "that it is worse.",
         svg=svg.document("heat", y + 10 + height, "Which strategy helps on which task", [*parts, *drawn]),
     )
@@ -76,7 +76,7 @@ def _heat_cell(row: Row, x: float, y: float, width: float, decimals: int) -> Ite
     entry, middle = row.entry, x + width / 2
     if entry.is_censored or not entry.result.n:
         words = f"stopped, {entry.result.n}" if entry.is_censored else "errored"
-        yield svg.text(middle, y + 21, svg.cut(words, width - 6), "muted middle")
+        yield svg.text(middle, y + 21, svg.truncate(words, width - 6), "muted middle")
         return
     inner = (x + 2, y + 2, width - 4, _HEAT_ROW - 4)
     if row.comparison is None:
@@ -91,7 +91,7 @@ def _heat_cell(row: Row, x: float, y: float, width: float, decimals: int) -> Ite
     below = "vanilla" if row.is_vanilla else ""
     if row.comparison is not None:
         below = f"P {number(row.comparison.superiority.probability, 2)}"
-    yield svg.text(middle, y + 30, svg.cut(below, width - 6), "middle")
+    yield svg.text(middle, y + 30, svg.truncate(below, width - 6), "middle")
 
 
 def forest_figure(comparison: SweepComparison) -> Figure | None:
@@ -119,8 +119,8 @@ def forest_figure(comparison: SweepComparison) -> Figure | None:
         title="Differences to vanilla",
         caption="Of the best configuration of each strategy to the best vanilla one, by the seeds of the search on the dev "
         "split; right of the line is better. Each task has its own axis."
-        + (f" {counted(left_out, 'row')} more in the table." if left_out else ""),
-        alt=f"The means differ significantly in {len(sure)} of {counted(len(rows), 'comparison')}.",
+        + (f" {plural(left_out, 'row')} more in the table." if left_out else ""),
+        alt=f"The means differ significantly in {len(sure)} of {plural(len(rows), 'comparison')}.",
         svg=svg.document("forest", y + 4 + height, "Differences to vanilla with their intervals", [*parts, *drawn]),
     )
 
@@ -131,7 +131,7 @@ def _panel(title: str, rows: Sequence[Row], top: float, *, has_models: bool) -> 
     scale = covering([0.0, *bounds], _LEFT, _RIGHT)
     first = top + _TITLE - 6
     bottom = first + _ROW * len(rows)
-    parts = [svg.text(10, top + 18, svg.cut(title, svg.WIDTH - 20), "heading"), *x_axis(scale, first, bottom)]
+    parts = [svg.text(10, top + 18, svg.truncate(title, svg.WIDTH - 20), "heading"), *x_axis(scale, first, bottom)]
     parts.append(svg.line(scale(0.0), first, scale(0.0), bottom, "trivial"))
     for index, row in enumerate(rows):
         parts += _difference(row, scale, first + _ROW * (index + 0.5), has_models=has_models)
@@ -142,7 +142,7 @@ def _difference(row: Row, scale: Scale, middle: float, *, has_models: bool) -> I
     if row.comparison is None:
         return
     label = f"{row.pool.model}: {row.label}" if has_models else row.label
-    yield svg.text(_LEFT - 12, middle + 4.5, svg.cut(label, _LEFT - 22), "end")
+    yield svg.text(_LEFT - 12, middle + 4.5, svg.truncate(label, _LEFT - 22), "end")
     low, high = row.comparison.interval
     color = "s1" if row.comparison.difference > 0 else "s2"
     if math.isfinite(low) and math.isfinite(high):

@@ -139,7 +139,7 @@ def confirmed_table(comparison: SweepComparison) -> Table | None:
         compared = _comparison_cells(found, decimals) if found else [Cell(UNKNOWN)] * 3
         cells = [
             *(Cell(text, text) for text in texts),
-            *(Cell(str(winner.n), winner.n), *_spread(winner, decimals), *_failures(winner)),
+            *(Cell(str(winner.n), winner.n), *_mean_and_std(winner, decimals), *_failures(winner)),
             *(Cell.of(number(mean, decimals), mean), *compared),
         ]
         rows.append(Row(cells, is_best=found is not None and found.is_significant))
@@ -213,7 +213,7 @@ def benchmark_table(comparison: SweepComparison) -> Table | None:
 
 def stopped_table(comparison: SweepComparison) -> Table | None:
     """Configurations that were stopped in every sweep that ran them; None without any."""
-    groups = [Group(place, [_stopped(row) for row in rows]) for place, rows in groupby(comparison.stopped, key=place_of)]
+    groups = [Group(place, [_stopped_row(row) for row in rows]) for place, rows in groupby(comparison.stopped, key=place_of)]
     columns = (
         Column("strategy", "strategy", is_number=False, is_key=True),
         Column("rule", "stopped by", "the rule, and after how many seeds", is_number=False),
@@ -225,7 +225,7 @@ def stopped_table(comparison: SweepComparison) -> Table | None:
     return Table("stopped", title, columns, groups) if groups else None
 
 
-def _stopped(row: Strategy) -> Row:
+def _stopped_row(row: Strategy) -> Row:
     entry, why = row.entry, []
     for sweep in row.pool.sweeps:
         stopped = sweep.record.configurations[entry.ids[sweep.label]].stopped if sweep.label in entry.ids else None
@@ -239,7 +239,7 @@ def _stopped(row: Strategy) -> Row:
     return Row(cells, is_muted=True)
 
 
-def _spread(result: GroupResult, decimals: int) -> list[Cell]:
+def _mean_and_std(result: GroupResult, decimals: int) -> list[Cell]:
     return [Cell.of(number(value, decimals), value) for value in (result.summary.mean, result.summary.std)]
 
 

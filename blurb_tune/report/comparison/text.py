@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 
-from blurb_tune.core.numbers import compact, counted
+from blurb_tune.core.numbers import compact, plural
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration
 from blurb_tune.report.comparison.pools import Pool, Setting
 from blurb_tune.report.comparison.sweep_comparison import Row, SweepComparison
@@ -18,9 +18,9 @@ def heading(comparison: SweepComparison) -> str:
     strategies = len(comparison.labels)
     kind = ("family" if strategies == 1 else "families") if comparison.by_family else None
     parts = [
-        counted(len(comparison.sweeps), "sweep"),
-        counted(len({of.task for of in comparison.settings}), "task"),
-        counted(len(comparison.models), "model"),
+        plural(len(comparison.sweeps), "sweep"),
+        plural(len({of.task for of in comparison.settings}), "task"),
+        plural(len(comparison.models), "model"),
         f"{strategies} {kind or ('strategy' if strategies == 1 else 'strategies')}",
     ]
     return ", ".join(parts)
@@ -68,11 +68,11 @@ def place_of(row: Row) -> str:
 def row_name(row: Row) -> str:
     """The strategy, the configuration's id, and what was searched besides, such as `reinit 1 (c003, learning rate 5e-5)`."""
     entry = row.entry
-    parts = [*dict.fromkeys(entry.ids.values()), *_searched(entry.configuration, row.pool)]
+    parts = [*dict.fromkeys(entry.ids.values()), *_searched_settings(entry.configuration, row.pool)]
     return f"{entry.configuration.strategy.label} ({', '.join(parts)})"
 
 
-def _searched(configuration: Configuration, pool: Pool) -> list[str]:
+def _searched_settings(configuration: Configuration, pool: Pool) -> list[str]:
     """Its hyperparameters, besides model and strategy, that have more than one value in the pool."""
     names = [field.name for field in fields(Configuration) if field.name not in ("model", *STRATEGY_NAMES)]
     found = [name for name in names if len({getattr(entry.configuration, name) for entry in pool.entries}) > 1]

@@ -23,7 +23,7 @@ def x_axis(
             parts.append(svg.text(scale(tick), top - 7, words, "muted middle"))
     if label:
         middle = (scale.start + scale.end) / 2
-        parts.append(svg.text(middle, bottom + 37, svg.cut(label, svg.WIDTH - 20), "middle"))
+        parts.append(svg.text(middle, bottom + 37, svg.truncate(label, svg.WIDTH - 20), "middle"))
     return parts
 
 
@@ -47,7 +47,7 @@ def legend(
     """
     parts, x, y = [], left, top + LINE / 2
     for sign, words in entries:
-        words = svg.cut(words, right - left - _SIGN - _GAP)
+        words = svg.truncate(words, right - left - _SIGN - _GAP)
         width = _SIGN + svg.width_of(words)
         if x > left and x + width > right:
             x, y = left, y + LINE

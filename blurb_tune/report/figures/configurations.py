@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
 from blurb_tune.report.trial_groups import rank
@@ -41,7 +41,7 @@ def thin_out(results: Sequence[GroupResult], most: int, best: int) -> list[Group
 
 def left_out_text(known: int, shown: int, best: int) -> str:
     """A sentence, or nothing."""
-    return f" Of {counted(known, 'configuration')} the best {best} and some others are drawn." if shown < known else ""
+    return f" Of {plural(known, 'configuration')} the best {best} and some others are drawn." if shown < known else ""
 
 
 def kind_of(record: SweepRecord, result: GroupResult) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.claims import MAX_STRATEGIES
 from blurb_tune.report.figures import svg
@@ -69,7 +69,7 @@ def contenders(record: SweepRecord, limit: int = MAX_LINES) -> tuple[list[Conten
     for group, best in shown:
         name, settings = record.label(best.name), settings_text(record, best.name, names)
         is_vanilla, is_censored = (group, best) in vanilla, record.is_censored(best.name)
-        count = f"stopped after {counted(best.n, 'seed')}" if is_censored else f"n = {best.n}"
+        count = f"stopped after {plural(best.n, 'seed')}" if is_censored else f"n = {best.n}"
         label = f"{name} ({count})" + (f", {settings}" if settings else "")
         scores = tuple(record.seed_scores(record.trials_of(best.name)).get(best.name, {}).values())
         style = "of-vanilla" if is_vanilla else next(styles)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.log.trial_record import TrialRecord
@@ -84,7 +84,7 @@ def _title(record: SweepRecord, group: Group) -> str:
 def _subtitle(group: Group) -> str:
     kinds = Counter(kind_of(trial.outcome) for trial in group.trials if trial.is_final)
     return ", ".join(
-        [counted(kinds.total(), "run"), *(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind] and kind != "completed")]
+        [plural(kinds.total(), "run"), *(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind] and kind != "completed")]
     )
 
 
@@ -198,7 +198,7 @@ def _caption(record: SweepRecord, groups: Sequence[Group], left_out: int) -> str
     ):
         said.append(f"Of more than {_MOST_OTHERS} failed or stopped runs in a panel some are drawn.")
     if left_out:
-        said.append(f"{counted(left_out, 'panel')} of lower rank not shown.")
+        said.append(f"{plural(left_out, 'panel')} of lower rank not shown.")
     return " ".join(said)
 
 

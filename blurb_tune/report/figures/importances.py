@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.axes import LINE, legend
@@ -38,7 +38,7 @@ def importances_figure(record: SweepRecord) -> Figure | None:
     x = Scale(0.0, longest * 1.02, _LEFT, _RIGHT)
     for index, importance in enumerate(found):
         y = top + index * _ROW
-        parts.append(svg.text(_LEFT - 10, y + _ROW / 2 + 4.5, svg.cut(title_of(importance.name), _LEFT - 14), "end"))
+        parts.append(svg.text(_LEFT - 10, y + _ROW / 2 + 4.5, svg.truncate(title_of(importance.name), _LEFT - 14), "end"))
         class_ = "f1" if importance.is_beyond_chance else "by-chance"
         parts.append(svg.rect(_LEFT, y + 5, x(importance.share) - _LEFT, _ROW - 10, class_, rx=2))
         at = x.clip(importance.by_chance)
@@ -48,7 +48,7 @@ def importances_figure(record: SweepRecord) -> Figure | None:
     alt = _alt(found)
     caption = (
         f"How much a hyperparameter has to do with being among the best {best_count(len(known))} of "
-        f"{counted(len(known), 'configuration')} by {record.header.objective} (PED-ANOVA, Watanabe et al. 2023); the shares "
+        f"{plural(len(known), 'configuration')} by {record.header.objective} (PED-ANOVA, Watanabe et al. 2023); the shares "
         "add up to 100 %. The black line is what a hyperparameter without any effect stays below in 19 of 20 cases: "
         "objectives shuffled among the configurations. Configurations that were stopped count with what they had reached."
     )

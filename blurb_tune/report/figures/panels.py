@@ -27,7 +27,7 @@ class Panel:
         parts = []
         for index, title in enumerate(reversed(titles)):
             class_ = "heading" if index == 1 else "muted"
-            parts.append(svg.text(self.left, self.top - 8 - LINE * index, svg.cut(title, self.right - self.left), class_))
+            parts.append(svg.text(self.left, self.top - 8 - LINE * index, svg.truncate(title, self.right - self.left), class_))
         parts += self.grid_y(y)
         ticks = [0.0, 0.5, 1.0]
         words = [f"{100 * tick:.0f} %" for tick in ticks]

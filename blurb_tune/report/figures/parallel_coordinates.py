@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.axes import legend
@@ -50,7 +50,7 @@ def parallel_figure(record: SweepRecord) -> Figure | None:
     )
     configuration = record.configurations[best.name].configuration
     said = ", ".join(f"{title_of(name)} {value_text(getattr(configuration, name))}" for name in names)
-    alt = f"The best of {counted(len(known), 'configuration')} runs through {said} to {score_text(best.objective)}."
+    alt = f"The best of {plural(len(known), 'configuration')} runs through {said} to {score_text(best.objective)}."
     svg_ = svg.document("parallel", top + _HEIGHT + _FOOT, alt, parts)
     return Figure("parallel", "Configurations as lines", caption, alt, svg_)
 
@@ -95,5 +95,5 @@ def _axis(axis: Dimension, x: float, top: float, title: str, index: int, last: i
     at = 10 if index == 0 else svg.WIDTH - 6 if index == last else x
     parts += [svg.text(at, top - 12 - 16 * (len(lines) - 1 - number), line, anchor) for number, line in enumerate(lines)]
     for y, label in axis.ticks(5):
-        parts.append(svg.text(x + 5, y + 4.5, svg.cut_front(label, room), "tick"))
+        parts.append(svg.text(x + 5, y + 4.5, svg.truncate_front(label, room), "tick"))
     return parts

@@ -91,7 +91,7 @@ def _labels(record: SweepRecord, front: Sequence[GroupResult], places: Sequence[
         free = at + LINE - 2
         left = min(x + 26, svg.WIDTH - 160)
         parts.append(svg.line(x + 5, y, left - 3, at, "whisker"))
-        parts.append(svg.text(left, at + 4.5, svg.cut(record.label(result.name), svg.WIDTH - left), "halo"))
+        parts.append(svg.text(left, at + 4.5, svg.truncate(record.label(result.name), svg.WIDTH - left), "halo"))
     return parts
 
 

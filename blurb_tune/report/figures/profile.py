@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.axes import legend, x_axis, y_axis
@@ -87,5 +87,5 @@ def _alt(record: SweepRecord, lines: Sequence[Contender]) -> str:
     trivial = record.header.trivial_score
     level = trivial if math.isfinite(trivial) else sorted(lines[0].scores)[len(lines[0].scores) // 2]
     what = "the trivial predictor" if level == trivial else f"a {record.header.metric} of {level:.3f}"
-    said = [f"{sum(s > level for s in line.scores)} of {counted(len(line.scores), 'seed')} of {line.name}" for line in lines]
+    said = [f"{sum(s > level for s in line.scores)} of {plural(len(line.scores), 'seed')} of {line.name}" for line in lines]
     return f"Above {what} are {', '.join(said)}."

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.log.trial_record import TrialRecord
@@ -39,9 +39,9 @@ def seeds_figure(record: SweepRecord) -> Figure | None:
     """
     blocks = blocks_of(record)
     rows = [row for block in blocks for row in block.rows]
-    if not any(_ended(row) for row in rows):
+    if not any(_final_trials(row) for row in rows):
         return None
-    places = {trial.trial_id: _place(record, trial) for row in rows for trial in _ended(row)}
+    places = {trial.trial_id: _place(record, trial) for row in rows for trial in _final_trials(row)}
     has_gutter = any(map(math.isnan, places.values()))
     trivial = record.header.trivial_score
     left = _LEFT + (_GUTTER if has_gutter else 0)
@@ -72,7 +72,7 @@ def _band(vanilla: GroupResult) -> tuple[float, float]:
     return vanilla.summary.mean - vanilla.summary.std, vanilla.summary.mean + vanilla.summary.std
 
 
-def _ended(row: Row) -> list[TrialRecord]:
+def _final_trials(row: Row) -> list[TrialRecord]:
     return [trial for trial in row.trials if trial.is_final]
 
 
@@ -92,7 +92,7 @@ def _block(
     record: SweepRecord, block: Block, top: float, scale: Scale, places: dict[str, float], is_dense: bool
 ) -> Iterator[str]:
     if block.title:
-        yield svg.text(10, top + 20, svg.cut(block.title, _RIGHT - 20), "heading")
+        yield svg.text(10, top + 20, svg.truncate(block.title, _RIGHT - 20), "heading")
         top += _TITLE
     if block.vanilla is not None:
         low, high = map(scale, _band(block.vanilla))
@@ -106,9 +106,9 @@ def _row(record: SweepRecord, row: Row, top: float, scale: Scale, places: dict[s
     yield svg.line(10, top + _ROW, svg.WIDTH - 10, top + _ROW, "grid")
     ink = None if row.has_all_seeds else "censored"
     of = {"data_configuration": row.configuration_id}
-    yield svg.text(10, middle + (-2 if row.detail else 4.5), svg.cut(row.label, _LEFT - 14), ink, **of)
+    yield svg.text(10, middle + (-2 if row.detail else 4.5), svg.truncate(row.label, _LEFT - 14), ink, **of)
     if row.detail:
-        yield svg.text(10, middle + 14, svg.cut(row.detail, _LEFT - 14), "muted")
+        yield svg.text(10, middle + 14, svg.truncate(row.detail, _LEFT - 14), "muted")
     scores = [score for of_seeds in record.seed_scores(row.trials).values() for score in of_seeds.values()]
     yield from _box(row, scores, scale, middle)
     yield from _marks(record, row, scale, places, middle, is_dense)
@@ -133,7 +133,7 @@ def _marks(
     record: SweepRecord, row: Row, scale: Scale, places: dict[str, float], middle: float, is_dense: bool
 ) -> Iterator[str]:
     """A swarm: equal scores lie beside each other in y, so that they can be counted."""
-    shown = [trial for trial in _ended(row) if not is_dense or trial.outcome is not Outcome.COMPLETED]
+    shown = [trial for trial in _final_trials(row) if not is_dense or trial.outcome is not Outcome.COMPLETED]
     of_folds = record.header.folds > 0
     points: list[tuple[float, TrialRecord | tuple[str, int]]] = [
         (_LEFT + _GUTTER / 2 - 4 if math.isnan(places[trial.trial_id]) else scale(places[trial.trial_id]), trial)
@@ -162,19 +162,19 @@ def _center(row: Row, scores: Sequence[float], scale: Scale, middle: float) -> I
 def _counts(record: SweepRecord, row: Row, middle: float) -> Iterator[str]:
     result, x = row.result, _RIGHT + 12
     running = sum(not trial.is_final for trial in row.trials)
-    first = ", ".join([f"n = {result.n}", *_said((result.errored, "errored"), (running, "running"))])
-    second = ", ".join(_said((result.failed, "failed"), (result.underperforming, "stopped")))
-    yield svg.text(x, middle + (-2 if second else 4.5), svg.cut(first, svg.WIDTH - x))
+    first = ", ".join([f"n = {result.n}", *_in_words((result.errored, "errored"), (running, "running"))])
+    second = ", ".join(_in_words((result.failed, "failed"), (result.underperforming, "stopped")))
+    yield svg.text(x, middle + (-2 if second else 4.5), svg.truncate(first, svg.WIDTH - x))
     if second:
-        yield svg.text(x, middle + 14, svg.cut(second, svg.WIDTH - x), "note-failed" if result.failed else "muted")
+        yield svg.text(x, middle + 14, svg.truncate(second, svg.WIDTH - x), "note-failed" if result.failed else "muted")
 
 
-def _said(*counts: tuple[int, str]) -> list[str]:
+def _in_words(*counts: tuple[int, str]) -> list[str]:
     return [f"{count} {what}" for count, what in counts if count]
 
 
 def _legend(record: SweepRecord, rows: Sequence[Row], is_dense: bool) -> list[tuple[str, str]]:
-    present = Counter(kind_of(trial.outcome) for row in rows for trial in _ended(row))
+    present = Counter(kind_of(trial.outcome) for row in rows for trial in _final_trials(row))
     if is_dense:
         del present["completed"]
     entries = [(sign(kind), words) for kind, words in KINDS.items() if present[kind]]
@@ -216,7 +216,7 @@ def _caption(record: SweepRecord, blocks: Sequence[Block], is_dense: bool) -> st
     if is_dense:
         said.append("Completed trials are too many to be drawn one by one: boxes, whiskers, mean and median stand for them.")
     if left_out := sum(block.left_out for block in blocks):
-        said.append(f"{counted(left_out, 'row')} of lower rank not shown.")
+        said.append(f"{plural(left_out, 'row')} of lower rank not shown.")
     return " ".join(said)
 
 
@@ -224,12 +224,12 @@ def _alt(record: SweepRecord, rows: Sequence[Row]) -> str:
     whole = [row for row in rows if row.result.n]
     metric = record.header.metric
     if not whole:
-        return f"No seed of {counted(len(rows), 'row')} has a result yet."
+        return f"No seed of {plural(len(rows), 'row')} has a result yet."
     best = min((row for row in whole), key=lambda row: (not row.has_all_seeds, row.result.excess, -row.result.objective))
     summary = best.result.summary
-    said = f"{best.label} stands first with a mean {metric} of {score_text(summary.mean)} over {counted(summary.n, 'seed')}"
+    said = f"{best.label} stands first with a mean {metric} of {score_text(summary.mean)} over {plural(summary.n, 'seed')}"
     vanilla = next((row for row in whole if row.is_vanilla), None)
     if vanilla is not None and vanilla is not best:
         said += f", vanilla has {score_text(vanilla.result.summary.mean)}"
     ended, failed = sum(row.result.ended for row in rows), sum(row.result.failed for row in rows)
-    return f"{said}; {failed:,} of {counted(ended, 'run')} failed."
+    return f"{said}; {failed:,} of {plural(ended, 'run')} failed."

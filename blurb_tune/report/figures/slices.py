@@ -49,13 +49,13 @@ def _panel(record: SweepRecord, panel: Panel, name: str, shown: Sequence[GroupRe
     x = dimension(values, panel.left + 8, panel.right - 8)
     y = covering([result.objective for result in shown], panel.bottom, panel.top, margin=0.08)
     parts = [
-        svg.text(panel.left, panel.top - 10, svg.cut(title_of(name), panel.right - panel.left), "heading"),
+        svg.text(panel.left, panel.top - 10, svg.truncate(title_of(name), panel.right - panel.left), "heading"),
         *panel.grid_y(y),
     ]
     parts += _ticks(panel, x)
     xs = [x(value) for value in values]
     if x.categories is not None:
-        xs = _spread(x, values, [y(result.objective) for result in shown])
+        xs = _swarm_by_category(x, values, [y(result.objective) for result in shown])
     for place, result in zip(xs, shown, strict=True):
         parts.append(point(kind_of(record, result), place, y(result.objective), data_configuration=result.name))
     for value in x.categories or ():
@@ -70,7 +70,7 @@ def _ticks(panel: Panel, x: Dimension) -> list[str]:
     """Labels below, those left out that would lie on the one before."""
     parts, free = [], panel.left - 40.0
     for at, label in x.ticks(4):
-        label = svg.cut_front(label, max(24.0, _step(x) - 4 if x.categories is not None else 60.0))
+        label = svg.truncate_front(label, max(24.0, _step(x) - 4 if x.categories is not None else 60.0))
         half = svg.width_of(label) / 2
         if at - half < free:
             continue
@@ -83,7 +83,7 @@ def _step(x: Dimension) -> float:
     return abs(x.scale(1) - x.scale(0)) if x.categories is not None else 0.0
 
 
-def _spread(x: Dimension, values: Sequence[object], heights: Sequence[float]) -> list[float]:
+def _swarm_by_category(x: Dimension, values: Sequence[object], heights: Sequence[float]) -> list[float]:
     """Points of one category lie beside each other."""
     places = [0.0] * len(values)
     for category in x.categories or ():

@@ -84,7 +84,7 @@ def width_of(words: str, size: float = FONT_SIZE) -> float:
     return thousandths * size / 1000 * _MARGIN
 
 
-def cut(words: str, width: float, size: float = FONT_SIZE) -> str:
+def truncate(words: str, width: float, size: float = FONT_SIZE) -> str:
     """`words`, or as many of their characters as are no wider than `width`, and an ellipsis."""
     words = visible(words)
     if width_of(words, size) <= width:
@@ -94,7 +94,7 @@ def cut(words: str, width: float, size: float = FONT_SIZE) -> str:
     return words.rstrip() + _ELLIPSIS
 
 
-def cut_front(words: str, width: float) -> str:
+def truncate_front(words: str, width: float) -> str:
     """The same with the last characters, by which names of one kind are told apart."""
     words = visible(words)
     if width_of(words) <= width:
@@ -112,5 +112,5 @@ def wrap(words: str, width: float, size: float = FONT_SIZE) -> list[str]:
         if lines and width_of(longer, size) <= width:
             lines[-1] = longer
         else:
-            lines.append(cut(word, width, size))
+            lines.append(truncate(word, width, size))
     return lines

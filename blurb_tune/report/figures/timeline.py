@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.attempts import KINDS, Clock, Span, clock_of, is_real_time, saved_seconds, spans_of
@@ -61,7 +61,7 @@ def timeline_figure(record: SweepRecord) -> Figure | None:
     caption = f"{what}. The bar below is the time that all slots together spent, and about what stopping saved of it."
     if clock.pauses:
         caption += (
-            f" {counted(len(clock.pauses), 'time')} in which nothing ran {'is' if len(clock.pauses) == 1 else 'are'} cut out."
+            f" {plural(len(clock.pauses), 'time')} in which nothing ran {'is' if len(clock.pauses) == 1 else 'are'} cut out."
         )
     return Figure("timeline", "Slots over time", caption, alt, svg.document("timeline", use_top + _USE + 30, alt, parts))
 
@@ -162,7 +162,7 @@ def _use(used: Mapping[str, float], saved: float, top: float) -> Iterator[str]:
 def _alt(used: Mapping[str, float], saved: float, clock: Clock, slots: int) -> str:
     share = sum(used.values()) / (slots * clock.active) if clock.active else 0.0
     at_work = f"{100 * min(share, 1.0):.0f} %"
-    said = f"Trials ran for {duration(clock.active)} on {counted(slots, 'slot')}, which were at work {at_work} of the time"
+    said = f"Trials ran for {duration(clock.active)} on {plural(slots, 'slot')}, which were at work {at_work} of the time"
     lost = used["errored"]
     if lost:
         said += f"; {duration(lost)} went to attempts that errored or were lost"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.core.trial import Outcome
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.answer import answer_of
@@ -50,7 +50,7 @@ def _lead(record: SweepRecord) -> str:
     parts = [
         f"{header.task}, {join_with_and(list(header.models))}",
         f"{told}{length}",
-        f"{counted(len(record.configurations), 'configuration')}, {counted(ended, 'run')} ended, {failed} failed",
+        f"{plural(len(record.configurations), 'configuration')}, {plural(ended, 'run')} ended, {failed} failed",
         *([f"{counts[Outcome.ERRORED]} errored"] if counts[Outcome.ERRORED] else []),
     ]
     kept = "best" if header.score == "best" else "last"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from blurb_tune.core.combination import Method
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.events import CombinationTested
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
@@ -32,7 +32,7 @@ def combinations_table(record: SweepRecord) -> Table | None:
     if not found:
         return None
     examples = max(of.examples for of in found)
-    where = f"the test split, {counted(examples, 'item')}, read once when all were chosen" if examples else "dev"
+    where = f"the test split, {plural(examples, 'item')}, read once when all were chosen" if examples else "dev"
     return Table(
         "combinations",
         f"Several runs of the winning strategy as one model, beside the best on dev alone: {record.header.metric} on {where}",

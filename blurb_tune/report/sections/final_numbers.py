@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.claims import confirmation_of
@@ -49,7 +49,7 @@ def confirmation_table(record: SweepRecord) -> Table | None:
         )
     return Table(
         "confirmation",
-        f"{record.header.metric} on the dev split by {counted(len(record.header.confirmation_seeds), 'fresh seed')} of each, "
+        f"{record.header.metric} on the dev split by {plural(len(record.header.confirmation_seeds), 'fresh seed')} of each, "
         "which no decision has seen",
         _COLUMNS,
         [Group("", rows)],
@@ -75,14 +75,14 @@ def test_table(record: SweepRecord) -> Table | None:
     by = "confirmation runs" if record.header.confirmation_seeds else "runs of the search"
     return Table(
         "test",
-        f"{record.header.metric} on the test split, {counted(results[0].examples, 'item')}, read once, by the {by}",
+        f"{record.header.metric} on the test split, {plural(results[0].examples, 'item')}, read once, by the {by}",
         columns,
-        [Group("", [_tested(record, result, decimals) for result in results])],
+        [Group("", [_test_row(record, result, decimals) for result in results])],
         list(_gaps(results)),
     )
 
 
-def _tested(record: SweepRecord, result: FinalResult, decimals: int) -> Row:
+def _test_row(record: SweepRecord, result: FinalResult, decimals: int) -> Row:
     low, high = result.interval
     said = "–" if math.isnan(low) else f"{number(low, decimals)} to {number(high, decimals)}"
     cells = [
@@ -108,9 +108,9 @@ def _gaps(results: Sequence[FinalResult]) -> list[str]:
     again, missing = sum(r.trained_again for r in results), sum(r.missing for r in results)
     return [
         *(
-            [f"The weights of {counted(again, 'run')} were gone; trained once more, to where the run had ended."]
+            [f"The weights of {plural(again, 'run')} were gone; trained once more, to where the run had ended."]
             if again
             else []
         ),
-        *([f"{counted(missing, 'run')} could not be tested."] if missing else []),
+        *([f"{plural(missing, 'run')} could not be tested."] if missing else []),
     ]

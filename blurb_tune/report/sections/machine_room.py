@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Block, Bullets, Cell, Column, Facts, Group, Row, Table
 from blurb_tune.report.stopping_audit import PruningResult, judge_pruning
@@ -38,12 +38,12 @@ def machine_room(record: SweepRecord) -> Iterator[Block]:
 
 def _balance(pruning: PruningResult) -> Iterator[str]:
     stopped = [
-        counted(count, noun)
+        plural(count, noun)
         for count, noun in ((pruning.stopped_runs, "run"), (pruning.stopped_configurations, "configuration"))
         if count
     ]
     saved = f"{pruning.epochs_saved:,.0f} of {pruning.epochs_planned:,.0f} epochs ({percent(pruning.saved_share or 0.0)})"
-    reopened = f"; {counted(pruning.reopened, 'configuration')} went on after all" if pruning.reopened else ""
+    reopened = f"; {plural(pruning.reopened, 'configuration')} went on after all" if pruning.reopened else ""
     yield f"Stopped: {' and '.join(stopped) or 'nothing'}, which saved {saved}{reopened}."
     if not any(rule.spared for rule in pruning.rules):
         yield "The control group is empty, so how often the stops are wrong is not known."
@@ -53,7 +53,7 @@ def _balance(pruning: PruningResult) -> Iterator[str]:
         if judged:
             low, high = wilson_interval(wrong, judged)
             yield (
-                f"Control group: {counted(judged, what)} went on that a rule wanted stopped; {wrong} {meaning} "
+                f"Control group: {plural(judged, what)} went on that a rule wanted stopped; {wrong} {meaning} "
                 f"(with 95 % confidence {percent(low)} to {percent(high)} would)."
             )
 

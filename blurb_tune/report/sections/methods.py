@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from blurb_tune.core.combination import Method
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 from blurb_tune.core.trial import STRATEGY_NAMES
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.blocks import Block, Code, Paragraph
@@ -46,7 +46,7 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
     what = join_with_and([what for what, _ in tried]) or "plain fine-tuning alone"
     others = [title_of(name) for name in names if name not in (*STRATEGY_NAMES, "model")]
     also = f", together with {join_with_and(others)}" if others else ""
-    size = f"{counted(len(record.configurations), 'configuration')} of {counted(header.replicates, 'seed')} each"
+    size = f"{plural(len(record.configurations), 'configuration')} of {plural(header.replicates, 'seed')} each"
     sampler = _get(provenance, "search", "sampler")
     by = f", chosen by {sampler} search" if isinstance(sampler, str) else ""
     folds = f", each seed the mean of {header.folds} folds" if header.folds else ""
@@ -80,7 +80,7 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
     found = confirmation_of(record)
     if found is not None:
         reference = " and of vanilla" if found.reference is not None else ""
-        seeds = counted(len(header.confirmation_seeds), "fresh seed")
+        seeds = plural(len(header.confirmation_seeds), "fresh seed")
         yield f"The winner was confirmed on {seeds} of it{reference}, which no decision had seen", []
     if record.tests:
         key = _TEST_INTERVALS.get(header.metric)

@@ -49,7 +49,7 @@ def _alone(task: Task, examples: Sequence[Example]) -> str:
     return f"holds {what} alone {size}" if what else f"holds no label {size}"
 
 
-def one_sided(task: Task, examples: Sequence[Example], devs: Sequence[Sequence[int]]) -> dict[str, int]:
+def one_sided_labels(task: Task, examples: Sequence[Example], devs: Sequence[Sequence[int]]) -> dict[str, int]:
     """The labels that are not on both sides of every cut, with their counts. devs: for each cut the indices of dev."""
     total = label_counts(task, examples)
     held = [label_counts(task, [examples[index] for index in dev]) for dev in devs]

@@ -24,7 +24,7 @@ def parse(task: Task, rows: Iterable[Row | Problem], file: str) -> tuple[list[Ex
     if not rows:
         return [], [Problem(file, "there are no rows; expected at least one example")]
     if absent := list(absent_columns(task, rows, file)):
-        return [], cut([*absent, *(row for row in rows if isinstance(row, Problem))], file)
+        return [], limit_problems([*absent, *(row for row in rows if isinstance(row, Problem))], file)
     examples: list[Example] = []
     problems: list[Problem] = []
     first_locations: dict[str, str] = {}
@@ -39,10 +39,10 @@ def parse(task: Task, rows: Iterable[Row | Problem], file: str) -> tuple[list[Ex
         problems += [Problem(row.location, fault) for fault in faults]
         if not faults and task.knows_labels:
             examples.append(Example(name, task.kind.read_texts(task, row.values), task.kind.read_label(task, row.values)))
-    return examples, cut(problems, file)
+    return examples, limit_problems(problems, file)
 
 
-def cut(problems: list[Problem], file: str) -> list[Problem]:
+def limit_problems(problems: list[Problem], file: str) -> list[Problem]:
     """The first 20 problems of a file, and the number of the others."""
     rest = len(problems) - MAX_PROBLEMS
     if rest <= 0:

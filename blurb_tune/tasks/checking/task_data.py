@@ -19,7 +19,7 @@ from blurb_tune.tasks.checking.checks import (
     note_counts,
     note_readings,
     note_repeated,
-    one_sided,
+    one_sided_labels,
     train_fault,
 )
 from blurb_tune.tasks.checking.inspection import Inspection, TaskData, joint_digest
@@ -143,7 +143,7 @@ def _inspect_examples(source: DataSource, train: list[Example], dev: list[Exampl
         train, dev = sides[0]
     notes = [*_note_cuts(task, whole, cuts, has_folds=bool(source.folds)), *note_repeated(train, dev)]
     if source.is_custom:
-        rare = one_sided(task, whole, cuts)
+        rare = one_sided_labels(task, whole, cuts)
         notes = [*note_labels(task, label_counts(task, train), list(rare)), *notes]
         if not source.has_test:
             notes.append("test: there is no test split; scores on dev are all there will be")
@@ -188,7 +188,7 @@ def _note_cuts(task: Task, whole: list[Example], cuts: Sequence[Sequence[int]], 
         yield f"dev: {len(cuts)} folds, each {each} of the {len(whole)} examples{by}"
     elif cuts:
         yield f"dev: {len(cuts[0])} of {len(whole)} examples cut from train{by}"
-    if rare := one_sided(task, whole, cuts):
+    if rare := one_sided_labels(task, whole, cuts):
         where = "of every fold" if has_folds else "of the cut"
         names = join_limited(f"{name!r} ({count})" for name, count in rare.items())
         yield f"labels that are not on both sides {where}: {names}"

@@ -63,14 +63,14 @@ def read_words(sentences: Sequence[Sequence[str]], backend: Any) -> Pieces:
     """Each word is a piece. `backend` is a `tokenizers.Tokenizer` that does not truncate."""
     # Byte-level tokenizers have other tokens for a word behind a blank, as nearly all words of a text are.
     needs_blank = backend.encode("a").ids != backend.encode(" a").ids
-    return _read(sentences, lambda word: f" {word}" if needs_blank and not word.startswith(" ") else word, backend, ())
+    return _pieces_of(sentences, lambda word: f" {word}" if needs_blank and not word.startswith(" ") else word, backend, ())
 
 
 def read_texts(texts: Sequence[str], backend: Any, markers: Sequence[str]) -> Pieces:
     """As the tokenizer reads them. `backend` is a `tokenizers.Tokenizer` that does not truncate."""
     if _reads_between_blanks(backend) and not any(map(_BLANK.search, markers)):
-        return _read([text.split(" ") for text in texts], str, backend, markers)
-    return _read([[text] for text in texts], str, backend, markers)
+        return _pieces_of([text.split(" ") for text in texts], str, backend, markers)
+    return _pieces_of([[text] for text in texts], str, backend, markers)
 
 
 def _reads_between_blanks(backend: Any) -> bool:
@@ -86,7 +86,7 @@ def _reads_between_blanks(backend: Any) -> bool:
     )
 
 
-def _read(texts: Sequence[Sequence[str]], spell: Callable[[str], str], backend: Any, markers: Sequence[str]) -> Pieces:
+def _pieces_of(texts: Sequence[Sequence[str]], spell: Callable[[str], str], backend: Any, markers: Sequence[str]) -> Pieces:
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
     rows = np.fromiter(chain.from_iterable(map(numbers.__getitem__, pieces) for pieces in texts), np.int32)
     return Pieces(_tokenize([spell(piece) for piece in numbers], backend, markers), rows, boundaries(list(map(len, texts))))

@@ -47,7 +47,7 @@ def import_data_sets(found: Sequence[DataSet], target: Path, report: Report, *, 
     """
     _check_targets(found, target, force=force)
     try:
-        with _made(target), tempfile.TemporaryDirectory(dir=target, prefix=".import-") as name:
+        with _create_folder(target), tempfile.TemporaryDirectory(dir=target, prefix=".import-") as name:
             scratch = Path(name)
             done: list[Imported] = []
             problems: list[Problem] = []
@@ -64,7 +64,7 @@ def import_data_sets(found: Sequence[DataSet], target: Path, report: Report, *, 
 
 
 @contextmanager
-def _made(folder: Path) -> Iterator[None]:
+def _create_folder(folder: Path) -> Iterator[None]:
     """The folder, with those above it; what was not there before goes again when nothing comes of it."""
     absent = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)

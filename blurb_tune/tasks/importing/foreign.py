@@ -83,7 +83,7 @@ def read_rows(data_set: DataSet, split: Split) -> list[Row | Problem]:
     if len(files) > 1 and not all(_part(file) for file in files):
         names = " and ".join(file.name for file in files)
         raise InputError([Problem(str(data_set.folder), f"{names} both hold the {split} split; leave one of them here")])
-    rows = as_blurb(task, [row for file in files for row in _read(task, file)])
+    rows = as_blurb(task, [row for file in files for row in _read_rows(task, file)])
     return coerce_columns(task, join_words(task, rows, str(files[0])), str(files[0]))
 
 
@@ -125,7 +125,7 @@ def _refuse_twins(found: Sequence[DataSet]) -> None:
         raise InputError(problems)
 
 
-def _read(task: Task, file: Path) -> Iterator[Row | Problem]:
+def _read_rows(task: Task, file: Path) -> Iterator[Row | Problem]:
     try:
         content = read_file(file)
     except OSError as error:

@@ -123,7 +123,7 @@ class Spans(Kind):
         return torch.stack([super(Spans, self).divergence(of_p.T, of_q.T, None) for of_p, of_q in pairs if len(of_p)]).mean()
 
     def terms(self, targets: Array, sizes: Sequence[int] | None) -> int:
-        return len(_answered(targets, np.asarray(sizes)))
+        return len(_with_answer(targets, np.asarray(sizes)))
 
     def columns(self, task: Task, outputs: Array, labels: Array, words: Words | None) -> tuple[Array, ...]:
         """First and last word of the predicted and of the real answer, (n, 2) each; (-1, -1) where no word is read."""
@@ -205,7 +205,7 @@ def _span(context: str, text: str, start: int | None) -> tuple[int, int] | None:
     return (touched[0], touched[-1]) if touched else None
 
 
-def _answered(flags: Array, sizes: Array) -> Array:
+def _with_answer(flags: Array, sizes: Array) -> Array:
     """Which examples, of so many words each, have both the start and the end of their answer."""
     ends = np.cumsum(sizes)
     found = np.concatenate([[0], np.cumsum(flags.sum(axis=1))])

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from blurb_tune.core.errors import BlurbTuneError, did_you_mean
-from blurb_tune.core.paths import home_expanded
-from blurb_tune.spec.dimensions import repeated
+from blurb_tune.core.paths import expand_home
+from blurb_tune.spec.dimensions import duplicates
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.examples import normalize_label
 from blurb_tune.tasks.kind import Kind
@@ -111,7 +111,7 @@ def _splits(spec: TaskSpec, base: Path, task: Task) -> Splits:
     layout = Layout(spec.encoding, None if spec.columns is None else tuple(spec.columns))
     listed = task.kind.listed_fields(task)
     tagged = (listed[0], task.label_field) if listed else None
-    files = {split: base / home_expanded(file) for split, file in _files(spec).items()}
+    files = {split: base / expand_home(file) for split, file in _files(spec).items()}
     return FileSplits(files, {split: split for split in SPLITS}, layout, tagged)
 
 
@@ -127,7 +127,7 @@ def _file_faults(spec: TaskSpec, base: Path) -> Iterator[tuple[str, str]]:
         return
     if spec.train is None:
         yield "", "expected `train`, a file, or `hub`, a data set on the hub"
-    paths = {split: (base / home_expanded(file)).resolve() for split, file in files.items()}
+    paths = {split: (base / expand_home(file)).resolve() for split, file in files.items()}
     for split, file in files.items():
         if Path(file).suffix.lower() not in (endings := _endings(spec)):
             yield split, f"expected a file that ends with {', '.join(endings)}, but got {file!r}"
@@ -157,7 +157,7 @@ def _column_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
     for column in (spec.label,) if isinstance(spec.label, str) else spec.label:
         if column in spec.text:
             yield "label", f"{column!r} is the text's column already"
-    for name in repeated(spec.columns or ()):
+    for name in duplicates(spec.columns or ()):
         yield "columns", f"the names of columns must differ, but {name!r} stands more than once"
     if spec.encoding is not None and not _is_encoding(spec.encoding):
         yield "encoding", f"unknown encoding {spec.encoding!r}; expected one such as utf-8, utf-16 or cp1252"
@@ -178,7 +178,7 @@ def _kind_faults(spec: TaskSpec, kind: Kind) -> Iterator[tuple[str, str]]:
         yield "metric", f"there is no metric {spec.metric!r} for {kind.name}{did_you_mean(spec.metric, usable)}"
     if not kind.has_labels and spec.labels:
         yield "labels", f"{kind.name} has no labels; leave this out, or name another `kind`"
-    for label in islice(repeated(map(normalize_label, spec.labels or ())), 1):
+    for label in islice(duplicates(map(normalize_label, spec.labels or ())), 1):
         yield "labels", f"labels must differ, but {label!r} stands more than once"
     if spec.left_out and not kind.can_leave_out:
         usable_kinds = [known.name for known in KINDS.values() if known.can_leave_out]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from blurb_tune.core.errors import Problem
-from blurb_tune.core.paths import home_expanded
+from blurb_tune.core.paths import expand_home
 from blurb_tune.tasks.examples import NamedProblem, Row
 from blurb_tune.tasks.sources import hub_data
 from blurb_tune.tasks.sources.columns import coerce_columns, join_flags, join_words
@@ -71,9 +71,9 @@ def find_source(task: Task, data: str | None = None, base: Path = Path()) -> Dat
     if data and data.startswith(hub_data.PREFIX):
         return _on_the_hub(task, data.removeprefix(hub_data.PREFIX))
     if data:
-        return DataSource(task, _folder_splits(task, base / home_expanded(data)))
+        return DataSource(task, _folder_splits(task, base / expand_home(data)))
     folder = os.environ.get(DATA_VARIABLE)
-    splits = _folder_splits(task, home_expanded(folder)) if folder else _nowhere(task)
+    splits = _folder_splits(task, expand_home(folder)) if folder else _nowhere(task)
     if isinstance(splits, NoSplits) and task.data_set.hub_copy is not None:
         return _on_the_hub(task, task.data_set.hub_copy.name, local_error=splits.problem)
     return DataSource(task, splits)

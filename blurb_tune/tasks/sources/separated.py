@@ -98,7 +98,7 @@ def _cut_off(file: str, fault: tuple[int, str]) -> Problem:
 
 
 def _split(text: str, separator: str) -> _Lines:
-    quoted = _quoted(text, separator)
+    quoted = _read_quoted(text, separator)
     if separator != "\t" or '"' not in text:
         return quoted
     plain = _plain(text, separator)
@@ -107,7 +107,7 @@ def _split(text: str, separator: str) -> _Lines:
     return plain if swallows_rows or (quoted.fault and plain.regular >= _MOSTLY) else quoted
 
 
-def _quoted(text: str, separator: str) -> _Lines:
+def _read_quoted(text: str, separator: str) -> _Lines:
     csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     found: list[tuple[int, list[str]]] = []

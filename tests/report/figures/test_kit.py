@@ -97,7 +97,7 @@ def test_text_from_outside_stays_text(words: str, value: str) -> None:
 
 @given(TEXT, st.floats(20, 300))
 def test_a_cut_text_fits(words: str, width: float) -> None:
-    assert svg.width_of(svg.cut(words, width)) <= width
+    assert svg.width_of(svg.truncate(words, width)) <= width
     assert all(svg.width_of(line) <= width for line in svg.wrap(words, width))
 
 

@@ -18,7 +18,7 @@ from blurb_tune.tasks.checking.checks import (
     label_counts,
     note_readings,
     note_repeated,
-    one_sided,
+    one_sided_labels,
     train_fault,
 )
 from blurb_tune.tasks.examples import Example
@@ -65,10 +65,10 @@ def test_a_label_that_train_lacks_is_told() -> None:
 
 def test_labels_that_a_cut_has_on_one_side_alone_are_counted() -> None:
     examples = _examples(0, 0, 1, 1, 2)
-    assert one_sided(CLASSES, examples, [(0, 2), (1, 3, 4)]) == {"yes": 1}
-    assert one_sided(CLASSES, examples, [(0, 1)]) == {"maybe": 2, "no": 2, "yes": 1}
-    assert one_sided(CLASSES, examples[:4], [(0, 2), (1, 3)]) == {}
-    assert one_sided(CLASSES, examples, []) == {}
+    assert one_sided_labels(CLASSES, examples, [(0, 2), (1, 3, 4)]) == {"yes": 1}
+    assert one_sided_labels(CLASSES, examples, [(0, 1)]) == {"maybe": 2, "no": 2, "yes": 1}
+    assert one_sided_labels(CLASSES, examples[:4], [(0, 2), (1, 3)]) == {}
+    assert one_sided_labels(CLASSES, examples, []) == {}
 
 
 # What a split holds that is too little, for each kind.
