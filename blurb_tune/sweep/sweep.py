@@ -82,10 +82,6 @@ class Sweep:
         return frozenset(self._faults.left_out)
 
     @property
-    def planned_trials(self) -> int:
-        return self._study.planned * len(self._state.runs)
-
-    @property
     def is_finished(self) -> bool:
         """Nothing runs and nothing is left to run, as `next_work` has found."""
         return self._is_through
