@@ -43,7 +43,7 @@ def stderr_view(title: str) -> View:
 
 
 class LiveView(View):
-    """A view that is drawn anew twice a second where something has changed, and vanishes at the end for the summary.
+    """A view that is redrawn twice a second where something has changed, and vanishes at the end for the summary.
 
     The methods only queue: all is folded by the thread that draws, which alone touches the record.
     """

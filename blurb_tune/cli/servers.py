@@ -17,7 +17,7 @@ from rich.console import Console
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 
-_SECONDS_PER_LOOK = 0.3
+_POLL_SECONDS = 0.3
 _ANSWER_SECONDS = 2.0
 _SECONDS_TO_END = 10.0
 
@@ -62,7 +62,7 @@ def serving(start: Callable[[IO[bytes]], subprocess.Popen[bytes]], address: str,
 
         with Console(stderr=True).status(f"starting {name}"):
             while server.poll() is None and not _answers(address):
-                time.sleep(_SECONDS_PER_LOOK)
+                time.sleep(_POLL_SECONDS)
         if server.poll() is not None:
             wait()
         yield wait
