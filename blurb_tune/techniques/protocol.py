@@ -126,9 +126,9 @@ class Subject:
     pretrained: the parameters that have pretrained weights, by name; a technique that re-initializes some takes them out.
     steps, steps_per_epoch: optimizer steps of the whole trial, and of an epoch. divergence: how far apart two outputs of the
     model are (`tasks.kind.Kind.divergence`). initialize: draws the weights of a module as its family initializes them, from
-    the trial's seed. has_weight_decay: whether the optimizer's settings give a parameter any. generator: random numbers
-    for the technique alone, by name. rate_factor: what the techniques that have prepared the model say of a parameter's learning rate; 0
-    is frozen.
+    the trial's seed. has_weight_decay: whether the optimizer's settings give a parameter any. generator: random numbers for
+    the technique alone, by name. rate_factor: what the techniques that have prepared the model say of a parameter's learning
+    rate; 0 is frozen.
     """
 
     model: torch.nn.Module
