@@ -72,7 +72,7 @@ class NotebookView(View):
 
     def on_pulses(self, pulses: Sequence[Pulse]) -> None:
         with self._lock:
-            self._progress.beat(pulses, self._clock())
+            self._progress.take_pulses(pulses, self._clock())
             self._renew()
 
     def say(self, text: str) -> None:

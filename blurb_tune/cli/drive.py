@@ -20,7 +20,7 @@ from blurb_tune.core.storage import FolderStorage, open_storage
 from blurb_tune.execution.storage_session import EVENTS
 from blurb_tune.log.mirror import fetch_log
 from blurb_tune.service.changes import changes
-from blurb_tune.service.driver_log import kept_output
+from blurb_tune.service.driver_log import copy_output
 from blurb_tune.service.kept_sweeps import DRIVER_LOG, PAYLOAD, End, KeptSweep, Request
 from blurb_tune.service.notify import notify
 from blurb_tune.service.prune import work_folder
@@ -34,7 +34,7 @@ def drive_command(uri: str, sweep_id: str) -> ExitCode:
     storage = open_storage(uri)
     sweep = KeptSweep(storage, sweep_id)
     paths = SweepPaths(_work_folder(sweep))
-    with kept_output(paths.root / DRIVER_LOG, sweep.storage):
+    with copy_output(paths.root / DRIVER_LOG, sweep.storage):
         code, message, asked = ExitCode.FAILED, "", None
         try:
             code, message, asked = _Driver(storage.uri, sweep, paths).run()

@@ -76,7 +76,7 @@ def _confirmation(record: SweepRecord) -> Iterator[str]:
     if reference is not None and comparison is not None:
         yield (
             f"Vanilla ({reference.name}) on the same: {score(reference.summary.mean)}, std {score(reference.summary.std)}, "
-            f"failed {share(reference.failed, reference.ended)}; difference {_spelled_claim(comparison)}"
+            f"failed {share(reference.failed, reference.ended)}; difference {_claim_in_words(comparison)}"
         )
     yield "By the seeds of the search, of which the best was picked:"
 
@@ -95,7 +95,7 @@ def _on_the_runs(record: SweepRecord, best: GroupResult) -> Iterator[str]:
         yield from what_to_try(record)
 
 
-def _spelled_claim(comparison: Comparison) -> str:
+def _claim_in_words(comparison: Comparison) -> str:
     """Such as `+0.127 (-0.020 to +0.274 with 95 % confidence), p = 0.11; about 14 seeds of each would decide`."""
     said = difference(comparison.difference)
     if not math.isnan(comparison.interval[0]):

@@ -83,7 +83,7 @@ class LiveView(View):
 
     def on_pulses(self, pulses: Sequence[Pulse]) -> None:
         now = self._clock()
-        self._queue.append(lambda: self._progress.beat(pulses, now))
+        self._queue.append(lambda: self._progress.take_pulses(pulses, now))
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False)

@@ -56,7 +56,7 @@ class PlainLines(View):
     def on_pulses(self, pulses: Sequence[Pulse]) -> None:
         with self._lock:
             now = self._clock()
-            self._progress.beat(pulses, now)
+            self._progress.take_pulses(pulses, now)
             self._say_first_steps(now)
             if now - self._told >= SECONDS_BETWEEN_LINES:
                 self._told = now

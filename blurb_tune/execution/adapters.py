@@ -51,7 +51,7 @@ class SweepSearcher(_NotInSnapshots, Searcher):  # type: ignore[misc]
         self.is_held_back = False
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        self._share.want(len(self._trials) + self._sweep.waiting)
+        self._share.request_slots(len(self._trials) + self._sweep.waiting)
         self.is_held_back = len(self._trials) >= self._share.slots and not self._sweep.is_finished
         if self.is_held_back:
             return None  # the slot is for another sweep

@@ -24,7 +24,7 @@ from ray.tune.execution import class_cache
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.execution.forkserver import fork_server
-from blurb_tune.execution.local import count_cpus, lean_ray, override_attribute, own_imports, own_token, ray_folder
+from blurb_tune.execution.local import count_cpus, job_config, lean_ray, override_attribute, ray_folder, token_setting
 from blurb_tune.spec.schema import SweepSpec
 
 _CONNECT_SECONDS = 5.0
@@ -84,7 +84,7 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
 @contextmanager
 def _environment(spec: SweepSpec) -> Iterator[None]:
     """Ray's settings, where the user has set none, as long as it is in use."""
-    settings = _ENVIRONMENT | (_LOCAL_ENVIRONMENT | own_token() if spec.cluster is None else {})
+    settings = _ENVIRONMENT | (_LOCAL_ENVIRONMENT | token_setting() if spec.cluster is None else {})
     ours = {name: value for name, value in settings.items() if name not in os.environ}
     added = [*ours, *({AUTH_MODE_ENV_VAR} - os.environ.keys())]  # Ray sets the latter itself, for good
     os.environ.update(ours)
@@ -122,7 +122,7 @@ def _connect(spec: SweepSpec, settings: Mapping[str, Any]) -> None:
         with _sigterm_is_ours(), _local(spec) if settings else nullcontext():
             ray.init(
                 **{"address": spec.cluster, **settings},
-                job_config=own_imports(),
+                job_config=job_config(),
                 logging_level=logging.ERROR,
                 log_to_driver=False,
                 configure_logging=True,

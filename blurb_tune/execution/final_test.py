@@ -35,7 +35,7 @@ def run_final_test(plan: Plan, sweep: Sweep, prepared: Prepared, settings: SlotS
     trials = [
         EndedTrial(sweep.config_of(trial), trial.outcome, len(trial.measurements))
         for name in names
-        for trial in sweep.record.judged_apart(name)
+        for trial in sweep.record.quoted_trials(name)
         if sweep.record.score(trial) is not None and trial.trial_id not in sweep.record.tests
     ]
     if trials and plan.has_test:

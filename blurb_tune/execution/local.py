@@ -72,7 +72,7 @@ def ray_folder() -> Iterator[str]:
         yield f"{folder}/ray"  # which Ray opens to everybody, within a folder that is not
 
 
-def own_token() -> dict[str, str]:
+def token_setting() -> dict[str, str]:
     """Ray's setting of the token by which its processes know each other, where there is no home in which it could keep one;
     empty where there is."""
     home = expand_home("~")
@@ -80,7 +80,7 @@ def own_token() -> dict[str, str]:
     return {} if keeps or _TOKEN_VARIABLE in os.environ else {_TOKEN_VARIABLE: _TOKEN}
 
 
-def own_imports() -> JobConfig:
+def job_config() -> JobConfig:
     """A job whose processes import from the script's folder, and the working one, only where this package lies there."""
     job = JobConfig()
     job._py_driver_sys_path = _OwnPaths()

@@ -70,7 +70,7 @@ class SlotShare:
         with suppress(Exception):  # a cluster that is lost has no shares
             _internal_kv_del(_PREFIX + self._name, namespace=_NAMESPACE)
 
-    def want(self, slots: int) -> None:
+    def request_slots(self, slots: int) -> None:
         """This sweep could use so many now."""
         self._wanted = min(slots, self._most)
 

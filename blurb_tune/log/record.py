@@ -237,7 +237,7 @@ class SweepRecord:
         """Those of the confirmation seeds, which no decision has seen."""
         return list(self._confirmations_of[configuration_id].values())
 
-    def judged_apart(self, configuration_id: str) -> list[TrialRecord]:
+    def quoted_trials(self, configuration_id: str) -> list[TrialRecord]:
         """What the winner and its reference are quoted by: their confirmation runs, or all they have where there are none."""
         return self.confirmations_of(configuration_id) or self.trials_of(configuration_id)
 

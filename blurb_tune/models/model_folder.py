@@ -135,7 +135,7 @@ def check_folder(folder: Path, sha256: str | None = None) -> None:
             raise BlurbTuneError(f"{file} is no complete safetensors file: {error}{pointer}") from None
     if sha256 is not None:
         _check_digest(folder / WEIGHTS, sha256)
-    misfit = _misfit(folder / CONFIG, shapes)
+    misfit = _config_mismatch(folder / CONFIG, shapes)
     if misfit is not None:
         raise InputError([Problem(str(folder), f"{CONFIG} and the weights do not belong together: {misfit}")])
     _check_precision(folder, dtypes)
@@ -161,7 +161,7 @@ def _rows(config: Path, shapes: Mapping[str, tuple[int, ...]]) -> int | None:
     return next((size[0] for name, size in shapes.items() if table and (name == table or name.endswith(f".{table}"))), None)
 
 
-def _misfit(config: Path, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+def _config_mismatch(config: Path, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     """What a config says otherwise than the names and shapes of the tensors: blocks, hidden size, tokens.
 
     It knows what is alike in all families; each tensor is compared when the weights are loaded.

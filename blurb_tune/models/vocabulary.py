@@ -58,7 +58,7 @@ class Vocabulary:
             weights={**pretrained.weights, self.parameter: self.table[self.used]},
         )
 
-    def written_back(self, weights: Mapping[str, torch.Tensor], shrinkage: float) -> dict[str, torch.Tensor]:
+    def with_all_rows(self, weights: Mapping[str, torch.Tensor], shrinkage: float) -> dict[str, torch.Tensor]:
         """A trial's weights, with the whole table. shrinkage: what weight decay leaves of a row without gradient."""
         whole = torch.tensor(self.table).mul_(shrinkage)  # torch.from_numpy would warn that a shared array is read-only
         whole[torch.from_numpy(self.used)] = weights[self.parameter]

@@ -123,9 +123,9 @@ def _scores(record: SweepRecord, choice: Choice) -> str:
     header, name = record.header, choice.trial.configuration_id
     of_model = _dev_score(record, choice)
     assert of_model is not None, "a run with a model has a score"
-    scores = list(record.seed_scores(record.judged_apart(name)).get(name, {}).values())
+    scores = list(record.seed_scores(record.quoted_trials(name)).get(name, {}).values())
     of_all, (low, high) = summarize_scores(scores), t_interval(scores)
-    ended = [trial for trial in record.judged_apart(name) if trial.outcome not in (None, Outcome.ERRORED)]
+    ended = [trial for trial in record.quoted_trials(name) if trial.outcome not in (None, Outcome.ERRORED)]
     failed = sum(trial.outcome is not None and trial.outcome.is_failed for trial in ended)
     bounds = " to ".join(f"{100 * bound:.0f}" for bound in wilson_interval(failed, len(ended)))
     interval = "" if math.isnan(low) else f", 95 % interval of the mean {low:.3f} to {high:.3f}"

@@ -38,7 +38,7 @@ def final_results(record: SweepRecord) -> list[FinalResult]:
 
 
 def _result(record: SweepRecord, name: str) -> FinalResult:
-    counted = [trial for trial in record.judged_apart(name) if record.score(trial) is not None]
+    counted = [trial for trial in record.quoted_trials(name) if record.score(trial) is not None]
     tests = [record.tests[trial.trial_id] for trial in counted if trial.trial_id in record.tests]
     found = [(trial, test) for trial, test in ((t, record.tests.get(t.trial_id)) for t in counted) if test and test.metrics]
     metric = record.header.metric

@@ -43,10 +43,10 @@ def telling_settings(configuration: Configuration) -> dict[str, Any]:
 
 def searched_hyperparameters(record: SweepRecord) -> list[str]:
     """The hyperparameters in which the configurations so far differ, in the order of `Configuration`."""
-    return differing(record, list(record.configurations))
+    return differing_hyperparameters(record, list(record.configurations))
 
 
-def differing(record: SweepRecord, configuration_ids: Sequence[str]) -> list[str]:
+def differing_hyperparameters(record: SweepRecord, configuration_ids: Sequence[str]) -> list[str]:
     """The hyperparameters in which these configurations differ, in the order of `Configuration`."""
     configurations = [record.configurations[name].configuration for name in configuration_ids]
     return [name for name in HYPERPARAMETER_NAMES if len({getattr(of, name) for of in configurations}) > 1]

@@ -117,7 +117,7 @@ class Progress:
         if not isinstance(event, ev.Measured | ev.PruneDecided):
             self._leaderboard.is_stale = self._settled_work.is_stale = True
 
-    def beat(self, pulses: Iterable[Pulse], now: float) -> None:
+    def take_pulses(self, pulses: Iterable[Pulse], now: float) -> None:
         """Take in what running trials say of themselves; what an earlier attempt said is passed over."""
         for pulse in pulses:
             self.hears_pulses = True

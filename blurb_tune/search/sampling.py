@@ -37,7 +37,7 @@ def _until_new(generator: random.Random, size: int, number: int) -> Iterator[int
             yield index
 
 
-def passing_over(skipped: Sequence[int], index: int) -> int:
+def nth_not_skipped(skipped: Sequence[int], index: int) -> int:
     """Which index is the one numbered `index` when those in `skipped`, ascending, are not counted."""
     for other in skipped:
         if index >= other:

@@ -19,7 +19,7 @@ from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Configuration
 from blurb_tune.search.combinations import Combinations, count_kinds, count_of_each, planned_configurations
 from blurb_tune.search.samplers import SAMPLERS, Request
-from blurb_tune.search.sampling import passing_over, sample
+from blurb_tune.search.sampling import nth_not_skipped, sample
 from blurb_tune.search.space import SearchSpace
 from blurb_tune.spec.schema import SweepSpec
 
@@ -161,7 +161,7 @@ class ConfigurationStudy:
             rest = sample(random.Random(derive(self._search.seed, "grid")), size, number)
         else:
             rest = iter(range(size))
-        return (points[index] for index in itertools.chain(first, (passing_over(first, index) for index in rest)))
+        return (points[index] for index in itertools.chain(first, (nth_not_skipped(first, index) for index in rest)))
 
     def _first_unseen(self) -> Suggestion | None:
         """A nearly used-up space: the sampler keeps coming back, so what is left is taken in order."""

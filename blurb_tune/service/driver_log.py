@@ -16,7 +16,7 @@ _MOST_BYTES = 5_000_000
 
 
 @contextmanager
-def kept_output(file: Path, storage: Storage) -> Iterator[None]:
+def copy_output(file: Path, storage: Storage) -> Iterator[None]:
     """Have all output of this process, of its children too, also in `file`, and of that a copy in `storage`.
 
     What stood there before, by earlier drivers, stays.

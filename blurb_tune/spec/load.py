@@ -69,7 +69,7 @@ class LoadedSpec:
 
     def error(self, problems: Sequence[Problem]) -> InputError:
         """These problems as one error, in order; of very many the first, and how many more there are."""
-        found = in_order(problems, self.source.file)
+        found = sort_problems(problems, self.source.file)
         untold = self.untold + len(found[_MOST_PROBLEMS:])
         rest = [Problem(str(self.source.file), f"{untold:,} more problems are not listed")] if untold else []
         return InputError([*found[:_MOST_PROBLEMS], *rest])
@@ -100,7 +100,9 @@ def load_spec(
     while True:
         try:
             spec = SweepSpec.model_validate(data)
-            return LoadedSpec(_with_whole_addresses(spec, source), source, in_order(source.problems + problems, file), untold)
+            return LoadedSpec(
+                _with_whole_addresses(spec, source), source, sort_problems(source.problems + problems, file), untold
+            )
         except ValidationError as error:
             details = error.errors(include_url=False)
             faults = [(_path(data, detail["loc"]), detail) for detail in details]
@@ -135,7 +137,7 @@ def _fill_in(data: dict[str, Any]) -> None:
         data.setdefault(name, UNKNOWN)
 
 
-def in_order(problems: Sequence[Problem], file: Path) -> tuple[Problem, ...]:
+def sort_problems(problems: Sequence[Problem], file: Path) -> tuple[Problem, ...]:
     """Without repetitions; those of the spec's `file` in the order of its lines, then the others as they come."""
 
     def line(problem: Problem) -> tuple[bool, int]:

@@ -77,7 +77,7 @@ def read_source(file: Path, overrides: Sequence[str] = (), prefix: str = "--set 
     def locate(line: int | None) -> str:
         return f"{file}:{line}" if line else str(file)
 
-    return _source(_text_of(file), file, _placed(overrides, prefix), locate)
+    return _source(_text_of(file), file, _locate_overrides(overrides, prefix), locate)
 
 
 @no_garbage_collection()
@@ -89,11 +89,11 @@ def source_of(data: Mapping[str, Any], overrides: Sequence[str] = (), prefix: st
     """
     file = Path("spec")
     return _source(
-        dump(plain_data(data, str(file))), file, _placed(overrides, prefix), lambda line: str(file), has_lines=False
+        dump(plain_data(data, str(file))), file, _locate_overrides(overrides, prefix), lambda line: str(file), has_lines=False
     )
 
 
-def _placed(overrides: Sequence[str], prefix: str) -> list[tuple[str, str]]:
+def _locate_overrides(overrides: Sequence[str], prefix: str) -> list[tuple[str, str]]:
     return [(override, prefix + shorten(redact(override))) for override in overrides]
 
 

@@ -186,7 +186,7 @@ class Kind(ABC):
         """What is wrong with how many columns of text are named, one or two."""
         return None
 
-    def listed_fields(self, task: Task) -> tuple[str, ...]:
+    def word_list_fields(self, task: Task) -> tuple[str, ...]:
         """Those of the task's columns of text that hold lists of words."""
         return () if self.word_field is None or self.splits_text else task.fields[self.word_field :]
 

@@ -122,7 +122,7 @@ class FineTuning:
         if self._vocabulary is None:
             return weights
         shrinkage = self._best_shrinkage if self._best_weights else self._optimizer.shrinkage
-        return self._vocabulary.written_back(weights, shrinkage)
+        return self._vocabulary.with_all_rows(weights, shrinkage)
 
     def checkpoint(self) -> Checkpoint:
         """All that the next step depends on: a trial that is `resume`d from it gives the same numbers, bit for bit.

@@ -18,7 +18,7 @@ from ray._private import node, services
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.execution.cluster import ray_cluster
 from blurb_tune.execution.forkserver import ADDRESS, HOME
-from blurb_tune.execution.local import count_cpus, own_imports, own_token, ray_folder
+from blurb_tune.execution.local import count_cpus, job_config, ray_folder, token_setting
 from blurb_tune.execution.phases import Phases
 from tests.sweep.simulation import make_spec
 
@@ -63,17 +63,17 @@ def test_where_ray_cannot_have_its_folder_it_has_another(
 def test_where_a_home_keeps_no_token_a_process_has_its_own(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
     monkeypatch.setenv("HOME", str(short_folder))
-    assert own_token() == {}
+    assert token_setting() == {}
     monkeypatch.setenv("HOME", "/proc/none")  # where nobody can make a folder
-    (token,) = own_token().values()
+    (token,) = token_setting().values()
     assert len(token) == 64
-    assert own_token() == {"RAY_AUTH_TOKEN": token}
+    assert token_setting() == {"RAY_AUTH_TOKEN": token}
     monkeypatch.setenv("RAY_AUTH_TOKEN", "of the user")
-    assert own_token() == {}
+    assert token_setting() == {}
 
 
 def test_nothing_is_imported_from_the_folders_of_script_and_work(tmp_path: Path) -> None:
-    places = own_imports()._py_driver_sys_path
+    places = job_config()._py_driver_sys_path
     places.extend([str(tmp_path), str(HOME), "relative"])
     assert places == [str(HOME)]
 

@@ -55,7 +55,7 @@ def test_a_compact_table_has_the_rows_in_use_and_that_of_padding(family: str) ->
 def test_weights_are_written_back_with_all_rows() -> None:
     pretrained, vocabulary, _ = parts("bert")
     trained = {vocabulary.parameter: torch.ones(len(vocabulary.used), 16), "other": torch.zeros(2)}
-    whole = vocabulary.written_back(trained, 0.75)
+    whole = vocabulary.with_all_rows(trained, 0.75)
     assert torch.equal(whole["other"], trained["other"])
     table = whole[vocabulary.parameter]
     assert torch.equal(table[vocabulary.used], trained[vocabulary.parameter])

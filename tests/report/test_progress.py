@@ -256,8 +256,8 @@ def test_a_pulse_is_work() -> None:
     sweep.configuration("c0", epochs=10)
     trial = sweep.start("c0", 0)
     progress = progress_of(sweep)
-    progress.beat([Pulse(trial, 1, "training", 30, 100)], sweep.now)
+    progress.take_pulses([Pulse(trial, 1, "training", 30, 100)], sweep.now)
     assert progress.work() == Work(3.0, 10.0)
     assert progress.silent_seconds(trial, sweep.now + 7) == 7
-    progress.beat([Pulse(trial, 1, "training", 30, 100)], sweep.now + 7)
+    progress.take_pulses([Pulse(trial, 1, "training", 30, 100)], sweep.now + 7)
     assert progress.silent_seconds(trial, sweep.now + 7) == 7, "the same once more is no sign of life"

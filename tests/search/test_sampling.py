@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blurb_tune.search.sampling import passing_over, sample
+from blurb_tune.search.sampling import nth_not_skipped, sample
 
 
 @settings(max_examples=300)
@@ -37,4 +37,4 @@ def test_more_than_there_are_cannot_be_drawn() -> None:
 def test_indices_are_counted_without_those_passed_over(size: int, skipped: set[int]) -> None:
     left = [index for index in range(size) if index not in skipped]
     over = sorted(index for index in skipped if index < size)
-    assert [passing_over(over, index) for index in range(len(left))] == left
+    assert [nth_not_skipped(over, index) for index in range(len(left))] == left

@@ -9,7 +9,7 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.claims import MAX_STRATEGIES
 from blurb_tune.report.figures import svg
 from blurb_tune.report.figures.words import settings_text
-from blurb_tune.report.hyperparameters import differing
+from blurb_tune.report.hyperparameters import differing_hyperparameters
 from blurb_tune.report.trial_groups import by_family, by_strategy, rank
 
 MAX_LINES = 6
@@ -63,7 +63,7 @@ def contenders(record: SweepRecord, limit: int = MAX_LINES) -> tuple[list[Conten
     vanilla = [item for item in found if item[0].is_vanilla and item[0].model == model]
     others = [item for item in found if item not in vanilla and not record.is_censored(item[1].name)]
     shown = (vanilla + others)[:limit]
-    names = differing(record, [best.name for _, best in shown])
+    names = differing_hyperparameters(record, [best.name for _, best in shown])
     styles = iter(_STYLES)
     lines = []
     for group, best in shown:

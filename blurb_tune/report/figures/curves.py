@@ -21,7 +21,7 @@ from blurb_tune.report.figures.marks import shape as shape_of
 from blurb_tune.report.figures.panels import grid_of, panel_axes
 from blurb_tune.report.figures.scale import Scale
 from blurb_tune.report.figures.words import rule_text, settings_text
-from blurb_tune.report.hyperparameters import differing
+from blurb_tune.report.hyperparameters import differing_hyperparameters
 from blurb_tune.report.trial_groups import Group, by_configuration, by_family, by_strategy, rank
 
 MAX_PANELS = 12
@@ -78,7 +78,7 @@ def _title(record: SweepRecord, group: Group) -> str:
     others = [name for name in record.configurations if record.label(name) == group.label]
     if group.result.name not in record.configurations or len(others) == 1:
         return words
-    return f"{words}, {settings_text(record, group.result.name, differing(record, others))}"
+    return f"{words}, {settings_text(record, group.result.name, differing_hyperparameters(record, others))}"
 
 
 def _subtitle(group: Group) -> str:

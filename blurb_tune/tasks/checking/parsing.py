@@ -79,7 +79,7 @@ def _faults(task: Task, row: Mapping[str, Any]) -> list[str]:
         elif not _has_id(task, row):
             faults.append(f"`{task.id_field}` must be a string or an integer, but got {short_repr(row[task.id_field])}")
     for name in task.fields:
-        found = _word_faults(name, row) if name in task.kind.listed_fields(task) else [_text_fault(row, name)]
+        found = _word_faults(name, row) if name in task.kind.word_list_fields(task) else [_text_fault(row, name)]
         faults += [fault for fault in found if fault]
     if task.label_field not in row:
         faults.append(f"`{task.label_field}` is missing; expected {task.kind.expected(task)}")

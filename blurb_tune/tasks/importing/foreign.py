@@ -130,7 +130,7 @@ def _read_rows(task: Task, file: Path) -> Iterator[Row | Problem]:
         content = read_file(file)
     except OSError as error:
         return iter([Problem(str(file), f"cannot be read: {error.strerror}")])
-    listed = task.kind.listed_fields(task)
+    listed = task.kind.word_list_fields(task)
     rows = list(read_table_or_conll(content, file, tagged=(listed[0], task.label_field) if listed else None))
     if columns := _columns_without_header(task, rows):
         return read_table(content, file, Layout(columns=columns))

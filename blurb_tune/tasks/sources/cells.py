@@ -17,7 +17,7 @@ def coerce_cells(task: Task, row: Row) -> Row | Problem:
     (`[B, O]`). Other cells with brackets are text: words may begin with them (`[ 3H ] thymidine`), and so may a label.
     Where a text is a list of texts, as PubMedQA's contexts are, it is these with blanks between them.
     """
-    values, words = dict(row.values), task.kind.listed_fields(task)
+    values, words = dict(row.values), task.kind.word_list_fields(task)
     for name in task.fields:
         if name not in words and is_list(parts := values.get(name)) and parts and all(isinstance(part, str) for part in parts):
             values[name] = " ".join(parts)

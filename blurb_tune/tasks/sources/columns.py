@@ -70,7 +70,7 @@ def join_words(task: Task, rows: Rows, file: str, sentence: str | None = None) -
     for one that is called like that. Other rows stay as they are.
     """
     found = [row for row in rows if isinstance(row, Row)]
-    names = (*task.kind.listed_fields(task), task.label_field)
+    names = (*task.kind.word_list_fields(task), task.label_field)
     if not found or len(names) == 1 or not all(_is_word(row.values.get(name)) for row in found for name in names):
         return rows
     columns = [str(column) for column in found[0].values]

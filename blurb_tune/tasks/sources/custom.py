@@ -109,7 +109,7 @@ def _splits(spec: TaskSpec, base: Path, task: Task) -> Splits:
     if spec.hub is not None:
         return HubSplits(spec.hub.removeprefix(PREFIX), "hub", needs_dev=False)
     layout = Layout(spec.encoding, None if spec.columns is None else tuple(spec.columns))
-    listed = task.kind.listed_fields(task)
+    listed = task.kind.word_list_fields(task)
     tagged = (listed[0], task.label_field) if listed else None
     files = {split: base / expand_home(file) for split, file in _files(spec).items()}
     return FileSplits(files, {split: split for split in SPLITS}, layout, tagged)

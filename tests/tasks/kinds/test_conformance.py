@@ -83,7 +83,7 @@ def test_labels_are_written_as_they_are_read(sample: Sample) -> None:
         plain = len(task.fields) if kind.word_field is None else kind.word_field
         texts = [*example.texts[:plain], *([" ".join(example.texts[plain:])] if task.per_token else [])]
         row = {**dict(zip(task.fields, texts, strict=True)), task.label_field: kind.write_label(task, example)}
-        row.update({name: list(example.texts[plain:]) for name in kind.listed_fields(task)})
+        row.update({name: list(example.texts[plain:]) for name in kind.word_list_fields(task)})
         assert kind.label_faults(task, row) == []
         assert kind.read_label(task, row) == example.label
 
