@@ -1,7 +1,7 @@
 """What comes out of a sweep beside what comes out of its exported models: the same scores by plain transformers, and several
 runs as one model beside the best of them.
 
-Usage: python benchmarks/released.py [--only SECTION...] [--tasks TASK...] [--seeds 2 5] [--epochs N] [--output DIR]
+Usage: python benchmarks/released.py [--only SECTION...] [--tasks TASK...] [--python PYTHON] [--output DIR]
 
 README.md beside this file says what is measured.
 """
@@ -25,6 +25,8 @@ from typing import Any
 import yaml
 from contenders.grid import spec_of
 
+from blurb_tune.tasks.blurb.demo import jsonl
+
 Row = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = Path(__file__).resolve().parent / "contenders" / "plain.py"
@@ -45,6 +47,9 @@ class Case:
 
 # Recipes and sizes that learn within minutes; what they reach is far from what all the data would give.
 CASES = {
+    "demo": Case(
+        "demo", "pairs", {}, {"freeze_depth": 2, "reinit_count": 1}, {"epochs": 6, "batch_size": 8, "learning_rate": 7e-5}
+    ),
     "biosses": Case(
         "BIOSSES", "pairs", {}, {"freeze_depth": 2, "reinit_count": 2}, {"epochs": 15, "batch_size": 16, "learning_rate": 5e-5}
     ),
@@ -72,7 +77,7 @@ def plain(name: str, scratch: Path, options: argparse.Namespace) -> None:
     exported = json.loads((scratch / "model" / "blurb_tune.json").read_text())["trial"]
     measured = next(of for of in tests(sweep) if of["trial"] == exported)
     case = CASES[name]
-    words = [sys.executable, PLAIN, scratch / "model", data / case.folder / "test.jsonl", case.what]
+    words = [options.python, PLAIN, scratch / "model", data / case.folder / "test.jsonl", case.what]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=True, cwd=scratch)
     found = json.loads(done.stdout.splitlines()[-1])
     score = next(iter(measured["metrics"].values()))
@@ -106,7 +111,8 @@ def swept(name: str, seeds: Any, scratch: Path, options: argparse.Namespace) -> 
     case, data = CASES[name], scratch / "data"
     (data / case.folder).mkdir(parents=True)
     for split in ("train", "dev", "test"):
-        lines = (options.data / case.folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        text = jsonl(split) if name == "demo" else (options.data / case.folder / f"{split}.jsonl").read_text(encoding="utf-8")
+        lines = text.splitlines(keepends=True)
         if split in case.examples:
             lines = some(lines, case.examples[split], even=split == "train" and case.what == "relations")
         (data / case.folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
@@ -148,6 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION")
     parser.add_argument("--tasks", nargs="+", choices=CASES, help="those of a section by default")
+    parser.add_argument("--python", default=sys.executable, help="for `plain`, of an environment without this package")
     parser.add_argument("--seeds", nargs=2, type=int, default=(2, 5), metavar=("INIT", "ORDER"))
     parser.add_argument("--epochs", type=int, help="in place of each task's own")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("BLURB_DATA_DIR", "data")))
@@ -165,7 +172,7 @@ def main() -> None:
                 work(name, options.output / f"{section}-{name}", options)
 
 
-SECTIONS = {"plain": (plain, ("ncbi-disease", "ddi")), "combined": (combined, ("biosses", "ncbi-disease"))}
+SECTIONS = {"plain": (plain, ("demo", "ncbi-disease", "ddi")), "combined": (combined, ("biosses", "ncbi-disease"))}
 
 
 if __name__ == "__main__":
