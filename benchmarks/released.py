@@ -77,7 +77,7 @@ def plain(name: str, scratch: Path, options: argparse.Namespace) -> None:
     exported = json.loads((scratch / "model" / "blurb_tune.json").read_text())["trial"]
     measured = next(of for of in tests(sweep) if of["trial"] == exported)
     case = CASES[name]
-    words = [options.python, PLAIN, scratch / "model", data / case.folder / "test.jsonl", case.what]
+    words = [options.python, "-I", PLAIN, scratch / "model", data / case.folder / "test.jsonl", case.what]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=True, cwd=scratch)
     found = json.loads(done.stdout.splitlines()[-1])
     score = next(iter(measured["metrics"].values()))
