@@ -97,7 +97,7 @@ def is_beyond(node: yaml.Node) -> bool:
 def compose(text: str, locate: Locate) -> yaml.Node | None:
     """The one document of a text, None where it is empty.
 
-    `locate` names the place of a line, and for None that of the text. Raises InputError where the text is no valid YAML, is
+    `locate` names the location of a line, and for None that of the text. Raises InputError where the text is no valid YAML, is
     nested more than 20 levels deep, or holds more than 100,000 values, a mapping of more than 1,000 keys or a text of more
     than 10,000 characters. What an alias repeats counts each time.
     """

@@ -1,4 +1,4 @@
-"""Reading a spec and turning everything that is wrong with it into problems with a place and a remedy."""
+"""Reading a spec and turning everything that is wrong with it into problems with a location and a remedy."""
 
 from __future__ import annotations
 
@@ -141,8 +141,8 @@ def sort_problems(problems: Sequence[Problem], file: Path) -> tuple[Problem, ...
     """Without repetitions; those of the spec's `file` in the order of its lines, then the others as they come."""
 
     def line(problem: Problem) -> tuple[bool, int]:
-        place, _, number = problem.where.rpartition(":")
-        is_line = place == str(file) and number.isdigit()
+        file_name, _, number = problem.where.rpartition(":")
+        is_line = file_name == str(file) and number.isdigit()
         return (not is_line, int(number) if is_line else 0)
 
     return tuple(sorted(dict.fromkeys(problems), key=line))
@@ -174,14 +174,14 @@ def _child(data: Any, key: Key) -> Any:
 
 
 def _problem(source: Source, path: KeyPath, detail: ErrorDetails) -> Problem:
-    place = source.where(path)
+    location = source.where(path)
     kind, context, given = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
         key = str(path[-1])
         hint = f"; did you mean {places[0]!r}?" if (places := _places_of(key)) else did_you_mean(key, _valid_keys(path[:-1]))
-        return Problem(place, shorten(f"unknown key {format_path(path)!r}{hint}"))
+        return Problem(location, shorten(f"unknown key {format_path(path)!r}{hint}"))
     if kind == "missing":
-        return Problem(place, f"the key {format_path(path)!r} is missing")
+        return Problem(location, f"the key {format_path(path)!r} is missing")
     if kind == "literal_error":
         return source.problem(path, f"unknown value {given!r}{_literal_hint(given, str(context['expected']))}")
     if kind == "union_tag_invalid":

@@ -16,14 +16,14 @@ _EXPECTED = "expected plain data (mappings, lists, texts, numbers, true, false, 
 def plain_data(data: Mapping[str, Any], root: str) -> dict[str, Any]:
     """`data` as new mappings and lists of texts, numbers, dates, booleans and None.
 
-    Paths become texts; tuples, ranges, arrays of numpy and tensors become lists. root: the place of the whole. Raises
+    Paths become texts; tuples, ranges, arrays of numpy and tensors become lists. root: the location of the whole. Raises
     InputError with everything that cannot be written to a file, each by its key path.
     """
     problems: list[Problem] = []
 
-    def plain(value: Any, place: str, depth: int) -> Any:
+    def plain(value: Any, location: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
-            problems.append(Problem(place, f"this is nested more than {MAX_DEPTH} levels deep"))
+            problems.append(Problem(location, f"this is nested more than {MAX_DEPTH} levels deep"))
             return None
         if callable(as_list := getattr(value, "tolist", None)):
             value = as_list()
@@ -35,10 +35,10 @@ def plain_data(data: Mapping[str, Any], root: str) -> dict[str, Any]:
         if isinstance(value, os.PathLike):
             return os.fspath(value)
         if isinstance(value, Mapping):
-            return {key: plain(item, f"{place}.{key}" if depth else str(key), depth + 1) for key, item in value.items()}
+            return {key: plain(item, f"{location}.{key}" if depth else str(key), depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple | range):
-            return [plain(item, f"{place}[{index}]", depth + 1) for index, item in enumerate(value)]
-        problems.append(Problem(place, shorten(f"{_EXPECTED}, but got {value!r}")))
+            return [plain(item, f"{location}[{index}]", depth + 1) for index, item in enumerate(value)]
+        problems.append(Problem(location, shorten(f"{_EXPECTED}, but got {value!r}")))
         return None
 
     found = plain(dict(data), root, 0)

@@ -31,11 +31,11 @@ KeyPath = tuple[Key, ...]
 
 @dataclass
 class Source:
-    """The plain data of a spec and the place of each value in it.
+    """The plain data of a spec and the location of each value in it.
 
     `data` is what YAML 1.2 says that it is, with overrides put in, and null for the whole numbers at the paths `beyond`, which
-    are too large; `problems` is what can be said of the text alone. has_lines: the text is a file's, so that a place is a line
-    of it; else it is a key path.
+    are too large; `problems` is what can be said of the text alone. has_lines: the text is a file's, so that a location is a
+    line of it; else it is a key path.
     """
 
     file: Path
@@ -43,18 +43,18 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
     beyond: list[KeyPath] = field(default_factory=list)
     has_lines: bool = True
-    _places: dict[KeyPath, str] = field(default_factory=dict)
+    _locations: dict[KeyPath, str] = field(default_factory=dict)
 
     def where(self, path: Sequence[Key]) -> str:
         """`file:line` of the value at `path`, or of the nearest thing around it that is written out; `path` without lines."""
         for length in range(len(path), -1, -1):
-            place = self._places.get(tuple(path[:length]))
-            if place:
-                return place
+            location = self._locations.get(tuple(path[:length]))
+            if location:
+                return location
         return str(self.file) if self.has_lines else format_path(path) or str(self.file)
 
     def problem(self, path: Sequence[Key], what: str) -> Problem:
-        """A problem with the value at `path`, which is named in the message where the place does not name it."""
+        """A problem with the value at `path`, which is named in the message where the location does not name it."""
         where, name = self.where(path), format_path(path)
         return Problem(where, shorten(what if name in ("", where) else f"{name}: {what}"))
 
@@ -69,7 +69,7 @@ def format_path(path: Sequence[Key]) -> str:
 
 @no_garbage_collection()
 def read_source(file: Path, overrides: Sequence[str] = (), prefix: str = "--set ") -> Source:
-    """Read a spec and put in `key.path=value` overrides; a fault of one is placed at `prefix` and the override.
+    """Read a spec and put in `key.path=value` overrides; a fault of one is located at `prefix` and the override.
 
     Raises InputError when the file is no YAML mapping, or is beyond the limits of `documents`.
     """
@@ -82,8 +82,8 @@ def read_source(file: Path, overrides: Sequence[str] = (), prefix: str = "--set 
 
 @no_garbage_collection()
 def source_of(data: Mapping[str, Any], overrides: Sequence[str] = (), prefix: str = "--set ") -> Source:
-    """A spec that is a mapping and no file, as if a file `spec` of the working folder held it; its places are key paths, and
-    those of overrides as for `read_source`.
+    """A spec that is a mapping and no file, as if a file `spec` of the working folder held it; its locations are key paths,
+    and those of overrides as for `read_source`.
 
     Raises InputError when it has what `plain_data` does not take, or is beyond the limits of `documents`.
     """
@@ -98,14 +98,14 @@ def _locate_overrides(overrides: Sequence[str], prefix: str) -> list[tuple[str, 
 
 
 def _source(text: str, file: Path, overrides: Sequence[tuple[str, str]], locate: Locate, *, has_lines: bool = True) -> Source:
-    """overrides: each with its place."""
+    """overrides: each with its location."""
     source = Source(file, {}, has_lines=has_lines)
     data = _read(text, source, (), locate)
     if not isinstance(data, dict):
         raise InputError([Problem(str(file), "expected a mapping with at least `task` and `model`")])
     source.data = data
-    for override, place in overrides:
-        _put(source, override, place)
+    for override, location in overrides:
+        _put(source, override, location)
     return source
 
 
@@ -133,8 +133,8 @@ def _text_of(file: Path) -> str:
 
 def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> None:
     """Note where everything stands, and what can be said of the text alone."""
-    place = locate if source.has_lines else lambda line: ""
-    source._places.setdefault(path, place(node.start_mark.line + 1))
+    location = locate if source.has_lines else lambda line: ""
+    source._locations.setdefault(path, location(node.start_mark.line + 1))
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key_node, value_node in node.value:
@@ -143,7 +143,7 @@ def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> Non
                 what = f"duplicate key {format_path((*path, key))!r}; it stands on line {seen[key]} already"
                 source.problems.append(Problem(locate(line), shorten(what)))
             seen[key] = line
-            source._places[(*path, key)] = place(line)
+            source._locations[(*path, key)] = location(line)
             _note(source, value_node, (*path, key), locate)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
@@ -153,19 +153,19 @@ def _note(source: Source, node: yaml.Node, path: KeyPath, locate: Locate) -> Non
         source.beyond.append(path)
 
 
-def _put(source: Source, override: str, place: str) -> None:
+def _put(source: Source, override: str, location: str) -> None:
     """Put one `path.to.key=value` into the data; the value is YAML."""
     name, equals, text = override.partition("=")
     if not equals or not all(name.split(".")):
-        source.problems.append(Problem(place, "expected path.to.key=value"))
+        source.problems.append(Problem(location, "expected path.to.key=value"))
         return
     if name.count(".") >= MAX_DEPTH:
-        source.problems.append(Problem(place, f"expected a path of at most {MAX_DEPTH} keys"))
+        source.problems.append(Problem(location, f"expected a path of at most {MAX_DEPTH} keys"))
         return
     path: KeyPath = tuple(int(part) if re.fullmatch("[0-9]{1,9}", part) else part for part in name.split("."))
     noted = Source(source.file, {})
     try:
-        value = _read(text, noted, path, lambda _: place)
+        value = _read(text, noted, path, lambda _: location)
     except InputError as error:
         source.problems += error.problems
         return
@@ -173,17 +173,17 @@ def _put(source: Source, override: str, place: str) -> None:
     for depth, key in enumerate(path[:-1]):
         if isinstance(holder, dict) and not isinstance(holder.get(key), dict | list):
             holder[key] = {}
-            _forget_places(source, path[: depth + 1])
-            source._places[path[: depth + 1]] = place
+            _forget_locations(source, path[: depth + 1])
+            source._locations[path[: depth + 1]] = location
         holder = _item(holder, key)
     if isinstance(holder, dict) or _item(holder, path[-1]) is not None:
         holder[path[-1]] = value
-        _forget_places(source, path)
-        source._places |= {path: place} | noted._places
+        _forget_locations(source, path)
+        source._locations |= {path: location} | noted._locations
         source.problems += noted.problems
         source.beyond += noted.beyond
     else:
-        source.problems.append(Problem(place, f"there is no place {format_path(path)!r} to set"))
+        source.problems.append(Problem(location, f"there is no place {format_path(path)!r} to set"))
 
 
 def _item(holder: Any, key: Key) -> Any:
@@ -194,11 +194,11 @@ def _item(holder: Any, key: Key) -> Any:
     return None
 
 
-def _forget_places(source: Source, path: KeyPath) -> None:
+def _forget_locations(source: Source, path: KeyPath) -> None:
     """What an override replaces is no longer in the file: neither its lines nor what was wrong with it."""
-    stale = [p for p in source._places if p[: len(path)] == path]
+    stale = [p for p in source._locations if p[: len(path)] == path]
     names = {format_path(p) for p in stale}
     source.problems = [p for p in source.problems if not names & {p.where, p.what.split(": ")[0]}]
     source.beyond = [p for p in source.beyond if p[: len(path)] != path]
     for old in stale:
-        del source._places[old]
+        del source._locations[old]
