@@ -6,8 +6,10 @@ them: seconds in which nothing else goes on, for what nobody looks at. This foll
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,6 +46,7 @@ _AGENT_PORTS = (
 _NO_PORT = 1
 # A socket's name has at most 107 characters, of which those of a session and of the socket in it take 66.
 _LONGEST_FOLDER = 40
+_LEAST_ROOM = 10 * 2**20  # for the logs of its processes; a small sweep writes 0.3 MB
 _TOKEN_VARIABLE = "RAY_AUTH_TOKEN"
 _TOKEN = secrets.token_hex(32)  # of this process: Ray reads it once
 _IDLE = subprocess.list2cmdline([sys.executable, "-I", "-S", str(Path(idle_agent.__file__))])
@@ -57,19 +60,26 @@ def count_cpus() -> int:
 
 @contextmanager
 def ray_folder() -> Iterator[str]:
-    """A folder for Ray's files: the one that it would take; where sockets in that would have too long a name, or it cannot be
-    written to, such as another user's /tmp/ray, one for this time. Raises InputError where there is none."""
+    """A folder for Ray's files: the one that it would take; where sockets in that would have too long a name, its disk is full
+    or it cannot be written to, such as another user's /tmp/ray, one for this time. Raises InputError where there is none."""
     chosen = Path(get_default_ray_temp_dir())
-    if len(os.fsencode(chosen.absolute())) <= _LONGEST_FOLDER and fault_of_folder(chosen) is None:
+    if len(os.fsencode(chosen.absolute())) <= _LONGEST_FOLDER and fault_of_folder(chosen) is None and _has_room(chosen):
         yield str(chosen)
         return
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True))
+            if not _has_room(Path(folder)):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            what = f"Ray needs a folder for its files, of at most {_LONGEST_FOLDER - len('/ray')} characters"
+            what = f"Ray needs a folder for its files, of at most {_LONGEST_FOLDER - len('/ray')} characters, with some room"
             raise InputError([Problem("RAY_TMPDIR", f"{what}, but got {chosen.parent}, and /tmp: {error.strerror}")]) from None
         yield f"{folder}/ray"  # which Ray opens to everybody, within a folder that is not
+
+
+def _has_room(folder: Path) -> bool:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free >= _LEAST_ROOM
 
 
 def token_setting() -> dict[str, str]:

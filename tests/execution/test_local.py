@@ -20,6 +20,7 @@ from blurb_tune.execution.cluster import ray_cluster
 from blurb_tune.execution.forkserver import ADDRESS, HOME
 from blurb_tune.execution.local import count_cpus, job_config, ray_folder, token_setting
 from blurb_tune.execution.phases import Phases
+from tests.disks import Disk
 from tests.sweep.simulation import make_spec
 
 
@@ -44,6 +45,17 @@ def test_ray_has_the_folder_that_it_would_take(short_folder: Path, monkeypatch: 
     monkeypatch.setenv("RAY_TMPDIR", str(short_folder))
     with ray_folder() as folder:
         assert folder == str(short_folder / "ray")
+
+
+def test_where_its_disk_is_full_ray_has_another(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Path(tempfile.mktemp(dir="/tmp", prefix="bt-"))
+    place.symlink_to(disk.folder)  # whose name is too long
+    monkeypatch.setenv("RAY_TMPDIR", str(place))
+    for kib, is_taken in ((9 * 1024, False), (30 * 1024, True)):
+        disk.resize(kib)
+        with ray_folder() as folder:
+            assert (folder == f"{place}/ray") is is_taken
+    place.unlink()
 
 
 @pytest.mark.parametrize("fault", ["long", "taken"])
