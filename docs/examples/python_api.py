@@ -1,8 +1,8 @@
 # %% [markdown]
 # # A sweep in a notebook
 #
-# The `tiny` model on the built-in `demo` task: no data, no GPU, half a minute. It is too small to learn much; what it shows
-# is how to ask.
+# The `tiny` model on the built-in `demo` task: no data, no GPU, half a minute.
+# It is too small to learn much; what it shows is how to ask.
 
 # %%
 import blurb_tune as bt
@@ -18,16 +18,18 @@ spec = {
 }
 
 # %% [markdown]
-# A mistake is an exception. It has everything that is wrong, each with its key path.
+# A mistake is an exception. It has everything that is wrong, each with its key
+# path.
 
 # %%
 try:
-    bt.validate({**spec, "seeds": 0, "space": {"strategy": ["vanilla", {"reinit_cuont": 1}]}})
+    bt.validate({**spec, "seeds": 0, "space": {"strategy": [{"reinit_cuont": 1}]}})
 except bt.InputError as error:
     print(error)
 
 # %% [markdown]
-# `run` shows how far it is in one line below the cell. The same call goes on where an interrupted one stopped.
+# `run` shows how far it is in one line below the cell. The same call goes on
+# where an interrupted one stopped.
 
 # %%
 print(bt.validate(spec).trials, "trials")
@@ -42,7 +44,8 @@ trials = sweep.trials_dataframe()
 configurations = sweep.configurations_dataframe()
 print(configurations[["configuration", "strategy", "n", "mean", "std", "failed"]])
 strategies = configurations[["configuration", "strategy"]]
-print(trials.merge(strategies).pivot(index="seed", columns="strategy", values="dev_score"))
+scores = trials.merge(strategies)
+print(scores.pivot(index="seed", columns="strategy", values="dev_score"))
 
 # %%
 measurements = sweep.measurements_dataframe()
