@@ -5,7 +5,10 @@ By PyTorch's own exporter: `optimum`'s wants transformers below 4.58.
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +67,7 @@ def write_onnx(folder: Path, dev: Encoded, batch_size: int) -> None:
 
 def _export(released: _Released, inputs: dict[str, np.ndarray], file: Path) -> None:
     shape = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _silence_exporter():
         torch.onnx.export(
             released.model,
             (),
@@ -77,6 +79,19 @@ def _export(released: _Released, inputs: dict[str, np.ndarray], file: Path) -> N
             external_data=sum(p.nbytes for p in released.model.parameters()) > _LARGEST_FILE,
             verbose=False,
         )
+
+
+@contextmanager
+def _silence_exporter() -> Iterator[None]:
+    """It warns of what users cannot change, such as packages that it does without."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 @torch.inference_mode()

@@ -64,7 +64,7 @@ def test_mlflow_answers_what_predict_writes(
     model = loaded(folder, tmp_path / "mlflow", expected[:1])
     found = model.predict(pd.DataFrame(rows))
     assert found.to_dict("records") == expected
-    assert {column.name: str(column.type) for column in model.metadata.signature.inputs} == signature
+    assert {column.name: repr(column.type) for column in model.metadata.signature.inputs} == signature
     assert [column.name for column in model.metadata.signature.outputs] == list(expected[0])
     assert model.predict(model.input_example).shape == (1, len(expected[0]))
 
