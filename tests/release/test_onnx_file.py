@@ -26,6 +26,7 @@ from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds import KINDS, find_kind
 from blurb_tune.tasks.task import Task
 from tests.conftest import require
+from tests.disks import Disk
 from tests.models.encoders import make_model as make_family
 from tests.release.conftest import PAIRS, WORDS, MakeModel, write_folder
 from tests.tasks.small_tokenizers import make_tokenizer
@@ -118,6 +119,15 @@ def test_every_family_and_every_kind_can_be_written(family: str, kind: str, tmp_
 def test_no_family_and_no_kind_is_left_out() -> None:
     assert {"bert", *FAMILIES_AND_KINDS} == set(FAMILIES)
     assert {find_kind(kind) for kind in FAMILIES_AND_KINDS.values()} == set(KINDS)
+
+
+@pytest.mark.slow
+def test_a_fault_of_the_exporter_is_told(make_model: MakeModel, disk: Disk) -> None:
+    require(HAS_ONNX, "the extra `onnx`")
+    folder = Path(shutil.copytree(make_model(WORDS), disk.folder / "model"))
+    disk.fill()
+    with pytest.raises(BlurbTuneError, match="PyTorch cannot write a bert model as ONNX: .*No space left on device"):
+        write_onnx(folder, encoded(load_model(folder)[1], (3, 7)), batch_size=2)
 
 
 def test_without_the_packages_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
