@@ -126,7 +126,7 @@ def test_a_fault_of_the_exporter_is_told(make_model: MakeModel, disk: Disk) -> N
     require(HAS_ONNX, "the extra `onnx`")
     folder = Path(shutil.copytree(make_model(WORDS), disk.folder / "model"))
     disk.fill()
-    with pytest.raises(BlurbTuneError, match="PyTorch cannot write a bert model as ONNX: .*No space left on device"):
+    with pytest.raises(BlurbTuneError, match=r"PyTorch cannot write a bert model as ONNX: .*No space left on device"):
         write_onnx(folder, encoded(load_model(folder)[1], (3, 7)), batch_size=2)
 
 
