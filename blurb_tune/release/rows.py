@@ -170,7 +170,8 @@ def _write_separated(file: Path, separator: str) -> Iterator[Write]:
 def _check_same_columns(rows: Sequence[Row], columns: Iterable[str]) -> None:
     known = set(columns)
     for row in rows:
-        if odd := next((name for name in row.values if name not in known), None):
+        odd = next((name for name in row.values if name not in known), None)
+        if odd is not None:
             what = f"has {odd!r}, which the first row has not, and a table has the same columns in all rows; {_ANY_ROWS}"
             raise InputError([Problem(row.location, what)])
 
@@ -217,7 +218,7 @@ def _parquet_column(rows: Sequence[Row], name: str, of: pa.DataType | None) -> p
 
     values = [row.values.get(name) for row in rows]
     try:
-        return pa.array(values, of or _parquet_type(name, pa.infer_type(values)))
+        return pa.array(values, _parquet_type(name, pa.infer_type(values)) if of is None else of)
     except (pa.ArrowException, OverflowError) as error:
         what = f"from here on, {name!r} is no column of one type: {str(error).splitlines()[0]}; {_ANY_ROWS}"
         raise InputError([Problem(rows[0].location, what)]) from None
