@@ -32,7 +32,7 @@ _OF_A_TRIAL = {"score", "crossed", "training"}
 def spec_digest(spec: SweepSpec, data: str) -> str:
     """Of everything that decides the numbers; `data` is the digest of train and dev. SHA-256, in hex."""
     content = spec.model_dump(mode="json", exclude=_NOT_IN_DIGEST | {"data"})
-    content["space"], content["training"] = spec.space.digest_content(), spec.training.digested()
+    content["space"], content["training"] = spec.space.digest_content(), spec.training.digest_content()
     if isinstance(spec.task, TaskSpec):
         content["task"] = spec.task.model_dump(mode="json", exclude=_DATA_KEYS)
     # A folder may have moved; what it held is in the log.
