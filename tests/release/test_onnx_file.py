@@ -12,7 +12,7 @@ import torch
 from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.release import onnx_file
 from blurb_tune.release.loading import load_model
-from blurb_tune.release.onnx_file import FILE, write_onnx
+from blurb_tune.release.onnx_file import ONNX_FILE, write_onnx
 from blurb_tune.release.onward import Onward
 from blurb_tune.tasks.encoding.features import Encoded, Tokenizer, encode
 from blurb_tune.tasks.examples import Example
@@ -39,7 +39,7 @@ def test_it_says_what_pytorch_says_and_another_model_s_does_not_pass(
     model, tokenizer, _ = load_model(folder)
     dev = encoded(tokenizer, (3, 7, 12, 30))
     write_onnx(folder, dev, batch_size=3)
-    session = onnxruntime.InferenceSession(folder / FILE, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(folder / ONNX_FILE, providers=["CPUExecutionProvider"])
     for rows, length in ((1, 4), (5, 11)):  # neither of which has been seen in the making
         ids = np.random.default_rng(rows).integers(5, 100, (rows, length))
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
@@ -48,7 +48,7 @@ def test_it_says_what_pytorch_says_and_another_model_s_does_not_pass(
             expected = model(**{name: torch.from_numpy(values) for name, values in inputs.items()}).logits
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
 
-    monkeypatch.setattr(onnx_file, "_export", lambda model, inputs, file: shutil.copyfile(folder / FILE, file))
+    monkeypatch.setattr(onnx_file, "_export", lambda model, inputs, file: shutil.copyfile(folder / ONNX_FILE, file))
     for name, change in (("other", 1.05), ("broken", np.nan)):
         other = make_model(WORDS, name)
         model.classifier.weight.data.mul_(change)
