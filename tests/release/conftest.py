@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
@@ -50,13 +51,26 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", f"ignore:{message}:DeprecationWarning")
 
 
+def write_folder(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, facts: Facts) -> Path:
+    """As `export` does."""
+    kind = facts.as_task().kind
+    labels = LABELS if kind == SPANS else facts.labels or ("score",)
+    model.config.id2label = dict(enumerate(labels))
+    model.config.label2id = {label: number for number, label in enumerate(labels)}
+    as_released(model, kind).save_pretrained(folder)
+    tokenizer.model_max_length = facts.max_length
+    tokenizer.save_pretrained(folder)
+    facts.write(folder)
+    (folder / "README.md").write_text("---\nlibrary_name: transformers\n---\n\n# notes\n")
+    return folder
+
+
 @pytest.fixture
 def make_model(tmp_path: Path) -> MakeModel:
-    """Write a folder as `export` does, for a model of these facts, whose head is drawn from `seed`."""
+    """Write the folder of a model of these facts, whose head is drawn from `seed`."""
 
     def make(facts: Facts = PAIRS, name: str = "model", seed: int = 0) -> Path:
-        folder, task = tmp_path / name, facts.as_task()
-        info = describe_model("tiny")
+        info, task = describe_model("tiny"), facts.as_task()
         tokenizer = load_tokenizer(info)
         pretrained = add_tokens(load_pretrained(info), tokenizer, facts.markers)
         model = build_classifier(pretrained, task.outputs, per_token=task.per_token)
@@ -64,15 +78,7 @@ def make_model(tmp_path: Path) -> MakeModel:
         with torch.no_grad():  # or all would be near to equally probable
             model.classifier.weight.normal_(0, 2, generator=generator)
             model.classifier.bias.zero_()
-        labels = LABELS if task.kind == SPANS else facts.labels
-        model.config.id2label = dict(enumerate(labels))
-        model.config.label2id = {label: number for number, label in enumerate(labels)}
-        as_released(model, task.kind).save_pretrained(folder)
-        tokenizer.model_max_length = facts.max_length
-        tokenizer.save_pretrained(folder)
-        facts.write(folder)
-        (folder / "README.md").write_text("---\nlibrary_name: transformers\n---\n\n# notes\n")
-        return folder
+        return write_folder(tmp_path / name, model, tokenizer, facts)
 
     return make
 
