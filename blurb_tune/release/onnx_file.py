@@ -48,13 +48,15 @@ def write_onnx(folder: Path, dev: Encoded, batch_size: int) -> None:
     file = folder / ONNX_FILE
     file.parent.mkdir()
     rows = sorted_batches(dev.lengths, batch_size)
+    # The shortest text alone has a shape that the exporter has not seen.
+    batches = [collate(dev, batch, tokenizer.pad_token_id) for batch in (*rows, rows[-1][-1:])]
     try:
         # Of one row, the exporter would make a file for one row.
         _export(released, collate(dev, np.resize(rows[0], 2), tokenizer.pad_token_id), file)
-    except Exception as error:  # the exporter, and each operator's translation, have errors of their own
-        first = str(error).strip().splitlines()[0]
+        worst, largest = _difference(released, file, batches)
+    except Exception as error:  # the exporter, each operator's translation, and what runs the file have errors of their own
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BlurbTuneError(f"PyTorch cannot write a {model.config.model_type} model as ONNX: {first}") from None
-    worst, largest = _difference(released, file, [collate(dev, batch, tokenizer.pad_token_id) for batch in rows])
     if not worst <= _TOLERANCE * max(1.0, largest):
         raise BlurbTuneError(f"the ONNX file differs from PyTorch, by {worst:.3g} in a logit; nothing was written")
 
