@@ -55,7 +55,8 @@ def write_onnx(folder: Path, dev: Encoded, batch_size: int) -> None:
         _export(released, collate(dev, np.resize(rows[0], 2), tokenizer.pad_token_id), file)
         worst, largest = _difference(released, file, batches)
     except Exception as error:  # the exporter, each operator's translation, and what runs the file have errors of their own
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        cause = error.__cause__ or error  # what the exporter says itself is how to report it
+        first = (str(cause).strip() or type(cause).__name__).splitlines()[0]
         raise BlurbTuneError(f"PyTorch cannot write a {model.config.model_type} model as ONNX: {first}") from None
     if not worst <= _TOLERANCE * max(1.0, largest):
         raise BlurbTuneError(f"the ONNX file differs from PyTorch, by {worst:.3g} in a logit; nothing was written")
