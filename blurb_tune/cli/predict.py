@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from blurb_tune.core.numbers import counted
+from blurb_tune.core.numbers import plural
 
 
 def predict_command(folder: Path, file: Path, to: Path, *, batch_size: int) -> None:
@@ -18,6 +18,6 @@ def predict_command(folder: Path, file: Path, to: Path, *, batch_size: int) -> N
         from blurb_tune.release.predict import predict
 
         rows = predict(
-            folder, file, to, batch_size=batch_size, say=lambda done: progress.update(line, description=counted(done, "row"))
+            folder, file, to, batch_size=batch_size, say=lambda done: progress.update(line, description=plural(done, "row"))
         )
-    print(f"{to}: {counted(rows, 'row')}")
+    print(f"{to}: {plural(rows, 'row')}")

@@ -79,7 +79,7 @@ def export(
     if again and (to / FACTS).exists():
         known = record.combinations.get(method)
         several = None if known is None else _combination(known, record)
-        return _found(to, record, choice if method is Method.SINGLE else several, onnx=onnx)
+        return _find_exported(to, record, choice if method is Method.SINGLE else several, onnx=onnx)
     say("checking the spec and its data")
     plan = make_plan(load_spec(paths.spec, is_kept=True))
     with new_folder(to) as folder:
@@ -101,8 +101,8 @@ def export(
     return Exported(to, facts.trial, choice.why, plan.metric, score, found, choice.combination)
 
 
-def _found(to: Path, record: SweepRecord, choice: Choice | None, *, onnx: bool) -> Exported:
-    """The model in `to`, which an earlier call has written. choice: None where the log does not know it.
+def _find_exported(to: Path, record: SweepRecord, choice: Choice | None, *, onnx: bool) -> Exported:
+    """The model that an earlier call has written to `to`. choice: None where the log does not know it.
 
     Raises InputError where that is another one, or lacks the ONNX file.
     """
