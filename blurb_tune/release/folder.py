@@ -107,7 +107,7 @@ class Facts:
         *texts, _ = task.kind.rows[0]
         if self.markers:
             texts = [f"{' and '.join(self.markers)} are named here."]
-        listed = task.kind.listed_fields(task)
+        listed = task.kind.word_list_fields(task)
         return {
             field: WORD.findall(text) if field in listed else text
             for field, text in zip(self.fields, itertools.cycle(texts), strict=False)

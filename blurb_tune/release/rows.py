@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -72,7 +73,8 @@ def writing_table(file: Path) -> Iterator[Write]:
             yield write
         beside.replace(file)
     except OSError as error:
-        raise BlurbTuneError(f"{file} cannot be written: {error.strerror or error}") from None
+        reason = os.strerror(error.errno) if error.errno else error  # pyarrow's own text is of its writer
+        raise BlurbTuneError(f"{file} cannot be written: {reason}") from None
     finally:
         beside.unlink(missing_ok=True)
 

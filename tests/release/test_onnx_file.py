@@ -96,7 +96,7 @@ def write_family(folder: Path, family: str, kind: Kind) -> Encoded:
 
 
 def example_of(task: Task, row: Sequence[str]) -> Example:
-    listed = task.kind.listed_fields(task)
+    listed = task.kind.word_list_fields(task)
     cells = {field: WORD.findall(text) if field in listed else text for field, text in zip(task.fields, row, strict=False)}
     texts = task.kind.read_texts(task, cells)
     return Example("", texts, task.kind.blank_label(task, len(texts) - (task.kind.word_field or 0)))
