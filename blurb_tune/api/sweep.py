@@ -187,7 +187,8 @@ class Sweep:
 
         The winner's best run on dev, with `median` its median one, or the one that `trial` names; or several as one model,
         with `soup` (`greedy` or `uniform`) or `ensemble`. onnx: as an ONNX file too. register: a name in MLflow's registry.
-        push: `owner/name` on the hub. Raises InputError and BlurbTuneError.
+        push: `owner/name` on the hub. With either, a folder that holds this model already is sent on as it is. Raises
+        InputError and BlurbTuneError.
         """
         from blurb_tune.release.export import export
         from blurb_tune.release.onward import Onward
@@ -195,7 +196,7 @@ class Sweep:
         method = method_of(soup, ensemble=ensemble)
         onward, paths = Onward(onnx, register, push), SweepPaths(self.folder)
         onward.check()
-        done = export(paths, Path(to), trial=trial, median=median, method=method, onnx=onnx)
+        done = export(paths, Path(to), trial=trial, median=median, method=method, onnx=onnx, again=onward.leaves)
         onward.send(paths, done)
         return done.folder
 

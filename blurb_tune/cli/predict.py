@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from blurb_tune.core.numbers import plural
+
 
 def predict_command(folder: Path, file: Path, to: Path, *, batch_size: int) -> None:
     """Predict for all rows of `file`, and say where it is."""
@@ -16,6 +18,6 @@ def predict_command(folder: Path, file: Path, to: Path, *, batch_size: int) -> N
         from blurb_tune.release.predict import predict
 
         rows = predict(
-            folder, file, to, batch_size=batch_size, say=lambda done: progress.update(line, description=f"{done:,} rows")
+            folder, file, to, batch_size=batch_size, say=lambda done: progress.update(line, description=plural(done, "row"))
         )
-    print(f"{to}: {rows:,} rows")
+    print(f"{to}: {plural(rows, 'row')}")

@@ -25,6 +25,9 @@ def register(app: typer.Typer) -> None:
             "blurb-tune export runs/biosses-1a2b3c4d --to my-model",
             "blurb-tune export runs/biosses-1a2b3c4d --median --to my-model",
             "blurb-tune export runs/biosses-1a2b3c4d --ensemble --to my-model",
+            "blurb-tune export runs/biosses-1a2b3c4d --to my-model --onnx",
+            "# to a registry, to the hub; a folder that is there already is sent as it is",
+            "blurb-tune export runs/biosses-1a2b3c4d --to my-model --register biosses",
             "blurb-tune export runs/biosses-1a2b3c4d --to my-model --push lab/biosses",
         ),
     )
@@ -52,7 +55,10 @@ def register(app: typer.Typer) -> None:
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="print JSON, nothing else")] = False,
     ) -> None:
-        """Write a run's model as a folder that Hugging Face's from_pretrained and pipeline load, with a model card."""
+        """Write a run's model as a folder that Hugging Face's from_pretrained and pipeline load, with a model card.
+
+        Where a registry or the hub does not take it, the folder stays, and the same command goes on from there.
+        """
         from blurb_tune.cli.export import export_command
         from blurb_tune.release.onward import Onward
 
@@ -81,7 +87,13 @@ def register(app: typer.Typer) -> None:
         with exit_codes(prints=True):
             predict_command(model, file, to, batch_size=batch_size)
 
-    @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune serve my-model --port 5002"))
+    @app.command(
+        rich_help_panel=_PANEL,
+        epilog=examples(
+            "blurb-tune serve my-model --port 5002",
+            "# it prints a line for curl, with the columns of the task",
+        ),
+    )
     def serve(
         model: Annotated[Path, typer.Argument(help="a folder that `export` wrote", show_default=False)],
         host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",

@@ -18,8 +18,9 @@ from blurb_tune.preflight import make_plan
 from blurb_tune.release.card import write_card
 from blurb_tune.release.choice import Choice, choose
 from blurb_tune.release.combining import combined
-from blurb_tune.release.folder import Facts, new_folder
+from blurb_tune.release.folder import FACTS, Facts, new_folder
 from blurb_tune.release.loading import load_models, mean_outputs
+from blurb_tune.release.onnx_file import ONNX_FILE, write_onnx
 from blurb_tune.release.run_models import RunModels, check_score
 from blurb_tune.release.soup import mean_weights
 from blurb_tune.spec import load_spec
@@ -30,14 +31,15 @@ from blurb_tune.training.batch_runner import BatchRunner
 @dataclass(frozen=True)
 class Exported:
     """trial: the run, or of which runs what is made. score: on dev, as the sweep's log has it. found: the same, by the folder
-    that was written. combination: what several runs are worth as one model, None for one run's."""
+    that was written; None where it was there already. combination: what several runs are worth as one model, None for one
+    run's."""
 
     folder: Path
     trial: str
     why: str
     metric: str
     score: float
-    found: float
+    found: float | None
     combination: CombinationTested | None = None
 
     @property
@@ -54,6 +56,7 @@ def export(
     median: bool = False,
     method: Method = Method.SINGLE,
     onnx: bool = False,
+    again: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Exported:
     """Write a run's model to the new folder `to`, with tokenizer, labels and a card; see `choice.choose` for which run.
@@ -63,6 +66,7 @@ def export(
 
     A regression's head gives scores in the unit of the data. The folder is read back and scored on dev before it is put in
     its place: it is what the sweep has measured, or it is not there. onnx: write an ONNX file of each model too (`onnx_file`).
+    again: where `to` holds this very model, leave it as it is, card and all, and export nothing.
 
     Raises InputError where the spec's data or model are gone, `to` is taken, or a run is named beside a method of several; and
     BlurbTuneError where the weights are gone or the runs do not allow the method.
@@ -72,6 +76,10 @@ def export(
         raise InputError([Problem("--trial" if trial is not None else "--median", what)])
     record = SweepRecord.read(paths.events)
     choice = choose(record, trial, median=median)
+    if again and (to / FACTS).exists():
+        known = record.combinations.get(method)
+        several = None if known is None else _combination(known, record)
+        return _find_exported(to, record, choice if method is Method.SINGLE else several, onnx=onnx)
     say("checking the spec and its data")
     plan = make_plan(load_spec(paths.spec, is_kept=True))
     with new_folder(to) as folder:
@@ -88,11 +96,31 @@ def export(
         found = _score_of(folder, models)
         check_score(facts.trial, found, score)
         for name in (facts.members or (".",)) if onnx else ():
-            from blurb_tune.release.onnx_file import write_onnx
-
             say("writing an ONNX file")
             write_onnx(folder / name, models.dev, plan.spec.training.eval_batch_size)
     return Exported(to, facts.trial, choice.why, plan.metric, score, found, choice.combination)
+
+
+def _find_exported(to: Path, record: SweepRecord, choice: Choice | None, *, onnx: bool) -> Exported:
+    """The model that an earlier call has written to `to`. choice: None where the log does not know it.
+
+    Raises InputError where that is another one, or lacks the ONNX file.
+    """
+    facts = Facts.read(to)
+    if choice is None or (facts.sweep, facts.trial) != (record.header.sweep_id, _name(choice)):
+        what = f"{to} holds another model already, {facts.trial} of the sweep {facts.sweep}; name a new folder"
+        raise InputError([Problem("--to", what)])
+    if onnx and not all((to / name / ONNX_FILE).exists() for name in facts.members or (".",)):
+        raise InputError([Problem("--onnx", f"{to} holds the model already, without an ONNX file; name a new folder")])
+    score = choice.combination.dev_score if choice.combination else record.score(choice.trial)
+    assert score is not None, "a run with a model has been measured"
+    return Exported(to, facts.trial, choice.why, record.header.metric, score, None, choice.combination)
+
+
+def _name(choice: Choice) -> str:
+    """As `Facts.trial` has it."""
+    of = choice.combination
+    return choice.trial.trial_id if of is None else f"{of.method} of {', '.join(of.members)}"
 
 
 def _combination(of: CombinationTested, record: SweepRecord) -> Choice:
@@ -102,12 +130,11 @@ def _combination(of: CombinationTested, record: SweepRecord) -> Choice:
 
 def _write(folder: Path, models: RunModels, choice: Choice) -> Facts:
     """The model or models of a choice, and the facts of all."""
-    of = choice.combination
+    of, name = choice.combination, _name(choice)
     if of is None:
         models.put(models.weights(choice.trial))
-        return models.write(folder, models.outputs(models.dev), choice.trial.trial_id)
-    members = [models.record.trials[name] for name in of.members]
-    name = f"{of.method} of {', '.join(of.members)}"
+        return models.write(folder, models.outputs(models.dev), name)
+    members = [models.record.trials[run] for run in of.members]
     if of.method != Method.ENSEMBLE:
         models.put(mean_weights(map(models.weights, members)))
         return models.write(folder, models.outputs(models.dev), name)

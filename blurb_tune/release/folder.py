@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -102,9 +103,15 @@ class Facts:
 
     def example(self) -> dict[str, str | list[str]]:
         """A row that the model reads. It is nobody's: a model's example goes wherever the model goes."""
-        text = f"{' and '.join(self.markers)} are named here." if self.markers else "No fever since Monday."
-        word_field = find_kind(self.kind).word_field
-        return {field: WORD.findall(text) if number == word_field else text for number, field in enumerate(self.fields)}
+        task = self.as_task()
+        *texts, _ = task.kind.rows[0]
+        if self.markers:
+            texts = [f"{' and '.join(self.markers)} are named here."]
+        listed = task.kind.word_list_fields(task)
+        return {
+            field: WORD.findall(text) if field in listed else text
+            for field, text in zip(self.fields, itertools.cycle(texts), strict=False)
+        }
 
 
 @contextmanager

@@ -25,6 +25,11 @@ class Onward:
     register: str | None = None
     push: str | None = None
 
+    @property
+    def leaves(self) -> bool:
+        """Whether it goes beyond its folder, which stands as it is when that has failed and is tried again."""
+        return self.register is not None or self.push is not None
+
     def check(self) -> None:
         """Find out, before a model is made, whether it can go there.
 
@@ -54,7 +59,10 @@ class Onward:
                 yield Problem("--register", str(error))
 
     def send(self, paths: SweepPaths, done: Exported, say: Callable[[str], None] = lambda text: None) -> dict[str, str]:
-        """Take the model there; what came of it in words, by where. Raises BlurbTuneError, and the folder stays."""
+        """Take the model there; what came of it in words, by where.
+
+        Raises BlurbTuneError, and the folder stays: the same export goes on from it.
+        """
         sent, folder = {}, done.folder
         try:
             if self.register is not None:
@@ -67,5 +75,5 @@ class Onward:
                 say("uploading the folder")
                 sent["uploaded"] = f"uploaded as a private model to {upload(folder, self.push)}"
         except BlurbTuneError as error:
-            raise BlurbTuneError(f"{error}; the model itself is in {folder}") from None
+            raise BlurbTuneError(f"{error}; the model itself is in {folder}, from which the same export goes on") from None
         return sent

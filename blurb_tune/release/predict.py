@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
 from blurb_tune.release.folder import Facts
 from blurb_tune.release.loading import load_models, mean_outputs
-from blurb_tune.release.rows import read_table, writing_table
+from blurb_tune.release.rows import read_table, table_faults, writing_table
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import WORD, Example, Row, is_list, short_repr
 from blurb_tune.tasks.task import Task
@@ -46,10 +46,11 @@ def predict(
     question, by the places of their characters in the text; a list of words is a text with blanks between them. batch_size:
     examples in memory at a time; it changes nothing that is written. say: called with the number of rows that are done.
 
-    Raises InputError for rows that cannot be read, and then nothing is written.
+    Raises InputError for rows that cannot be read, or that `to` cannot hold side by side, and BlurbTuneError where there is no
+    room for it; nothing is written then.
     """
-    if fault := _taken(file, to):
-        raise InputError([fault])
+    if faults := list(table_faults(file, to)):
+        raise InputError(faults)
     predictor = Predictor(*load_models(folder), batch_size)
     done = 0
     with writing_table(to) as write:
@@ -57,18 +58,12 @@ def predict(
             answers = predictor(rows)
             if not done:
                 predictor.check(rows)
-            write([{**row.values, **found} for row, found in zip(rows, answers, strict=True)])
+            write([Row(row.location, {**row.values, **found}) for row, found in zip(rows, answers, strict=True)])
             done += len(rows)
             say(done)
         if not done:
             raise InputError([Problem(str(file), "there is no row in it")])
     return done
-
-
-def _taken(file: Path, to: Path) -> Problem | None:
-    if to.exists() and (to.is_dir() or to.samefile(file)):
-        return Problem("--to", f"{to} is {'a folder' if to.is_dir() else 'what is read'}; name a new file")
-    return None if to.absolute().parent.is_dir() else Problem("--to", f"there is no folder {to.parent}")
 
 
 def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -5,20 +5,44 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from blurb_tune.core.errors import InputError, Problem, did_you_mean
-from blurb_tune.core.paths import open_file
+from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
+from blurb_tune.core.paths import fault_of_folder, open_file
 from blurb_tune.tasks.examples import Row, short_repr
 from blurb_tune.tasks.sources.records import unique_keys
 from blurb_tune.tasks.sources.separated import LONGEST_CELL, repeated_columns
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Table = Iterator[Row]
-Write = Callable[[Sequence[Mapping[str, Any]]], None]
+Write = Callable[[Sequence[Row]], None]
+_ANY_ROWS = "JSON Lines take any: write to a name that ends with .jsonl"
+
+
+def table_faults(file: Path, to: Path) -> Iterator[Problem]:
+    """Why the table `file` cannot be read, or none be written to `to`, as far as that shows without reading."""
+    for path, what in ((file, "FILE"), (to, "--to")):
+        try:
+            _format_of(path, what)
+        except InputError as error:
+            yield from error.problems
+    try:
+        open_file(file).close()
+    except OSError as error:
+        yield Problem(str(file), f"cannot be read: {error.strerror}")
+    if to.exists() and (to.is_dir() or (file.exists() and to.samefile(file))):
+        yield Problem("--to", f"{to} is {'a folder' if to.is_dir() else 'what is read'}; name a new file")
+    elif not (folder := to.absolute().parent).is_dir():
+        yield Problem("--to", f"there is no folder {to.parent}")
+    elif fault := fault_of_folder(folder):
+        yield Problem("--to", fault)
 
 
 def read_table(file: Path) -> Table:
@@ -37,9 +61,10 @@ def read_table(file: Path) -> Table:
 
 @contextmanager
 def writing_table(file: Path) -> Iterator[Write]:
-    """What writes rows, which have the same columns, to the end of a table that is put in its place when it is whole.
+    """What writes rows to the end of a table that is put in its place when it is whole.
 
-    Lists and objects are written as JSON where cells are text. Raises InputError for an ending that is not known.
+    Lists and objects are written as JSON where cells are text. Raises InputError for an ending that is not known and for a row
+    that the format cannot take beside those before it, and BlurbTuneError where there is no room.
     """
     writer = _FORMATS[_format_of(file, "--to")][1]
     beside = file.with_name(f".{file.name}.part")
@@ -47,6 +72,9 @@ def writing_table(file: Path) -> Iterator[Write]:
         with writer(beside) as write:
             yield write
         beside.replace(file)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error  # pyarrow's own text is of its writer
+        raise BlurbTuneError(f"{file} cannot be written: {reason}") from None
     finally:
         beside.unlink(missing_ok=True)
 
@@ -128,15 +156,23 @@ def _write_separated(file: Path, separator: str) -> Iterator[Write]:
     with file.open("w", encoding="utf-8", newline="") as out:
         writer: csv.DictWriter[str] | None = None
 
-        def write(rows: Sequence[Mapping[str, Any]]) -> None:
+        def write(rows: Sequence[Row]) -> None:
             nonlocal writer
-            if writer is None and rows:
-                writer = csv.DictWriter(out, list(rows[0]), delimiter=separator, lineterminator="\n")
+            if writer is None:
+                writer = csv.DictWriter(out, list(rows[0].values), delimiter=separator, lineterminator="\n")
                 writer.writeheader()
-            if writer is not None:
-                writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+            _check_same_columns(rows, writer.fieldnames)
+            writer.writerows({name: _cell(value) for name, value in row.values.items()} for row in rows)
 
         yield write
+
+
+def _check_same_columns(rows: Sequence[Row], columns: Iterable[str]) -> None:
+    known = set(columns)
+    for row in rows:
+        if odd := next((name for name in row.values if name not in known), None):
+            what = f"has {odd!r}, which the first row has not, and a table has the same columns in all rows; {_ANY_ROWS}"
+            raise InputError([Problem(row.location, what)])
 
 
 def _cell(value: Any) -> Any:
@@ -146,11 +182,11 @@ def _cell(value: Any) -> Any:
 @contextmanager
 def _write_json_lines(file: Path) -> Iterator[Write]:
     with file.open("w", encoding="utf-8") as out:
-        yield lambda rows: _dump(rows, out)
 
+        def write(rows: Sequence[Row]) -> None:
+            out.writelines(json.dumps(row.values, ensure_ascii=False, default=str) + "\n" for row in rows)
 
-def _dump(rows: Sequence[Mapping[str, Any]], out: TextIO) -> None:
-    out.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        yield write
 
 
 @contextmanager
@@ -160,9 +196,11 @@ def _write_parquet(file: Path) -> Iterator[Write]:
 
     writer: pq.ParquetWriter | None = None
 
-    def write(rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(rows: Sequence[Row]) -> None:
         nonlocal writer
-        table = pa.Table.from_pylist(list(rows), schema=writer.schema if writer else None)
+        types = {field.name: field.type for field in writer.schema} if writer else dict.fromkeys(rows[0].values)
+        _check_same_columns(rows, types)
+        table = pa.table({name: _parquet_column(rows, name, of) for name, of in types.items()})
         writer = writer or pq.ParquetWriter(file, table.schema)
         writer.write_table(table)
 
@@ -171,6 +209,30 @@ def _write_parquet(file: Path) -> Iterator[Write]:
     finally:
         if writer is not None:
             writer.close()
+
+
+def _parquet_column(rows: Sequence[Row], name: str, of: pa.DataType | None) -> pa.Array:
+    """of: the column's type, which all later rows have; None for the first rows, from which it is read."""
+    import pyarrow as pa
+
+    values = [row.values.get(name) for row in rows]
+    try:
+        return pa.array(values, of or _parquet_type(name, pa.infer_type(values)))
+    except (pa.ArrowException, OverflowError) as error:
+        what = f"from here on, {name!r} is no column of one type: {str(error).splitlines()[0]}; {_ANY_ROWS}"
+        raise InputError([Problem(rows[0].location, what)]) from None
+
+
+def _parquet_type(name: str, found: pa.DataType) -> pa.DataType:
+    """`found`, unless the values that it is of are all missing or empty, as entities and answers can be; else text."""
+    import pyarrow as pa
+
+    place = {"start": pa.int64(), "end": pa.int64(), "text": pa.string()}
+    entity = pa.struct({**place, "label": pa.string(), "probability": pa.float64()})
+    of_ours = {"entities": pa.list_(entity), "answer": pa.struct({**place, "probability": pa.float64()})}
+    if pa.types.is_null(found):
+        return of_ours.get(name, pa.string())
+    return of_ours.get(name, pa.list_(pa.string())) if found == pa.list_(pa.null()) else found
 
 
 _FORMATS: Mapping[str, tuple[Callable[[BinaryIO, str], Table], Callable[[Path], AbstractContextManager[Write]]]] = {

@@ -140,14 +140,19 @@ class RunModels:
         """Write the model as it stands, whose outputs on dev these are, with tokenizer and facts.
 
         name: of the run, or of what it is made of. A regression's head gives scores in the unit of the data from here on.
+        Raises BlurbTuneError where there is no room for it.
         """
         task, plan = self.plan.task, self.plan
         self._to_the_unit_of_the_data()
         self._describe()
-        with silence():
-            as_released(self.model, task.kind).save_pretrained(folder)
+        released = as_released(self.model, task.kind)
         self.tokenizer.model_max_length = min(plan.spec.training.max_length or task.max_length, self._info.max_length)
-        self.tokenizer.save_pretrained(folder)
+        try:
+            with silence():
+                released.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+        except Exception as error:  # safetensors and tokenizers have errors of their own for a full disk
+            raise BlurbTuneError(f"the model cannot be written: {error}") from None
         facts = Facts(
             task=task.name,
             kind=task.kind.name,

@@ -6,17 +6,23 @@ from blurb_tune.preflight import Plan
 from blurb_tune.release.folder import Facts
 from blurb_tune.tasks.kinds import MULTI_LABEL, REGRESSION, SPANS
 
-# An answer ends with a word, of which the model marks the first piece.
+# A model says something of the first piece of each word of the text; what it gives for other pieces was never trained.
 _ANSWERING = """\
+import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
 model = AutoModelForQuestionAnswering.from_pretrained("{folder}")
 tokenizer = AutoTokenizer.from_pretrained("{folder}")
 question, text = "...", "..."
-encoded = tokenizer(question, text, return_tensors="pt")
-found = model(**encoded)
-first, last = int(found.start_logits.argmax()), int(found.end_logits.argmax())
-text[encoded.token_to_chars(first).start : encoded.word_to_chars(encoded.token_to_word(last), sequence_index=1).end]"""
+encoded = tokenizer(question, text, return_tensors="pt", truncation="only_second")
+with torch.no_grad():
+    found = model(**encoded)
+starts, ends = found.start_logits[0].tolist(), found.end_logits[0].tolist()
+words = [word if part == 1 else None for part, word in zip(encoded.sequence_ids(), encoded.word_ids())]
+pieces = [i for i, word in enumerate(words) if word is not None and word not in words[:i]]  # the first of each word
+spans = [(i, j) for i in pieces for j in pieces if i <= j]
+first, last = max(spans, key=lambda span: starts[span[0]] + ends[span[1]])
+text[encoded.token_to_chars(first).start : encoded.word_to_chars(words[last], sequence_index=1).end]"""
 
 
 def pipeline_of(plan: Plan) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -13,37 +13,13 @@ from mlflow.tracking import MlflowClient
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.core.trial import Outcome
-from blurb_tune.log import events as ev
 from blurb_tune.release.folder import Facts
 from blurb_tune.release.register import Registered, register
 from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.target import spec_of, tracking_target
-from tests.release.conftest import PAIRS, MakeModel
+from tests.release.conftest import PAIRS, TRIAL, MakeModel
 from tests.tracking.conftest import Sweep
-
-TRIAL = "c001-s0"
-
-
-@pytest.fixture
-def won(tmp_path: Path) -> Iterator[Sweep]:
-    """Eight seeds of vanilla and of what is better, on dev and on test."""
-    sweep = Sweep(SweepPaths(tmp_path / "quick-abcd"))
-    sweep.start(seeds=8)
-    for name, values, base in (("c000", {}, 0.4), ("c001", {"freeze_depth": 2}, 0.8)):
-        sweep.suggest(name, **values)
-        for seed in range(8):
-            sweep.trial(name, seed, Outcome.COMPLETED, [base + seed / 100])
-        sweep.end_configuration(name, base)
-    sweep.append(ev.SelectionMade, configuration="c001", reference="c000")
-    for name, score in (("c000", 0.4), ("c001", 0.8)):
-        for seed in range(8):
-            sweep.append(ev.Tested, trial=f"{name}-s{seed}", examples=20, metrics={"pearson": score})
-    sweep.finish()
-    sweep.paths.spec.write_text("name: quick\ntask: demo\nmodel: tiny\n")
-    yield sweep
-    sweep.log.close()
 
 
 @pytest.fixture

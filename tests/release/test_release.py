@@ -25,7 +25,6 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoTokenizer,
-    pipeline,
 )
 from typer.testing import CliRunner
 
@@ -52,6 +51,8 @@ from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Row
 from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.training.batch_runner import BatchRunner
+from tests.disks import Disk
+from tests.release.hub import NAME, Hub
 
 pytestmark = pytest.mark.ray
 
@@ -152,15 +153,23 @@ def test_plain_transformers_predict_as_predict_does(released: Released, tmp_path
             assert found["prediction"] == model.config.id2label[int(logits.argmax())] == row["label"]
 
 
-def test_the_pipeline_of_the_card_runs(released: Released) -> None:
-    folder = released.exported.folder
-    card = (folder / "README.md").read_text()
-    code = card.partition("```python\n")[2].partition("```")[0]
-    text = '"the drug is bad , 3"'
+def run_the_card(folder: Path, text: str, question: str = "") -> Any:
+    """What the code of the card's last line gives."""
+    code = (folder / "README.md").read_text().partition("```python\n")[2].partition("```")[0].replace("FOLDER", str(folder))
+    code = code.replace('"..."', repr(question), 1) if question else code
+    lines = code.replace('"..."', repr(text)).strip().splitlines()
     names: dict[str, Any] = {}
-    lines = code.replace("FOLDER", str(folder)).replace('"..."', text).strip().splitlines()
-    exec("\n".join([*lines[:-1], f"found = {lines[-1]}"]), {"pipeline": pipeline}, names)
-    assert names["found"]
+    exec("\n".join([*lines[:-1], f"found = {lines[-1]}"]), names)
+    return names["found"]
+
+
+def test_the_code_of_the_card_runs(released: Released) -> None:
+    folder = released.exported.folder
+    if released.kind == "extractive question answering":
+        found = [run_the_card(folder, row["note"], row["question"]) for row in released.rows]
+        assert found == [row["label"] for row in released.rows]
+        return
+    assert run_the_card(folder, "the drug is bad , 3")
 
 
 def test_plain_transformers_find_the_answers(released: Released, tmp_path: Path) -> None:
@@ -263,6 +272,32 @@ def test_nothing_is_half_written(released: Released, tmp_path: Path) -> None:
     finally:
         weights.write_bytes(kept)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kib", [32, 400, 480])
+def test_a_disk_that_is_full_holds_nothing_of_the_model(released: Released, disk: Disk, kib: int) -> None:
+    if released.kind != "classification":
+        pytest.skip("one is enough")
+    disk.resize(kib)
+    with pytest.raises(BlurbTuneError, match=r"the model cannot be written: .*No space left on device"):
+        export(released.paths, disk.folder / "model")
+    assert list(disk.folder.iterdir()) == []
+
+
+def test_an_upload_that_failed_is_tried_again_from_the_folder(released: Released, tmp_path: Path, hub: Hub) -> None:
+    if released.kind != "classification":
+        pytest.skip("one is enough")
+    arguments = ["export", str(released.paths.root), "--median", "--to", str(tmp_path / "model"), "--push", NAME]
+    hub.refusal = 403
+    assert CliRunner().invoke(app, arguments).exit_code == ExitCode.FAILED
+    before = {file.name: (file.stat().st_ino, file.read_bytes()) for file in (tmp_path / "model").iterdir()}
+    hub.refusal = None
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == ExitCode.DONE, done.output
+    facts = json.loads(done.stdout)
+    assert (facts["trial"], facts["dev_score_of_folder"]) == (choose(released.record, median=True).trial.trial_id, None)
+    assert {file.name: (file.stat().st_ino, file.read_bytes()) for file in (tmp_path / "model").iterdir()} == before
+    assert hub.repositories[NAME].items() >= {name: content for name, (_, content) in before.items()}.items()
 
 
 @pytest.mark.parametrize(

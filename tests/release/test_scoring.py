@@ -16,10 +16,15 @@ from mlflow.exceptions import MlflowException
 from blurb_tune.release.folder import Facts
 from blurb_tune.release.predict import predict
 from blurb_tune.tracking.served import MODEL, write_model
-from tests.release.conftest import WORDS, MakeModel
+from tests.release.conftest import ANSWERS, PAIRS, WORDS, MakeModel
 
 PAIR_ROWS = [{"note": "The @DRUG$ helps.", "other": "No fever."}, {"note": "It is bad.", "other": "x " * 60}]
 WORD_ROWS = [{"words": ["the", "bad", "drug"]}, {"words": "The bad drug, 7."}]
+ANSWER_ROWS = [
+    {"question": "Which drug?", "note": "The drug is bad."},
+    {"question": "Which drug?", "note": ["the", "bad", "drug"]},
+    {"question": "x " * 60, "note": "No word of this is read."},
+]
 
 
 def loaded(folder: Path, to: Path, answers: list[dict[str, Any]] = []) -> mlflow.pyfunc.PyFuncModel:  # noqa: B006
@@ -35,16 +40,41 @@ def predicted(folder: Path, rows: list[dict[str, Any]], scratch: Path) -> Iterat
         yield {name: value for name, value in json.loads(line).items() if name not in row}
 
 
-@pytest.mark.parametrize("is_words", [False, True], ids=["pairs", "words"])
-def test_mlflow_answers_what_predict_writes(make_model: MakeModel, tmp_path: Path, is_words: bool) -> None:
-    rows = WORD_ROWS if is_words else PAIR_ROWS
-    folder = make_model(WORDS) if is_words else make_model()
+@pytest.mark.parametrize(
+    ("facts", "rows", "signature"),
+    [
+        (PAIRS, PAIR_ROWS, {"note": "string", "other": "string"}),
+        (WORDS, WORD_ROWS, {"words": "Any"}),
+        (ANSWERS, ANSWER_ROWS, {"question": "string", "note": "string"}),
+    ],
+    ids=["pairs", "words", "answers"],
+)
+@pytest.mark.parametrize("is_ensemble", [False, True], ids=["one", "ensemble"])
+def test_mlflow_answers_what_predict_writes(
+    make_model: MakeModel,
+    make_ensemble: MakeModel,
+    tmp_path: Path,
+    facts: Facts,
+    rows: list[dict[str, Any]],
+    signature: dict[str, str],
+    is_ensemble: bool,
+) -> None:
+    folder = make_ensemble(facts) if is_ensemble else make_model(facts)
     expected = list(predicted(folder, rows, tmp_path))
     model = loaded(folder, tmp_path / "mlflow", expected[:1])
     found = model.predict(pd.DataFrame(rows))
     assert found.to_dict("records") == expected
+    assert {column.name: str(column.type) for column in model.metadata.signature.inputs} == signature
     assert [column.name for column in model.metadata.signature.outputs] == list(expected[0])
     assert model.predict(model.input_example).shape == (1, len(expected[0]))
+
+
+def test_the_example_is_a_row_of_the_kind() -> None:
+    assert PAIRS.example() == dict.fromkeys(PAIRS.fields, "@DRUG$ are named here.")
+    assert WORDS.example() == {"words": ["Down", "syndrome", "is", "rare"]}
+    question, note = ANSWERS.example().values()
+    assert question != note
+    assert isinstance(note, str), "words are found in it as they are in training"
 
 
 def test_what_mlflow_keeps_is_no_code_and_no_pickle(make_model: MakeModel, tmp_path: Path) -> None:

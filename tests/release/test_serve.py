@@ -19,8 +19,9 @@ import pytest
 
 from blurb_tune.cli.app import app
 from blurb_tune.core.errors import ExitCode
-from tests.release.conftest import MakeModel
-from tests.release.test_scoring import PAIR_ROWS, predicted
+from blurb_tune.release.folder import Facts
+from tests.release.conftest import ANSWERS, PAIRS, WORDS, MakeModel
+from tests.release.test_scoring import ANSWER_ROWS, PAIR_ROWS, WORD_ROWS, predicted
 from tests.tracking.conftest import free_port, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,8 +38,25 @@ def ask(address: str, body: str) -> tuple[int, Any]:
 
 @pytest.mark.service
 @pytest.mark.slow
-def test_a_line_to_copy_answers_and_no_process_left(make_model: MakeModel, tmp_path: Path) -> None:
-    folder, out, err = make_model(), tmp_path / "out", tmp_path / "err"
+@pytest.mark.parametrize(
+    ("facts", "rows", "wrong", "said"),
+    [
+        (PAIRS, PAIR_ROWS, {"note": "", "other": "b"}, 'row 1: note: expected a text, but got ""'),
+        (WORDS, WORD_ROWS, {"words": []}, "row 1: words: expected a text or a list of words, but got []"),
+        (ANSWERS, ANSWER_ROWS, {"question": ["a"], "note": "b"}, 'row 1: question: expected a text, but got ["a"]'),
+    ],
+    ids=["pairs", "words", "ensemble of answers"],
+)
+def test_a_line_to_copy_answers_and_no_process_left(
+    make_model: MakeModel,
+    make_ensemble: MakeModel,
+    tmp_path: Path,
+    facts: Facts,
+    rows: list[dict[str, Any]],
+    wrong: dict[str, Any],
+    said: str,
+) -> None:
+    folder, out, err = (make_ensemble if facts is ANSWERS else make_model)(facts), tmp_path / "out", tmp_path / "err"
     command = [sys.executable, "-m", "blurb_tune", "serve", str(folder), "--port", str(free_port())]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
     with out.open("wb") as stdout, err.open("wb") as stderr:
@@ -51,11 +69,11 @@ def test_a_line_to_copy_answers_and_no_process_left(make_model: MakeModel, tmp_p
         assert (curl, header, option) == ("curl", "-H", "-d")
         status, answer = ask(address, body)
         assert (status, len(answer["predictions"])) == (200, 1)
-        status, answer = ask(address, json.dumps({"dataframe_records": PAIR_ROWS}))
-        assert (status, answer["predictions"]) == (200, list(predicted(folder, PAIR_ROWS, tmp_path)))
-        status, answer = ask(address, json.dumps({"dataframe_records": [{"note": "", "other": "b"}]}))
+        status, answer = ask(address, json.dumps({"dataframe_records": rows}))
+        assert (status, answer["predictions"]) == (200, list(predicted(folder, rows, tmp_path)))
+        status, answer = ask(address, json.dumps({"dataframe_records": [wrong]}))
         assert status == 400
-        assert 'row 1: note: expected a text, but got ""' in answer["message"]
+        assert said in answer["message"]
         assert "Traceback" not in json.dumps(answer)
     finally:
         process.send_signal(signal.SIGINT)
