@@ -70,7 +70,7 @@ def test_a_sweep_is_submitted_paused_resumed_and_fetched(
     write_spec(tmp_path, final_test=False, recovery={"checkpoint_minutes": 0.02}, space=space)
     assert "fault" not in call("doctor").stdout
     sent = json.loads(call("submit", "small.yaml", "-y", "--json").stdout)
-    call("submit", "small.yaml", "--set", "name=other", "-y")
+    call("submit", "small.yaml", "--set", "name=other", "--set", "space.epochs=99", "-y")
     until(stack, sent["id"], "running")
     assert invoke("pause", sent["id"]).exit_code == ExitCode.DONE
     assert until(stack, sent["id"], "paused")["owner"] == sent["owner"]
