@@ -51,13 +51,17 @@ class Slot:
         """What vanilla fine-tuning measures, in a slot of its own."""
         return finish(Slot(self.pretrained.family, self.per_token).start())
 
+    @cached_property
+    def witness(self) -> Any:
+        """A model that no trial runs on."""
+        return self.build()
+
     def outputs(self, weights: Weights) -> np.ndarray:
-        """What a model that is built anew says of dev with these weights, by transformers alone."""
-        model = self.build()
-        restore_weights(model, self.pretrained)
-        assert weights.keys() == dict(model.named_parameters()).keys()
-        model.load_state_dict(weights, strict=False)
-        return by_transformers(model, self.data)
+        """What that one says of dev with these weights, by transformers alone."""
+        restore_weights(self.witness, self.pretrained)
+        assert weights.keys() == dict(self.witness.named_parameters()).keys()
+        self.witness.load_state_dict(weights, strict=False)
+        return by_transformers(self.witness, self.data)
 
 
 def by_transformers(model: Any, data: TrainingData) -> np.ndarray:
