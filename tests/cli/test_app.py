@@ -181,7 +181,7 @@ def test_a_sweep_goes_on_when_nobody_reads_what_it_prints(tmp_path: Path) -> Non
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """A sweep run to its end from the command line: its working directory and what was printed."""
     folder = tmp_path_factory.mktemp("cli")
-    write_spec(folder, pruning=UNCONTROLLED)
+    write_spec(folder, seeds=1, pruning=UNCONTROLLED)
     return folder, call("run", "small.yaml", "--json", folder=folder)
 
 
@@ -203,10 +203,10 @@ def test_a_run_leaves_the_promised_files(finished: tuple[Path, subprocess.Comple
     assert artifact.read_bytes() == paths.report.read_bytes()
     summary = json.loads(done.stdout)
     assert summary == json.loads(paths.summary.read_text())
-    assert sum(summary["outcomes"].values()) == 6
+    assert sum(summary["outcomes"].values()) == 3
     with paths.trials.open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 6
+    assert len(rows) == 3
     wanted = ["trial_id", "configuration", "seed", "outcome", "prune_reason", "metric"]
     wanted += ["dev_score", "best_epoch", "epochs", "steps", "train_seconds"]
     assert list(rows[0])[: len(wanted)] == wanted
