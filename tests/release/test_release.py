@@ -7,8 +7,9 @@ import json
 import shutil
 import stat
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,23 @@ class Released:
         return SweepRecord.read(self.paths.events)
 
 
-@pytest.fixture(scope="module", params=TASKS)
-def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Released:
-    folder, kind = tmp_path_factory.mktemp("release"), request.param
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Released]:
+    """A kind's sweep and its winner, made when the first test asks for them and kept for the others."""
+    return cache(lambda kind: run_and_export(kind, tmp_path_factory.mktemp("release")))
+
+
+@pytest.fixture(params=TASKS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def released(kind: str, release: Callable[[str], Released]) -> Released:
+    return release(kind)
+
+
+def run_and_export(kind: str, folder: Path) -> Released:
     splits = {"train": range(256), "dev": range(256, 304), "test": range(304, 324)}
     for split, numbers in splits.items():
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows_of(kind, numbers)))
@@ -357,14 +372,27 @@ def test_python_has_the_same(released: Released, tmp_path: Path) -> None:
             torch.testing.assert_close(file.get_tensor(name), model.get_parameter(name), rtol=0, atol=0)
 
 
-@pytest.fixture(scope="module", params=list(Method)[1:], ids=str)
+@pytest.fixture(scope="module")
+def combine(
+    release: Callable[[str], Released], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, Method], tuple[Released, Exported]]:
+    """Several runs of a kind's sweep, exported by a method, once."""
+
+    @cache
+    def made(kind: str, method: Method) -> tuple[Released, Exported]:
+        folder = tmp_path_factory.mktemp("combined") / "model"
+        return release(kind), export(release(kind).paths, folder, method=method)
+
+    return made
+
+
+@pytest.fixture(params=list(Method)[1:], ids=str)
 def combined(
-    request: pytest.FixtureRequest, released: Released, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, kind: str, combine: Callable[[str, Method], tuple[Released, Exported]]
 ) -> tuple[Released, Exported]:
-    if request.param.is_soup and released.kind not in ("regression", "token classification"):
+    if request.param.is_soup and kind not in ("regression", "token classification"):
         pytest.skip("weights are averaged whatever they are of")
-    folder = tmp_path_factory.mktemp("combined") / "model"
-    return released, export(released.paths, folder, method=request.param)
+    return combine(kind, request.param)
 
 
 def outputs_of(folder: Path, released: Released) -> tuple[np.ndarray, Encoded]:

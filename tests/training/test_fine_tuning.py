@@ -29,8 +29,8 @@ from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import TrainingData
 
 SETTINGS = TrainingSettings(metric="pearson", precision="fp32")
-CONFIGURATION = Configuration(epochs=3, learning_rate=1e-3)
-MIXED = Configuration(freeze_depth=1, decay_rate=0.9, reinit_count=2, epochs=3, learning_rate=1e-3)
+CONFIGURATION = Configuration(epochs=3, batch_size=8, learning_rate=1e-3)
+MIXED = dataclasses.replace(CONFIGURATION, freeze_depth=1, decay_rate=0.9, reinit_count=2)
 
 
 def numbers(report: TrialReport) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def test_predictions_are_not_rounded_to_bf16(runner: Runner) -> None:
     trial.advance()
     outputs = torch.from_numpy(trial._runner.outputs(runner.data.dev))
     assert outputs.dtype == torch.float32
-    assert (outputs != outputs.bfloat16().float()).sum() > 30
+    assert (outputs != outputs.bfloat16().float()).sum() > len(outputs) // 2
 
 
 def test_training_leaves_the_process_s_own_generator_alone(runner: Runner) -> None:
@@ -165,7 +165,7 @@ def test_the_neutral_strategy_is_plain_fine_tuning(runner: Runner, data: Trainin
     theirs, step = [], 0
     for epoch in range(2):
         losses = []
-        for rows in epoch_batches(data.train.lengths, 16, seed=1, epoch=epoch):
+        for rows in epoch_batches(data.train.lengths, 8, seed=1, epoch=epoch):
             step += 1
             for group in optimizer.param_groups:
                 group["lr"] = 1e-3 * Schedule(12, 0.1).factor(step)
@@ -184,7 +184,7 @@ def test_accumulated_micro_batches_equal_whole_batches(runner: Runner) -> None:
     """Without dropout, whose draws depend on the batch's shape, the gradients are the same."""
     without_dropout(runner.model)
     whole = numbers(runner.run(CONFIGURATION)[-1])
-    for size in (1, 5, 16, 99):
+    for size in (1, 5, 8, 99):
         parts = numbers(runner.run(CONFIGURATION, settings=dataclasses.replace(SETTINGS, micro_batch_size=size))[-1])
         assert parts["train_loss"] == pytest.approx(whole["train_loss"], rel=1e-3)
         assert parts["dev_score"] == pytest.approx(whole["dev_score"], abs=1e-2)
@@ -427,12 +427,14 @@ def test_crossed_seeds_share_the_initialization_or_the_order(runner: Runner) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["vanilla", "reinit 2"])
-def test_scores_are_distributed_as_before_the_engines(runner: Runner, strategy: str) -> None:
+def test_scores_are_distributed_as_before_the_engines(pretrained: Pretrained, demo_data: TrainingData, strategy: str) -> None:
     """20 seeds beside 20 recorded with padded batches, torch's own dropout and transformers' own forward pass."""
     before = json.loads((Path(__file__).parent / "recorded" / "before_engines.json").read_text())[strategy]
     changes = {"vanilla": {}, "reinit 2": {"reinit_count": 2}}[strategy]
     configuration = Configuration(epochs=4, learning_rate=1e-3, **changes)
-    after = [numbers(runner.run(configuration, seed)[-1]) for seed in range(len(before))]
+    runner = Runner(pretrained, demo_data)
+    settings = dataclasses.replace(SETTINGS, eval_every=18)  # only the last epoch is looked at
+    after = [numbers(runner.run(configuration, seed, settings)[-1]) for seed in range(len(before))]
     for name in ("dev_score", "dev_loss", "train_loss", "grad_norm"):
         samples = tuple(np.array([run[name] for run in runs]) for runs in (before, after))
         found = stats.permutation_test(samples, lambda x, y: x.mean() - y.mean(), n_resamples=2000, rng=0)
