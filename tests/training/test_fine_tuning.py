@@ -185,9 +185,10 @@ def test_the_neutral_strategy_is_plain_fine_tuning(runner: Runner, data: Trainin
 def test_accumulated_micro_batches_equal_whole_batches(runner: Runner) -> None:
     """Without dropout, whose draws depend on the batch's shape, the gradients are the same."""
     without_dropout(runner.model)
-    whole = numbers(runner.run(CONFIGURATION)[-1])
+    once = dataclasses.replace(CONFIGURATION, epochs=1)
+    whole = numbers(runner.run(once)[-1])
     for size in (1, 5, 8, 99):
-        parts = numbers(runner.run(CONFIGURATION, settings=dataclasses.replace(SETTINGS, micro_batch_size=size))[-1])
+        parts = numbers(runner.run(once, settings=dataclasses.replace(SETTINGS, micro_batch_size=size))[-1])
         assert parts["train_loss"] == pytest.approx(whole["train_loss"], rel=1e-3)
         assert parts["dev_score"] == pytest.approx(whole["dev_score"], abs=1e-2)
 
@@ -318,13 +319,13 @@ def test_patience_that_is_never_spent_changes_no_number(runner: Runner) -> None:
 
 def test_the_train_loss_is_that_of_the_evaluation_that_is_judged(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores within the noise, the first the best: the loss has left the trivial level at the end, not at first."""
-    configuration = dataclasses.replace(CONFIGURATION, epochs=15)
+    configuration = dataclasses.replace(CONFIGURATION, epochs=6)
     losses = [report.measurement.train_loss for report in runner.run(configuration) if report.measurement]
     level = TrivialLevel(0.0, 0.5, (losses[0] + losses[-1]) / 2 / (1 - TRIVIAL_LOSS_MARGIN))
     monkeypatch.setattr(TrivialPredictor, "level", lambda *_: level)
     outcomes = {}
     for score in ("final", "best"):
-        script(monkeypatch, [0.4] + [0.3] * 14)
+        script(monkeypatch, [0.4] + [0.3] * 5)
         outcomes[score] = runner.run(configuration, settings=dataclasses.replace(SETTINGS, score=score))[-1].outcome
     assert outcomes == {"final": Outcome.COMPLETED, "best": Outcome.COLLAPSED}
 
@@ -363,10 +364,11 @@ def test_trials_one_after_another_leave_no_tensors_behind(runner: Runner) -> Non
         gc.collect()
         return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
 
-    runner.run(MIXED)
+    once = dataclasses.replace(MIXED, epochs=1)
+    runner.run(once)
     before = tensors()
     for seed in range(3):
-        runner.run(MIXED, seed)
+        runner.run(once, seed)
     assert tensors() <= before
     assert all(parameter.grad is None for parameter in runner.model.parameters())
 
