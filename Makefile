@@ -14,7 +14,7 @@ demo: $(VENV)/.demo ## run a small real sweep and show what came of it
 	$(BIN)/blurb-tune run sweeps/quickstart.yaml
 
 test: $(VENV)/.dev ## run the tests, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.dev ## lint, types, and the wings of the architecture
 	$(BIN)/ruff check .

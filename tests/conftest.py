@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,13 @@ settings.load_profile("default")
 
 # Tiny models are fastest on one thread; more would spin against each other and against the servers that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, then those with many: what is left in the end is small and keeps all processes busy."""
+    tests = Counter(item.path for item in items)
+    slow = {item.path for item in items if any(item.get_closest_marker(name) for name in ("ray", "service", "slow"))}
+    items.sort(key=lambda item: (item.path not in slow, -tests[item.path]))
 
 
 def require(found: bool, what: str) -> None:

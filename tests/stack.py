@@ -41,7 +41,7 @@ def running_stack() -> Iterator[tuple[psutil.Process, dict[str, str]]]:
         process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack() -> Iterator[dict[str, str]]:
     """The environment of clients. At the end, the processes and files that the stack has left are looked for."""
     with running_stack() as (process, client):

@@ -12,7 +12,7 @@ from blurb_tune.core.errors import ExitCode
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
-from tests.cli.test_app import call
+from tests.cli.test_app import invoke
 from tests.learnable import write_spec
 
 
@@ -26,29 +26,29 @@ def trials(folder: Path) -> dict[str, list[dict[str, str]]]:
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_sweep_grows_from_its_folder_and_nothing_runs_twice(tmp_path: Path) -> None:
+def test_a_sweep_grows_from_its_folder_and_nothing_runs_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space = {"strategy": ["vanilla", {"reinit_count": 2}]}
     write_spec(tmp_path, space=space, confirm=1, budget={"trials": 3})
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     folder = tmp_path / "out"
-    first = call("run", "small.yaml", "-o", str(folder), folder=tmp_path)
-    assert first.returncode == ExitCode.DONE, first.stderr
+    monkeypatch.chdir(tmp_path)
+    first = invoke("run", "small.yaml", "-o", str(folder))
+    assert first.exit_code == ExitCode.DONE, first.stderr
     assert "Ended by its budget: 3 trials of 3 have begun (`trials`)." in first.stdout
     assert sum(row["confirmation"] == "false" for rows in trials(folder).values() for row in rows) == 3
 
-    faulty = call(
-        "extend", "../out", "--seeds", "1", "--confirm", "3", "--budget", "trial=9", "--only", "best", folder=elsewhere
-    )
-    assert faulty.returncode == ExitCode.BAD_INPUT
+    monkeypatch.chdir(elsewhere)
+    faulty = invoke("extend", "../out", "--seeds", "1", "--confirm", "3", "--budget", "trial=9", "--only", "best")
+    assert faulty.exit_code == ExitCode.BAD_INPUT
     assert "--only: expected `winner,vanilla`, but got 'best'" in faulty.stderr
     assert "--budget trial=9: expected `none` or a setting such as `trials=200`; did you mean 'trials'?" in faulty.stderr
-    spent = call("extend", "../out", "--seeds", "3", folder=elsewhere)
-    assert spent.returncode == ExitCode.BAD_INPUT
+    spent = invoke("extend", "../out", "--seeds", "3")
+    assert spent.exit_code == ExitCode.BAD_INPUT
     assert "--budget: it is spent (3 trials of 3 have begun); give a larger one, or none" in spent.stderr
 
-    done = call("extend", "../out", "--seeds", "3", "--confirm", "2", "--budget", "none", folder=elsewhere)
-    assert done.returncode == ExitCode.DONE, done.stderr
+    done = invoke("extend", "../out", "--seeds", "3", "--confirm", "2", "--budget", "none")
+    assert done.exit_code == ExitCode.DONE, done.stderr
     assert "Larger plan: 2 to 3 seeds of each configuration; 1 to 2 confirmation seeds of winner and vanilla" in done.stdout
     events = [event for event, _ in read_events(SweepPaths(folder).events)]
     begun = [(event.configuration, event.seed) for event in events if isinstance(event, ev.TrialStarted)]
@@ -58,6 +58,6 @@ def test_a_sweep_grows_from_its_folder_and_nothing_runs_twice(tmp_path: Path) ->
     assert {name: len(rows) for name, rows in trials(folder).items()} == {"c000": 5, "c001": 3}
     assert record["confirmation"]["winner"]["n"] == 2
     assert "Confirmed on 2 fresh seeds" in done.stdout
-    again = call("extend", "../out", folder=elsewhere)
-    assert again.returncode == ExitCode.DONE
+    again = invoke("extend", "../out")
+    assert again.exit_code == ExitCode.DONE
     assert "This sweep is finished already" in again.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from blurb_tune.core.errors import ExitCode
 from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
-from tests.cli.test_app import call
+from tests.cli.test_app import call, invoke
 from tests.disks import Disk
 from tests.learnable import write_spec
 from tests.report.sweeps import SweepWriter
@@ -53,29 +52,30 @@ def test_any_other_file_that_finds_no_room_is_told_without_a_traceback(disk: Dis
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_sweep_goes_on_once_there_is_room_for_its_log_and_then_for_its_plot(tmp_path: Path, disk: Disk) -> None:
+def test_a_sweep_goes_on_once_there_is_room_for_its_log_and_then_for_its_plot(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Weights and MLflow's store go elsewhere: what they take of the disk, and when, would be chance.
     space = {"strategy": ["vanilla", {"freeze_depth": 1}], "epochs": 9}
     write_spec(tmp_path, seeds=1, space=space, pruning={"instability": False}, final_test=False)
     paths = SweepPaths(disk.folder / "out")
     store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
 
-    def run() -> subprocess.CompletedProcess[str]:
-        return call("run", "small.yaml", "--output", str(paths.root), "--set", store, folder=tmp_path)
+    run = ("run", "small.yaml", "--output", str(paths.root), "--set", store)
+    monkeypatch.chdir(tmp_path)
 
     disk.resize(12)
-    done = run()
-    assert done.returncode == ExitCode.FAILED, done.stdout + done.stderr
-    assert f"{paths.events}: the event log cannot be written (No space left on device)" in done.stderr
-    assert "Traceback" not in done.stderr
+    failed = call(*run, folder=tmp_path)
+    assert failed.returncode == ExitCode.FAILED, failed.stdout + failed.stderr
+    assert f"{paths.events}: the event log cannot be written (No space left on device)" in failed.stderr
+    assert "Traceback" not in failed.stderr
     assert paths.events.read_bytes().endswith(b"}\n"), "no torn line"
     begun = [event for event, _ in read_events(paths.events)]
 
     disk.resize(56)
-    done = run()
-    assert done.returncode == ExitCode.FAILED, done.stdout + done.stderr
+    done = invoke(*run)
+    assert done.exit_code == ExitCode.FAILED, done.output
     assert f"{paths.plot}: cannot be written (No space left on device)" in done.stderr
-    assert "Traceback" not in done.stderr
     events = [event for event, _ in read_events(paths.events)]
     assert events[: len(begun)] == begun
     assert events[-1] == ev.SweepEnded(time=events[-1].time, status="finished", wall_seconds=events[-1].wall_seconds)
@@ -84,8 +84,8 @@ def test_a_sweep_goes_on_once_there_is_room_for_its_log_and_then_for_its_plot(tm
     assert not paths.plot.exists()
 
     disk.resize(1024)
-    done = run()
-    assert done.returncode == ExitCode.DONE, done.stdout + done.stderr
+    done = invoke(*run)
+    assert done.exit_code == ExitCode.DONE, done.output
     assert "finished already" in done.stdout
     assert paths.plot.stat().st_size
     assert [event for event, _ in read_events(paths.events)] == events

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from blurb_tune.core.errors import ExitCode
+from tests.cli.test_app import invoke
 
-ROOT = Path(__file__).parent.parent.parent
 
-
-def call(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "blurb_tune.cli", "import-data", *arguments]
-    environment = os.environ | {"COLUMNS": "100", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
+def call(*arguments: str) -> Result:
+    return invoke("import-data", *arguments)
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Path:
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In the working folder."""
+    monkeypatch.chdir(tmp_path)
     folder = tmp_path / "corpus"
     folder.mkdir()
     for split in ("train", "dev", "test"):
@@ -33,8 +30,8 @@ def corpus(tmp_path: Path) -> Path:
 
 def test_a_data_set_becomes_a_folder_that_a_sweep_reads(corpus: Path) -> None:
     home = corpus.parent
-    done = call("corpus", "--task", "BIOSSES", "--to", "blurb", folder=home)
-    assert done.returncode == ExitCode.DONE, done.stderr
+    done = call("corpus", "--task", "BIOSSES", "--to", "blurb")
+    assert done.exit_code == ExitCode.DONE, done.stderr
     assert "blurb/BIOSSES: biosses, 4/4/4 examples in train/dev/test" in done.stdout
     assert "note: biosses train: 4 examples, published 64" in done.stdout
     assert f"export BLURB_DATA_DIR={home}/blurb" in done.stdout
@@ -45,32 +42,29 @@ def test_a_data_set_becomes_a_folder_that_a_sweep_reads(corpus: Path) -> None:
         "train.jsonl",
     ]
     (home / "s.yaml").write_text("task: biosses\nmodel: tiny\ndata: blurb\n")
-    command = [sys.executable, "-m", "blurb_tune.cli", "validate", "s.yaml"]
-    checked = subprocess.run(command, cwd=home, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert checked.returncode == ExitCode.DONE, checked.stderr
+    checked = invoke("validate", "s.yaml")
+    assert checked.exit_code == ExitCode.DONE, checked.stderr
     assert "4 train and 4 dev examples" in checked.stdout
 
 
 def test_bad_input_is_told_and_nothing_is_overwritten(corpus: Path) -> None:
-    home = corpus.parent
-    assert call("corpus", "--to", "blurb", folder=home).returncode == ExitCode.BAD_INPUT
+    assert call("corpus", "--to", "blurb").exit_code == ExitCode.BAD_INPUT
     for task, expected in (("bioses", "--task: unknown task 'bioses'; did you mean 'biosses'?"), ("demo", "data built in")):
-        done = call("corpus", "--task", task, "--to", "blurb", folder=home)
-        assert done.returncode == ExitCode.BAD_INPUT
+        done = call("corpus", "--task", task, "--to", "blurb")
+        assert done.exit_code == ExitCode.BAD_INPUT
         assert expected in done.stderr
-    assert call("corpus", "--task", "biosses", "--to", "blurb", folder=home).returncode == ExitCode.DONE
-    again = call("corpus", "--task", "biosses", "--to", "blurb", folder=home)
-    assert (again.returncode, again.stdout) == (ExitCode.BAD_INPUT, "")
+    assert call("corpus", "--task", "biosses", "--to", "blurb").exit_code == ExitCode.DONE
+    again = call("corpus", "--task", "biosses", "--to", "blurb")
+    assert (again.exit_code, again.stdout) == (ExitCode.BAD_INPUT, "")
     assert "blurb/BIOSSES: this is there already; --force replaces it" in again.stderr
-    assert call("corpus", "--task", "biosses", "--to", "blurb", "--force", folder=home).returncode == ExitCode.DONE
+    assert call("corpus", "--task", "biosses", "--to", "blurb", "--force").exit_code == ExitCode.DONE
 
 
 @pytest.mark.parametrize("target", ["corpus/train.json", "corpus/train.json/blurb", "/proc/blurb"])
 def test_a_target_that_cannot_be_written_is_bad_input(corpus: Path, target: str) -> None:
-    done = call("corpus", "--task", "biosses", "--to", target, folder=corpus.parent)
-    assert done.returncode == ExitCode.BAD_INPUT
+    done = call("corpus", "--task", "biosses", "--to", target)
+    assert done.exit_code == ExitCode.BAD_INPUT
     assert f"{target}: " in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("was_there", [False, True])
@@ -79,14 +73,14 @@ def test_nothing_is_left_of_an_import_that_failed(corpus: Path, was_there: bool)
     target = corpus.parent / "new" / "blurb"
     if was_there:
         target.parent.mkdir()
-    done = call("corpus", "--task", "biosses", "--to", "new/blurb", folder=corpus.parent)
-    assert done.returncode == ExitCode.BAD_INPUT
+    done = call("corpus", "--task", "biosses", "--to", "new/blurb")
+    assert done.exit_code == ExitCode.BAD_INPUT
     assert "nothing was done" in done.stderr
     assert not target.exists()
     assert target.parent.exists() is was_there
 
 
-def test_help_has_an_example(tmp_path: Path) -> None:
-    done = call("--help", folder=tmp_path)
-    assert done.returncode == ExitCode.DONE
+def test_help_has_an_example() -> None:
+    done = call("--help")
+    assert done.exit_code == ExitCode.DONE
     assert "blurb-tune import-data LinkBERT/data --to blurb" in done.stdout

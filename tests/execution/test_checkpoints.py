@@ -26,7 +26,7 @@ from blurb_tune.training.checkpoint import Checkpoint
 from tests.execution.test_driver import SPEC, plan_of
 
 LONG: dict[str, Any] = {
-    "space": SPEC["space"] | {"epochs": 12},
+    "space": SPEC["space"] | {"epochs": 8},
     "recovery": {"checkpoint_minutes": 0},
     "final_test": False,
 }

@@ -131,7 +131,7 @@ def test_as_many_trials_run_at_a_time_as_ray_finds_room_for(two_nodes: Cluster, 
     spec = make_spec(resources={"cpus": cpus, "gpus": gpus})
     assert count_slots(spec) == expected
     assert has_room(expected, cpus, gpus, patience=30)
-    assert not has_room(expected + 1, cpus, gpus, patience=1)
+    assert not has_room(expected + 1, cpus, gpus, patience=0.5)
 
 
 @pytest.mark.ray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -51,19 +52,50 @@ def plan_of(folder: Path, **settings: Any) -> Plan:
     return make_plan(load_spec(file))
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, SweepPaths]:
+    """A sweep whose driver was interrupted when the search was over and nothing tested yet."""
+    folder, interrupted = tmp_path_factory.mktemp("searched"), threading.Event()
+    plan, paths = plan_of(folder), SweepPaths(folder / "out")
+
+    def stop(event: ev.Event) -> None:
+        if isinstance(event, ev.SelectionMade):
+            interrupted.set()
+
+    record = run_sweep(plan, paths, listeners=[stop], interrupted=interrupted)
+    assert (record.status, record.tests) == ("interrupted", {})
+    return plan, paths
+
+
+def copy_of(searched: tuple[Plan, SweepPaths], folder: Path) -> tuple[Plan, SweepPaths]:
+    plan, paths = searched
+    shutil.copytree(paths.root, folder / "out")
+    return plan, SweepPaths(folder / "out")
+
+
+@pytest.fixture(scope="module")
+def tested(
+    searched: tuple[Plan, SweepPaths], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Plan, SweepPaths, SweepRecord]:
+    """The same one, finished."""
+    plan, paths = copy_of(searched, tmp_path_factory.mktemp("tested"))
+    return plan, paths, run_sweep(plan, paths)
+
+
 def events_of_tests(paths: SweepPaths) -> list[ev.Tested]:
     return [event for event, _ in read_events(paths.events) if isinstance(event, ev.Tested)]
 
 
-def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended(tmp_path: Path) -> None:
-    plan, paths = plan_of(tmp_path), SweepPaths(tmp_path / "out")
-    record = run_sweep(plan, paths)
+def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended(
+    tested: tuple[Plan, SweepPaths, SweepRecord],
+) -> None:
+    plan, paths, record = tested
     selection = record.selection
     assert selection is not None
     names = [name for name in (selection.configuration, selection.reference) if name]
-    tested = {event.trial: event for event in events_of_tests(paths)}
-    assert set(tested) == {f"{name}-s{seed}" for name in names for seed in range(2)}
-    outcomes = {record.trials[trial].outcome for trial in tested}
+    tests = {event.trial: event for event in events_of_tests(paths)}
+    assert set(tests) == {f"{name}-s{seed}" for name in names for seed in range(2)}
+    outcomes = {record.trials[trial].outcome for trial in tests}
     assert outcomes == {Outcome.PRUNED_UNSTABLE, Outcome.COMPLETED}
     assert {file.stem for file in paths.weights.iterdir()} == {f"{selection.configuration}-s{seed}" for seed in range(2)}
 
@@ -72,7 +104,7 @@ def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended
     encoded = encode_for(plan, plan.models["tiny"], examples, load_tokenizer(plan.models["tiny"]))
     data, model = environment.models["tiny"].fold(None), environment.classifier("tiny")
     whole = environment.classifier("tiny", whole=True)
-    for trial_id, event in tested.items():
+    for trial_id, event in tests.items():
         trial = record.trials[trial_id]
         configuration = record.configurations[trial.configuration_id].configuration
         config = TrialConfig(trial_id, trial.configuration_id, configuration, trial.seed)
@@ -90,8 +122,10 @@ def test_the_winner_and_vanilla_are_tested_as_they_stood_when_their_trials_ended
             assert all(torch.equal(kept[name], parameter) for name, parameter in whole.named_parameters())
 
 
-def test_the_test_split_is_opened_last_and_a_test_that_is_cut_short_goes_on(tmp_path: Path) -> None:
-    plan, paths = plan_of(tmp_path), SweepPaths(tmp_path / "out")
+def test_the_test_split_is_opened_last_and_a_test_that_is_cut_short_goes_on(
+    searched: tuple[Plan, SweepPaths], tmp_path: Path
+) -> None:
+    plan, paths = copy_of(searched, tmp_path)
     interrupted = threading.Event()
 
     def stop_in_the_test(event: ev.Event) -> None:
@@ -114,10 +148,39 @@ def test_the_test_split_is_opened_last_and_a_test_that_is_cut_short_goes_on(tmp_
         assert result.interval[0] < result.interval[1]
 
 
-def test_a_fault_in_the_test_file_loses_nothing(tmp_path: Path) -> None:
-    task = easy_task(tmp_path)
+def test_a_trial_whose_weights_are_gone_is_trained_again_to_where_it_ended(
+    searched: tuple[Plan, SweepPaths], tested: tuple[Plan, SweepPaths, SweepRecord], tmp_path: Path
+) -> None:
+    """Bit for bit."""
+    expected = {name: test.metrics for name, test in tested[2].tests.items()}
+    selection = tested[2].selection
+    assert selection is not None
+    lost = f"{selection.configuration}-s0"
+    for folder, is_one in ((tmp_path / "one", True), (tmp_path / "all", False)):
+        plan, paths = copy_of(searched, folder)
+        kept = load_weights(FolderStorage(paths.weights), lost)
+        if is_one:
+            (paths.weights / f"{lost}.safetensors").write_bytes(b"cut off")
+        else:
+            shutil.rmtree(paths.weights)
+        record = run_sweep(plan, paths)
+        assert record.status == "finished"
+        assert {name for name, test in record.tests.items() if test.trained_again} == ({lost} if is_one else expected.keys())
+        assert {name: test.metrics for name, test in record.tests.items()} == expected
+        again = load_weights(FolderStorage(paths.weights), lost)
+        assert kept.keys() == again.keys()
+        assert all(torch.equal(kept[name], again[name]) for name in kept)
+
+
+def test_what_nobody_had_asked_for_and_a_fault_in_the_test_file_lose_nothing(tmp_path: Path) -> None:
+    settings = {"task": easy_task(tmp_path), "seeds": 1, "space": SPEC["space"] | {"strategy": ["vanilla"]}, "pruning": {}}
+    paths = SweepPaths(tmp_path / "out")
+    record = run_sweep(plan_of(tmp_path, **settings, final_test=False), paths)
+    assert (record.status, record.tests) == ("finished", {})
+    assert not paths.weights.exists(), "there was no use for them"
+
     (tmp_path / "test.csv").write_text("note,ill\nfever,1\nwell,perhaps\n")
-    plan, paths = plan_of(tmp_path, task=task), SweepPaths(tmp_path / "out")
+    plan = plan_of(tmp_path, **settings)
     with pytest.raises(BlurbTuneError, match=r"(?s)test.csv:3.*perhaps.*the same command again"):
         run_sweep(plan, paths)
     record = SweepRecord.read(paths.events)
@@ -126,43 +189,15 @@ def test_a_fault_in_the_test_file_loses_nothing(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("note,ill\nfever,1\nwell,0\n")
     record = run_sweep(plan, paths)
     assert record.status == "finished"
-    assert {test.examples for test in record.tests.values()} == {2}
-
-
-def test_a_trial_whose_weights_are_gone_is_trained_again_to_where_it_ended(tmp_path: Path) -> None:
-    """Bit for bit, also where nobody had asked for the test when the trials ran."""
-    plan, paths = plan_of(tmp_path), SweepPaths(tmp_path / "out")
-    kept: dict[str, torch.Tensor] = {}
-    lost: list[str] = []
-
-    def lose_one(event: ev.Event) -> None:
-        if isinstance(event, ev.SelectionMade):
-            file = next(paths.weights.glob(f"{event.configuration}-s0*"))
-            kept.update(
-                {name: tensor.clone() for name, tensor in load_weights(FolderStorage(paths.weights), file.stem).items()}
-            )
-            lost.append(file.stem)
-            file.write_bytes(b"cut off")
-
-    record = run_sweep(plan, paths, listeners=[lose_one])
-    assert record.status == "finished"
-    assert [trial for trial, test in record.tests.items() if test.trained_again] == lost
-    again = load_weights(FolderStorage(paths.weights), lost[0])
-    assert kept.keys() == again.keys()
-    assert all(torch.equal(kept[name], again[name]) for name in kept)
-
-    later, folder = plan_of(tmp_path, final_test=False), SweepPaths(tmp_path / "later")
-    assert run_sweep(later, folder).tests == {}
-    found = run_sweep(plan, folder)
-    assert all(test.trained_again for test in found.tests.values())
-    assert {name: test.metrics for name, test in found.tests.items()} == {n: t.metrics for n, t in record.tests.items()}
-    assert [result.missing for result in final_results(found)] == [0] * len(final_results(found))
+    assert [(test.examples, test.trained_again) for test in record.tests.values()] == [(2, True)]
+    assert [result.missing for result in final_results(record)] == [0]
 
 
 def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
     task = easy_task(tmp_path)
     task = {name: value for name, value in task.items() if name != "dev"} | {"folds": 3}
-    plan, paths = plan_of(tmp_path, task=task, seeds=1, pruning={}), SweepPaths(tmp_path / "out")
+    space = SPEC["space"] | {"strategy": ["vanilla", {"reinit_count": 2}]}
+    plan, paths = plan_of(tmp_path, task=task, seeds=1, space=space, pruning={}), SweepPaths(tmp_path / "out")
     record = run_sweep(plan, paths)
     assert {trial.fold for trial in record.trials.values()} == {0, 1, 2}
     assert all((result.n, result.ended) == (1, 3) for result in record.by_configuration())
@@ -170,15 +205,8 @@ def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
 
 
 def test_the_weights_of_every_run_are_kept_where_the_spec_says_so(tmp_path: Path) -> None:
-    plan, paths = plan_of(tmp_path, keep_weights="all", final_test=False), SweepPaths(tmp_path / "out")
+    plan, paths = plan_of(tmp_path, keep_weights="all", final_test=False, seeds=1), SweepPaths(tmp_path / "out")
     record = run_sweep(plan, paths)
     assert record.tests == {}
     assert {file.stem for file in paths.weights.iterdir()} == set(record.trials)
-
-
-def test_without_the_final_test_no_weights_are_kept(tmp_path: Path) -> None:
-    plan, paths = plan_of(tmp_path, final_test=False), SweepPaths(tmp_path / "out")
-    record = run_sweep(plan, paths)
-    assert record.status == "finished"
-    assert not record.tests
-    assert not paths.weights.exists()
+    assert len(record.trials) == 3

@@ -35,7 +35,7 @@ class Listener(Onlooker):
 
 def test_a_sweep_tells_its_phases_and_what_its_trials_do_and_logs_none_of_it(tmp_path: Path) -> None:
     """The trials take some seconds, in which each is heard of once a second."""
-    space = SPEC["space"] | {"strategy": ["vanilla"], "epochs": 60}
+    space = SPEC["space"] | {"strategy": ["vanilla"], "epochs": 24}
     plan, paths = plan_of(tmp_path, space=space, seeds=1, final_test=False), SweepPaths(tmp_path / "out")
     heard = Listener()
     record = run_sweep(plan, paths, onlooker=heard)

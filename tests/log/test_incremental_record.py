@@ -62,12 +62,12 @@ def test_so_it_is_in_sweeps_that_stop_reopen_and_retry(draw: int) -> None:
         yield 1 + luck("time"), report(1, level / 2)
         yield 1.0, report(5, level, outcome=Outcome.COLLAPSED if luck("failure") < 0.15 else Outcome.COMPLETED)
 
-    space = {"learning_rate": [round(1e-6 * (k + 1), 7) for k in range(15)], "freeze_depth": [0, 2], "epochs": 5}
+    space = {"learning_rate": [round(1e-6 * (k + 1), 7) for k in range(10)], "freeze_depth": [0, 2], "epochs": 5}
     pruning = {"race": {"alpha": 0.5}, "pruner": "median" if draw % 2 else "none", "control_share": 0.3}
     spec = make_spec(space=space, seeds=5, retries=draw % 3, stop_after_errors=None, pruning=pruning)
     header = ev.SweepStarted(
         sweep_id="s-1", name="s", spec_digest=f"{draw}", task="t", metric="pearson", models={"tiny": 6},
-        objective=spec.objective, score="final", seeds=spec.seeds, configurations=30, trivial_score=0.0, slots=3, versions={},
+        objective=spec.objective, score="final", seeds=spec.seeds, configurations=20, trivial_score=0.0, slots=3, versions={},
         max_failed_share=draw % 4 / 5,
     )  # fmt: skip
     log = MemoryLog([header])

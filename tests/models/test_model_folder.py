@@ -121,8 +121,9 @@ def test_a_prefix_of_all_names_is_told_and_can_be_taken_off(info):
     assert load_pretrained(info).weights.keys() == expected.keys()
 
 
-@pytest.mark.parametrize("key", ["model_state_dict", "state_dict", None])
-@pytest.mark.parametrize("name", ['it\'s a "model" $HOME', "plain"])
+@pytest.mark.parametrize(
+    ("key", "name"), [("model_state_dict", "plain"), ("state_dict", 'it\'s a "model" $HOME'), (None, 'it\'s a "model" $HOME')]
+)
 def test_the_advice_works_for_checkpoints_of_a_training_and_for_any_folder(info, random_model, key, name):
     expected = load_pretrained(info).weights
     weights = {f"module.{name}": tensor for name, tensor in random_model("bert").state_dict().items()}

@@ -42,9 +42,8 @@ TRIAL = "c001-s0"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What MLflow 3.17 and huggingface_hub 2.4 do that SQLAlchemy, pandas and httpx want done otherwise."""
+    """What MLflow 3.17 and huggingface_hub 2.4 do that pandas and httpx want done otherwise."""
     for message in (
-        "The ``noload`` loader strategy is deprecated",
         "Operation with range is deprecated",
         "Use 'content=<...>' to upload raw bytes/text content",
     ):

@@ -60,7 +60,7 @@ def test_the_spec_names_those_of_the_table() -> None:
 @pytest.mark.parametrize("objective", ["mean", "pareto"])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_search_that_is_taken_up_suggests_what_it_would_have(sampler: str, objective: str) -> None:
-    planned = 12 if sampler == "gp" else PLANNED  # a Gaussian process takes its time
+    planned = 9 if sampler == "gp" else PLANNED  # a Gaussian process takes its time, from the fifth on
 
     def study() -> ConfigurationStudy:
         return make_study(sampler, objective, planned)
@@ -70,7 +70,7 @@ def test_a_search_that_is_taken_up_suggests_what_it_would_have(sampler: str, obj
     for suggestion in whole:
         configuration = suggestion.configuration
         assert configuration.freeze_depth + configuration.reinit_count <= BLOCKS[configuration.model]
-    for cut in (1, planned // 3, planned - 2):
+    for cut in (planned // 3, planned - 2):
         assert run(study(), whole[:cut], objective) == whole
 
 

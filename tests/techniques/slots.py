@@ -21,7 +21,8 @@ from tests.models.encoders import make_pretrained
 from tests.training.engines.test_engines import TASKS, examples, pad_of
 
 BLOCKS, STEPS = 3, 2
-BASE = Configuration(epochs=1, batch_size=4, learning_rate=1e-2, warmup_share=0.0, weight_decay=0.1)
+# An evaluation in the middle of the training: one at its end would be judged too, which takes longer than all the steps.
+BASE = Configuration(epochs=2, batch_size=4, learning_rate=1e-2, warmup_share=0.0, weight_decay=0.1)
 
 
 @cache
@@ -49,15 +50,19 @@ class Slot:
     @cached_property
     def plain(self) -> tuple[float, ...]:
         """What vanilla fine-tuning measures, in a slot of its own."""
-        return finish(Slot(self.pretrained.family, self.per_token).start())
+        return measure(Slot(self.pretrained.family, self.per_token).start())
+
+    @cached_property
+    def witness(self) -> Any:
+        """A model that no trial runs on."""
+        return self.build()
 
     def outputs(self, weights: Weights) -> np.ndarray:
-        """What a model that is built anew says of dev with these weights, by transformers alone."""
-        model = self.build()
-        restore_weights(model, self.pretrained)
-        assert weights.keys() == dict(model.named_parameters()).keys()
-        model.load_state_dict(weights, strict=False)
-        return by_transformers(model, self.data)
+        """What that one says of dev with these weights, by transformers alone."""
+        restore_weights(self.witness, self.pretrained)
+        assert weights.keys() == dict(self.witness.named_parameters()).keys()
+        self.witness.load_state_dict(weights, strict=False)
+        return by_transformers(self.witness, self.data)
 
 
 def by_transformers(model: Any, data: TrainingData) -> np.ndarray:
@@ -71,8 +76,8 @@ def by_transformers(model: Any, data: TrainingData) -> np.ndarray:
     return (logits if positions is None else logits.flatten(0, 1)[torch.from_numpy(positions)]).numpy()
 
 
-def finish(trial: FineTuning, after_step: Callable[[], None] = lambda: None) -> tuple[float, ...]:
-    """What is measured at the end, to the last bit."""
+def measure(trial: FineTuning, after_step: Callable[[], None] = lambda: None) -> tuple[float, ...]:
+    """What the first evaluation measures, to the last bit."""
     measured = trial.advance(after_step).measurement
     assert measured is not None
     return measured.step, measured.train_loss, measured.dev_loss, measured.dev_score, measured.grad_norm

@@ -7,7 +7,7 @@ import torch
 
 from blurb_tune.core.seeds import derive
 from blurb_tune.training.engines.dropout import Masks
-from tests.techniques.slots import Slot, finish
+from tests.techniques.slots import Slot, measure
 
 SHARE = 0.3
 
@@ -46,5 +46,5 @@ def test_norms_are_measured_before(per_token):
     slot, norms = Slot("bert", per_token), []
     for axes in ({}, {"child_share": SHARE}):
         trial = slot.start(**axes)
-        finish(trial, lambda trial=trial: norms.append(trial._norms[0].item()))
+        measure(trial, lambda trial=trial: norms.append(trial._norms[0].item()))
     assert norms[0] == norms[-1]

@@ -19,7 +19,7 @@ from blurb_tune.training.engines.packed import PackedEngine
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import Weights
-from tests.techniques.slots import BLOCKS, Slot, by_transformers, finish
+from tests.techniques.slots import BLOCKS, Slot, by_transformers, measure
 
 ALL = pytest.mark.parametrize("technique", TECHNIQUES, ids=lambda technique: technique.name)
 
@@ -60,9 +60,9 @@ def test_a_warm_slot_and_an_interruption_change_no_bit_and_weights_outlive_the_t
         saved.append(tmp_path / str(len(saved)))
         trial.checkpoint().save(saved[-1])
 
-    expected = finish(trial, save)
+    expected = measure(trial, save)
     again = slot.start(**axes)
-    assert finish(again) == expected, "what the slot has run before does not show"
+    assert measure(again) == expected, "what the slot has run before does not show"
     weights = {name: value.clone() for name, value in again.weights().items()}
     outputs = again._runner.outputs(slot.data.dev)
     outputs = outputs[~np.isnan(outputs).any(axis=1)]
@@ -71,9 +71,9 @@ def test_a_warm_slot_and_an_interruption_change_no_bit_and_weights_outlive_the_t
     assert np.allclose(outputs, slot.outputs(weights), rtol=1e-4, atol=1e-5), "what is kept is what was trained"
     resumed = slot.start(**axes)
     resumed.resume(Checkpoint.load(saved[0]))
-    assert finish(resumed) == expected, "from the checkpoint behind the first step"
+    assert measure(resumed) == expected, "from the checkpoint behind the first step"
     assert same(resumed.weights(), weights)
-    assert finish(slot.start()) == slot.plain, "it leaves nothing behind"
+    assert measure(slot.start()) == slot.plain, "it leaves nothing behind"
     # ModernBERT has no dropout, without which two passes are one.
     assert (expected == slot.plain) == (technique is RDrop and family == "modernbert"), "it does something"
 
@@ -88,9 +88,9 @@ def test_engines_that_begin_behind_frozen_blocks_give_the_same(
     values = NEUTRAL | axes
     if not is_feasible(values, BLOCKS):
         pytest.skip(", ".join(conflicts(values, BLOCKS)))
-    kept = finish(slot.start(prefixes=Prefixes(StatesCache(tmp_path)), **axes))
+    kept = measure(slot.start(prefixes=Prefixes(StatesCache(tmp_path)), **axes))
     trial = slot.start(**axes)
-    assert np.allclose(finish(trial), kept, rtol=1e-3, atol=1e-4, equal_nan=True)
+    assert np.allclose(measure(trial), kept, rtol=1e-3, atol=1e-4, equal_nan=True)
     weights = trial.weights()
     frozen = [name for name in weights if name.startswith(f"{family_of(family).blocks}.0.")]
     assert frozen

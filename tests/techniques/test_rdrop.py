@@ -11,7 +11,7 @@ from torch import distributions
 from torch.nn import functional
 
 from blurb_tune.tasks.kinds import CLASSIFICATION, MULTI_LABEL, REGRESSION, SPANS, TOKEN_CLASSIFICATION
-from tests.techniques.slots import Slot, finish, without_dropout
+from tests.techniques.slots import Slot, measure, without_dropout
 
 
 def both_ways(p: distributions.Distribution, q: distributions.Distribution) -> torch.Tensor:
@@ -55,14 +55,14 @@ def test_of_classes_it_is_that_of_the_authors_code(new_subject):
 def test_without_dropout_the_two_passes_are_one(per_token):
     slot = Slot("bert", per_token)
     without_dropout(slot.model)
-    assert finish(slot.start(rdrop=5.0)) == pytest.approx(finish(slot.start()), rel=1e-5)
+    assert measure(slot.start(rdrop=5.0)) == pytest.approx(measure(slot.start()), rel=1e-5)
 
 
 def test_a_larger_weight_brings_the_passes_closer(per_token):
     slot, divergences = Slot("bert", per_token), []
     for weight in (1e-2, 50.0):
         trial = slot.start(rdrop=weight)
-        finish(trial)
+        measure(trial)
         slot.model.train()
         rows, train = np.arange(7), slot.data.train
         with trial._own_dropout(), torch.no_grad():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.models.encoders import level as level_of
-from tests.techniques.slots import BLOCKS, Slot, finish
+from tests.techniques.slots import BLOCKS, Slot, measure
 
 
 def levels_moved(slot: Slot, **axes: float) -> list[set[int]]:
@@ -40,4 +40,4 @@ def test_what_is_frozen_for_good_never_joins():
 
 
 def test_it_ends_with_all(per_token):
-    assert finish(Slot("bert", per_token).start(unfreeze_epochs=0.1))
+    assert measure(Slot("bert", per_token).start(unfreeze_epochs=0.1))

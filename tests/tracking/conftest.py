@@ -32,11 +32,6 @@ EXPERIMENT = "blurb-tune/demo"
 START = 1_700_000_000.0
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """MLflow 3.17 maps its tables with an option that SQLAlchemy 2.1 deprecates."""
-    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
-
-
 @dataclass
 class Sweep:
     """Writes a sweep's log through `EventLog`, one second between events."""

@@ -77,7 +77,7 @@ def test_a_sweep_leaves_no_secret_behind(
     secrets = {MARK.encode(), basic_token("me", password).encode(), base64.b64encode(password.encode())[:-4]}
     work = tmp_path / "work"
     work.mkdir()
-    write_spec(work, seeds=1, tracking={"uri": "${MY_MLFLOW}"}, final_test=False)
+    write_spec(work, seeds=1, space={"strategy": ["vanilla"]}, tracking={"uri": "${MY_MLFLOW}"}, final_test=False)
     environment = os.environ | marked | {"MY_MLFLOW": uri, "PYTHONPATH": str(ROOT), "TMPDIR": str(short_folder)}
     environment |= {"RAY_TMPDIR": str(short_folder), "HF_HUB_OFFLINE": "1"}
     program = [sys.executable, "-m", "blurb_tune"]

@@ -6,10 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import webbrowser
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from blurb_tune.cli.app import app
 from blurb_tune.core.trial import Outcome
 from blurb_tune.tracking.delivery import deliver
 from blurb_tune.tracking.server import dashboard_url
@@ -19,8 +22,7 @@ pytestmark = [pytest.mark.service, pytest.mark.slow]
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.parametrize("has_browser", [True, False])
-def test_one_line_and_a_page(sweep: Sweep, uri: str, tmp_path: Path, has_browser: bool) -> None:
+def test_one_line_and_a_page(sweep: Sweep, uri: str, tmp_path: Path) -> None:
     sweep.start()
     sweep.suggest("c000")
     sweep.trial("c000", 0, Outcome.COMPLETED, [0.5])
@@ -32,17 +34,15 @@ def test_one_line_and_a_page(sweep: Sweep, uri: str, tmp_path: Path, has_browser
     browser.write_text(f'#!/bin/sh\necho "a browser talks"\nprintf %s "$1" > {opened}\n')
     browser.chmod(0o755)
     port = free_port()
-    options = ["--port", str(port), *([] if has_browser else ["--no-browser"])]
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     environment |= {"BROWSER": str(browser), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "blurb_tune", "ui", str(sweep.paths.root), *options]
+    command = [sys.executable, "-m", "blurb_tune", "ui", str(sweep.paths.root), "--port", str(port)]
     out, err = tmp_path / "out", tmp_path / "err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment)
         try:
             wait_until(lambda: out.read_text() or process.poll() is not None, "it has said where the page is", 240)
-            if has_browser:
-                wait_until(opened.exists, f"the browser was called: {err.read_text()}")
+            wait_until(opened.exists, f"the browser was called: {err.read_text()}")
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
@@ -51,6 +51,18 @@ def test_one_line_and_a_page(sweep: Sweep, uri: str, tmp_path: Path, has_browser
     lines = [line for line in out.read_text().splitlines() if line != "a browser talks"]
     assert lines == [f"Dashboard: {address}  (Ctrl-C ends it)"]
     assert err.read_text().splitlines() in ([], ["interrupted"])
-    assert opened.exists() == has_browser
-    if has_browser:
-        assert opened.read_text() == address
+    assert opened.read_text() == address
+
+
+@pytest.mark.parametrize("options", [[], ["--no-browser"]])
+def test_no_browser_opens_where_nobody_wants_one(sweep: Sweep, monkeypatch: pytest.MonkeyPatch, options: list[str]) -> None:
+    sweep.paths.spec.write_text("name: quick\ntask: demo\nmodel: tiny\ntracking: {uri: 'http://server:5000'}\n")
+    opened: list[str] = []
+    monkeypatch.setenv("BROWSER", "some")
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    done = CliRunner().invoke(app, ["ui", str(sweep.paths.root), *options])
+    assert done.stdout == "The runs are on the tracking server: http://server:5000/#/experiments\n"
+    if options:
+        assert opened == []
+    else:
+        wait_until(lambda: opened == ["http://server:5000/#/experiments"], "the browser was called")

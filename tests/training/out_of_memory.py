@@ -22,7 +22,7 @@ from blurb_tune.tasks.examples import Example
 from blurb_tune.training.batch_runner import BatchRunner
 
 TASK = find_task("biosses")
-EXAMPLES = 256
+EXAMPLES = 128
 TEXT = "the effect of gene expression on tumor growth in mice was not seen at any dose " * 8
 
 

@@ -29,8 +29,8 @@ from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import TrainingData
 
 SETTINGS = TrainingSettings(metric="pearson", precision="fp32")
-CONFIGURATION = Configuration(epochs=3, learning_rate=1e-3)
-MIXED = Configuration(freeze_depth=1, decay_rate=0.9, reinit_count=2, epochs=3, learning_rate=1e-3)
+CONFIGURATION = Configuration(epochs=3, batch_size=8, learning_rate=1e-3)
+MIXED = dataclasses.replace(CONFIGURATION, freeze_depth=1, decay_rate=0.9, reinit_count=2)
 
 
 def numbers(report: TrialReport) -> dict[str, Any]:
@@ -88,23 +88,25 @@ def test_how_often_dev_is_evaluated_does_not_change_training(runner: Runner) -> 
     assert numbers(often[-1])["dev_score"] == numbers(seldom[-1])["dev_score"]
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("precision", "epochs"), [("fp32", 2), ("bf16", 1)])
 def test_same_seed_same_numbers_whatever_ran_before_or_runs_beside_it(
-    runner: Runner, data: TrainingData, precision: str
+    runner: Runner, data: TrainingData, precision: str, epochs: int
 ) -> None:
+    """In bf16 for fewer steps: a CPU that does not multiply in it takes three times as long."""
     settings = dataclasses.replace(SETTINGS, precision=precision)
-    alone = [numbers(r) for r in Runner(runner.pretrained, data).run(MIXED, 7, settings)]
+    mixed, plain = (dataclasses.replace(configuration, epochs=epochs) for configuration in (MIXED, CONFIGURATION))
+    alone = [numbers(r) for r in Runner(runner.pretrained, data).run(mixed, 7, settings)]
     torch.manual_seed(123)
-    runner.run(CONFIGURATION, 3, settings)
-    after_another = [numbers(r) for r in runner.run(MIXED, 7, settings)]
-    ours, beside = runner.start(MIXED, 7, settings), Runner(runner.pretrained, data).start(CONFIGURATION, 1, settings)
+    runner.run(plain, 3, settings)
+    after_another = [numbers(r) for r in runner.run(mixed, 7, settings)]
+    ours, beside = runner.start(mixed, 7, settings), Runner(runner.pretrained, data).start(plain, 1, settings)
     interleaved = []
-    for _ in range(3):
+    for _ in range(epochs):
         interleaved.append(numbers(ours.advance()))
         beside.advance()
         torch.rand(5)
     assert alone == after_another == interleaved
-    assert [numbers(r) for r in runner.run(MIXED, 8, settings)] != alone
+    assert [numbers(r) for r in runner.run(mixed, 8, settings)] != alone
 
 
 @pytest.mark.parametrize("above", [2**32, 2**33, 2**62])
@@ -130,7 +132,7 @@ def test_predictions_are_not_rounded_to_bf16(runner: Runner) -> None:
     trial.advance()
     outputs = torch.from_numpy(trial._runner.outputs(runner.data.dev))
     assert outputs.dtype == torch.float32
-    assert (outputs != outputs.bfloat16().float()).sum() > 30
+    assert (outputs != outputs.bfloat16().float()).sum() > len(outputs) // 2
 
 
 def test_training_leaves_the_process_s_own_generator_alone(runner: Runner) -> None:
@@ -165,7 +167,7 @@ def test_the_neutral_strategy_is_plain_fine_tuning(runner: Runner, data: Trainin
     theirs, step = [], 0
     for epoch in range(2):
         losses = []
-        for rows in epoch_batches(data.train.lengths, 16, seed=1, epoch=epoch):
+        for rows in epoch_batches(data.train.lengths, 8, seed=1, epoch=epoch):
             step += 1
             for group in optimizer.param_groups:
                 group["lr"] = 1e-3 * Schedule(12, 0.1).factor(step)
@@ -183,9 +185,10 @@ def test_the_neutral_strategy_is_plain_fine_tuning(runner: Runner, data: Trainin
 def test_accumulated_micro_batches_equal_whole_batches(runner: Runner) -> None:
     """Without dropout, whose draws depend on the batch's shape, the gradients are the same."""
     without_dropout(runner.model)
-    whole = numbers(runner.run(CONFIGURATION)[-1])
-    for size in (1, 5, 16, 99):
-        parts = numbers(runner.run(CONFIGURATION, settings=dataclasses.replace(SETTINGS, micro_batch_size=size))[-1])
+    once = dataclasses.replace(CONFIGURATION, epochs=1)
+    whole = numbers(runner.run(once)[-1])
+    for size in (1, 5, 8, 99):
+        parts = numbers(runner.run(once, settings=dataclasses.replace(SETTINGS, micro_batch_size=size))[-1])
         assert parts["train_loss"] == pytest.approx(whole["train_loss"], rel=1e-3)
         assert parts["dev_score"] == pytest.approx(whole["dev_score"], abs=1e-2)
 
@@ -316,13 +319,13 @@ def test_patience_that_is_never_spent_changes_no_number(runner: Runner) -> None:
 
 def test_the_train_loss_is_that_of_the_evaluation_that_is_judged(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores within the noise, the first the best: the loss has left the trivial level at the end, not at first."""
-    configuration = dataclasses.replace(CONFIGURATION, epochs=15)
+    configuration = dataclasses.replace(CONFIGURATION, epochs=6)
     losses = [report.measurement.train_loss for report in runner.run(configuration) if report.measurement]
     level = TrivialLevel(0.0, 0.5, (losses[0] + losses[-1]) / 2 / (1 - TRIVIAL_LOSS_MARGIN))
     monkeypatch.setattr(TrivialPredictor, "level", lambda *_: level)
     outcomes = {}
     for score in ("final", "best"):
-        script(monkeypatch, [0.4] + [0.3] * 14)
+        script(monkeypatch, [0.4] + [0.3] * 5)
         outcomes[score] = runner.run(configuration, settings=dataclasses.replace(SETTINGS, score=score))[-1].outcome
     assert outcomes == {"final": Outcome.COMPLETED, "best": Outcome.COLLAPSED}
 
@@ -361,10 +364,11 @@ def test_trials_one_after_another_leave_no_tensors_behind(runner: Runner) -> Non
         gc.collect()
         return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
 
-    runner.run(MIXED)
+    once = dataclasses.replace(MIXED, epochs=1)
+    runner.run(once)
     before = tensors()
     for seed in range(3):
-        runner.run(MIXED, seed)
+        runner.run(once, seed)
     assert tensors() <= before
     assert all(parameter.grad is None for parameter in runner.model.parameters())
 
@@ -427,12 +431,14 @@ def test_crossed_seeds_share_the_initialization_or_the_order(runner: Runner) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["vanilla", "reinit 2"])
-def test_scores_are_distributed_as_before_the_engines(runner: Runner, strategy: str) -> None:
+def test_scores_are_distributed_as_before_the_engines(pretrained: Pretrained, demo_data: TrainingData, strategy: str) -> None:
     """20 seeds beside 20 recorded with padded batches, torch's own dropout and transformers' own forward pass."""
     before = json.loads((Path(__file__).parent / "recorded" / "before_engines.json").read_text())[strategy]
     changes = {"vanilla": {}, "reinit 2": {"reinit_count": 2}}[strategy]
     configuration = Configuration(epochs=4, learning_rate=1e-3, **changes)
-    after = [numbers(runner.run(configuration, seed)[-1]) for seed in range(len(before))]
+    runner = Runner(pretrained, demo_data)
+    settings = dataclasses.replace(SETTINGS, eval_every=18)  # only the last epoch is looked at
+    after = [numbers(runner.run(configuration, seed, settings)[-1]) for seed in range(len(before))]
     for name in ("dev_score", "dev_loss", "train_loss", "grad_norm"):
         samples = tuple(np.array([run[name] for run in runs]) for runs in (before, after))
         found = stats.permutation_test(samples, lambda x, y: x.mean() - y.mean(), n_resamples=2000, rng=0)

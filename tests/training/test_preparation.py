@@ -13,7 +13,7 @@ import torch
 from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.engines.dropout import Masks
 from tests.models.encoders import FAMILIES
-from tests.techniques.slots import Slot, finish
+from tests.techniques.slots import Slot, measure
 
 RATES = {"hidden_dropout_prob": 0.25, "attention_probs_dropout_prob": 0.125, "classifier_dropout": 0.375}
 
@@ -44,22 +44,21 @@ def test_the_trial_s_own_masks_drop_at_the_rates_that_are_set(slot: Slot, monkey
 
     trial = slot.start(**RATES)
     monkeypatch.setattr(Masks, "draw", count)
-    finish(trial)
+    measure(trial)
     assert set(drawn) == set(RATES.values())
     for p, (dropped, of) in drawn.items():
         assert abs(dropped - p * of) < 5 * np.sqrt(of * p * (1 - p)), f"{dropped} of {of} at {p}"
 
 
 def test_a_warm_slot_an_interruption_and_a_neutral_trial_behind_it_change_no_bit(slot: Slot, tmp_path: Path) -> None:
-    plain = slot.plain
-    assert finish(slot.start()) == plain
+    plain = measure(slot.start())
     trial, file = slot.start(**RATES), tmp_path / "checkpoint"
-    expected = finish(trial, lambda: trial.checkpoint().save(file))
+    expected = measure(trial, lambda: trial.checkpoint().save(file))
     assert expected != plain
-    assert finish(slot.start()) == plain, "it leaves nothing behind"
+    assert measure(slot.start()) == plain, "it leaves nothing behind"
     fresh = Slot(slot.pretrained.family, slot.per_token)
     resumed = fresh.start(**RATES)
     resumed.resume(Checkpoint.load(file))
-    assert finish(resumed) == expected
-    assert finish(fresh.start(lora_rank=2, **RATES)) != expected
-    assert finish(fresh.start(**RATES)) == expected, "nor do adapters"
+    assert measure(resumed) == expected
+    assert measure(fresh.start(lora_rank=2, **RATES)) != expected
+    assert measure(fresh.start(**RATES)) == expected, "nor do adapters"

@@ -102,7 +102,7 @@ def test_what_was_found_is_what_is_found_and_no_row_is_read_for_it(folder: Path,
     assert list(cache.rglob("*")) == before
 
 
-@pytest.mark.parametrize("name", ["biosses", "chemprot", "hoc", "jnlpba"])
+@pytest.mark.parametrize("name", ["biosses", "chemprot", "hoc", "ncbi-disease"])
 def test_real_data_are_recalled_as_they_are(blurb_data: Path, cache: Path, name: str) -> None:
     source = find_source(TASKS[name], str(blurb_data))
     require_data(source)

@@ -138,7 +138,7 @@ def test_real_texts_have_the_tokenizers_own_tokens(
     blurb_data: Path, minilm_tokenizer: PreTrainedTokenizerBase, name: str
 ) -> None:
     task = dataclasses.replace(TASKS[name], markers=())
-    examples = load_data(find_source(task, str(blurb_data))).dev
+    examples = load_data(find_source(task, str(blurb_data))).dev[:1000]
     encoded, plain = encode(examples, minilm_tokenizer, 128, task), tokenized(examples, minilm_tokenizer, 128, task.per_token)
     assert np.array_equal(encoded.input_ids, np.concatenate(plain["input_ids"]))
     assert encoded.lengths.tolist() == list(map(len, plain["input_ids"]))

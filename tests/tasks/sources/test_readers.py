@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
@@ -214,6 +214,7 @@ _TAGGED = st.lists(st.lists(st.tuples(_WORDS, st.sampled_from(["O", "B", "I-X"])
 
 @pytest.mark.parametrize("between", ["\t", " ", "  ", " \t", "\tNN\t", " NN _ ", "\t\t"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", " \n", "\t\r\n"])
+@settings(max_examples=25)
 @given(sentences=_TAGGED)
 def test_words_keep_all_white_space_but_blanks_and_tabs(
     sentences: list[list[tuple[str, str]]], between: str, line_end: str
