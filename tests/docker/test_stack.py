@@ -149,20 +149,21 @@ def test_a_sweep_is_submitted_paused_resumed_and_fetched(
         monkeypatch.setenv(name, stack[name])
     monkeypatch.setenv("BLURB_TUNE_CONFIG", str(tmp_path / "none.yaml"))
     monkeypatch.chdir(tmp_path)
-    space = {"strategy": ["vanilla", {"freeze_depth": 1}], "epochs": 8}
+    space = {"strategy": ["vanilla", {"freeze_depth": 1}], "epochs": 6}
     write_spec(tmp_path, final_test=False, recovery={"checkpoint_minutes": 0.02}, space=space)
     assert "fault" not in call("doctor").stdout
+    call("submit", "small.yaml", "--set", "name=other", "-y")
+    other = json.loads(invoke("list", "--json").stdout)[0]["id"]
+    call("stop", other[:7])
     sent = json.loads(call("submit", "small.yaml", "-y", "--json").stdout)
-    call("submit", "small.yaml", "--set", "name=other", "--set", "space.epochs=99", "-y")
     until(stack, sent["id"], "running")
     assert invoke("pause", sent["id"]).exit_code == ExitCode.DONE
     assert until(stack, sent["id"], "paused")["owner"] == sent["owner"]
     assert invoke("pause", sent["id"]).exit_code == ExitCode.BAD_INPUT
     call("resume", sent["id"])
-    other = json.loads(invoke("list", "--json").stdout)[0]["id"]
-    call("stop", other[:7])
     done = until(stack, sent["id"], "finished")
     assert (done["progress"], done["best"]["n"]) == (1.0, 2)
+    assert [sweep["id"] for sweep in json.loads(invoke("list", "--json").stdout)] == [sent["id"], other]
     until(stack, other, "stopped")
 
     assert "sweep small started" in invoke("logs", sent["id"]).stdout

@@ -40,9 +40,11 @@ def weights_after(
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 @pytest.mark.parametrize("score", ["final", "best"])
 def test_weights_are_those_of_training_with_all_rows(
-    pretrained: Pretrained, data: TrainingData, name: str, score: str
+    pretrained: Pretrained, demo_data: TrainingData, data: TrainingData, name: str, score: str
 ) -> None:
     """Rows that no text asks for have felt the weight decay of each step up to where the weights were taken, and no more."""
+    if name == "unfreeze":
+        data = demo_data  # half of it has too few steps behind the one at which the table joins
     vocabulary = Vocabulary.of(pretrained, (data.train.input_ids, data.dev.input_ids), data.pad_token_id)
     unused = np.setdiff1d(np.arange(len(vocabulary.table)), vocabulary.used)
     assert len(unused) > 100
