@@ -65,7 +65,7 @@ def test_a_larger_weight_brings_the_passes_closer(per_token):
         measure(trial)
         slot.model.train()
         rows, train = np.arange(7), slot.data.train
-        with trial._own_dropout(), torch.no_grad():
+        with trial._random.lent_to(slot.model), torch.no_grad():
             labels, sizes = train.labels[train.units(rows)], train.sizes(rows)
             objective, loss = trial._runner._objective(train, rows, labels, sizes, None)
         divergences.append((objective - loss).item() / weight)
