@@ -61,7 +61,7 @@ def test_without_dropout_the_two_passes_are_one(per_token):
 def test_a_larger_weight_brings_the_passes_closer(per_token):
     slot, divergences = Slot("bert", per_token), []
     for weight in (1e-2, 50.0):
-        trial = slot.start(rdrop=weight)
+        trial = slot.start(epochs=1, rdrop=weight)
         measure(trial)
         slot.model.train()
         rows, train = np.arange(7), slot.data.train
