@@ -23,7 +23,7 @@ from blurb_tune.release.onward import Onward
 from blurb_tune.tasks.encoding.features import Encoded, Tokenizer, encode
 from blurb_tune.tasks.examples import WORD, Example
 from blurb_tune.tasks.kind import Kind
-from blurb_tune.tasks.kinds import KINDS, find_kind
+from blurb_tune.tasks.kinds import find_kind
 from blurb_tune.tasks.task import Task
 from tests.conftest import require
 from tests.disks import Disk
@@ -31,18 +31,12 @@ from tests.models.encoders import make_model as make_family
 from tests.release.conftest import PAIRS, WORDS, MakeModel, write_folder
 from tests.tasks.small_tokenizers import make_tokenizer
 
-# One of each family, and of each kind of task.
+# Those whose blocks are not BERT's, and a model of tokens; each takes ten seconds. docs/log.md has all families.
 FAMILIES_AND_KINDS = {
-    "roberta": "classification",
-    "xlm-roberta": "multi-label",
-    "camembert": "ordinal classification",
     "electra": "token classification",
-    "deberta": "extractive question answering",
     "deberta-v2": "classification",
-    "modernbert": "token classification",
+    "modernbert": "multi-label",
     "distilbert": "extractive question answering",
-    "mpnet": "regression",
-    "big_bird": "classification",
 }
 HAS_ONNX = all(map(find_spec, ("onnx", "onnxscript", "onnxruntime")))
 
@@ -105,7 +99,7 @@ def example_of(task: Task, row: Sequence[str]) -> Example:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "kind"), FAMILIES_AND_KINDS.items())
-def test_every_family_and_every_kind_can_be_written(family: str, kind: str, tmp_path: Path) -> None:
+def test_other_families_and_kinds_can_be_written(family: str, kind: str, tmp_path: Path) -> None:
     """`write_onnx` itself holds what is written to PyTorch."""
     require(HAS_ONNX, "the extra `onnx`")
     import onnxruntime
@@ -114,11 +108,6 @@ def test_every_family_and_every_kind_can_be_written(family: str, kind: str, tmp_
     session = onnxruntime.InferenceSession(tmp_path / ONNX_FILE, providers=["CPUExecutionProvider"])
     expected = ["start_logits", "end_logits"] if kind == "extractive question answering" else ["logits"]
     assert [output.name for output in session.get_outputs()] == expected
-
-
-def test_no_family_and_no_kind_is_left_out() -> None:
-    assert {"bert", *FAMILIES_AND_KINDS} == set(FAMILIES)
-    assert {find_kind(kind) for kind in FAMILIES_AND_KINDS.values()} == set(KINDS)
 
 
 @pytest.mark.slow
