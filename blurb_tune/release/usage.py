@@ -22,7 +22,8 @@ words = [word if part == 1 else None for part, word in zip(encoded.sequence_ids(
 pieces = [i for i, word in enumerate(words) if word is not None and word not in words[:i]]  # the first of each word
 spans = [(i, j) for i in pieces for j in pieces if i <= j]
 first, last = max(spans, key=lambda span: starts[span[0]] + ends[span[1]])
-text[encoded.token_to_chars(first).start : encoded.word_to_chars(words[last], sequence_index=1).end]"""
+whole = tokenizer(text)  # of a long text, its last word may have been cut
+text[encoded.token_to_chars(first).start : whole.word_to_chars(words[last]).end]"""
 
 
 def pipeline_of(plan: Plan) -> str:
