@@ -35,7 +35,7 @@ from tests.stack import ROOT
 
 pytestmark = pytest.mark.service
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
-_PATIENCE = 240.0
+_PATIENCE = 600.0
 
 
 def _status(url: str, authorization: str | None = None, data: bytes | None = None) -> int:
