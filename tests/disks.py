@@ -37,4 +37,4 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     except (OSError, subprocess.CalledProcessError):
         require(found=False, what="the right to mount a file system")
     yield disk
-    subprocess.run(["umount", disk.folder], check=True)
+    subprocess.run(["umount", "--lazy", disk.folder], check=True)  # what a test has left open is closed later
