@@ -19,8 +19,8 @@ from blurb_tune.tasks.task import Task
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import FineTuning
-from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import FoldedData, TrainingData
+from blurb_tune.training.training_settings import TrainingSettings
 
 
 @dataclass(frozen=True, eq=False)

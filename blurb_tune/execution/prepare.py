@@ -20,8 +20,8 @@ from blurb_tune.tasks.checking.task_data import load_data
 from blurb_tune.tasks.encoding.cache import cache_folder, cached_encode
 from blurb_tune.tasks.encoding.features import Encoded, Tokenizer
 from blurb_tune.tasks.examples import Example
-from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import FoldedData, TrainingData
+from blurb_tune.training.training_settings import TrainingSettings
 
 
 def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: None) -> TrialEnvironment:

@@ -8,7 +8,7 @@ from blurb_tune.core.numbers import plural
 from blurb_tune.core.trial import Measurement, Outcome, TrialReport
 from blurb_tune.results.early_stopping import count_stale
 from blurb_tune.results.trivial import TrivialLevel
-from blurb_tune.training.settings import TrainingSettings
+from blurb_tune.training.training_settings import TrainingSettings
 
 
 def why_stop_early(settings: TrainingSettings, scores: Sequence[float], step: int, last: int) -> str | None:

@@ -28,8 +28,8 @@ from blurb_tune.training.optimizer import Schedule, ScheduledAdamW
 from blurb_tune.training.parameter_groups import frozen_depth, parameter_groups
 from blurb_tune.training.preparation import prepare
 from blurb_tune.training.random_state import RandomState
-from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import TrainingData
+from blurb_tune.training.training_settings import TrainingSettings
 
 Weights = dict[str, torch.Tensor]
 

@@ -15,8 +15,8 @@ from blurb_tune.models.encoder import build_classifier, restore_weights
 from blurb_tune.tasks.encoding.features import collate
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.fine_tuning import FineTuning, Weights
-from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import TrainingData
+from blurb_tune.training.training_settings import TrainingSettings
 from tests.models.encoders import make_pretrained
 from tests.training.engines.test_engines import TASKS, examples, pad_of
 

@@ -18,8 +18,8 @@ from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.sources.data_source import find_source
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.fine_tuning import FineTuning
-from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import TrainingData
+from blurb_tune.training.training_settings import TrainingSettings
 from tests.conftest import require_data
 
 TRAIN, DEV = 32, 24

@@ -25,8 +25,8 @@ from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.fine_tuning import FineTuning
 from blurb_tune.training.optimizer import Schedule
-from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import TrainingData
+from blurb_tune.training.training_settings import TrainingSettings
 
 SETTINGS = TrainingSettings(metric="pearson", precision="fp32")
 CONFIGURATION = Configuration(epochs=3, batch_size=8, learning_rate=1e-3)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from blurb_tune.core.numbers import plural
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import svg
-from blurb_tune.report.figures.attempts import KINDS, Clock, Span, clock_of, is_real_time, saved_seconds, spans_of
 from blurb_tune.report.figures.axes import legend, y_axis
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.scale import Scale
+from blurb_tune.report.figures.timeline_spans import KINDS, Clock, Span, clock_of, is_real_time, saved_seconds, spans_of
 from blurb_tune.report.figures.words import duration
 
 _Numbers = NDArray[np.float64]

@@ -12,9 +12,9 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.figures import timeline
-from blurb_tune.report.figures.attempts import clock_of, saved_seconds, spans_of
 from blurb_tune.report.figures.figure import Figure
 from blurb_tune.report.figures.timeline import timeline_figure
+from blurb_tune.report.figures.timeline_spans import clock_of, saved_seconds, spans_of
 from tests.report.figures.drawn import of_class, points, trials, words
 from tests.report.sweeps import START, SweepWriter, small_sweep, sweeps
 

@@ -13,8 +13,8 @@ from blurb_tune.training.batch_runner import BatchRunner
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import FineTuning
-from blurb_tune.training.settings import TrainingSettings
 from blurb_tune.training.training_data import FoldedData, TrainingData
+from blurb_tune.training.training_settings import TrainingSettings
 from tests.training.test_fine_tuning import SETTINGS, numbers
 
 FROZEN = Configuration(freeze_depth=2, decay_rate=0.9, reinit_count=1, epochs=2, learning_rate=1e-3)
