@@ -13,8 +13,8 @@ import socket
 import sys
 import traceback
 import weakref
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -37,6 +37,8 @@ _IMPORTED_THEN = (
     "blurb_tune.execution.testing",
     "scipy.stats",
 )
+# What transformers imports where it is installed, for features that no trial uses: a second of the start.
+_LEFT_OUT = ("accelerate", "scipy", "sklearn")
 _SECONDS_FOR_A_REQUEST = 10.0
 _MOST_BYTES = 1 << 24
 
@@ -48,6 +50,8 @@ def main(listener: socket.socket, patience: float) -> None:
     """
     gc.disable()  # there is no garbage among what is imported
     server = _Server(listener)
+    with _left_out():
+        import_all(["transformers.modeling_utils"])
     import_all(_IMPORTED_FIRST)
     gc.freeze()  # a collection in a forked process would write to the pages that all share
     # Whoever is there already is to prepare the sweep, which all trials wait for.
@@ -76,6 +80,18 @@ def import_all(modules: Iterable[str]) -> None:
     # PyTorch would take back at each process's end what it has registered, one by one, for a second.
     for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
         finalizer.atexit = False
+
+
+@contextmanager
+def _left_out() -> Iterator[None]:
+    """Whoever looks for one of these packages does not find it: None in their place is the interpreter's own way to say so."""
+    absent = [name for name in _LEFT_OUT if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 class _ClassID:

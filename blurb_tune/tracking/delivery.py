@@ -232,11 +232,16 @@ def deliver(paths: SweepPaths, uri: str, experiment: str, patience: float = 15.0
         deliverer.close()
 
 
-def load_mlflow() -> None:
-    """Import MLflow, which takes seconds, with settings that fit a background thread where the user has set none."""
+def load_mlflow(uri: str = "") -> None:
+    """Import MLflow, which takes seconds, with settings that fit a background thread where the user has set none.
+
+    uri: of what is to be used, by which it is known what is needed besides.
+    """
     for name, value in _MLFLOW_SETTINGS.items():
         os.environ.setdefault(name, value)
     import_module("blurb_tune.tracking.store")
+    if sqlite_file(uri) is not None:
+        import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 def open_store(paths: SweepPaths, uri: str, experiment: str, sweep_id: str) -> Store:

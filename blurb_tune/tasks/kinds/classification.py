@@ -20,6 +20,7 @@ from blurb_tune.tasks.scoring.scores import (
     Counts,
     Flags,
     average_precision,
+    entropy,
     is_constant,
     matthews,
     roc_auc,
@@ -151,7 +152,7 @@ class Classification(Kind):
 
     def trivial_loss(self, task: Task, labels: Array, words: Words | None) -> float:
         """The entropy of the classes."""
-        return float(scipy.stats.entropy(np.bincount(labels, minlength=task.outputs)))
+        return entropy(np.bincount(labels, minlength=task.outputs))
 
 
 def cross_entropy(logits: Floats, labels: Array) -> float:

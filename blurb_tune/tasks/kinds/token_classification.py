@@ -19,7 +19,7 @@ from blurb_tune.tasks.kinds.variation import relative_variation
 from blurb_tune.tasks.ragged import Words, boundaries
 from blurb_tune.tasks.scoring.entities import NO_TAG, TagSet, compare_entities, count_entities, count_repairs, per_sentence
 from blurb_tune.tasks.scoring.schemes import in_iobes
-from blurb_tune.tasks.scoring.scores import Counts
+from blurb_tune.tasks.scoring.scores import Counts, entropy
 from blurb_tune.tasks.task import OUTSIDE, Task
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class TokenClassification(Kind):
 
     def trivial_loss(self, task: Task, labels: Array, words: Words | None) -> float:
         """The entropy of the tags."""
-        return float(scipy.stats.entropy(np.bincount(labels, minlength=task.outputs)))
+        return entropy(np.bincount(labels, minlength=task.outputs))
 
     def shuffled(
         self, task: Task, metric: str, columns: Sequence[Array], draws: int, generator: np.random.Generator

@@ -51,7 +51,7 @@ def correlation_bound(n: int) -> float:
     """
     if n < 3:
         return 1.0
-    t = float(scipy.stats.t.ppf(_LEVEL, n - 2))
+    t = float(scipy.special.stdtrit(n - 2, _LEVEL))
     return t / math.sqrt(n - 2 + t * t)
 
 
@@ -59,7 +59,7 @@ def roc_auc_bound(is_positive: Flags) -> float:
     """1/2 + z sqrt((n + 1) / (12 p (n - p))) for p of n positives, by the normal approximation of Mann & Whitney 1947."""
     n, positives = len(is_positive), int(is_positive.sum())
     deviation = math.sqrt((n + 1) / (12 * positives * (n - positives)))
-    return min(1.0, 0.5 + float(scipy.stats.norm.ppf(_LEVEL)) * deviation)
+    return min(1.0, 0.5 + float(scipy.special.ndtri(_LEVEL)) * deviation)
 
 
 def average_precision_bound(is_positive: Flags, generator: np.random.Generator) -> float:
