@@ -26,6 +26,12 @@ print(json.dumps({"argv": sys.argv, "folder": os.getcwd(), "is": __name__, "sess
     "environment": dict(os.environ), "torch": "torch" in sys.modules, "files": len(os.listdir("/proc/self/fd"))}))
 sys.exit(7)
 """
+_IMPORTS = """
+import json, sys
+print(json.dumps("accelerate" in sys.modules or "sklearn" in sys.modules))
+import accelerate, scipy.stats
+print(json.dumps([accelerate.__name__, scipy.stats.norm.cdf(0.0)]))
+"""
 _SLEEPS = "import os, sys, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
 
 
@@ -79,6 +85,14 @@ def test_a_forked_process_is_as_one_that_was_started(server: str, tmp_path: Path
     assert found["torch"], "it is imported"
     assert found["session"], "no signal to the driver's group comes to it"
     assert found["files"] == 4, "standard input, output and error, and the folder that it lists"
+
+
+@pytest.mark.slow
+def test_what_no_trial_uses_is_not_imported_and_can_be(server: str, tmp_path: Path) -> None:
+    """A user's environment may have them, and transformers imports what it finds."""
+    with asked_for([program(tmp_path, _IMPORTS)]) as process:
+        assert [json.loads(line_of(process)) for _ in range(2)] == [False, ["accelerate", 0.5]]
+        assert process.wait() == 0
 
 
 @pytest.mark.slow
