@@ -1,6 +1,7 @@
 """The command line."""
 
 import gc
+import signal
 import sys
 
 
@@ -11,6 +12,9 @@ def main() -> None:
     """
     gc.set_threshold(20_000)  # at every 700 new objects, looking for garbage takes a fifth of the imports' time
     try:
+        for number in (signal.SIGTERM, signal.SIGHUP):  # they count as Ctrl-C: what is half done is taken away, or kept whole
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
+                signal.signal(number, signal.default_int_handler)
         _leave_working_folder()
         from blurb_tune.cli.streams import keep_open
 

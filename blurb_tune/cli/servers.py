@@ -45,12 +45,8 @@ def serving(start: Callable[[IO[bytes]], subprocess.Popen[bytes]], address: str,
     """A server that answers at `address`, and what waits for its end; it ends with the context at the latest.
 
     start: starts it, the leader of a process group of its own, with its output going to a file; that is no news to the user
-    unless the server ends. SIGTERM and a terminal that is closed count as Ctrl-C from now on. Raises BlurbTuneError, with the
-    last line of the output, when the server ends of itself.
+    unless the server ends. Raises BlurbTuneError, with the last line of the output, when the server ends of itself.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
-            signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryFile() as said, _group(start(said)) as server:
 
         def wait() -> None:

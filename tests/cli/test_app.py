@@ -239,6 +239,38 @@ def test_another_spec_does_not_get_the_folder(
     assert "other values of seeds" in done.stderr
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "sigterm", "hangup"])
+def test_whatever_a_command_has_half_made_is_taken_away_when_it_is_ended(tmp_path: Path, number: signal.Signals) -> None:
+    code = """
+import time
+from pathlib import Path
+from blurb_tune.cli import app, main
+from blurb_tune.release.folder import new_folder
+def export():
+    with new_folder(Path("out")) as made:
+        print((made / "model").write_text("half"), flush=True)
+        time.sleep(60)
+app.app = export
+main()
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "4\n"
+    assert len(list(tmp_path.iterdir())) == 1
+    process.send_signal(number)
+    assert process.communicate(timeout=60) == ("", "interrupted\n")
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.ray
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_an_interruption_keeps_everything_and_the_same_command_goes_on(
