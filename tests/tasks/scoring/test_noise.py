@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
@@ -26,20 +25,23 @@ def bound_of(task: Task, metric: str, labels: np.ndarray) -> float:
     return TrivialPredictor.of(task, labels, labels).level(metric).noise_bound
 
 
-def share_within(
-    task: Task, metric: str, labels: np.ndarray, outputs: Callable[[np.random.Generator], np.ndarray], draws: int = DRAWS
-) -> float:
-    """How many of many predictions that know nothing of the example stay within the bound."""
-    generator, bound = np.random.default_rng(1), bound_of(task, metric, labels)
-    task = replace(task, metric=metric)
-    return float(np.mean([evaluate(task, outputs(generator), labels).score <= bound for _ in range(draws)]))
+def shares_within(
+    task: Task,
+    metrics: Iterable[str],
+    labels: np.ndarray,
+    outputs: Callable[[np.random.Generator], np.ndarray],
+    draws: int = DRAWS,
+) -> np.ndarray:
+    """How many of many predictions that know nothing of the example stay within the bound of each of the metrics."""
+    generator, bounds = np.random.default_rng(1), {metric: bound_of(task, metric, labels) for metric in metrics}
+    found = [evaluate(task, outputs(generator), labels).metrics for _ in range(draws)]
+    return np.array([np.mean([values[metric] <= bound for values in found]) for metric, bound in bounds.items()])
 
 
 @pytest.mark.parametrize("n", [8, 16, 100])
-@pytest.mark.parametrize("metric", ["pearson", "spearman"])
-def test_correlations_that_are_none(metric: str, n: int) -> None:
+def test_correlations_that_are_none(n: int) -> None:
     labels = np.random.default_rng(0).normal(size=n)
-    found = share_within(BIOSSES, metric, labels, lambda generator: generator.normal(size=(n, 1)))
+    found = shares_within(BIOSSES, ("pearson", "spearman"), labels, lambda generator: generator.normal(size=(n, 1)))
     assert found == pytest.approx(0.95, abs=0.02)
 
 
@@ -53,34 +55,30 @@ def test_the_critical_value_is_that_of_scipy() -> None:
 
 
 @pytest.mark.parametrize(("positives", "n"), [(10, 200), (250, 500), (3, 40), (5, 10)])
-@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
-def test_rankings_without_skill(metric: str, positives: int, n: int) -> None:
-    labels = np.repeat([0, 1], [n - positives, positives])
-    found = share_within(GAD, metric, labels, lambda generator: generator.normal(size=(n, 2)), draws=1500)
+def test_rankings_without_skill(positives: int, n: int) -> None:
+    labels, metrics = np.repeat([0, 1], [n - positives, positives]), ("roc_auc", "average_precision")
+    found = shares_within(GAD, metrics, labels, lambda generator: generator.normal(size=(n, 2)), draws=1500)
     assert found == pytest.approx(0.95, abs=0.025)  # of average precision the bound, too, is found by drawing
 
 
-@pytest.mark.parametrize("metric", PUBMEDQA.metrics)
 @pytest.mark.parametrize("shares", [(0.1, 0.35, 0.55), (1 / 3, 1 / 3, 1 / 3), (0.02, 0.03, 0.95)])
-def test_classes_drawn_as_often_as_they_occur(metric: str, shares: tuple[float, ...]) -> None:
-    labels = np.repeat([0, 1, 2], np.round(np.array(shares) * 200).astype(int))
-    found = share_within(PUBMEDQA, metric, labels, lambda generator: np.eye(3)[generator.choice(3, len(labels), p=shares)])
-    assert found > 0.92
+def test_classes_drawn_as_often_as_they_occur(shares: tuple[float, ...]) -> None:
+    labels, metrics = np.repeat([0, 1, 2], np.round(np.array(shares) * 200).astype(int)), PUBMEDQA.metrics
+    found = shares_within(PUBMEDQA, metrics, labels, lambda generator: np.eye(3)[generator.choice(3, len(labels), p=shares)])
+    assert min(found) > 0.92
 
 
-@pytest.mark.parametrize("metric", ["f1", "matthews", "micro_f1", "accuracy"])
 @pytest.mark.parametrize("rate", [0.3, 0.5, 0.8])
-def test_two_classes_drawn_at_any_rate(metric: str, rate: float) -> None:
-    labels = np.repeat([0, 1], [53, 47])
-    found = share_within(GAD, metric, labels, lambda generator: np.eye(2)[(generator.random(100) < rate).astype(int)])
-    assert found > 0.92
+def test_two_classes_drawn_at_any_rate(rate: float) -> None:
+    labels, metrics = np.repeat([0, 1], [53, 47]), ("f1", "matthews", "micro_f1", "accuracy")
+    found = shares_within(GAD, metrics, labels, lambda generator: np.eye(2)[(generator.random(100) < rate).astype(int)])
+    assert min(found) > 0.92
 
 
-@pytest.mark.parametrize("metric", HOC.metrics)
-def test_sets_of_labels_of_other_documents(metric: str) -> None:
+def test_sets_of_labels_of_other_documents() -> None:
     labels = (np.random.default_rng(0).random((186, 10)) < np.linspace(0.02, 0.3, 10)).astype(np.float32)
-    found = share_within(HOC, metric, labels, lambda generator: generator.permutation(labels) - np.float32(0.5))
-    assert found > 0.92
+    found = shares_within(HOC, HOC.metrics, labels, lambda generator: generator.permutation(labels) - np.float32(0.5))
+    assert min(found) > 0.92
 
 
 def test_macro_f1_and_matthews_are_beaten_by_knowing_the_shares_alone() -> None:
