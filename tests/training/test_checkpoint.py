@@ -22,6 +22,8 @@ STRATEGIES = {
     "BERTAdam": dataclasses.replace(MIXED, epochs=2, bias_correction=False, warmup_share=0.0, max_grad_norm=None),
 }
 
+KEEPING = {"precision": "bf16", "score": "best", "select_best_checkpoint": True, "eval_every": 4}
+
 
 class Run:
     """A trial on a model of its own: nothing of the process that was lost is left."""
@@ -44,9 +46,8 @@ def kept(trial: FineTuning, file: Path) -> Checkpoint:
     return Checkpoint.load(file)
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
 @pytest.mark.parametrize(
-    "settings", [{}, {"precision": "bf16", "score": "best", "select_best_checkpoint": True, "eval_every": 4}]
+    ("name", "settings"), [*((name, {}) for name in STRATEGIES), ("mixed", KEEPING), ("all blocks frozen", KEEPING)]
 )
 def test_a_resumed_trial_gives_the_same_numbers_bit_for_bit(
     pretrained: Pretrained, data: TrainingData, tmp_path: Path, name: str, settings: dict[str, Any]
