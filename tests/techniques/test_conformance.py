@@ -1,4 +1,4 @@
-"""What every registered technique has to keep, in every family, in classifiers of texts and of tokens."""
+"""What every registered technique has to keep in every family, in classifiers of texts and of tokens by turns."""
 
 from __future__ import annotations
 
@@ -19,9 +19,17 @@ from blurb_tune.training.engines.packed import PackedEngine
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.fine_tuning import Weights
+from tests.models.encoders import FAMILIES
 from tests.techniques.slots import BLOCKS, Slot, by_transformers, measure
 
-ALL = pytest.mark.parametrize("technique", TECHNIQUES, ids=lambda technique: technique.name)
+# Each technique in each family, and each of both in both kinds of classifiers: heads are as the family has them, whatever the
+# technique, and what a technique makes of one is in the tests of its own.
+CASES = [
+    pytest.param(technique, family, bool((row + column) % 2), id=f"{technique.name}-{family}")
+    for row, technique in enumerate(TECHNIQUES)
+    for column, family in enumerate(FAMILIES)
+]
+ALL = pytest.mark.parametrize(("technique", "family", "per_token"), CASES)
 
 
 def axes_of(technique: type[Technique]) -> dict[str, Any]:
