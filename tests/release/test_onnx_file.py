@@ -111,12 +111,13 @@ def test_other_families_and_kinds_can_be_written(family: str, kind: str, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_fault_of_the_exporter_is_told(make_model: MakeModel, disk: Disk) -> None:
+def test_a_fault_of_the_exporter_is_told(disk: Disk) -> None:
     require(HAS_ONNX, "the extra `onnx`")
-    folder = Path(shutil.copytree(make_model(WORDS), disk.folder / "model"))
+    folder = disk.folder / "model"
+    dev = write_family(folder, "bert", find_kind("classification"))
     disk.fill()
     with pytest.raises(BlurbTuneError, match=r"PyTorch cannot write a bert model as ONNX: .*No space left on device"):
-        write_onnx(folder, encoded(load_model(folder)[1], (3, 7)), batch_size=2)
+        write_onnx(folder, dev, batch_size=2)
 
 
 def test_without_the_packages_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ import json
 import shutil
 import stat
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -50,6 +51,7 @@ from blurb_tune.spec import load_spec
 from blurb_tune.tasks.checking.task_data import load_test
 from blurb_tune.tasks.encoding.features import Encoded, encode
 from blurb_tune.tasks.examples import Row
+from blurb_tune.tasks.scoring import intervals
 from blurb_tune.tasks.scoring.metrics import evaluate
 from blurb_tune.training.batch_runner import BatchRunner
 from tests.disks import Disk
@@ -103,6 +105,13 @@ class Released:
     @property
     def record(self) -> SweepRecord:
         return SweepRecord.read(self.paths.events)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_resamples() -> Iterator[None]:
+    """Of test examples, for the intervals: what these cover is in tests of their own."""
+    with mock.patch.object(intervals, "_RESAMPLES", 100):
+        yield
 
 
 @pytest.fixture(scope="module")

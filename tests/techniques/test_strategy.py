@@ -54,13 +54,13 @@ def test_all_admissible_pairs_freeze_and_draw_what_they_say(subject, family, lev
         assert not frozen & drawn
 
 
-@pytest.mark.parametrize(("depth", "count"), [(3, 2), (5, 0), (0, 5), (-1, 2), (2, -1), (4, 1)])
-def test_strategies_that_make_no_sense_change_nothing(subject, depth, count):
+def test_strategies_that_make_no_sense_change_nothing(subject):
     before = subject.weights()
-    with pytest.raises(ValueError, match=rf"must hold, but got (freeze_depth={depth})?(, )?(reinit_count={count})?$"):
-        subject.treat(freeze_depth=depth, reinit_count=count)
-    assert subject.changed(before) == set()
-    assert all(p.requires_grad for p in subject.model.parameters())
+    for depth, count in ((3, 2), (5, 0), (0, 5), (-1, 2), (2, -1), (4, 1)):
+        with pytest.raises(ValueError, match=rf"must hold, but got (freeze_depth={depth})?(, )?(reinit_count={count})?$"):
+            subject.treat(freeze_depth=depth, reinit_count=count)
+        assert subject.changed(before) == set()
+        assert all(p.requires_grad for p in subject.model.parameters())
 
 
 @pytest.mark.gpu
