@@ -75,21 +75,21 @@ def outputs(model: PreTrainedModel) -> torch.Tensor:
 RATES = [(HIDDEN, ATTENTION, HEAD), (HIDDEN, None, None), (None, ATTENTION, None), (None, None, HEAD), (0.0, 0.0, 0.0)]
 
 
-@pytest.mark.parametrize("rates", RATES, ids=str)
-def test_a_classifier_drops_what_one_drops_that_is_built_with_the_rates(family, per_token, rates):
+def test_a_classifier_drops_what_one_drops_that_is_built_with_the_rates(family, per_token):
     model = build(family, per_token)
-    hidden, attention, head = rates
-    set_dropout(model, hidden=0.5, attention=0.5, head=0.5)  # of the trial before
-    set_dropout(model, hidden=hidden, attention=attention, head=head)
-    found = outputs(model)
-    assert torch.equal(found, outputs(reference(model, family, per_token, *rates)))
-    assert (found[0] == found[1]).all() == (not any(rate or rate is None for rate in rates)), "without dropout, all are alike"
+    for rates in RATES:
+        hidden, attention, head = rates
+        set_dropout(model, hidden=0.5, attention=0.5, head=0.5)  # of the trial before
+        set_dropout(model, hidden=hidden, attention=attention, head=head)
+        found = outputs(model)
+        assert torch.equal(found, outputs(reference(model, family, per_token, *rates))), rates
+        is_alike = not any(rate or rate is None for rate in rates)
+        assert (found[0] == found[1]).all() == is_alike, "without dropout, all are alike"
 
 
 def test_each_rate_changes_what_is_dropped(family, per_token):
-    found = []
+    model, found = build(family, per_token), []
     for rates in [(None, None, None), *RATES]:
-        model = build(family, per_token)
         set_dropout(model, **dict(zip(("hidden", "attention", "head"), rates, strict=True)))
         found.append(outputs(model))
     # ModernBERT's own rates are 0.

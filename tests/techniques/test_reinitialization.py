@@ -10,6 +10,7 @@ import pytest
 import scipy.stats
 import torch
 
+from blurb_tune.models.encoder import restore_weights
 from blurb_tune.models.initialization import init_head, init_module
 from blurb_tune.models.layers import LayerMap
 from blurb_tune.tasks.kinds import CLASSIFICATION
@@ -37,16 +38,17 @@ def reinitialize(model: torch.nn.Module, layers: LayerMap, count: int, seed: int
     Reinitialization({"reinit_count": count}).prepare(subject)
 
 
-@pytest.mark.parametrize("count", range(1, BLOCKS + 1))
-def test_exactly_the_pooler_and_the_top_blocks_are_touched(subject, family, level, count):
-    init_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 1)
-    before = subject.weights()
-    reinitialize(subject.model, subject.layers, count, 2)
-    top = {name for name in before if BLOCKS - count < level(name) <= BLOCKS}
-    pooler = {name for name in before if is_pooler(name, family)}
-    # A pooler that is not pretrained has been drawn with the head: its biases were 0 and are 0 again.
-    unmoved = {name for name in pooler if is_bias_or_norm(name) and name not in subject.pretrained.weights}
-    assert subject.changed(before) == (top | pooler) - unmoved
+def test_exactly_the_pooler_and_the_top_blocks_are_touched(subject, family, level):
+    for count in range(1, BLOCKS + 1):
+        restore_weights(subject.model, subject.pretrained)
+        init_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 1)
+        before = subject.weights()
+        reinitialize(subject.model, subject.layers, count, 2)
+        top = {name for name in before if BLOCKS - count < level(name) <= BLOCKS}
+        pooler = {name for name in before if is_pooler(name, family)}
+        # A pooler that is not pretrained has been drawn with the head: its biases were 0 and are 0 again.
+        unmoved = {name for name in pooler if is_bias_or_norm(name) and name not in subject.pretrained.weights}
+        assert subject.changed(before) == (top | pooler) - unmoved
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -95,11 +97,11 @@ def test_the_convolution_beside_block_1_is_drawn_with_it(new_subject, per_token)
         assert ("deberta.encoder.conv.conv.weight" in subject.changed(before)) == (count == 4)
 
 
-def test_the_same_block_is_drawn_whatever_the_count(new_subject, family, per_token, level):
+def test_the_same_block_is_drawn_whatever_the_count(subject, level):
     """Trials stay paired by seed when they differ in their count."""
     drawn = []
     for count in (1, 2, 4):
-        subject = new_subject(family, per_token)
+        restore_weights(subject.model, subject.pretrained)
         reinitialize(subject.model, subject.layers, count, 8)
         drawn.append(subject.weights())
     for name, value in drawn[0].items():
@@ -109,10 +111,10 @@ def test_the_same_block_is_drawn_whatever_the_count(new_subject, family, per_tok
             assert torch.equal(drawn[1][name], drawn[2][name]), name
 
 
-def test_the_same_head_is_drawn_whatever_the_count(new_subject, family, per_token):
+def test_the_same_head_is_drawn_whatever_the_count(subject):
     heads = []
     for count in range(1, BLOCKS + 1):
-        subject = new_subject(family, per_token)
+        restore_weights(subject.model, subject.pretrained)
         init_head(subject.model, subject.layers, subject.pretrained.weights.keys(), 8)
         reinitialize(subject.model, subject.layers, count, 8)
         heads.append({n: v for n, v in subject.weights().items() if n not in subject.pretrained.weights})

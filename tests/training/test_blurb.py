@@ -22,7 +22,7 @@ from blurb_tune.training.training_data import TrainingData
 from blurb_tune.training.training_settings import TrainingSettings
 from tests.conftest import require_data
 
-TRAIN, DEV = 32, 24
+TRAIN, DEV = 16, 12
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def test_every_data_set_can_be_learned_from(task: Task, pretrained: Pretrained, 
         grown,
         TrainingData.of(task, train, dev, tokenizer.pad_token_id),
         TrainingSettings(metric=task.metric, precision="fp32", eval_every=2),
-        Configuration(freeze_depth=1, decay_rate=0.9, reinit_count=1, batch_size=8, epochs=1, learning_rate=1e-3),
+        Configuration(freeze_depth=1, decay_rate=0.9, reinit_count=1, batch_size=4, epochs=1, learning_rate=1e-3),
         seed=0,
     )
     first, last = trial.advance(), trial.advance()
