@@ -31,5 +31,16 @@ def demo_data() -> TrainingData:
 @pytest.fixture(scope="session")
 def data(demo_data: TrainingData) -> TrainingData:
     """Half of it: six batches of eight."""
-    train, dev = (part.take(np.arange(len(part) // 2)) for part in (demo_data.train, demo_data.dev))
-    return TrainingData.of(demo_data.task, train, dev, demo_data.pad_token_id)
+    return first(demo_data, len(demo_data.train) // 2, len(demo_data.dev) // 2)
+
+
+@pytest.fixture(scope="session")
+def few_data(demo_data: TrainingData) -> TrainingData:
+    """Two batches of eight, and as many examples of dev."""
+    return first(demo_data, 16, 16)
+
+
+def first(data: TrainingData, train: int, dev: int) -> TrainingData:
+    """So many of its examples."""
+    parts = data.train.take(np.arange(train)), data.dev.take(np.arange(dev))
+    return TrainingData.of(data.task, *parts, data.pad_token_id)

@@ -54,21 +54,21 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int | None]]:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_same_numbers_whatever_the_cache_held(
-    pretrained: Pretrained, data: TrainingData, tmp_path: Path, passes: list[tuple[int, int | None]], precision: str
+    pretrained: Pretrained, few_data: TrainingData, tmp_path: Path, passes: list[tuple[int, int | None]], precision: str
 ) -> None:
     """Computed in memory, written to disk, found there by another process's slot, or begun from a lower block's."""
     settings = dataclasses.replace(SETTINGS, precision=precision)
-    alone = Slot(pretrained, None).run(data, FROZEN, settings=settings)
+    alone = Slot(pretrained, None).run(few_data, FROZEN, settings=settings)
     assert passes == [(2, None)] * 2, "train and dev"
-    assert Slot(pretrained, tmp_path / "a").run(data, FROZEN, settings=settings) == alone
+    assert Slot(pretrained, tmp_path / "a").run(few_data, FROZEN, settings=settings) == alone
     passes.clear()
-    assert Slot(pretrained, tmp_path / "a").run(data, FROZEN, settings=settings) == alone
+    assert Slot(pretrained, tmp_path / "a").run(few_data, FROZEN, settings=settings) == alone
     assert passes == []
     slot = Slot(pretrained, tmp_path / "b")
-    slot.run(data, dataclasses.replace(FROZEN, freeze_depth=1), settings=settings)
-    assert slot.run(data, FROZEN, settings=settings) == alone
+    slot.run(few_data, dataclasses.replace(FROZEN, freeze_depth=1), settings=settings)
+    assert slot.run(few_data, FROZEN, settings=settings) == alone
     assert passes == [(1, None)] * 2 + [(2, 1)] * 2
-    assert slot.run(data, FROZEN, seed=3, settings=settings) != alone
+    assert slot.run(few_data, FROZEN, seed=3, settings=settings) != alone
     assert len(passes) == 4, "another seed needs no other states"
 
 
