@@ -161,6 +161,8 @@ def growth_of(request: Request) -> Growth:
         seeds=values.get("seeds"),
         configurations=values.get("search.configurations"),
         confirm=values.get("confirm"),
-        budget=[f"{key.removeprefix('budget.')}={value}" for key, value in values.items() if key.startswith("budget.")],
+        budget=[
+            f"{key.removeprefix('budget.')}={json.dumps(value)}" for key, value in values.items() if key.startswith("budget.")
+        ],
         settings={key: value for key, value in values.items() if key in ("resources.concurrency", "priority")},
     )

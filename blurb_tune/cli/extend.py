@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from blurb_tune.cli.live import open_view
@@ -23,7 +22,7 @@ from blurb_tune.log.event_log import find_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
-from blurb_tune.spec.budget import BudgetSpec
+from blurb_tune.spec.budget import BudgetSpec, budget_fault
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.tracking.target import spec_of
 
@@ -159,10 +158,8 @@ def _budget(spec: SweepSpec, growth: Growth, problems: list[Problem]) -> dict[st
             problems.append(Problem(place, f"expected `none` or a setting such as `trials=200`{hint}"))
         else:
             budget[name] = _value(value)
-            try:
-                BudgetSpec.model_validate({name: budget[name]})
-            except ValidationError as error:
-                problems.append(Problem(place, error.errors()[0]["msg"].removeprefix("Value error, ")))
+            if fault := budget_fault(name, budget[name]):
+                problems.append(Problem(place, fault))
     return budget if problems else BudgetSpec.model_validate(budget).model_dump(mode="json")
 
 

@@ -27,6 +27,7 @@ from blurb_tune.replay.replay import Arena, Replay, Stops
 from blurb_tune.report.result_files import write_all
 from blurb_tune.spec import SweepSpec, load_spec
 from blurb_tune.spec.documents import dump
+from blurb_tune.spec.task import TaskSpec
 from blurb_tune.stopping.instability import RULES as RUN_RULES
 from blurb_tune.sweep.race import RULES as CONFIGURATION_RULES
 
@@ -83,8 +84,13 @@ def replay_command(
 def record_command(file: Path, overrides: Sequence[str], folder: Path, *, quiet: bool) -> ExitCode:
     """Run a sweep in which nothing is stopped, and write its curves. Returns the exit code of the run."""
     spec = load_spec(file, overrides).valid()
-    if fault := fault_of_folder(folder):
-        raise InputError([Problem(str(folder), fault)])
+    problems = [Problem(str(folder), fault)] if (fault := fault_of_folder(folder)) else []
+    if isinstance(spec.task, TaskSpec) and spec.task.folds:
+        problems.append(Problem("task.folds", "a cross-validation has no curves by seed; give a dev split"))
+    if spec.training.early_stopping_patience is not None:
+        problems.append(Problem("training.early_stopping_patience", "curves are of whole runs; leave it out"))
+    if problems:
+        raise InputError(problems)
     paths = SweepPaths(folder / f"{spec.name}-sweep")
     code = run_command(file, [*overrides, *_UNSTOPPED], paths.root, quiet=quiet, as_json=False)
     if code not in (ExitCode.DONE, ExitCode.NO_RESULT):  # runs that fail are recorded like others

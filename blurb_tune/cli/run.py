@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from blurb_tune.execution.storage_session import StorageSession
 
 _SECONDS_UNTIL_TRIALS_RUN = 5.0
+_IMPORTED_LATER = ("blurb_tune.report.report_files", "blurb_tune.report.figures.image_files")
 
 
 def run_command(
@@ -225,22 +226,25 @@ def _import_what_comes_later(uri: str, ended: threading.Event) -> None:
     with suppress(Exception):  # whoever needs it says what is wrong with it
         load_mlflow(uri)
         ended.wait(_SECONDS_UNTIL_TRIALS_RUN)  # their start takes all that the machine has
-        for module in ("writing", "figures.image_files"):
-            import_module(f"blurb_tune.report.{module}")
+        for module in _IMPORTED_LATER:
+            import_module(module)
 
 
 def _abandon(paths: SweepPaths, keeping: StorageSession | None, imports: threading.Thread) -> None:
     """The cluster is lost: keep what there is, say so, and leave; nothing that waits for Ray comes back."""
-    imports.join()
-    unwritten = write_everything(SweepRecord.read(paths.events), paths) + (keeping.close() if keeping else [])
-    for fault in unwritten:
-        print(fault, file=sys.stderr)
-    print(
-        "error: the Ray cluster is lost; everything so far is kept, and the sweep can be resumed", file=sys.stderr, flush=True
-    )
-    if keeping is not None:
-        keeping.release_lease()
-    os._exit(ExitCode.CLUSTER_LOST)
+    try:
+        imports.join()
+        if keeping is not None:
+            keeping.notes["state"] = "lost"
+        unwritten = write_everything(SweepRecord.read(paths.events), paths) + (keeping.close() if keeping else [])
+        for fault in unwritten:
+            print(fault, file=sys.stderr)
+        said = "error: the Ray cluster is lost; everything so far is kept, and the sweep can be resumed"
+        print(said, file=sys.stderr, flush=True)
+        if keeping is not None:
+            keeping.release_lease()
+    finally:  # the storage may be lost with it
+        os._exit(ExitCode.CLUSTER_LOST)
 
 
 def _show_result(console: Console, record: SweepRecord, paths: SweepPaths, *, quiet: bool, as_json: bool) -> None:

@@ -25,7 +25,12 @@ from blurb_tune.service.package import package
 from blurb_tune.service.settings import Settings, settings
 from blurb_tune.spec import load_spec
 
-_CODES = {"finished": ExitCode.DONE, "no result": ExitCode.NO_RESULT, "failed": ExitCode.FAILED, "lost": ExitCode.FAILED}
+_CODES = {
+    "finished": ExitCode.DONE,
+    "no result": ExitCode.NO_RESULT,
+    "failed": ExitCode.FAILED,
+    "lost": ExitCode.CLUSTER_LOST,
+}
 
 
 def submit_command(
@@ -126,7 +131,7 @@ def _drive_again(service: Service, before: Mapping[str, Any], *, as_json: bool, 
         print(json.dumps({"id": before["id"], "job": job}, indent=2))
     else:
         print(f"{before['id']} goes on; `{program()} status {before['id']}` shows how it stands")
-    return _follow(service, before["id"], job) if wait else ExitCode.DONE
+    return _follow(service, before["id"], job, last_end=before["ended"]) if wait else ExitCode.DONE
 
 
 def _stop_pending(service: Service, sweep_id: str) -> None:
@@ -135,9 +140,12 @@ def _stop_pending(service: Service, sweep_id: str) -> None:
         service.jobs.stop(sweep_id)
 
 
-def _follow(service: Service, sweep_id: str, job: str) -> ExitCode:
-    """Show the driver's output until it has ended; its exit code. A Ctrl-C leaves the sweep alone."""
-    start, silent = 0, 0
+def _follow(service: Service, sweep_id: str, job: str, last_end: float | None = None) -> ExitCode:
+    """Show the driver's output until it has ended; its exit code. A Ctrl-C leaves the sweep alone.
+
+    last_end: when the driver before it ended, whose end the sweep has until this one begins.
+    """
+    start, silent, has_begun = 0, 0, False
     try:
         while True:
             found = service.ask("log", id=sweep_id, start=start)
@@ -145,9 +153,10 @@ def _follow(service: Service, sweep_id: str, job: str) -> ExitCode:
             sys.stdout.write(found["text"])
             sys.stdout.flush()
             state = found["state"]
-            if state in OVER:
-                return _CODES.get(state, ExitCode.INTERRUPTED)
-            silent = silent + 1 if state == "pending" else 0
+            has_begun = has_begun or state not in OVER or found["ended"] not in (None, last_end)
+            if has_begun and state in OVER:
+                return _CODES.get(state, ExitCode.INTERRUPTED) if found["code"] is None else ExitCode(found["code"])
+            silent = silent + 1 if state == "pending" or not has_begun else 0
             if silent and (message := service.jobs.fault(job)):
                 raise BlurbTuneError(f"{sweep_id}: its driver could not be started: {message}")
             time.sleep(POLL_SECONDS)

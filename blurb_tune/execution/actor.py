@@ -156,9 +156,9 @@ class Slot:
         self._log.flush_if_due()
 
     def _tell_hang(self) -> None:
-        self._log.flush()
         if self._environment.halt is not None:
             tell_hang(self._environment.halt, self._trial.trial_id, self._trial.attempt)
+        self._log.flush()  # to the sweep's storage, which may be what hangs
 
     def _save_if_due(self) -> None:
         if self._run is not None and self._timer.is_due:

@@ -67,8 +67,9 @@ class StorageSession:
         else:
             self._progress.apply(event)
         if time.monotonic() >= self._due:
+            with suppress(OSError):  # the storage is away; a later event writes it
+                self._write_status()
             self._due = time.monotonic() + _SECONDS_BETWEEN_STATUS
-            self._write_status()
 
     def close(self) -> list[str]:
         """Bring the rest there, also the files beside the log. Returns what could not be brought and why."""
@@ -91,11 +92,12 @@ class StorageSession:
 
     def release_lease(self) -> None:
         """The process ends at once: give the lease back, which a dead driver holds until it is found to be dead."""
-        for name in self.storage.child(CLAIMS).names():
-            with suppress(OSError):
-                claim = Claim.of(self.storage.child(CLAIMS).read(name))
+        with suppress(OSError):
+            claims = self.storage.child(CLAIMS)
+            for name in claims.names():
+                claim = Claim.of(claims.read(name))
                 if claim is not None and claim.pid == os.getpid():
-                    self.storage.child(CLAIMS).delete(name)
+                    claims.delete(name)
 
     def _write_status(self) -> None:
         if self._progress is not None:

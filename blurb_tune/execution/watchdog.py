@@ -13,10 +13,11 @@ from collections.abc import Callable
 _logger = logging.getLogger(__name__)
 _LOOKS = 10
 _LONGEST_REST = 5.0
+_SECONDS_FOR_A_WORD = 10.0
 
 
 class Watchdog:
-    """To be fed at every step while `is_on`. When it is not for `seconds`, all stacks are logged and the process ends.
+    """To be fed at every step, until `rest`. When it is not for `seconds`, all stacks are logged and the process ends.
 
     hangs: called before, to leave a word for the driver.
     """
@@ -40,7 +41,9 @@ class Watchdog:
             fed = self._fed
             if fed is not None and time.monotonic() - fed > seconds:
                 _logger.error("no step for %.0f s, the process ends; the stacks of its threads:\n%s", seconds, _stacks())
-                self._hangs()
+                word = threading.Thread(target=self._hangs, daemon=True)  # it may hang where the process does
+                word.start()
+                word.join(_SECONDS_FOR_A_WORD)
                 os._exit(1)
 
 

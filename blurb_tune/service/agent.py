@@ -79,7 +79,8 @@ def _status(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:
 def _log(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:
     sweep = Sweeps(storage).find(question["id"])
     text, end = sweep.log(question.get("trial"), question.get("start", 0))
-    return {"id": sweep.id, "text": text, "end": end, "state": sweep.status()["state"]}
+    status = sweep.status()
+    return {"id": sweep.id, "text": text, "end": end} | {name: status[name] for name in ("state", "code", "ended")}
 
 
 def _ask(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
-from blurb_tune.spec.budget import BudgetSpec
+from blurb_tune.spec.budget import BudgetSpec, budget_fault
 
 SETTINGS = (
     "seeds",
@@ -44,7 +44,7 @@ def changes(given: Sequence[str]) -> dict[str, Any]:
 
 def _fault(path: str, value: Any) -> str:
     if path.startswith("budget."):
-        return ""  # the driver knows the budget in force
+        return budget_fault(path.removeprefix("budget."), value)  # whether it is spent already, its driver knows
     if path == "priority":
         return "" if isinstance(value, int | float) and 0 < value <= 100 else f"expected a number up to 100, but got {value!r}"
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1

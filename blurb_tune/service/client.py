@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.storage import FolderStorage, open_storage
 from blurb_tune.service.agent import ANSWER, QUESTION, answer
+from blurb_tune.service.kept_sweeps import Sweeps
 from blurb_tune.service.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,9 +63,18 @@ class Service:
                 raise BlurbTuneError(f"{name}: this is no file of a sweep")
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.with_name(f".{target.name}.part")
-            temporary.write_bytes(base64.b64decode(self.ask("file", id=sweep_id, name=name)["data"]))
+            temporary.write_bytes(self._content(sweep_id, name))
             temporary.replace(target)
             yield name
+
+    def _content(self, sweep_id: str, name: str) -> bytes:
+        """A file of a sweep; through the job server, no large one comes."""
+        if self.settings.storage is None or not self._reaches_storage():
+            return base64.b64decode(self.ask("file", id=sweep_id, name=name)["data"])
+        try:
+            return Sweeps(open_storage(self.settings.storage)).find(sweep_id).read(name)
+        except OSError as error:
+            raise BlurbTuneError(f"{name} cannot be read from {self.settings.storage}: {error}") from None
 
     def _reaches_storage(self) -> bool:
         if self.settings.storage is None:

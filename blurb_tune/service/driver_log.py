@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from blurb_tune.core.storage import FolderStorage, Storage
-from blurb_tune.service.kept_sweeps import DRIVER_LOG
+from blurb_tune.service.kept_sweeps import DRIVER_LOG, shorten
 
 _SECONDS_BETWEEN_COPIES = 5.0
 _MOST_BYTES = 5_000_000
@@ -63,7 +63,7 @@ def _upload(file: Path, storage: Storage, done: threading.Event) -> None:
         with suppress(OSError):
             if file.stat().st_size != size:
                 data = file.read_bytes()
-                storage.write(DRIVER_LOG, data[-_MOST_BYTES:])
+                storage.write(DRIVER_LOG, shorten(data, _MOST_BYTES))
                 size = len(data)
         if is_last:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import math
+import re
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
+from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem, did_you_mean
 from blurb_tune.core.lease import Claim
 from blurb_tune.core.storage import Storage
 from blurb_tune.log.mirror import whole_log
@@ -22,6 +23,8 @@ PAYLOAD, CLAIMS, CONTROL, LOGS, EVENTS = "submitted", "claims", "control", "logs
 DRIVER_LOG = f"{LOGS}/driver.log"
 _LOG = "events.jsonl"
 _SECONDS_ALIVE = 90.0
+_LEFT_OUT = re.compile(rb"\[(\d+) bytes before this are left out\]\n")
+_EXIT_CODES = tuple(int(code) for code in ExitCode)
 COMMANDS = ("stop", "pause", "change", "retry")
 
 
@@ -101,7 +104,7 @@ class KeptSweep:
             self.storage.write(ENDED, json.dumps(asdict(end)).encode())
 
     def status(self) -> dict[str, Any]:
-        """What `list` shows: id, owner, state, progress, best, age, seconds_left."""
+        """What `list` and `status` show. code: of its last driver's exit, at the time `ended`; None before."""
         submission, known, ended = self.submission, self._json(STATUS), self._json(ENDED)
         return {
             "id": self.id,
@@ -117,6 +120,8 @@ class KeptSweep:
             "submitted": submission.submitted if submission else _number(known.get("started")),
             "seconds_left": _number(known.get("seconds_left")),
             "message": _text(ended.get("message")),
+            "code": ended.get("code") if ended.get("code") in _EXIT_CODES else None,
+            "ended": _number(ended.get("time")),
             "address": submission.address if submission else "",
             "tracking": _text(known.get("tracking")),
             "folder": self.storage.uri,
@@ -176,7 +181,8 @@ class KeptSweep:
         try:
             if trial is None:
                 data = self.storage.read(DRIVER_LOG)
-                return data[start:].decode("utf-8", "replace"), len(data)
+                before = bytes_before(data)
+                return data[max(0, start - before) :].decode("utf-8", "replace"), before + len(data)
             names = self.storage.child(f"{LOGS}/trials").names()
             mine = sorted((name for name in names if _trial_of(name)[0] == trial), key=_trial_of)
             if not mine:
@@ -242,6 +248,21 @@ class Sweeps:
 def _text(value: object) -> str:
     """What is written here came from a storage that others write to: no control characters reach a terminal."""
     return "".join(c if c.isprintable() else "?" for c in value) if isinstance(value, str) else ""
+
+
+def shorten(data: bytes, most: int) -> bytes:
+    """The end of a log, behind a line that says how much stood before it; all of a log of at most `most` bytes."""
+    if len(data) <= most:
+        return data
+    line = b"[%012d bytes before this are left out]\n"
+    kept = most - len(line % 0)
+    return line % (bytes_before(data) + len(data) - kept) + data[len(data) - kept :]
+
+
+def bytes_before(data: bytes) -> int:
+    """How many bytes of the whole log a shortened one lacks, which begins with a line in their place; 0 for a whole one."""
+    found = _LEFT_OUT.match(data)
+    return int(found[1]) - len(found[0]) if found else 0
 
 
 def _number(value: object) -> float | None:

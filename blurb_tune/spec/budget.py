@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
 
 from blurb_tune.spec.dimensions import SpecModel
 
@@ -48,3 +48,12 @@ class BudgetSpec(SpecModel):
     wall_time: Duration | None = Field(None, description="time since the start, of all drivers together, such as `8h`")
     training_time: Duration | None = Field(None, description="training and evaluation of all trials together, such as `2d`")
     settled: bool = Field(False, description="stop when all configurations but one have lost, even if that one lacks seeds")
+
+
+def budget_fault(name: str, value: Any) -> str:
+    """What is wrong with one setting of a budget; empty where nothing is."""
+    try:
+        BudgetSpec.model_validate({name: value})
+    except ValidationError as error:
+        return error.errors()[0]["msg"].removeprefix("Value error, ")
+    return ""

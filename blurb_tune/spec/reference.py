@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import cleandoc
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from blurb_tune.spec.pruning import PRUNERS, InstabilitySpec, PruningSpec
+from blurb_tune.spec.budget import BudgetSpec
+from blurb_tune.spec.pruning import PRUNERS, InstabilitySpec, PruningSpec, RaceSpec
 from blurb_tune.spec.recovery import RecoverySpec
 from blurb_tune.spec.resources import ResourcesSpec
 from blurb_tune.spec.schema import SweepSpec
@@ -49,6 +51,8 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("space", SpaceSpec),
     ("pruning", PruningSpec),
     ("pruning.instability", InstabilitySpec),
+    ("pruning.race", RaceSpec),
+    ("budget", BudgetSpec),
     ("training", TrainingSpec),
     ("resources", ResourcesSpec),
     ("recovery", RecoverySpec),
@@ -60,10 +64,10 @@ def reference() -> str:
     """The page, in Markdown."""
     parts = [_INTRODUCTION, "## The sweep\n", _table(SweepSpec)]
     for name, model in _SECTIONS:
-        parts += [f"## {name}\n", f"{model.__doc__}\n", _table(model)]
+        parts += [f"## {name}\n", f"{cleandoc(model.__doc__ or '')}\n", _table(model)]
     parts.append("## pruning.pruner\n\nA name, or a mapping with `kind` and the settings of that pruner.\n")
     for name, model in PRUNERS.items():
-        parts += [f"### {name}\n", f"{model.__doc__}\n", _table(model)]
+        parts += [f"### {name}\n", f"{cleandoc(model.__doc__ or '')}\n", _table(model)]
     parts += ["## techniques\n", *_techniques()]
     return "\n".join(part for part in parts if part) + "\n"
 
@@ -114,7 +118,8 @@ def _is_section(field: FieldInfo) -> bool:
 
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
-        return "5"
+        made = field.get_default(call_default_factory=True)
+        return f"`{len(made)}`" if made else f"`{made}`"  # a list of seeds can be written as their number
     match field.default:
         case value if value is PydanticUndefined:
             return ""

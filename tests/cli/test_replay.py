@@ -81,6 +81,19 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     assert "pruning.race.alfa" in output
 
 
+def test_what_has_no_curves_of_whole_runs_is_refused_before_it_runs(tmp_path: Path) -> None:
+    spec = tmp_path / "small.yaml"
+    spec.write_text(SPEC + "score: best\ntraining: {early_stopping_patience: 2}\n")
+    code, output = call("record", spec, "--to", tmp_path / "curves")
+    assert (code, "training.early_stopping_patience: curves are of whole runs" in output) == (2, True), output
+    table = tmp_path / "own.csv"
+    table.write_text("text,label\n" + "".join(f"note {number},{number % 2}\n" for number in range(40)))
+    spec.write_text(SPEC.replace("demo", "{kind: classification, train: own.csv, text: text, label: label, folds: 4}"))
+    code, output = call("record", spec, "--to", tmp_path / "curves")
+    assert (code, "task.folds: a cross-validation has no curves by seed" in output) == (2, True), output
+    assert not (tmp_path / "curves").exists()
+
+
 @pytest.mark.ray
 def test_a_sweep_is_recorded_unstopped_and_replayed(tmp_path: Path) -> None:
     spec = tmp_path / "small.yaml"

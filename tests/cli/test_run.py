@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from blurb_tune.cli import run
 from blurb_tune.cli.run import _exit_code, run_command
 from blurb_tune.cli.sweep_files import write_everything
 from blurb_tune.core.errors import BlurbTuneError, ExitCode
@@ -69,7 +73,7 @@ def _a_sweep_that_fails_in_its_final_test(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("blurb_tune.execution.driver.run_sweep", run_sweep)
     writer = SimpleNamespace(start=lambda: None, notify=lambda: None, close=lambda seconds: Delivery(0))
-    monkeypatch.setattr("blurb_tune.cli.tracking.TrackingWriter", lambda *_: writer)
+    monkeypatch.setattr("blurb_tune.cli.tracking.TrackingWriter", lambda *_, **__: writer)
     (tmp_path / "s.yaml").write_text("task: demo\nmodel: tiny\n")
 
 
@@ -121,3 +125,25 @@ def test_a_file_that_cannot_be_written_is_told_and_costs_no_other(tmp_path: Path
     assert paths.trials.read_bytes() != before, "the other tables are new"
     names = {"trials.csv", "configurations.csv", "summary.json", "scores.png", "report.html"}
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_what_is_imported_for_the_end_is_there() -> None:
+    """A name that is not would be passed over in silence."""
+    for module in run._IMPORTED_LATER:
+        import_module(module)
+
+
+def test_a_cluster_that_is_lost_with_its_storage_ends_the_command(tmp_path: Path) -> None:
+    code = """
+import sys, threading
+from pathlib import Path
+from blurb_tune.cli.run import _abandon
+from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.storage import open_storage
+from blurb_tune.execution.storage_session import StorageSession
+paths, imports = SweepPaths(Path(sys.argv[1])), threading.Thread(target=lambda: None)
+imports.start()
+_abandon(paths, StorageSession(open_storage(sys.argv[1]), paths, threading.Event()), imports)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "gone")], capture_output=True, timeout=120, check=False)
+    assert done.returncode == ExitCode.CLUSTER_LOST

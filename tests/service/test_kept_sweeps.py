@@ -13,7 +13,7 @@ from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.core.lease import Lease
 from blurb_tune.core.storage import Storage
 from blurb_tune.service.agent import answer
-from blurb_tune.service.kept_sweeps import DRIVER_LOG, End, KeptSweep, Request, Submission, Sweeps
+from blurb_tune.service.kept_sweeps import DRIVER_LOG, End, KeptSweep, Request, Submission, Sweeps, shorten
 
 
 def submitted(storage: Storage, sweep_id: str, when: float = 1000.0) -> KeptSweep:
@@ -143,3 +143,30 @@ def test_the_agent_answers_what_the_client_asks(storage: Storage, tmp_path: Path
     assert list(Sweeps(storage).find("demo").requests()) == []
     with pytest.raises(InputError):
         ask("status", id="nothing")
+
+
+def test_a_log_that_is_shortened_is_read_on_where_one_stood(storage: Storage) -> None:
+    sweep = submitted(storage, "demo-1")
+    whole = b"".join(b"line %d\n" % number for number in range(300))
+    read, start, kept_here = "", 0, b""
+    for at in range(0, len(whole), 53):
+        if at == 53 * 30:  # a driver on another machine goes on with what the storage has
+            kept_here = storage.child("demo-1").read(DRIVER_LOG)
+        kept_here += whole[at : at + 53]
+        sweep.storage.write(DRIVER_LOG, shorten(kept_here, 500))
+        text, start = sweep.log(start=start)
+        read += text
+    assert read.encode() == whole
+    assert len(sweep.storage.read(DRIVER_LOG)) == 500
+    assert sweep.log()[0].startswith(f"[{len(whole) - 500 + 46:012d} bytes before this are left out]\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "known_as"), [(2, "failed"), (4, "failed"), (0, "finished"), ("x", "failed"), ([], "failed")]
+)
+def test_the_exit_code_is_the_driver_s_own(storage: Storage, code: Any, known_as: str) -> None:
+    sweep = submitted(storage, "demo-1")
+    assert (sweep.status()["code"], sweep.status()["ended"]) == (None, None)
+    sweep.end(End(code, "", "", 7.0))
+    assert (sweep.status()["state"], sweep.status()["ended"]) == (known_as, 7.0)
+    assert sweep.status()["code"] == (code if isinstance(code, int) else None)

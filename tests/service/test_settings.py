@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from blurb_tune.cli.drive import growth_of
 from blurb_tune.core.errors import InputError
 from blurb_tune.service.changes import changes
+from blurb_tune.service.kept_sweeps import Request
 from blurb_tune.service.settings import Settings, settings
 
 
@@ -49,6 +51,10 @@ def test_what_is_wrong_is_told_with_its_place(file: Path, text: str, message: st
 def test_what_may_change_while_a_sweep_runs() -> None:
     given = ["seeds=20", "budget.wall_time=8h", "resources.concurrency=4", "priority=2.5"]
     assert changes(given) == {"seeds": 20, "budget.wall_time": "8h", "resources.concurrency": 4, "priority": 2.5}
+    growth = growth_of(Request("change", "ada", changes(["budget.settled=true", "budget.trials=null", "budget.wall_time=8h"])))
+    assert growth.budget == ["settled=true", "trials=null", 'wall_time="8h"'], "as `extend --budget` reads them"
+    with pytest.raises(InputError, match=r"budget.trials=0: Input should be greater than or equal to 1"):
+        changes(["budget.trials=0"])
     with pytest.raises(InputError) as error:
         changes(["sed=20", "seeds=0", "confirm=x", "priority=200", "seeds"])
     found = [str(problem) for problem in error.value.problems]

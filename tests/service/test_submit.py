@@ -8,10 +8,16 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from blurb_tune.cli import submission
 from blurb_tune.cli.app import app
 from blurb_tune.core.errors import ExitCode
+from blurb_tune.core.storage import open_storage
 from blurb_tune.preflight import make_plan
+from blurb_tune.service import agent
+from blurb_tune.service.client import Service
+from blurb_tune.service.kept_sweeps import End, KeptSweep, Submission
 from blurb_tune.service.package import package
+from blurb_tune.service.settings import Settings
 from blurb_tune.spec import load_spec
 from tests.learnable import write_spec
 
@@ -69,3 +75,49 @@ def test_the_spec_goes_along_with_the_data_that_only_this_machine_has(tmp_path: 
         assert (folder / "data" / "train.csv").read_bytes() == (tmp_path / "train.csv").read_bytes()
         assert make_plan(load_spec(folder / "spec.yaml")).digest == plan.digest
     assert not folder.exists()
+
+
+def driven(tmp_path: Path) -> tuple[Service, KeptSweep]:
+    """A sweep in a folder, and who asks for it; no cluster is asked."""
+    (tmp_path / "store").mkdir()
+    sweep = KeptSweep(open_storage(str(tmp_path / "store")), "demo-1")
+    sweep.submit(Submission("demo-1", "demo", "ada", 0.0))
+    return Service(Settings(None, str(tmp_path / "store"))), sweep
+
+
+@pytest.mark.parametrize("code", [ExitCode.DONE, ExitCode.BAD_INPUT, ExitCode.NO_RESULT, ExitCode.INTERRUPTED])
+def test_who_waits_gets_the_exit_code_of_the_driver(tmp_path: Path, code: ExitCode, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "POLL_SECONDS", 0.05)
+    service, sweep = driven(tmp_path)
+    sweep.end(End(int(code), "", "", 1.0))
+    assert submission._follow(service, "demo-1", "job") is code
+
+
+def test_who_waits_for_a_resumed_sweep_does_not_take_its_last_end_for_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "POLL_SECONDS", 0.05)
+    service, sweep = driven(tmp_path)
+    sweep.end(End(130, "", "pause", 1.0))
+    looks = []
+
+    class Jobs:
+        """Of the new driver, which begins while it is asked for, and ends."""
+
+        def fault(self, job: str) -> str:
+            looks.append(job)
+            if len(looks) == 3:
+                sweep.end(End(0, "", "", 2.0))
+            return ""
+
+    service.__dict__["jobs"] = Jobs()
+    assert submission._follow(service, "demo-1", "job", last_end=1.0) is ExitCode.DONE
+    assert looks == ["job"] * 3
+
+
+def test_files_of_any_size_come_from_a_storage_that_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "_MOST_BYTES", 10)
+    service, sweep = driven(tmp_path)
+    sweep.storage.write("weights/c000-s0.safetensors", b"0" * 100)
+    assert "weights/c000-s0.safetensors" in set(service.fetch("demo-1", tmp_path / "to"))
+    assert (tmp_path / "to" / "weights" / "c000-s0.safetensors").read_bytes() == b"0" * 100

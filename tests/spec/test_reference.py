@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from blurb_tune.spec.reference import reference
 from blurb_tune.spec.schema import SweepSpec
@@ -28,3 +31,22 @@ def test_the_settings_that_must_be_given_are_named_and_have_a_row() -> None:
     for name in required:
         assert f"`{name}`" in introduction
         assert f"\n| `{name}` |  | " in tables
+
+
+def test_every_section_has_a_table() -> None:
+    headings = {line.removeprefix("## ") for line in reference().splitlines() if line.startswith("## ")}
+    sections = dict(nested("", SweepSpec))
+    assert {"pruning.race", "budget"} <= sections.keys() <= headings | {"pruning.pruner"}
+
+
+def nested(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in model.model_fields.items():
+        of = field.annotation
+        if isinstance(of, type) and issubclass(of, BaseModel):
+            yield f"{prefix}{name}", of
+            yield from nested(f"{prefix}{name}.", of)
+
+
+def test_defaults_that_are_lists_are_written_as_one_writes_them() -> None:
+    assert "| `seeds` | `5` |" in reference()
+    assert "| `warm_start` | `[]` |" in reference()

@@ -65,6 +65,8 @@ class StatesCache:
         return made
 
     def _write(self, folder: Path, key: str, shape: tuple[int, int], fill: Fill) -> torch.Tensor:
+        for left in folder.glob(f"{_MAKING}{key}-*{_SUFFIX}"):  # by a process that was killed: who holds the lock is alone
+            left.unlink(missing_ok=True)
         making = folder / f"{_MAKING}{key}-{os.getpid()}{_SUFFIX}"
         try:
             array = np.lib.format.open_memmap(making, mode="w+", dtype=np.float32, shape=shape)
@@ -82,10 +84,11 @@ class StatesCache:
 
     def _evict(self, folder: Path, keep: Path) -> None:
         with suppress(OSError):
-            used = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in folder.glob(f"*-*{_SUFFIX}"))
+            entries = (path for path in folder.glob(f"*-*{_SUFFIX}") if not path.name.startswith(_MAKING))
+            used = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in entries)
             total = sum(size for _, size, _ in used)
             for _, size, path in used:
-                if total > self._limit and path != keep and not path.name.startswith(_MAKING):
+                if total > self._limit and path != keep:
                     path.unlink(missing_ok=True)
                     total -= size
 

@@ -106,3 +106,15 @@ def test_processes_of_a_node_make_an_entry_together_once(tmp_path: Path) -> None
         values = pool.starmap(_make, [(tmp_path / "states", str(tmp_path / "started"))] * 4)
     assert len(set(values)) == 1
     assert (tmp_path / "started").read_text() == "x"
+
+
+def test_what_a_killed_process_has_left_is_removed_and_counts_for_nothing(tmp_path: Path) -> None:
+    size = SHAPE[0] * SHAPE[1] * 4 + 128
+    cache = StatesCache(tmp_path, 2.5 * size)
+    for name in "ab":
+        (tmp_path / f".making-{name}-999999.npy").write_bytes(b"0" * 3 * size)
+    cache.make("a", SHAPE, filled(1.0))
+    cache.make("c", SHAPE, filled(2.0))
+    assert entries(tmp_path) == [".making", "a", "c"], "that of b is for whoever makes b"
+    cache.make("b", SHAPE, filled(3.0))
+    assert ".making" not in entries(tmp_path)
