@@ -40,7 +40,6 @@ from blurb_tune.tracking.delivery import Delivery, load_mlflow
 if TYPE_CHECKING:
     from blurb_tune.execution.storage_session import StorageSession
 
-_SECONDS_UNTIL_TRIALS_RUN = 5.0
 _IMPORTED_LATER = ("blurb_tune.report.report_files", "blurb_tune.report.figures.image_files")
 
 
@@ -149,8 +148,7 @@ class SweepRun:
     def _drive(self, tracking: Tracking) -> None:
         from blurb_tune.execution.driver import run_sweep
 
-        ended = threading.Event()
-        imports = threading.Thread(target=_import_what_comes_later, args=(tracking.uri, ended), name="imports", daemon=True)
+        imports = threading.Thread(target=_import_what_comes_later, args=(tracking.uri,), name="imports", daemon=True)
         imports.start()
         paths, keeping = self.paths, self._keeping
         interrupted = keeping.interrupted if keeping else threading.Event()
@@ -176,7 +174,6 @@ class SweepRun:
             # Such as a final test that fails when all the rest is done: what there is is shown and kept all the same.
             self._failure = error
         finally:
-            ended.set()
             imports.join()  # while one thread imports a package, another that imports a part of it finds it half made
 
     def show(self, console: Console, *, quiet: bool, as_json: bool) -> ExitCode:
@@ -218,14 +215,10 @@ class _Onlookers(Onlooker):
         self._view.on_pulses(pulses)
 
 
-def _import_what_comes_later(uri: str, ended: threading.Event) -> None:
-    """While the driver waits for others: what it would wait for else, once trials run and in the end.
-
-    uri: of MLflow. ended: set when the trials have ended; the rest is imported then at the latest.
-    """
+def _import_what_comes_later(uri: str) -> None:
+    """While the driver waits for others: what it would wait for else, once trials run and in the end. uri: of MLflow."""
     with suppress(Exception):  # whoever needs it says what is wrong with it
         load_mlflow(uri)
-        ended.wait(_SECONDS_UNTIL_TRIALS_RUN)  # their start takes all that the machine has
         for module in _IMPORTED_LATER:
             import_module(module)
 

@@ -22,7 +22,6 @@ from blurb_tune.tracking.target import spec_of, tracking_target
 from blurb_tune.tracking.writer import TrackingWriter
 
 _FLUSH_SECONDS = 60.0
-_HEAD_START_SECONDS = 5.0
 
 
 def sync_command(paths: SweepPaths) -> ExitCode:
@@ -89,7 +88,7 @@ class Tracking:
 
     def on_event(self, event: ev.Event) -> None:
         if self._writer is None:
-            self._writer = TrackingWriter(self._paths, self.uri, self._experiment, head_start=_HEAD_START_SECONDS)
+            self._writer = TrackingWriter(self._paths, self.uri, self._experiment)
             self._writer.start()
         self._writer.notify()
 

@@ -27,22 +27,12 @@ class TrackingWriter:
     period: seconds from the beginning of one delivery to that of the next, in which news gathers. A result is there after
     `period`, the time of a delivery, and for the first ones of a trial `patience` at most. A server that takes longer than
     `period` for a delivery gets more with each request, not more requests. patience: so many seconds a trial's run waits to be
-    created, so that a trial which ends within them costs three requests: create, log, end. head_start: seconds that the sweep
-    has to itself before the first delivery, which imports and sets up for seconds while the first trials are to start.
+    created, so that a trial which ends within them costs three requests: create, log, end.
     """
 
-    def __init__(
-        self,
-        paths: SweepPaths,
-        uri: str,
-        experiment: str,
-        *,
-        period: float = 3.0,
-        patience: float = 1.0,
-        head_start: float = 0.0,
-    ):
+    def __init__(self, paths: SweepPaths, uri: str, experiment: str, period: float = 3.0, patience: float = 1.0):
         self._uri = uri
-        self._period, self._patience, self._head_start = period, patience, head_start
+        self._period, self._patience = period, patience
         self._deliverer = Deliverer(paths, uri, experiment)
         self._news = threading.Event()
         self._closing = threading.Event()
@@ -80,7 +70,6 @@ class TrackingWriter:
 
     def _run(self) -> None:
         try:
-            self._closing.wait(self._head_start)
             started = time.monotonic()
             while not self._work():
                 self._rest(started)

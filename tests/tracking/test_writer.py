@@ -71,15 +71,6 @@ def test_without_a_word_from_the_driver_the_log_is_looked_at(sweep: Sweep, uri: 
     assert writer.close(30.0).undelivered == 0
 
 
-def test_a_sweep_that_ends_within_the_head_start_is_delivered_at_once(sweep: Sweep, uri: str) -> None:
-    sweep.start()
-    writer = TrackingWriter(sweep.paths, uri, EXPERIMENT, head_start=3600.0)
-    writer.start()
-    assert not sweep.paths.delivered.exists()
-    assert writer.close(30.0).undelivered == 0
-    assert has_caught_up(sweep)
-
-
 def test_a_closed_writer_lets_the_next_one_in(sweep: Sweep, uri: str) -> None:
     sweep.start()
     assert follow(sweep, uri).close(30.0).undelivered == 0
