@@ -49,7 +49,7 @@ class TrialEnvironment:
     """It goes through Ray's object store once, and its arrays are mapped from there, not copied.
 
     models: by the name that the spec gives them. cpus: threads of a trial. states_bytes: for hidden states of frozen blocks
-    on a node's disk. The rest are the driver's `SlotSettings`.
+    on a node's disk; device_states_bytes: for them in the memory of a trial's GPU. The rest are the driver's `SlotSettings`.
     """
 
     task: Task
@@ -64,6 +64,7 @@ class TrialEnvironment:
     logs: Storage | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     states_bytes: float = 0.0
+    device_states_bytes: float = 0.0
 
     def under(self, settings: SlotSettings) -> TrialEnvironment:
         """With what the sweep's driver has settled."""
@@ -87,7 +88,7 @@ class TrialEnvironment:
 
     def prefixes(self) -> Prefixes:
         """Where a process keeps the hidden states that trials with frozen blocks begin from."""
-        return Prefixes(StatesCache(states_folder(), self.states_bytes))
+        return Prefixes(StatesCache(states_folder(), self.states_bytes), self.device_states_bytes)
 
     def fine_tuning(
         self, classifier: PreTrainedModel, data: TrainingData, trial: TrialConfig, prefixes: Prefixes | None = None

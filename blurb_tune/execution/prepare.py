@@ -49,10 +49,12 @@ def prepare_environment(plan: Plan, say: Callable[[str], None] = lambda text: No
             early_stopping_patience=spec.training.early_stopping_patience,
             early_stopping_threshold=spec.training.early_stopping_threshold,
             crossed=(spec.crossed[0], spec.crossed[1]) if spec.crossed else None,
+            cuda_graphs=spec.training.cuda_graphs,
         ),
         cpus=spec.resources.cpus,
         device="cuda" if spec.resources.gpus else "cpu",
         states_bytes=spec.training.prefix_cache_gb * 1e9,
+        device_states_bytes=spec.training.prefix_gpu_gb * 1e9,
     )
 
 

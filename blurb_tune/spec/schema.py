@@ -152,6 +152,13 @@ class SweepSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _has_gpus(self) -> SweepSpec:
+        idle = [name for name in ("cuda_graphs", "prefix_gpu_gb") if getattr(self.training, name) and not self.resources.gpus]
+        if idle:
+            raise ValueError("; ".join(f"`training.{name}` has no effect without `resources.gpus`" for name in idle))
+        return self
+
+    @model_validator(mode="after")
     def _keeps_weights(self) -> SweepSpec:
         if self.tracking.register_as is not None and not self.final_test:
             raise ValueError("`tracking.register_as` needs the winner's weights, which are kept with `final_test: true`")

@@ -38,8 +38,17 @@ class TrainingSpec(SpecModel):
     prefix_cache_gb: Annotated[float, Field(ge=0)] = Field(
         20.0, description="disk on each node for that output, in GB; what does not fit is recomputed in each step"
     )
+    prefix_gpu_gb: Annotated[float, Field(ge=0)] = Field(
+        0.0,
+        description="memory of a trial's GPU from which it reads that output, in GB; 0: from the node's. Not yet run on a GPU",
+    )
     gradient_checkpointing: bool = Field(
         False, description="trades time for memory: activations are recomputed in the backward pass"
+    )
+    cuda_graphs: bool = Field(
+        False,
+        description="on a GPU, the passes of whole batches of texts are CUDA graphs, for lengths in steps of 32 tokens; tags "
+        "and answers have none. Not yet run on a GPU",
     )
     early_stopping_patience: Annotated[int, Field(ge=1)] | None = Field(
         None,
@@ -51,12 +60,22 @@ class TrainingSpec(SpecModel):
     )
 
     def digest_content(self) -> dict[str, Any]:
-        """What digests of a sweep are made of: all that numbers depend on. Early stopping is left out where there is none, so
-        that a sweep of an earlier version can be taken up."""
-        content = self.model_dump(mode="json", exclude={"prefix_cache_gb"})
+        """What digests of a sweep are made of: all that numbers depend on. What came later is left out where it is not used,
+        so that a sweep of an earlier version can be taken up."""
+        content = self.model_dump(mode="json", exclude={"prefix_cache_gb", "prefix_gpu_gb"})
         if self.early_stopping_patience is None:
             del content["early_stopping_patience"], content["early_stopping_threshold"]
+        if not self.cuda_graphs:
+            del content["cuda_graphs"]
         return content
+
+    @model_validator(mode="after")
+    def _records_what_it_computes(self) -> TrainingSpec:
+        if self.cuda_graphs and self.gradient_checkpointing:
+            raise ValueError(
+                "`cuda_graphs` cannot be had with `gradient_checkpointing`, whose passes look at the random state"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_no_idle_threshold(self) -> TrainingSpec:

@@ -16,6 +16,8 @@ from blurb_tune.techniques.treatment import Treatment
 from blurb_tune.training.batching import sorted_batches
 from blurb_tune.training.engines.dropout import Masks
 from blurb_tune.training.engines.engine import make_engine
+from blurb_tune.training.engines.graphs import Graphs
+from blurb_tune.training.engines.padded import Batch, PaddedEngine
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.precision import autocast_dtype, resolve_precision
 
@@ -37,7 +39,8 @@ class BatchRunner:
 
     frozen_depth: embeddings and blocks 1 to this one compute without dropout and gradient; 0 for none. masks: from which
     dropout draws on a CPU. treatment: the techniques that have a part in the loss, None for none. label_smoothing: the share
-    of each label that is spread over all classes in training.
+    of each label that is spread over all classes in training. graphs: record the passes of whole batches of texts, and do them
+    again; None: each is done step by step.
     """
 
     def __init__(
@@ -53,9 +56,10 @@ class BatchRunner:
         masks: Masks | None = None,
         treatment: Treatment | None = None,
         label_smoothing: float = 0.0,
+        graphs: Graphs | None = None,
     ):
         self._model, self._task, self._treatment = model, task, treatment
-        self._label_smoothing = label_smoothing
+        self._label_smoothing, self._graphs = label_smoothing, graphs
         self._device = next(model.parameters()).device
         self._autocast_dtype = autocast_dtype(precision, self._device)
         self.precision = resolve_precision(precision, self._device.type)
@@ -118,6 +122,8 @@ class BatchRunner:
         return run()
 
     def _backward(self, data: Encoded, rows: np.ndarray, below: States | None) -> torch.Tensor:
+        if self._graphs is not None and data.words is None and len(rows) <= self.micro_batch_size:
+            return self._backward_by_graph(self._graphs, data, rows, below)
         total = max(1, self._task.kind.terms(data.labels[data.units(rows)], data.sizes(rows)))
         losses = []
         for start in range(0, len(rows), self.micro_batch_size):
@@ -126,19 +132,42 @@ class BatchRunner:
                 units = data.units(batch[part])
                 labels, sizes = data.labels[units], data.sizes(batch[part])
                 if terms := self._task.kind.terms(labels, sizes):
-                    objective, loss = self._objective(data, batch[part], labels, sizes, below)
+                    outputs = [self._run(data, batch[part], below) for _ in range(self._passes)]
+                    objective, loss = self._objective(outputs, self._on_device(labels), sizes)
                     share = terms / total
                     objective.mul(share).backward()  # type: ignore[no-untyped-call]
                     losses.append(loss.detach() * share)
         return torch.stack(losses).sum() if losses else torch.zeros((), device=self._device)
 
+    def _backward_by_graph(self, graphs: Graphs, data: Encoded, rows: np.ndarray, below: States | None) -> torch.Tensor:
+        engine = self._engine
+        assert isinstance(engine, PaddedEngine), "the packed one gathers by the lengths of its examples"
+
+        def run(batch: Batch, targets: torch.Tensor) -> torch.Tensor:
+            with self._autocast():
+                outputs = [engine.logits(batch).float() for _ in range(self._passes)]
+            objective, loss = self._objective(outputs, targets, None)
+            objective.backward()  # type: ignore[no-untyped-call]
+            return loss.detach()
+
+        if below is None and self._frozen_depth:
+            with self._autocast():
+                below = self._run_frozen_part(data, rows)
+        length = graphs.length_for(data.lengths[rows], int(data.lengths.max()))
+        return graphs.backward(engine.batch(data, rows, below, length), self._on_device(data.labels[rows]), run)
+
+    @property
+    def _passes(self) -> int:
+        return self._treatment.passes if self._treatment else 1
+
     def _objective(
-        self, data: Encoded, rows: np.ndarray, labels: np.ndarray, sizes: Sequence[int] | None, below: States | None
+        self, outputs: Sequence[torch.Tensor], targets: torch.Tensor, sizes: Sequence[int] | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is minimized, and the mean loss without what label smoothing and the techniques add to it."""
+        """What is minimized, and the mean loss without what label smoothing and the techniques add to it.
+
+        outputs: of each pass, (units, task outputs).
+        """
         kind, treatment, smoothing = self._task.kind, self._treatment, self._label_smoothing
-        outputs = [self._run(data, rows, below) for _ in range(treatment.passes if treatment else 1)]
-        targets = self._on_device(labels)
         objective = loss = _average([kind.loss(of_pass, targets, sizes) for of_pass in outputs])
         if smoothing:
             objective = _average([kind.smoothed_loss(of_pass, targets, smoothing) for of_pass in outputs])

@@ -22,6 +22,7 @@ from blurb_tune.training.batch_runner import BatchRunner
 from blurb_tune.training.batching import epoch_batches
 from blurb_tune.training.checkpoint import Checkpoint
 from blurb_tune.training.endings import judge_end, why_stop_early
+from blurb_tune.training.engines.graphs import Graphs
 from blurb_tune.training.engines.prefix import Prefixes
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.optimizer import Schedule, ScheduledAdamW
@@ -76,6 +77,7 @@ class FineTuning:
             steps_per_epoch=self._steps_per_epoch,
         )
         self._frozen_depth = 0 if settings.frozen_dropout else frozen_depth(self._layers, self._treatment)
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._runner = BatchRunner(
             model,
             data.task,
@@ -87,6 +89,7 @@ class FineTuning:
             masks=self._random.masks,
             treatment=self._treatment,
             label_smoothing=configuration.label_smoothing_factor,
+            graphs=Graphs(learning) if settings.cuda_graphs and self._device.type == "cuda" else None,
         )
         self._optimizer = ScheduledAdamW(
             parameter_groups(model, self._layers, self._treatment, configuration),

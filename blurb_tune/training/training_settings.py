@@ -16,7 +16,8 @@ class TrainingSettings:
     trial's model is that of its best dev evaluation, not of its last. crossed: see `core.seeds.streams`. frozen_dropout:
     frozen blocks have dropout, as those that learn; without it, they are a feature extractor, whose output is computed once.
     early_stopping_patience, early_stopping_threshold: a trial ends when its dev score has not improved by more than the
-    threshold for so many evaluations (`results.early_stopping`); None for never.
+    threshold for so many evaluations (`results.early_stopping`); None for never. cuda_graphs: on a GPU, the passes of whole
+    batches of texts are recorded once for each shape.
     """
 
     metric: str
@@ -31,3 +32,4 @@ class TrainingSettings:
     frozen_dropout: bool = False
     early_stopping_patience: int | None = None
     early_stopping_threshold: float = 0.0
+    cuda_graphs: bool = False

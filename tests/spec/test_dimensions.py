@@ -133,3 +133,5 @@ def test_what_a_sweep_is_known_by_has_not_changed_since_there_were_three_techniq
     assert TrainingSpec().digest_content() == since
     early = {"early_stopping_patience": 3, "early_stopping_threshold": 0.0}
     assert TrainingSpec.model_validate({"early_stopping_patience": 3}).digest_content() == since | early
+    assert TrainingSpec.model_validate({"cuda_graphs": True}).digest_content() == since | {"cuda_graphs": True}
+    assert TrainingSpec.model_validate({"prefix_gpu_gb": 4}).digest_content() == since

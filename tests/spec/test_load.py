@@ -111,6 +111,9 @@ FAULTS = {
     "pruning: {pruner: medan}": "unknown pruner 'medan'; did you mean 'median'?",
     "pruning: {pruner: {kind: median, patience: 2}}": "unknown key 'pruning.pruner.patience'",
     "resources: {gpus: 1.5}": "more than one GPU per trial must be a whole number",
+    "training: {cuda_graphs: true, prefix_gpu_gb: 4}": "`training.cuda_graphs` has no effect without `resources.gpus`; "
+    "`training.prefix_gpu_gb` has no effect",
+    "training: {cuda_graphs: true, gradient_checkpointing: true}": "cannot be had with `gradient_checkpointing`",
     "resources: {gpus: .inf}": "expected a finite number, but got inf",
     "cluster: ray://head:10001": "3: cluster: expected host:port of a cluster's head, such as head:6379, or `auto`, but got",
     "cluster: http://head:8265": "submit --address http://HEAD:8265` sends a sweep there",

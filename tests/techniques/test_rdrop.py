@@ -66,7 +66,8 @@ def test_a_larger_weight_brings_the_passes_closer(per_token):
         slot.model.train()
         rows, train = np.arange(7), slot.data.train
         with trial._random.lent_to(slot.model), torch.no_grad():
-            labels, sizes = train.labels[train.units(rows)], train.sizes(rows)
-            objective, loss = trial._runner._objective(train, rows, labels, sizes, None)
+            labels, sizes = torch.from_numpy(train.labels[train.units(rows)]), train.sizes(rows)
+            outputs = [trial._runner._run(train, rows, None) for _ in range(2)]
+            objective, loss = trial._runner._objective(outputs, labels, sizes)
         divergences.append((objective - loss).item() / weight)
     assert divergences[1] < divergences[0]

@@ -121,14 +121,17 @@ def encode(examples: Sequence[Example], tokenizer: Tokenizer, max_length: int, t
     )
 
 
-def collate(encoded: Encoded, rows: Sequence[int] | NDArray[np.int64], pad_token_id: int) -> dict[str, NDArray[np.int64]]:
-    """The model's inputs for the examples `rows`, of which there is at least one: (len(rows), longest of them), int64.
+def collate(
+    encoded: Encoded, rows: Sequence[int] | NDArray[np.int64], pad_token_id: int, length: int | None = None
+) -> dict[str, NDArray[np.int64]]:
+    """The model's inputs for the examples `rows`, of which there is at least one: (len(rows), length), int64.
 
-    `input_ids` and `attention_mask`, and `token_type_ids` when the tokenizer has them; padding is on the right.
+    length: None for that of the longest of them. `input_ids` and `attention_mask`, and `token_type_ids` when the tokenizer has
+    them; padding is on the right.
     """
     rows = np.asarray(rows)
     starts, lengths = encoded.offsets[rows], encoded.lengths[rows]
-    columns = np.arange(lengths.max())
+    columns = np.arange(lengths.max() if length is None else length)
     mask = columns < lengths[:, None]
     tokens = (starts[:, None] + columns)[mask]
     batch = {"input_ids": np.full(mask.shape, pad_token_id, dtype=np.int64), "attention_mask": mask.astype(np.int64)}

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from blurb_tune.models.layers import LayerMap
 from blurb_tune.tasks.encoding.features import Encoded
+from blurb_tune.training.engines.device_states import DeviceStates
 from blurb_tune.training.engines.states import States
 from blurb_tune.training.engines.states_cache import StatesCache
 from blurb_tune.training.training_data import Subset
@@ -38,10 +39,14 @@ class Computes(Protocol):
 
 
 class Prefixes:
-    """The hidden states that a process's trials begin from. It remembers what it has looked up for one model and its data."""
+    """The hidden states that a process's trials begin from. It remembers what it has looked up for one model and its data.
 
-    def __init__(self, cache: StatesCache):
+    device_bytes: of the device's memory for states that are read there; 0: they are read from the CPU's.
+    """
+
+    def __init__(self, cache: StatesCache, device_bytes: float = 0.0):
         self._cache = cache
+        self._on_device = DeviceStates(device_bytes)
         self._known: dict[tuple[str, int], torch.Tensor] = {}
         self._of_data: dict[int, tuple[Encoded, str]] = {}
         self._of_weights: dict[int, str] = {}
@@ -64,10 +69,12 @@ class Prefixes:
         data = examples if subset_of is None else subset_of.examples
         if model is not self._model:
             self._model, self._known, self._of_weights, self._are_fp32 = model, {}, {}, None
+            self._on_device.clear()
         shape = int(data.offsets[-1]), int(model.config.hidden_size)
         if not self._cache.has_room_for(shape):
             return None
         values = self._values(layers, data, depth, computes, shape)
+        values = self._on_device.copy((self._digest_of(data), depth), values, next(model.parameters()).device)
         return States(depth, values, data.offsets[:-1] if subset_of is None else subset_of.starts)
 
     def _values(self, layers: LayerMap, data: Encoded, depth: int, computes: Computes, shape: tuple[int, int]) -> torch.Tensor:

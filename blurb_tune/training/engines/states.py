@@ -15,7 +15,7 @@ from blurb_tune.tasks.ragged import ranges
 class States:
     """What comes out of block `depth` (0: of the embeddings) for each token, without dropout.
 
-    values: (tokens, width), on the CPU. starts: (n,), where the tokens of example i begin among them.
+    values: (tokens, width), on the CPU or on the model's device. starts: (n,), where the tokens of example i begin among them.
     """
 
     depth: int
@@ -24,5 +24,5 @@ class States:
 
     def of_tokens(self, rows: NDArray[np.int64], lengths: NDArray[np.int64], device: torch.device) -> torch.Tensor:
         """Those of the first `lengths` (k,) tokens of each of the examples `rows` (k,), one behind the other."""
-        indices = torch.from_numpy(ranges(self.starts[rows], lengths))
+        indices = torch.from_numpy(ranges(self.starts[rows], lengths)).to(self.values.device, non_blocking=True)
         return self.values.index_select(0, indices).to(device, non_blocking=True)
