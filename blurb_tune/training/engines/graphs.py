@@ -73,7 +73,7 @@ def record_cuda_graph(run: Callable[[], torch.Tensor], parameters: Sequence[torc
             parameter.grad = None
 
     with torch.random.fork_rng(devices=[torch.cuda.current_device()]):
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UPS):
