@@ -46,8 +46,9 @@ class Treatment:
         self._learning = {name: parameter for name, parameter in parameters.items() if self.rate_factor(name) != 0}
         for name, parameter in parameters.items():
             parameter.requires_grad_(name in self._learning)
-            # What a trial that broke off left would let AdamW move a frozen tensor, and count in the first step of others.
-            parameter.grad = None
+            if name not in self._learning:
+                # A leftover gradient would let AdamW's weight decay and momentum move a frozen tensor.
+                parameter.grad = None
 
     def rate_factor(self, parameter: str) -> float:
         """The factor on a parameter's learning rate; 0 is frozen."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -86,6 +86,7 @@ class TrivialPredictor:
     task: Task
     labels: Array
     words: Words | None
+    _levels: dict[str, TrivialLevel] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def score(self) -> float:
@@ -119,8 +120,13 @@ class TrivialPredictor:
     def level(self, metric: str) -> TrivialLevel:
         """What a run must leave behind under this metric of the task, of which more must be better; ValueError else.
 
-        The bound of the noise is `noise.noise_bound`, which takes up to a second to work out.
+        The bound of the noise is `noise.noise_bound`, which takes up to a second to work out, once for each metric.
         """
+        if metric not in self._levels:
+            self._levels[metric] = self._level(metric)
+        return self._levels[metric]
+
+    def _level(self, metric: str) -> TrivialLevel:
         usable = [name for name in self.metrics if not self.task.kind.metric(name).lower_is_better]
         if metric not in usable:
             raise ValueError(f"expected one of {', '.join(usable)}, but got metric={metric!r}")

@@ -14,7 +14,7 @@ from blurb_tune.training.engines.padded import Batch
 
 Pass = Callable[[Batch, torch.Tensor], torch.Tensor]
 Replay = Callable[[], torch.Tensor]
-Record = Callable[[Callable[[], torch.Tensor], Sequence[torch.nn.Parameter]], Replay]
+Record = Callable[[Callable[[], torch.Tensor]], Replay]
 
 # A graph is of one length. Texts are padded to a multiple of this, so that few graphs serve all batches.
 _LENGTH_STEP = 32
@@ -45,7 +45,7 @@ class Graphs:
 
     def __init__(self, parameters: Sequence[torch.nn.Parameter], record: Record | None = None):
         self._parameters = list(parameters)
-        self._record = record or record_cuda_graph
+        self._record = record or CudaRecorder(self._parameters)
         self._graphs: dict[Any, _Graph] = {}
 
     def length_for(self, lengths: NDArray[np.int64], longest: int) -> int:
@@ -60,36 +60,50 @@ class Graphs:
             if len(self._graphs) == _MOST_GRAPHS:
                 return run(batch, targets)
             own, own_targets = batch.clone(), targets.clone()
-            replay = self._record(lambda: run(own, own_targets), self._parameters)
-            self._graphs[key] = _Graph(own, own_targets, replay)
+            self._graphs[key] = _Graph(own, own_targets, self._record(lambda: run(own, own_targets)))
         return self._graphs[key].run(batch, targets)
 
 
-def record_cuda_graph(run: Callable[[], torch.Tensor], parameters: Sequence[torch.nn.Parameter]) -> Replay:
-    """What does the kernels of `run` again. The random numbers that recording takes are given back."""
+class CudaRecorder:
+    """Records passes as CUDA graphs that share their memory: one is replayed, and its gradients are used up, before the next.
 
-    def forget_gradients() -> None:
-        for parameter in parameters:
-            parameter.grad = None
+    parameters: all that may learn; each has one gradient for all graphs, so that their number costs no memory.
+    """
 
-    with torch.random.fork_rng(devices=[torch.cuda.current_device()]):
+    def __init__(self, parameters: Sequence[torch.nn.Parameter]):
+        self._parameters = parameters
+        self._gradients: dict[torch.nn.Parameter, torch.Tensor] = {}
+        self._pool: Any = None
+
+    def __call__(self, run: Callable[[], torch.Tensor]) -> Replay:
+        """What does the kernels of `run` again. The random numbers that recording takes are given back."""
+        with torch.random.fork_rng(devices=[torch.cuda.current_device()]):
+            learning = self._warm_up(run)
+            gradients = [self._gradients.setdefault(parameter, torch.empty_like(parameter)) for parameter in learning]
+            for parameter, gradient in zip(learning, gradients, strict=True):
+                parameter.grad = gradient
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, pool=self._pool):
+                torch._foreach_zero_(gradients)
+                loss = run()
+        self._pool = graph.pool()
+
+        def replay() -> torch.Tensor:
+            graph.replay()
+            for parameter, gradient in zip(learning, gradients, strict=True):
+                parameter.grad = gradient
+            return loss
+
+        return replay
+
+    def _warm_up(self, run: Callable[[], torch.Tensor]) -> list[torch.nn.Parameter]:
+        """The parameters that get a gradient."""
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UPS):
-                forget_gradients()
+                for parameter in self._parameters:
+                    parameter.grad = None
                 run()
         torch.cuda.current_stream().wait_stream(stream)
-        forget_gradients()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            loss = run()
-    gradients = [parameter.grad for parameter in parameters]
-
-    def replay() -> torch.Tensor:
-        graph.replay()
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        return loss
-
-    return replay
+        return [parameter for parameter in self._parameters if parameter.grad is not None]

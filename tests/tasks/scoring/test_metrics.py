@@ -553,12 +553,14 @@ def test_each_metric_has_a_level(task: Task) -> None:
     labels = np.arange(12) % max(2, task.outputs)
     if task.kind == kinds.MULTI_LABEL:
         labels = np.eye(task.outputs, dtype=np.float32)[labels]
-    trivial = TrivialPredictor.of(task, labels, labels, _all_read(5, 7) if task.per_token else None)
+    words = _all_read(5, 7) if task.per_token else None
+    trivial, other = (TrivialPredictor.of(task, labels, labels, words) for _ in range(2))
     for name in task.metrics:
         if name == "mse":
             continue
         level = trivial.level(name)
-        assert level == trivial.level(name), "the noise is drawn from a seed of its own"
+        assert level is trivial.level(name)
+        assert level == other.level(name), "the noise is drawn from a seed of its own"
         assert (level.score, level.loss) == (trivial.metrics[name], trivial.train_loss)
         assert level.score <= level.noise_bound <= 1
     with pytest.raises(ValueError, match=r"expected one of .*, but got metric='(mse|none)'"):

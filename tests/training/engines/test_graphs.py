@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -36,9 +36,7 @@ class Recorder:
     def __init__(self) -> None:
         self.recorded = 0
 
-    def __call__(
-        self, run: Callable[[], torch.Tensor], parameters: Sequence[torch.nn.Parameter]
-    ) -> Callable[[], torch.Tensor]:
+    def __call__(self, run: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
         self.recorded += 1
         return run
 
@@ -123,7 +121,6 @@ def test_trials_on_a_gpu_learn_the_same_by_graphs(
     pretrained: Pretrained, data: TrainingData, freeze_depth: int, room: float
 ) -> None:
     model = build_classifier(pretrained, 1).cuda()
-    model.config.hidden_dropout_prob = model.config.attention_probs_dropout_prob = 0.0
     configuration = Configuration(
         freeze_depth=freeze_depth, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, epochs=2
     )
