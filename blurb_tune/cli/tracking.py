@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 import webbrowser
-from typing import IO
 
 from blurb_tune.cli.program import program
 from blurb_tune.cli.servers import address_of, check_port, serving
@@ -51,12 +49,8 @@ def open_dashboard(paths: SweepPaths, host: str, port: int, *, browser: bool = T
         return
     command = dashboard_command(paths, uri, host, port)
     check_port(host, port)
-
-    def start(output: IO[bytes]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-
     address = address_of(host, port)
-    with serving(start, address, "MLflow's dashboard") as wait:
+    with serving(command, os.environ, address, "MLflow's dashboard") as wait:
         _show_page(dashboard_url(paths, address), "Dashboard: {}  (Ctrl-C ends it)", browser)
         wait()
 
