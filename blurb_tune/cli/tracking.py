@@ -32,7 +32,7 @@ def sync_command(paths: SweepPaths) -> ExitCode:
         raise
     delivery = deliver(paths, uri, experiment)
     warn_undelivered(delivery, paths)
-    if delivery.undelivered:
+    if not delivery.is_complete:
         return ExitCode.FAILED
     print(f"{paths.root}: everything is delivered")
     return ExitCode.DONE
@@ -95,10 +95,11 @@ class Tracking:
 
 def warn_undelivered(delivery: Delivery, paths: SweepPaths) -> None:
     """Say what MLflow has not got, and what brings it there."""
-    if delivery.undelivered:
+    if delivery.undelivered or delivery.error:
+        count = delivery.undelivered
+        lacks = f"has not got {count} events yet" if count else "has had all events, but takes nothing now"
         print(
-            f"MLflow has not got {delivery.undelivered} events yet ({delivery.error}); nothing is lost: "
-            f"`{program()} sync {paths.root}` delivers them",
+            f"MLflow {lacks} ({delivery.error}); nothing is lost: `{program()} sync {paths.root}` delivers what is missing",
             file=sys.stderr,
         )
     for warning in delivery.warnings:
