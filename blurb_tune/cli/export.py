@@ -62,8 +62,8 @@ def export_command(
     if done.found is None:
         print("It was there already, and was left as it is.")
     else:
-        measured = "when it was decided" if done.combination else "the sweep measured"
-        print(f"On dev it has {done.metric} {done.found:.4f}, as {measured} ({done.score:.4f}).")
+        measured = "when it was decided it had" if done.combination else "the sweep measured"
+        print(f"On dev it has {done.metric} {done.found:.4f}; {measured} {done.score:.4f}.")
     if done.combination is not None and done.combination.examples:
         print(_beside_single(done.combination))
     for said in sent.values():

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
 import tempfile
 from pathlib import Path
-from typing import IO
 
 from rich.console import Console
 
@@ -23,19 +21,15 @@ def serve_command(folder: Path, host: str, port: int) -> None:
 
         facts = Facts.read(folder)
         load_mlflow()
-        from blurb_tune.tracking.served import MODEL, start_server, write_model
+        from blurb_tune.tracking.served import MODEL, server_command, write_model
 
     # What MLflow reads first is written here and now: a folder from elsewhere could name any module as its loader.
     with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch:
         model = Path(scratch) / "mlflow"
         write_model(model, facts.example())
         (model / MODEL).symlink_to(folder.absolute(), target_is_directory=True)
-
-        def start(output: IO[bytes]) -> subprocess.Popen[bytes]:
-            return start_server(model, host, port, output)
-
         address = address_of(host, port)
-        with serving(start, address, "the model's server") as wait:
+        with serving(*server_command(model, host, port), address, "the model's server") as wait:
             request = json.dumps({"dataframe_records": [facts.example()]}, ensure_ascii=False)
             print(f"{folder} ({facts.task}, {facts.trial}) answers at {address}/invocations  (Ctrl-C ends it)")
             print(f"  curl {address}/invocations -H 'Content-Type: application/json' -d {shlex.quote(request)}", flush=True)

@@ -9,13 +9,13 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO
 
 from rich.console import Console
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.execution.forkserver import search_path
 
 _POLL_SECONDS = 0.3
 _ANSWER_SECONDS = 2.0
@@ -41,13 +41,23 @@ def check_port(host: str, port: int) -> None:
 
 
 @contextmanager
-def serving(start: Callable[[IO[bytes]], subprocess.Popen[bytes]], address: str, name: str) -> Iterator[Callable[[], None]]:
+def serving(command: Sequence[str], environment: Mapping[str, str], address: str, name: str) -> Iterator[Callable[[], None]]:
     """A server that answers at `address`, and what waits for its end; it ends with the context at the latest.
 
-    start: starts it, the leader of a process group of its own, with its output going to a file; that is no news to the user
-    unless the server ends. Raises BlurbTuneError, with the last line of the output, when the server ends of itself.
+    It finds the modules that this process finds, and works in an empty folder: uvicorn imports from the working folder first,
+    which may be a model's from elsewhere. So paths in `command` and `environment` must be whole. Its output is no news to the
+    user unless the server ends. Raises BlurbTuneError, with the last line of the output, when the server ends of itself.
     """
-    with tempfile.TemporaryFile() as said, _group(start(said)) as server:
+    imports = {"PYTHONPATH": os.pathsep.join(search_path()), "PYTHONSAFEPATH": "1"}
+    with (
+        tempfile.TemporaryDirectory(prefix="blurb-tune-", ignore_cleanup_errors=True) as empty,
+        tempfile.TemporaryFile() as said,
+        _group(
+            subprocess.Popen(
+                command, env={**environment, **imports}, cwd=empty, stdout=said, stderr=said, start_new_session=True
+            )
+        ) as server,
+    ):
 
         def wait() -> None:
             code = server.wait()

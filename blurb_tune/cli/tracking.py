@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import threading
 import webbrowser
-from typing import IO
 
 from blurb_tune.cli.program import program
 from blurb_tune.cli.servers import address_of, check_port, serving
@@ -34,7 +32,7 @@ def sync_command(paths: SweepPaths) -> ExitCode:
         raise
     delivery = deliver(paths, uri, experiment)
     warn_undelivered(delivery, paths)
-    if delivery.undelivered:
+    if not delivery.is_complete:
         return ExitCode.FAILED
     print(f"{paths.root}: everything is delivered")
     return ExitCode.DONE
@@ -51,12 +49,8 @@ def open_dashboard(paths: SweepPaths, host: str, port: int, *, browser: bool = T
         return
     command = dashboard_command(paths, uri, host, port)
     check_port(host, port)
-
-    def start(output: IO[bytes]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-
     address = address_of(host, port)
-    with serving(start, address, "MLflow's dashboard") as wait:
+    with serving(command, os.environ, address, "MLflow's dashboard") as wait:
         _show_page(dashboard_url(paths, address), "Dashboard: {}  (Ctrl-C ends it)", browser)
         wait()
 
@@ -101,10 +95,11 @@ class Tracking:
 
 def warn_undelivered(delivery: Delivery, paths: SweepPaths) -> None:
     """Say what MLflow has not got, and what brings it there."""
-    if delivery.undelivered:
+    if delivery.undelivered or delivery.error:
+        count = delivery.undelivered
+        lacks = f"has not got {count} events yet" if count else "has had all events, but takes nothing now"
         print(
-            f"MLflow has not got {delivery.undelivered} events yet ({delivery.error}); nothing is lost: "
-            f"`{program()} sync {paths.root}` delivers them",
+            f"MLflow {lacks} ({delivery.error}); nothing is lost: `{program()} sync {paths.root}` delivers what is missing",
             file=sys.stderr,
         )
     for warning in delivery.warnings:

@@ -49,7 +49,7 @@ def _start(address: Path, patience: float) -> subprocess.Popen[bytes]:
         # Ray's library takes two settings from the environment when it is loaded, and never again: that no job has got the
         # process yet, and with which other one it ends, besides the raylet that it is connected to.
         environment = {
-            "PYTHONPATH": os.pathsep.join(_search_path()),
+            "PYTHONPATH": os.pathsep.join(search_path()),
             "RAY_JOB_ID": "ffffffff",
             "RAY_RAYLET_PID": str(os.getpid()),
         }
@@ -64,7 +64,7 @@ def _start(address: Path, patience: float) -> subprocess.Popen[bytes]:
         )
 
 
-def _search_path() -> list[str]:
+def search_path() -> list[str]:
     """Where this process finds modules, but for the folders of its script and its work, unless this package lies there: a
     file of the user's may be called like a module that others import, such as `profile.py`."""
     strange = {Path.cwd(), Path(sys.argv[0]).resolve().parent} - {HOME}

@@ -21,7 +21,7 @@ from blurb_tune.log.events import CombinationTested
 from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.release.loading import mean_outputs
 from blurb_tune.release.members import members_of
-from blurb_tune.release.run_models import RunModels, check_score
+from blurb_tune.release.run_models import RunModels
 from blurb_tune.release.soup import Weights, greedy_soup, mean_weights
 from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.tasks.scoring.intervals import difference_interval, score_interval
@@ -124,7 +124,7 @@ class _Combiner:
             self._say(f"{run.trial_id} on dev")
             self._models.put(self._models.weights(run))
             outputs = self._models.outputs(self._models.dev)
-            check_score(run.trial_id, self._models.score(outputs, self._models.dev), self._models.measured(run))
+            self._models.check(run.trial_id, outputs, self._models.measured(run))
             self._on_dev[run.trial_id] = outputs
         return self._on_dev[run.trial_id]
 

@@ -21,10 +21,9 @@ from blurb_tune.release.combining import combined
 from blurb_tune.release.folder import FACTS, Facts, new_folder
 from blurb_tune.release.loading import load_models, mean_outputs
 from blurb_tune.release.onnx_file import ONNX_FILE, write_onnx
-from blurb_tune.release.run_models import RunModels, check_score
+from blurb_tune.release.run_models import RunModels, check_written
 from blurb_tune.release.soup import mean_weights
 from blurb_tune.spec import load_spec
-from blurb_tune.tasks.kinds import REGRESSION
 from blurb_tune.training.batch_runner import BatchRunner
 
 
@@ -90,11 +89,12 @@ def export(
             of = combined(models, paths, choice.trial, method, say)
             choice, score = _combination(of, record), of.dev_score
         say("writing the folder")
-        facts = _write(folder, models, choice)
+        facts, outputs = _write(folder, models, choice)
+        models.check(facts.trial, outputs, score)
         write_card(folder, record, plan, choice, facts)
         say("reading it back")
         found = _score_of(folder, models)
-        check_score(facts.trial, found, score)
+        check_written(facts.trial, found, models.score(outputs, models.dev))
         for name in (facts.members or (".",)) if onnx else ():
             say("writing an ONNX file")
             write_onnx(folder / name, models.dev, plan.spec.training.eval_batch_size)
@@ -128,30 +128,31 @@ def _combination(of: CombinationTested, record: SweepRecord) -> Choice:
     return Choice(record.trials[of.members[0]], why, of)
 
 
-def _write(folder: Path, models: RunModels, choice: Choice) -> Facts:
-    """The model or models of a choice, and the facts of all."""
+def _write(folder: Path, models: RunModels, choice: Choice) -> tuple[Facts, np.ndarray]:
+    """The model or models of a choice; the facts of all, and what they say of dev."""
     of, name = choice.combination, _name(choice)
-    if of is None:
-        models.put(models.weights(choice.trial))
-        return models.write(folder, models.outputs(models.dev), name)
-    members = [models.record.trials[run] for run in of.members]
-    if of.method != Method.ENSEMBLE:
-        models.put(mean_weights(map(models.weights, members)))
-        return models.write(folder, models.outputs(models.dev), name)
-    outputs: list[np.ndarray] = []
+    members = [models.record.trials[run] for run in of.members] if of else [choice.trial]
+    if of is None or of.method != Method.ENSEMBLE:
+        models.put(mean_weights(map(models.weights, members)) if of else models.weights(choice.trial))
+        outputs = models.outputs(models.dev)
+        return models.write(folder, outputs, name), outputs
+    of_members: list[np.ndarray] = []
     for run in members:
         models.put(models.weights(run))
-        outputs.append(models.outputs(models.dev))
-        facts = models.write(folder / run.trial_id, outputs[-1], run.trial_id)
-    of_all = replace(facts, trial=name, members=tuple(of.members), temperature=models.temperature(mean_outputs(outputs)))
+        of_members.append(models.outputs(models.dev))
+        facts = models.write(folder / run.trial_id, of_members[-1], run.trial_id)
+    outputs = mean_outputs(of_members)
+    of_all = replace(facts, trial=name, members=tuple(of.members), temperature=models.temperature(outputs))
     of_all.write(folder)
-    return of_all
+    return of_all, outputs
 
 
 def _score_of(folder: Path, models: RunModels) -> float:
     """The sweep's metric on dev, by the folder alone."""
     plan, dev = models.plan, models.dev
     loaded, tokenizer, _ = load_models(folder)
+    for model in loaded:
+        models.to_the_unit_of_training(model)
     runners = [
         BatchRunner(
             model,
@@ -163,7 +164,4 @@ def _score_of(folder: Path, models: RunModels) -> float:
         )
         for model in loaded
     ]
-    outputs = mean_outputs([runner.outputs(dev) for runner in runners])
-    if plan.task.kind == REGRESSION:
-        outputs = (outputs - (plan.task.scores.center or 0.0)) / (plan.task.scores.unit or 1.0)
-    return models.score(outputs, dev)
+    return models.score(mean_outputs([runner.outputs(dev) for runner in runners]), dev)

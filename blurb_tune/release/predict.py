@@ -24,7 +24,6 @@ from blurb_tune.training.batch_runner import BatchRunner
 _CHUNK = 1024
 # In batches of another size products are added up in another order. In fp64 that is far behind these decimals.
 _DECIMALS = 5
-_ADDED = ("prediction", "probability", "probabilities", "tags", "entities", "answer")
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def predict(
     """Write the rows of `file` with what the model in `folder` predicts for them to `to`; returns how many.
 
     Both are CSV, TSV, JSON Lines or Parquet, by their endings. Added are columns as the kind of the task has them
-    (`Kind.answers`): `prediction`, `probability` and `probabilities`, or of words `tags` and `entities`, or the `answer` to a
+    (`Kind.added`): `prediction`, `probability` and `probabilities`, or of words `tags` and `entities`, or the `answer` to a
     question, by the places of their characters in the text; a list of words is a text with blanks between them. batch_size:
     examples in memory at a time; it changes nothing that is written. say: called with the number of rows that are done.
 
@@ -53,7 +52,7 @@ def predict(
         raise InputError(faults)
     predictor = Predictor(*load_models(folder), batch_size)
     done = 0
-    with writing_table(to) as write:
+    with writing_table(to, predictor.added) as write:
         for rows in _chunks(read_table(file)):
             answers = predictor(rows)
             if not done:
@@ -90,6 +89,11 @@ class Predictor:
             )
             for model in models
         ]
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The columns that a row gets, and must not have."""
+        return self._task.kind.added
 
     def check(self, rows: Sequence[Row]) -> None:
         """Raise InputError for the first rows of a table that are none of this task's: no entity in them is masked."""
@@ -135,10 +139,10 @@ def _read(rows: Sequence[Row], task: Task) -> list[_Text]:
             columns = ", ".join(first.values) or "none"
             hint = did_you_mean(field, first.values)
             raise InputError([Problem(first.location, f"there is no column {field!r}{hint}; the columns are: {columns}")])
-    if taken := [name for name in _ADDED if name in first.values]:
-        raise InputError([Problem(first.location, f"there is a column {taken[0]!r} already; rename it")])
+    taken = {name: row for row in reversed(rows) for name in task.kind.added if name in row.values}
     found = [_text_of(row, task) for row in rows]
-    if problems := [problem for problem in found if isinstance(problem, Problem)]:
+    problems = [Problem(row.location, f"there is a column {name!r} already; rename it") for name, row in taken.items()]
+    if problems := [*problems, *(problem for problem in found if isinstance(problem, Problem))]:
         raise InputError(problems)
     return [text for text in found if isinstance(text, _Text)]
 

@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from blurb_tune.core.csv_text import csv_text
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
 from blurb_tune.core.paths import fault_of_folder, open_file
 from blurb_tune.tasks.examples import Row, short_repr
@@ -60,16 +61,17 @@ def read_table(file: Path) -> Table:
 
 
 @contextmanager
-def writing_table(file: Path) -> Iterator[Write]:
+def writing_table(file: Path, added: Collection[str] = ()) -> Iterator[Write]:
     """What writes rows to the end of a table that is put in its place when it is whole.
 
-    Lists and objects are written as JSON where cells are text. Raises InputError for an ending that is not known and for a row
-    that the format cannot take beside those before it, and BlurbTuneError where there is no room.
+    added: those of its columns that hold what models say (`Kind.added`), whose types are known though the first rows leave
+    them empty. Lists and objects are written as JSON where cells are text. Raises InputError for an ending that is not known
+    and for a row that the format cannot take beside those before it, and BlurbTuneError where there is no room.
     """
     writer = _FORMATS[_format_of(file, "--to")][1]
     beside = file.with_name(f".{file.name}.part")
     try:
-        with writer(beside) as write:
+        with writer(beside, added) as write:
             yield write
         beside.replace(file)
     except OSError as error:
@@ -152,17 +154,16 @@ def _read_parquet(content: BinaryIO, name: str) -> Table:
 
 
 @contextmanager
-def _write_separated(file: Path, separator: str) -> Iterator[Write]:
+def _write_separated(file: Path, added: Collection[str], separator: str) -> Iterator[Write]:
     with file.open("w", encoding="utf-8", newline="") as out:
-        writer: csv.DictWriter[str] | None = None
+        columns: list[str] = []
 
         def write(rows: Sequence[Row]) -> None:
-            nonlocal writer
-            if writer is None:
-                writer = csv.DictWriter(out, list(rows[0].values), delimiter=separator, lineterminator="\n")
-                writer.writeheader()
-            _check_same_columns(rows, writer.fieldnames)
-            writer.writerows({name: _cell(value) for name, value in row.values.items()} for row in rows)
+            if not columns:
+                columns.extend(rows[0].values)
+                out.write(csv_text([columns], separator))
+            _check_same_columns(rows, columns)
+            out.write(csv_text(([_cell(row.values.get(name)) for name in columns] for row in rows), separator))
 
         yield write
 
@@ -181,7 +182,7 @@ def _cell(value: Any) -> Any:
 
 
 @contextmanager
-def _write_json_lines(file: Path) -> Iterator[Write]:
+def _write_json_lines(file: Path, added: Collection[str]) -> Iterator[Write]:
     with file.open("w", encoding="utf-8") as out:
 
         def write(rows: Sequence[Row]) -> None:
@@ -191,15 +192,23 @@ def _write_json_lines(file: Path) -> Iterator[Write]:
 
 
 @contextmanager
-def _write_parquet(file: Path) -> Iterator[Write]:
+def _write_parquet(file: Path, added: Collection[str]) -> Iterator[Write]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     writer: pq.ParquetWriter | None = None
+    place = {"start": pa.int64(), "end": pa.int64(), "text": pa.string()}
+    entity = pa.struct({**place, "label": pa.string(), "probability": pa.float64()})
+    answer = pa.struct({**place, "probability": pa.float64()})
+    ours = {name: of for name, of in (("entities", pa.list_(entity)), ("answer", answer)) if name in added}
 
     def write(rows: Sequence[Row]) -> None:
         nonlocal writer
-        types = {field.name: field.type for field in writer.schema} if writer else dict.fromkeys(rows[0].values)
+        types = (
+            {field.name: field.type for field in writer.schema}
+            if writer
+            else {name: ours.get(name) for name in rows[0].values}
+        )
         _check_same_columns(rows, types)
         table = pa.table({name: _parquet_column(rows, name, of) for name, of in types.items()})
         writer = writer or pq.ParquetWriter(file, table.schema)
@@ -218,25 +227,24 @@ def _parquet_column(rows: Sequence[Row], name: str, of: pa.DataType | None) -> p
 
     values = [row.values.get(name) for row in rows]
     try:
-        return pa.array(values, _parquet_type(name, pa.infer_type(values)) if of is None else of)
+        return pa.array(values, _parquet_type(pa.infer_type(values)) if of is None else of)
     except (pa.ArrowException, OverflowError) as error:
         what = f"from here on, {name!r} is no column of one type: {str(error).splitlines()[0]}; {_ANY_ROWS}"
         raise InputError([Problem(rows[0].location, what)]) from None
 
 
-def _parquet_type(name: str, found: pa.DataType) -> pa.DataType:
-    """`found`, unless the values that it is of are all missing or empty, as entities and answers can be; else text."""
+def _parquet_type(found: pa.DataType) -> pa.DataType:
+    """`found`, unless the values that it is of are all missing or empty: then text, or texts."""
     import pyarrow as pa
 
-    place = {"start": pa.int64(), "end": pa.int64(), "text": pa.string()}
-    entity = pa.struct({**place, "label": pa.string(), "probability": pa.float64()})
-    of_ours = {"entities": pa.list_(entity), "answer": pa.struct({**place, "probability": pa.float64()})}
     if pa.types.is_null(found):
-        return of_ours.get(name, pa.string())
-    return of_ours.get(name, pa.list_(pa.string())) if found == pa.list_(pa.null()) else found
+        return pa.string()
+    return pa.list_(pa.string()) if found == pa.list_(pa.null()) else found
 
 
-_FORMATS: Mapping[str, tuple[Callable[[BinaryIO, str], Table], Callable[[Path], AbstractContextManager[Write]]]] = {
+_FORMATS: Mapping[
+    str, tuple[Callable[[BinaryIO, str], Table], Callable[[Path, Collection[str]], AbstractContextManager[Write]]]
+] = {
     ".csv": (_in_text(partial(_read_separated, separator=",")), partial(_write_separated, separator=",")),
     ".tsv": (_in_text(partial(_read_separated, separator="\t")), partial(_write_separated, separator="\t")),
     ".jsonl": (_in_text(_read_json_lines), _write_json_lines),

@@ -16,13 +16,14 @@ from blurb_tune.release.folder import Facts
 
 _OPTION = "--push"
 _OF_A_NEW_REPOSITORY = {".gitattributes"}
+_PUBLIC = "public: make it private there, or name another"
 
 
 def check_upload(name: str) -> None:
     """Ask the hub whether a model can be uploaded as `owner/name`, before one is made.
 
-    Raises InputError for a name that cannot be, or that has a model already, and where nobody is logged in; BlurbTuneError
-    where the hub cannot be reached or refuses the token.
+    Raises InputError for a name that cannot be, or that has a model already or is public, and where nobody is logged in;
+    BlurbTuneError where the hub cannot be reached or refuses the token.
     """
     from huggingface_hub import HfApi, get_token
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
@@ -39,18 +40,21 @@ def check_upload(name: str) -> None:
     with _clear_errors(name):
         HfApi().whoami()
         try:
-            taken = set(HfApi().list_repo_files(name)) - _OF_A_NEW_REPOSITORY
+            found = HfApi().model_info(name)
         except RepositoryNotFoundError:
             return
-    if taken:
+    if taken := {file.rfilename for file in found.siblings or ()} - _OF_A_NEW_REPOSITORY:
         what = f"there is {name} already, with {len(taken)} files; name another, or remove it there"
         raise InputError([Problem(_OPTION, what)])
+    if not found.private:
+        raise InputError([Problem(_OPTION, f"there is {name} already, and it is {_PUBLIC}")])
 
 
 def upload(folder: Path, name: str) -> str:
     """Upload an exported model as the private repository `owner/name`, which is made; returns its address.
 
-    Raises InputError for a folder that is no exported model, and BlurbTuneError where the hub does not take it.
+    Raises InputError for a folder that is no exported model, and BlurbTuneError where the hub does not take it, or has a
+    public repository of that name, which it leaves public.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.utils import (  # type: ignore[attr-defined]
@@ -65,6 +69,8 @@ def upload(folder: Path, name: str) -> str:
     try:
         with _clear_errors(name):
             HfApi().create_repo(name, private=True, exist_ok=True)
+            if not HfApi().model_info(name).private:
+                raise BlurbTuneError(f"{_OPTION} {name}: it is {_PUBLIC}")
             message = f"Run {facts.trial} of the sweep {facts.sweep}"
             HfApi().upload_folder(repo_id=name, folder_path=folder, commit_message=message)
             return f"{HfApi().endpoint}/{name}"

@@ -6,8 +6,6 @@ it that says what the numbers are.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import sys
@@ -16,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from blurb_tune.core.csv_text import csv_text
 from blurb_tune.core.errors import InputError, Problem, did_you_mean, visible
 from blurb_tune.core.paths import read_file, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
@@ -115,9 +114,7 @@ def write_curves(record: SweepRecord, table: Path) -> None:
         "precision": header.precision,
         "versions": header.versions,
     }
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*COLUMNS, *MORE_COLUMNS, *SETTINGS])
+    rows: list[list[Any]] = [[*COLUMNS, *MORE_COLUMNS, *SETTINGS]]
     for trial in trials:
         configuration = record.configurations[trial.configuration_id].configuration
         values = [configuration.values()[name] for name in HYPERPARAMETER_NAMES]
@@ -125,8 +122,8 @@ def write_curves(record: SweepRecord, table: Path) -> None:
             measured = (m.train_loss, m.dev_loss, m.dev_score, m.epoch, m.learning_rate, m.grad_norm, m.prediction_spread)
             seconds = m.train_seconds + m.eval_seconds
             rounded = [f"{number:.6g}" for number in (*measured, seconds)]
-            writer.writerow([names[trial.configuration_id], trial.seed, index, m.step, *rounded, *values])
-    write_atomically(table, stream.getvalue())
+            rows.append([names[trial.configuration_id], trial.seed, index, m.step, *rounded, *values])
+    write_atomically(table, csv_text(rows))
     write_atomically(table.with_suffix(".json"), json.dumps(about, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from blurb_tune.core.csv_text import csv_text
 from blurb_tune.core.errors import UnwrittenError
 from blurb_tune.core.paths import SweepPaths, write_atomically
 from blurb_tune.core.trial import HYPERPARAMETER_NAMES, Outcome
@@ -141,11 +140,7 @@ def _configuration_row(record: SweepRecord, group: Group) -> dict[str, Any]:
 
 
 def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
-    return text.getvalue()
+    return csv_text([columns, *([_cell(row[column]) for column in columns] for row in rows)])
 
 
 def _cell(value: Any) -> str:

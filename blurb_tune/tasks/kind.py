@@ -55,7 +55,7 @@ class Kind(ABC):
     has_labels: labels are names, of which `Task.labels` has all. least_labels: how many of them there are at least.
     can_leave_out: `Task.left_out` means something to its metrics. smooths_labels: it has a `smoothed_loss`.
     stratum: by what examples are divided evenly among train and dev, None where they are not. problem_type: what Hugging
-    Face's configs call it, None for words.
+    Face's configs call it, None for words. added: the columns that `answers` adds to those of a table.
 
     Shapes below: n examples, with m labels as `features.Encoded` has them: one for each example, or for each word.
     """
@@ -74,6 +74,7 @@ class Kind(ABC):
     smooths_labels: ClassVar[bool] = False
     stratum: ClassVar[str | None] = "label"
     problem_type: ClassVar[str | None] = None
+    added: ClassVar[tuple[str, ...]]
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -284,7 +285,8 @@ class Kind(ABC):
 
     @abstractmethod
     def answers(self, task: Task, outputs: Floats, temperature: float, words: Words | None) -> Iterator[dict[str, Any]]:
-        """What is said of each example, as plain data; what is said of words names them by their numbers in the example.
+        """What is said of each example, as plain data by the names in `added`; what is said of words names them by their
+        numbers in the example.
 
         outputs: (m, outputs), not finite for words that the model does not read. temperature: logits are divided by it before
         they become probabilities.

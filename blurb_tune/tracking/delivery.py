@@ -45,11 +45,20 @@ _MLFLOW_SETTINGS = {
 
 @dataclass(frozen=True)
 class Delivery:
-    """What has come of a delivery. undelivered counts events; error is the last one's text, without secrets."""
+    """What has come of a delivery. undelivered counts events; error is the last one's text, without secrets.
+
+    Where all events are delivered there can be an error all the same, such as that of a server which is asked for the runs
+    that it had; warnings are of files and values that it has not got.
+    """
 
     undelivered: int
     error: str = ""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether MLflow has all of it, for certain."""
+        return not (self.undelivered or self.error or self.warnings)
 
 
 class Deliverer:

@@ -7,13 +7,12 @@ MLflow has other ways to keep a model, which unpickle or execute what lies with 
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
 from mlflow.exceptions import MlflowException
@@ -57,11 +56,10 @@ def bad_request(text: str) -> Exception:
     return refused
 
 
-def start_server(model: Path, host: str, port: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start MLflow's scoring server on the folder of a model, as the leader of a process group of its own.
+def server_command(model: Path, host: str, port: int) -> tuple[list[str], dict[str, str]]:
+    """The command line of MLflow's scoring server on the folder of a model, and its environment.
 
     It is the command of `mlflow models serve --env-manager local`, run by this very Python.
     """
     command, environment = scoring_server.get_cmd(str(model), port, host, _SECONDS_PER_REQUEST, 1)
-    arguments = [sys.executable, "-m", *shlex.split(command), "--log-level", "warning"]  # not a line for each request
-    return subprocess.Popen(arguments, env=environment, stdout=output, stderr=output, start_new_session=True)
+    return [sys.executable, "-m", *shlex.split(command), "--log-level", "warning"], environment  # not a line for each request

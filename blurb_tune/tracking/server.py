@@ -13,10 +13,11 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.paths import SweepPaths, expand_home
+from blurb_tune.core.paths import SweepPaths, expand_home, whole_address
 from blurb_tune.core.secrets import redact
 from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.addresses import basic_token, credentials, lies_in, page_address, redact_error, sqlite_file
@@ -30,7 +31,6 @@ _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306}
 _DASHBOARD_SETTINGS = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes of 200 MB that serve nothing a sweep has
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PYTHONSAFEPATH": "1",  # a file of the user's in the working folder may be called like a module
 }
 
 
@@ -80,7 +80,8 @@ def dashboard_command(paths: SweepPaths, uri: str, host: str, port: int) -> list
         with contextlib.suppress(sqlite3.Error):  # one that nobody may write shows its runs all the same
             follow_move(store, paths.mlflow_artifacts)
     settings = [f"{name}={value}" for name, value in _DASHBOARD_SETTINGS.items() if name not in os.environ]
-    server = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    backend = ["--backend-store-uri", whole_address(uri, Path.cwd())]  # the server may work in another folder
+    server = [sys.executable, "-m", "mlflow", "server", *backend, "--host", host, "--port", str(port)]
     artifacts = ["--artifacts-destination", paths.mlflow_artifacts.resolve().as_uri()]
     return ["env", *settings, *server, *artifacts, "--workers", "1"]
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from blurb_tune.execution import worker
-from blurb_tune.execution.forkserver import ADDRESS, HOME, _search_path, fork_server
+from blurb_tune.execution.forkserver import ADDRESS, HOME, fork_server, search_path
 from blurb_tune.execution.worker import _run_forked
 
 _SAYS = """
@@ -214,9 +214,9 @@ def test_it_imports_nothing_from_the_folders_of_script_and_work(monkeypatch: pyt
     monkeypatch.setattr(sys, "argv", [str(script / "run.py")])
     monkeypatch.setattr(sys, "path", [str(script), "", str(work), str(other), str(HOME)])
     monkeypatch.chdir(work)
-    assert _search_path() == [str(other), str(HOME)]
+    assert search_path() == [str(other), str(HOME)]
     monkeypatch.chdir(HOME)  # where this package lies
-    assert _search_path() == [str(HOME), str(work), str(other), str(HOME)]
+    assert search_path() == [str(HOME), str(work), str(other), str(HOME)]
 
 
 def test_a_server_is_no_condition(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

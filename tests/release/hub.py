@@ -21,7 +21,8 @@ Answer = tuple[int, dict[str, str], Any]
 
 @dataclass
 class Hub:
-    """repositories: by name, its files; `private` says which are. refusal: the status that writing is answered with.
+    """repositories: by name, its files; `private` says which are, as they were made. refusal: the status that writing is
+    answered with.
 
     stored: large files by their SHA-256.
     """
@@ -56,7 +57,7 @@ class Hub:
             name = f"{asked['organization']}/{asked['name']}"
             is_there = name in self.repositories
             self.repositories.setdefault(name, {".gitattributes": b""})
-            if asked.get("visibility") == "private":
+            if asked.get("visibility") == "private" and not is_there:
                 self.private.add(name)
             return 409 if is_there else 200, {}, {"url": f"{self.address}/{name}"}
         if NAME not in self.repositories:
@@ -65,8 +66,8 @@ class Hub:
 
     def of_repository(self, path: str, body: bytes) -> Answer:
         files = self.repositories[NAME]
-        if path == f"/api/models/{NAME}/tree/main":
-            return 200, {}, [{"type": "file", "path": name, "size": len(c), "oid": "0"} for name, c in files.items()]
+        if path == f"/api/models/{NAME}":
+            return 200, {}, {"id": NAME, "private": NAME in self.private, "siblings": [{"rfilename": name} for name in files]}
         if path == f"/api/models/{NAME}/preupload/main":
             asked = json.loads(body)["files"]
             modes = [{"path": f["path"], "uploadMode": "lfs" if "safetensors" in f["path"] else "regular"} for f in asked]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,9 @@ def test_so_it_is_in_a_parquet_file(tmp_path: Path) -> None:
         list(read_table(file))
 
 
-def write(file: Path, *chunks: list[dict[str, Any]]) -> None:
+def write(file: Path, *chunks: list[dict[str, Any]], added: Sequence[str] = ()) -> None:
     """Row 3 of chunk 2 stands at `2:3`."""
-    with writing_table(file) as write:
+    with writing_table(file, added) as write:
         for part, chunk in enumerate(chunks, start=1):
             write([Row(f"{part}:{number}", values) for number, values in enumerate(chunk, start=1)])
 
@@ -69,6 +70,14 @@ def test_a_cell_that_is_missing_is_empty(tmp_path: Path) -> None:
         assert [row.values for row in read_table(tmp_path / f"out{ending}")][1] == {"a": "z", "b": empty}
 
 
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_every_text_comes_back_as_it_was(tmp_path: Path, ending: str) -> None:
+    texts = ["x\ry", "\r", "x\r\ny", "x\ny", "x\n", 'a "b" c', "a,b", "a\tb", " x ", "", "\u2028", "\x85", "'"]
+    rows = [{"te\rxt": text, "next": text[::-1]} for text in texts]
+    write(tmp_path / f"out{ending}", rows)
+    assert [row.values for row in read_table(tmp_path / f"out{ending}")] == rows
+
+
 def test_a_column_of_two_types_is_none_of_parquet(tmp_path: Path) -> None:
     for chunks in (([{"a": 1}], [{"a": "x"}]), ([{"a": 1}, {"a": "x"}],), ([{"a": 2**80}],)):
         with pytest.raises(InputError, match=f"{len(chunks)}:1: from here on, 'a' is no column of one type: .* JSON Lines"):
@@ -80,8 +89,14 @@ def test_what_the_first_rows_leave_empty_has_its_type_all_the_same(tmp_path: Pat
     place = {"start": 0, "end": 4, "text": "drug", "probability": 0.5}
     empty = {"entities": [], "answer": None, "prediction": [], "remark": None}
     full = {"entities": [{**place, "label": "X"}], "answer": place, "prediction": ["ill"], "remark": "x"}
-    write(tmp_path / "out.parquet", [empty], [full, empty])
+    write(tmp_path / "out.parquet", [empty], [full, empty], added=("entities", "answer"))
     assert [row.values for row in read_table(tmp_path / "out.parquet")] == [empty, full, empty]
+
+
+def test_a_column_of_the_user_s_is_none_of_ours_whatever_its_name(tmp_path: Path) -> None:
+    chunks = [{"answer": None}], [{"answer": "yes"}]
+    write(tmp_path / "out.parquet", *chunks, added=("prediction",))
+    assert [row.values for row in read_table(tmp_path / "out.parquet")] == [{"answer": None}, {"answer": "yes"}]
 
 
 def test_all_that_keeps_tables_from_being_read_and_written_is_said_at_once(tmp_path: Path) -> None:

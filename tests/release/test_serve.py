@@ -1,4 +1,5 @@
-"""`blurb-tune serve` as a person meets it: a line to copy, answers by HTTP, and no process left behind Ctrl-C."""
+"""`blurb-tune serve` as a person meets it: a line to copy, answers by HTTP, no file of the folder's imported, and no process
+left behind Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ import pytest
 from blurb_tune.cli.app import app
 from blurb_tune.core.errors import ExitCode
 from blurb_tune.release.folder import Facts
+from tests.cli.test_surroundings import set_traps
 from tests.release.conftest import ANSWERS, PAIRS, WORDS, MakeModel
 from tests.release.test_scoring import ANSWER_ROWS, PAIR_ROWS, WORD_ROWS, predicted
 from tests.tracking.conftest import free_port, wait_until
@@ -57,10 +59,11 @@ def test_a_line_to_copy_answers_and_no_process_left(
     said: str,
 ) -> None:
     folder, out, err = (make_ensemble if facts is ANSWERS else make_model)(facts), tmp_path / "out", tmp_path / "err"
-    command = [sys.executable, "-m", "blurb_tune", "serve", str(folder), "--port", str(free_port())]
+    caught = set_traps(folder)
+    command = [sys.executable, "-m", "blurb_tune", "serve", ".", "--port", str(free_port())]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)}
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment)
+        process = subprocess.Popen(command, cwd=folder, stdout=stdout, stderr=stderr, env=environment)
     try:
         wait_until(lambda: out.read_text().count("\n") == 2 or process.poll() is not None, "it has said how to ask", 240)
         assert process.poll() is None, err.read_text()
@@ -83,6 +86,7 @@ def test_a_line_to_copy_answers_and_no_process_left(
     assert started
     assert not [child for child in started if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert list(tmp_path.glob("blurb-tune-*")) == []
+    assert not caught.exists(), caught.read_text()
 
 
 def test_a_folder_that_is_none_and_a_port_that_is_taken(

@@ -32,12 +32,22 @@ def test_what_is_uploaded_is_the_folder_for_its_owner_s_eyes(hub: Hub, make_mode
 
 def test_a_repository_with_files_is_left_alone_and_an_empty_one_is_filled(hub: Hub, make_model: MakeModel) -> None:
     hub.repositories[NAME] = {".gitattributes": b""}
+    hub.private.add(NAME)
     check_upload(NAME)
     upload(make_model(), NAME)
     before = dict(hub.repositories[NAME])
     with pytest.raises(InputError, match=f"there is {NAME} already, with {len(before) - 1} files; name another"):
         check_upload(NAME)
     assert hub.repositories[NAME] == before
+
+
+def test_nothing_goes_to_a_public_repository(hub: Hub, make_model: MakeModel) -> None:
+    hub.repositories[NAME] = {".gitattributes": b""}
+    with pytest.raises(InputError, match=f"there is {NAME} already, and it is public: make it private there"):
+        check_upload(NAME)
+    with pytest.raises(BlurbTuneError, match=f"--push {NAME}: it is public: make it private there, or name another"):
+        upload(make_model(), NAME)
+    assert hub.repositories == {NAME: {".gitattributes": b""}}
 
 
 @pytest.mark.parametrize(("status", "said"), [(403, "this token may not write there"), (402, "the hub answers 402")])

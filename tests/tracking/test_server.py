@@ -249,6 +249,13 @@ def test_the_dashboard_command_names_the_store(tmp_path: Path) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_a_store_below_the_working_folder_is_found_from_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.db").touch()
+    command = dashboard_command(SweepPaths(tmp_path / "a"), "sqlite:///own.db?timeout=9", "127.0.0.1", 5000)
+    assert command[command.index("--backend-store-uri") + 1] == f"sqlite:///{tmp_path}/own.db?timeout=9"
+
+
 def test_the_dashboard_url_leads_to_the_experiment(tmp_path: Path) -> None:
     paths = SweepPaths(tmp_path)
     assert dashboard_url(paths, "http://me:pw@host:5000/") == "http://host:5000/#/experiments"

@@ -16,6 +16,7 @@ from blurb_tune.cli.app import app
 from blurb_tune.core.trial import Outcome
 from blurb_tune.tracking.delivery import deliver
 from blurb_tune.tracking.server import dashboard_url
+from tests.cli.test_surroundings import set_traps
 from tests.tracking.conftest import EXPERIMENT, Sweep, free_port, wait_until
 
 pytestmark = [pytest.mark.service, pytest.mark.slow]
@@ -37,9 +38,9 @@ def test_one_line_and_a_page(sweep: Sweep, uri: str, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     environment |= {"BROWSER": str(browser), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "blurb_tune", "ui", str(sweep.paths.root), "--port", str(port)]
-    out, err = tmp_path / "out", tmp_path / "err"
+    out, err, caught = tmp_path / "out", tmp_path / "err", set_traps(tmp_path)
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment)
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=stdout, stderr=stderr, env=environment)
         try:
             wait_until(lambda: out.read_text() or process.poll() is not None, "it has said where the page is", 240)
             wait_until(opened.exists, f"the browser was called: {err.read_text()}")
@@ -52,6 +53,7 @@ def test_one_line_and_a_page(sweep: Sweep, uri: str, tmp_path: Path) -> None:
     assert lines == [f"Dashboard: {address}  (Ctrl-C ends it)"]
     assert err.read_text().splitlines() in ([], ["interrupted"])
     assert opened.read_text() == address
+    assert not caught.exists(), caught.read_text()
 
 
 @pytest.mark.parametrize("options", [[], ["--no-browser"]])

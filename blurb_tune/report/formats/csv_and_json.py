@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from blurb_tune.core.csv_text import csv_text
 from blurb_tune.report.blocks import Bullets, Cell, Facts, Group, Paragraph, Report, Scalar, Section, Table
 from blurb_tune.report.figures import Figure
 
@@ -25,11 +24,7 @@ def table_csv(table: Table) -> str:
     """One table, with a first column `group` where it has several."""
     rows = _rows(table)
     names = list(dict.fromkeys([*(name for row in rows for name in row), *(c.key for c in table.columns if not rows)]))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_plain(row.get(name)) for name in names] for row in rows)
-    return text.getvalue()
+    return csv_text([names, *([_plain(row.get(name)) for name in names] for row in rows)])
 
 
 def report_json(report: Report) -> str:

@@ -79,6 +79,7 @@ class Classification(Kind):
     # A constant prediction looks well in accuracy where classes are uneven; macro F1 shows what it is.
     default_metric = "macro_f1"
     problem_type = "single_label_classification"
+    added = ("prediction", "probability", "probabilities")
     can_leave_out = True
     smooths_labels = True
 

@@ -42,6 +42,7 @@ class MultiLabel(Kind):
     metrics = (Metric("micro_f1"), Metric("macro_f1"), Metric("exact_match", interval=share_interval))
     default_metric = "micro_f1"
     problem_type = "multi_label_classification"
+    added = ("prediction", "probabilities")
     least_labels = 1
     can_leave_out = True
 

@@ -51,6 +51,7 @@ class Regression(Kind):
     )
     default_metric = "pearson"
     problem_type = "regression"
+    added = ("prediction",)
     has_labels = False
     stratum = "score"
 

@@ -47,6 +47,7 @@ class Spans(Kind):
     splits_text = True
     has_labels = False
     stratum = None
+    added = ("answer",)
 
     def fault_of_texts(self, columns: Sequence[str]) -> str | None:
         return None if len(columns) == 2 else "expected two columns: of the question, and of the text with its answer"

@@ -39,6 +39,7 @@ class TokenClassification(Kind):
         ("Gout hurts", "B-Disease O"),
     )
     metrics = tuple(map(Metric, ("entity_f1", "entity_precision", "entity_recall", "word_macro_f1", "word_accuracy")))
+    added = ("tags", "entities")
     default_metric = "entity_f1"
     word_field = 0
     smooths_labels = True

@@ -166,6 +166,8 @@ def _column_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
 def _kind_faults(spec: TaskSpec, kind: Kind) -> Iterator[tuple[str, str]]:
     if fault := kind.fault_of_texts(spec.text):
         yield "text", fault
+    for column in sorted(set(spec.text) & set(kind.added)):
+        yield "text", f"rename the column {column!r}: `predict` adds one of that name to the texts"
     for key in ("label_center", "label_scale"):
         if getattr(spec, key) is not None and kind.has_labels:
             yield key, f"this is of scores, of which {kind.name} has none"

@@ -17,7 +17,7 @@ from blurb_tune.spec import load_spec
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds import KINDS
-from blurb_tune.tasks.sources.custom import custom_source
+from blurb_tune.tasks.sources.custom import check_custom_task, custom_source
 
 LABELS = ["yes", "no", "no"] * 10
 
@@ -151,6 +151,15 @@ def test_each_fault_is_told_at_its_line(folder: Path, settings: dict[str, Any], 
     found = problems_of(folder, **settings)
     assert len(found) == len(expected)
     assert all(problem.startswith(start) for problem, start in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=str)
+def test_a_column_that_predictions_add_is_no_text(kind: Kind) -> None:
+    for name in sorted({name for each in KINDS.values() for name in each.added}):
+        texts = ["other", name] if kind.fault_of_texts([name]) else [name]
+        settings = {"train": "notes.csv", "text": texts, "label": "urgent", "kind": kind.name}
+        fault = ("text", f"rename the column {name!r}: `predict` adds one of that name to the texts")
+        assert list(check_custom_task(TaskSpec.model_validate(settings))) == ([fault] if name in kind.added else [])
 
 
 def test_labels_that_are_not_listed_are_told_row_by_row(folder: Path) -> None:
