@@ -22,7 +22,7 @@ def test_no_proxy_is_asked_for_a_server_of_this_machine(tmp_path: Path, monkeypa
     server = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path), str(port)]
 
     def start(output: IO[bytes]) -> subprocess.Popen[bytes]:
-        command = ["timeout", "60", *server]  # with it ends a wait in vain
+        command = ["timeout", "30", *server]  # with it ends a wait in vain
         return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
 
     with serving(start, address_of("127.0.0.1", port), "a server of files"):
