@@ -20,6 +20,7 @@ from blurb_tune.execution.forkserver import search_path
 _POLL_SECONDS = 0.3
 _ANSWER_SECONDS = 2.0
 _SECONDS_TO_END = 10.0
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows no server of this machine
 
 
 def address_of(host: str, port: int) -> str:
@@ -93,7 +94,7 @@ def _group(server: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]
 
 def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{address}/health", timeout=_ANSWER_SECONDS) as answer:
+        with _OPENER.open(f"{address}/health", timeout=_ANSWER_SECONDS) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

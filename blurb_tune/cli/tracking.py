@@ -20,6 +20,7 @@ from blurb_tune.tracking.target import spec_of, tracking_target
 from blurb_tune.tracking.writer import TrackingWriter
 
 _FLUSH_SECONDS = 60.0
+_BROWSER_SECONDS = 10.0
 
 
 def sync_command(paths: SweepPaths) -> ExitCode:
@@ -58,8 +59,10 @@ def open_dashboard(paths: SweepPaths, host: str, port: int, *, browser: bool = T
 def _show_page(address: str, said: str, browser: bool) -> None:
     print(said.format(address), flush=True)
     if browser and has_browser():
-        # What a browser prints is none of ours, and some of them do not return before they are closed.
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        # Some browsers do not return before they are closed. The others need a moment, in which this process must not end.
+        opening = threading.Thread(target=webbrowser.open, args=(address,), daemon=True)
+        opening.start()
+        opening.join(_BROWSER_SECONDS)
 
 
 def has_browser() -> bool:

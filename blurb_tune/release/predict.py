@@ -17,7 +17,7 @@ from blurb_tune.release.folder import Facts
 from blurb_tune.release.loading import load_models, mean_outputs
 from blurb_tune.release.rows import read_table, table_faults, writing_table
 from blurb_tune.tasks.encoding.features import encode
-from blurb_tune.tasks.examples import WORD, Example, Row, is_list, short_repr
+from blurb_tune.tasks.examples import WORD, Example, Row, is_list, short_repr, surrogate_fault
 from blurb_tune.tasks.task import Task
 from blurb_tune.training.batch_runner import BatchRunner
 
@@ -157,10 +157,13 @@ def _text_of(row: Row, task: Task) -> _Text | Problem:
             if not words:
                 return Problem(row.location, f"{field}: expected a text or a list of words, but got {short_repr(value)}")
             text, places = words
+            value = text
         elif isinstance(value, str) and value.strip():
             plain.append(value)
         else:
             return Problem(row.location, f"{field}: expected a text, but got {short_repr(value)}")
+        if fault := surrogate_fault(f"`{field}`", value):
+            return Problem(row.location, fault)
     words_of_text = [text[start:end] for start, end in places]
     label = task.kind.blank_label(task, len(places))
     return _Text(Example(row.location, (*plain, *words_of_text), label), text, tuple(places))

@@ -60,7 +60,8 @@ def register(
 
     trial: the model's trial, or of which ones it is made, by `Facts.trial`. run: the trial beside whose run in MLflow it is
     kept. export: returns the folder of the exported model; it is asked where the registry has no such version yet. The version
-    gets the alias `champion` where `why_no_champion` has nothing to say. Raises BlurbTuneError where MLflow does not take it.
+    gets the alias `champion` where `why_no_champion` has nothing to say and no newer version has it. Raises BlurbTuneError
+    where MLflow does not take it.
     """
     record = SweepRecord.read(paths.events)
     uri, experiment = tracking_target(paths, spec_of(paths))
@@ -80,6 +81,8 @@ def register(
             say("handing the model over to MLflow")
             version = registry.add(name, entry, store.experiment_id, store.run_of(run))
         why = why_no_champion(record, trial)
+        if not why and int(version.champion or 0) > int(version.number):
+            why = f"version {version.champion}, which is newer, has it"
         if not why:
             version = registry.make_champion(version)
     return Registered(version, redact(uri), why)

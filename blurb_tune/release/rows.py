@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 from blurb_tune.core.csv_text import csv_text
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem, did_you_mean
 from blurb_tune.core.paths import fault_of_folder, open_file
-from blurb_tune.tasks.examples import Row, short_repr
+from blurb_tune.tasks.examples import Row, is_list, short_repr, surrogate_fault
 from blurb_tune.tasks.sources.records import unique_keys
 from blurb_tune.tasks.sources.separated import LONGEST_CELL, repeated_columns
 
@@ -72,13 +72,27 @@ def writing_table(file: Path, added: Collection[str] = ()) -> Iterator[Write]:
     beside = file.with_name(f".{file.name}.part")
     try:
         with writer(beside, added) as write:
-            yield write
+
+            def write_rows(rows: Sequence[Row]) -> None:
+                try:
+                    write(rows)
+                except UnicodeEncodeError:
+                    raise InputError(list(_surrogate_problems(rows))) from None
+
+            yield write_rows
         beside.replace(file)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error  # pyarrow's own text is of its writer
         raise BlurbTuneError(f"{file} cannot be written: {reason}") from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _surrogate_problems(rows: Iterable[Row]) -> Iterator[Problem]:
+    for row in rows:
+        for name, value in row.values.items():
+            if fault := surrogate_fault(repr(name), json.dumps({name: value}, ensure_ascii=False, default=str)):
+                yield Problem(row.location, f"{fault}; {_ANY_ROWS}")
 
 
 def _format_of(file: Path, what: str) -> str:
@@ -183,7 +197,7 @@ def _cell(value: Any) -> Any:
 
 @contextmanager
 def _write_json_lines(file: Path, added: Collection[str]) -> Iterator[Write]:
-    with file.open("w", encoding="utf-8") as out:
+    with file.open("w", encoding="utf-8", errors="backslashreplace") as out:  # half a surrogate pair, as JSON escapes it
 
         def write(rows: Sequence[Row]) -> None:
             out.writelines(json.dumps(row.values, ensure_ascii=False, default=str) + "\n" for row in rows)
@@ -211,7 +225,10 @@ def _write_parquet(file: Path, added: Collection[str]) -> Iterator[Write]:
         )
         _check_same_columns(rows, types)
         table = pa.table({name: _parquet_column(rows, name, of) for name, of in types.items()})
-        writer = writer or pq.ParquetWriter(file, table.schema)
+        try:
+            writer = writer or pq.ParquetWriter(file, table.schema)
+        except pa.ArrowNotImplementedError as error:  # an object without fields
+            raise InputError([Problem(rows[0].location, f"{str(error).splitlines()[0]} {_ANY_ROWS}")]) from None
         writer.write_table(table)
 
     try:
@@ -227,10 +244,30 @@ def _parquet_column(rows: Sequence[Row], name: str, of: pa.DataType | None) -> p
 
     values = [row.values.get(name) for row in rows]
     try:
-        return pa.array(values, _parquet_type(pa.infer_type(values)) if of is None else of)
+        of = _parquet_type(pa.infer_type(values)) if of is None else of
+        for value in values:
+            _check_fits(value, of)
+        return pa.array(values, of)
     except (pa.ArrowException, OverflowError) as error:
         what = f"from here on, {name!r} is no column of one type: {str(error).splitlines()[0]}; {_ANY_ROWS}"
         raise InputError([Problem(rows[0].location, what)]) from None
+
+
+def _check_fits(value: Any, of: pa.DataType) -> None:
+    """Raise ArrowInvalid for what pyarrow would leave out without a word: fields that the type has not, and decimals."""
+    import pyarrow as pa
+
+    if pa.types.is_integer(of) and isinstance(value, float) and not value.is_integer():
+        raise pa.ArrowInvalid(f"{value} is no whole number")
+    if pa.types.is_list(of) and is_list(value):
+        for item in value:
+            _check_fits(item, of.value_type)
+    if pa.types.is_struct(of) and isinstance(value, Mapping):
+        types = {field.name: field.type for field in of}
+        for name, item in value.items():
+            if name not in types:
+                raise pa.ArrowInvalid(f"{short_repr(value)} has {name!r}, which is in no object of the first rows")
+            _check_fits(item, types[name])
 
 
 def _parquet_type(found: pa.DataType) -> pa.DataType:

@@ -69,6 +69,13 @@ def is_list(value: Any) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
+def surrogate_fault(name: str, text: str) -> str | None:
+    """What is wrong with a text that JSON can escape, but that tokenizers and UTF-8 have nothing for."""
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return f"{name} holds half a surrogate pair, which is no character"
+    return None
+
+
 def short_repr(value: Any) -> str:
     """A value for a message, not longer than fits a line."""
     text = json.dumps(value, default=str, ensure_ascii=False)

@@ -38,7 +38,7 @@ def write_model(to: Path, example: Mapping[str, Any], answers: Sequence[Mapping[
     what the model says of that row, where it has been asked.
     """
     table = pd.DataFrame([example])
-    # MLflow would make a text of a list where it expects a text.
+    # Where MLflow expects texts it refuses lists of several lengths in requests by column (`inputs`).
     columns = [ColSpec("string" if isinstance(value, str) else AnyType(), name) for name, value in example.items()]
     found = infer_signature(table, pd.DataFrame(answers)).outputs if answers else None
     pyfunc.save_model(

@@ -22,6 +22,7 @@ from blurb_tune.core.secrets import redact
 from blurb_tune.tracking import dashboard
 from blurb_tune.tracking.addresses import basic_token, credentials, lies_in, page_address, redact_error, sqlite_file
 from blurb_tune.tracking.bookmark import Bookmark
+from blurb_tune.tracking.dashboard_hosts import host_settings
 from blurb_tune.tracking.sqlite import follow_move
 
 _TIMEOUT = 3.0
@@ -79,7 +80,8 @@ def dashboard_command(paths: SweepPaths, uri: str, host: str, port: int) -> list
     if lies_in(paths, uri):
         with contextlib.suppress(sqlite3.Error):  # one that nobody may write shows its runs all the same
             follow_move(store, paths.mlflow_artifacts)
-    settings = [f"{name}={value}" for name, value in _DASHBOARD_SETTINGS.items() if name not in os.environ]
+    wanted = _DASHBOARD_SETTINGS | host_settings(host, port)
+    settings = [f"{name}={value}" for name, value in wanted.items() if name not in os.environ]
     backend = ["--backend-store-uri", whole_address(uri, Path.cwd())]  # the server may work in another folder
     server = [sys.executable, "-m", "mlflow", "server", *backend, "--host", host, "--port", str(port)]
     artifacts = ["--artifacts-destination", paths.mlflow_artifacts.resolve().as_uri()]

@@ -44,6 +44,18 @@ def test_a_server_imports_what_we_do_and_nothing_from_the_working_folder(
     assert list(temporary.iterdir()) == []
 
 
+def test_no_proxy_is_asked_for_a_server_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "health").touch()
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    port = free_port()
+    server = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", str(tmp_path), str(port)]
+    command = ["timeout", "60", *server]  # with it ends a wait in vain
+    with serving(command, os.environ, address_of("127.0.0.1", port), "a server of files"):
+        pass
+
+
 def test_a_server_that_ends_says_why() -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no model')"]
     with (

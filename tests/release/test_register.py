@@ -57,6 +57,22 @@ def test_a_version_beside_its_run_once_and_a_champion(won: Sweep, hand_over: Cal
     assert str(third).endswith("with the alias `champion`, which version 1 had before")
 
 
+def test_a_newer_champion_stays_where_a_command_is_repeated(won: Sweep, hand_over: Callable[..., Registered]) -> None:
+    hand_over()
+    newer = hand_over("c001-s3")
+    assert (newer.version.number, newer.version.champion, newer.version.before) == ("2", "2", "1")
+    again = hand_over()
+    assert (again.version.number, again.version.champion) == ("1", "2")
+    assert str(again).endswith("without the alias `champion`: version 2, which is newer, has it")
+    client = MlflowClient(tracking_uri=tracking_uri(won.paths, None))
+    assert int(client.get_model_version_by_alias("notes", "champion").version) == 2
+
+    client.set_registered_model_alias("notes", "champion", "1")  # as where a call ended before it could set the alias
+    assert hand_over("c001-s3").version.before == "1"
+    client.delete_registered_model_alias("notes", "champion")
+    assert hand_over().version.champion == "1"
+
+
 def test_it_is_loaded_by_its_name_where_the_sweep_has_moved(
     won: Sweep, hand_over: Callable[..., Registered], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,45 @@ def test_a_column_of_the_user_s_is_none_of_ours_whatever_its_name(tmp_path: Path
     assert [row.values for row in read_table(tmp_path / "out.parquet")] == [{"answer": None}, {"answer": "yes"}]
 
 
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [
+        ({"a": 1}, {"a": 1, "b": 2}),
+        ([{"a": 1}], [{"a": 1}, {"b": 2}]),
+        ({"a": {"b": [{"c": 1}]}}, {"a": {"b": [{"d": 1}]}}),
+        (1, 1.5),
+        ({"a": [1]}, {"a": [1, 1.5]}),
+    ],
+)
+def test_nothing_is_left_out_of_what_has_more_than_the_first_rows(tmp_path: Path, first: Any, later: Any) -> None:
+    with pytest.raises(InputError, match=r"2:1: from here on, 'm' is no column of one type: .* JSON Lines"):
+        write(tmp_path / "out.parquet", [{"m": first}], [{"m": first}, {"m": later}])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_has_less_than_the_first_rows_fits(tmp_path: Path) -> None:
+    write(tmp_path / "out.parquet", [{"m": {"a": 1, "b": 1}, "n": 1}], [{"m": {"b": 2.0}, "n": 2.0}, {"m": None, "n": None}])
+    rows = [row.values for row in read_table(tmp_path / "out.parquet")]
+    assert rows == [{"m": {"a": 1, "b": 1}, "n": 1}, {"m": {"a": None, "b": 2}, "n": 2}, {"m": None, "n": None}]
+
+
+def test_an_object_without_fields_is_none_of_parquet(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"1:1: Cannot write struct type 'm' with no child field.* JSON Lines"):
+        write(tmp_path / "out.parquet", [{"m": {}}])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("values", [{"a": "so \ud83d"}, {"a": ["\ud83d"]}, {"a": {"\udc00": 1}}], ids=["text", "list", "key"])
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".parquet"])
+def test_half_a_surrogate_pair_belongs_into_json_lines(tmp_path: Path, ending: str, values: dict[str, Any]) -> None:
+    chunk = [{"a": None}, values]
+    with pytest.raises(InputError, match=r"1:2: 'a' holds half a surrogate pair, which is no character; .* ends with \.jsonl"):
+        write(tmp_path / f"out{ending}", chunk)
+    assert list(tmp_path.iterdir()) == []
+    write(tmp_path / "out.jsonl", chunk)
+    assert [row.values for row in read_table(tmp_path / "out.jsonl")] == chunk
+
+
 def test_all_that_keeps_tables_from_being_read_and_written_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "there.csv").write_text("a\n1\n")
     missing = f"{tmp_path}/missing.csv: cannot be read: No such file or directory"

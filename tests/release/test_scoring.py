@@ -13,6 +13,7 @@ import pytest
 import yaml
 from mlflow.exceptions import MlflowException
 
+from blurb_tune.core.errors import InputError
 from blurb_tune.release.folder import Facts
 from blurb_tune.release.predict import predict
 from blurb_tune.tracking.served import MODEL, write_model
@@ -107,3 +108,25 @@ def test_what_cannot_be_read_is_an_answer_400(
     with pytest.raises(MlflowException, match=said) as error:
         model.predict(pd.DataFrame(rows, columns=columns, dtype=object))
     assert error.value.get_http_status_code() == 400
+
+
+@pytest.mark.parametrize(
+    ("facts", "row", "field"),
+    [
+        (PAIRS, {"note": "The @DRUG$ helps.", "other": "so \ud83d"}, "other"),
+        (WORDS, {"words": ["the", "\ud83d"]}, "words"),
+        (ANSWERS, {"question": "Which drug?", "note": "The \ud83d drug."}, "note"),
+    ],
+    ids=["pairs", "words", "answers"],
+)
+def test_half_a_surrogate_pair_is_told_with_its_row(
+    make_model: MakeModel, tmp_path: Path, facts: Facts, row: dict[str, Any], field: str
+) -> None:
+    folder, said = make_model(facts), f"`{field}` holds half a surrogate pair, which is no character"
+    model = loaded(folder, tmp_path / "mlflow")
+    with pytest.raises(MlflowException, match=f"row 1: {said}") as error:
+        model.predict(pd.DataFrame([row], dtype=object))  # a column of texts alone would be refused by pandas itself
+    assert error.value.get_http_status_code() == 400
+    (tmp_path / "in.jsonl").write_text(json.dumps(row))
+    with pytest.raises(InputError, match=rf"in\.jsonl:1: {said}"):
+        predict(folder, tmp_path / "in.jsonl", tmp_path / "out.jsonl")

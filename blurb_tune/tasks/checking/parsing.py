@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from blurb_tune.core.errors import Problem, did_you_mean
-from blurb_tune.tasks.examples import Example, NamedProblem, Row, is_list, short_repr
+from blurb_tune.tasks.examples import Example, NamedProblem, Row, is_list, short_repr, surrogate_fault
 from blurb_tune.tasks.task import Task
 
 MAX_PROBLEMS = 20
@@ -102,9 +102,7 @@ def _string_fault(name: str, text: Any) -> str | None:
         return f"{name} must be a string, but got {short_repr(text)}"
     if not text.strip() or (not text.isprintable() and not any(map(_is_seen, text))):
         return f"{name} is empty"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return f"{name} holds half a surrogate pair, which is no character"
-    return None
+    return surrogate_fault(name, text)
 
 
 def _is_seen(character: str) -> bool:
