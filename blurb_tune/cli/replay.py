@@ -19,7 +19,7 @@ from rich.text import Text
 from blurb_tune.cli.run import run_command
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
 from blurb_tune.core.numbers import duration, plural, score, share
-from blurb_tune.core.paths import SweepPaths, fault_of_folder, write_atomically
+from blurb_tune.core.paths import SweepPaths, expand_home, fault_of_folder, write_atomically
 from blurb_tune.log.event_log import EventLog
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.replay.curve_files import read_curves, write_curves
@@ -83,19 +83,24 @@ def replay_command(
 
 def record_command(file: Path, overrides: Sequence[str], folder: Path, *, quiet: bool) -> ExitCode:
     """Run a sweep in which nothing is stopped, and write its curves. Returns the exit code of the run."""
-    spec = load_spec(file, overrides).valid()
+    loaded = load_spec(file, overrides)
+    spec = loaded.valid()
+    paths, table = SweepPaths(folder / f"{spec.name}-sweep"), folder / f"{spec.name}.csv"
     problems = [Problem(str(folder), fault)] if (fault := fault_of_folder(folder)) else []
     if isinstance(spec.task, TaskSpec) and spec.task.folds:
         problems.append(Problem("task.folds", "a cross-validation has no curves by seed; give a dev split"))
+    if isinstance(spec.task, TaskSpec):
+        names = [name for name in (spec.task.train, spec.task.dev, spec.task.test) if name]
+        read = {(loaded.base / expand_home(name)).resolve() for name in names}
+        what = "the task reads this file, which the curves would replace; name another folder with --to"
+        problems += [Problem(str(made), what) for made in (table, table.with_suffix(".json")) if made.resolve() in read]
     if spec.training.early_stopping_patience is not None:
         problems.append(Problem("training.early_stopping_patience", "curves are of whole runs; leave it out"))
     if problems:
         raise InputError(problems)
-    paths = SweepPaths(folder / f"{spec.name}-sweep")
     code = run_command(file, [*overrides, *_UNSTOPPED], paths.root, quiet=quiet, as_json=False)
     if code not in (ExitCode.DONE, ExitCode.NO_RESULT):  # runs that fail are recorded like others
         return code
-    table = folder / f"{spec.name}.csv"
     try:
         write_curves(SweepRecord.read(paths.events), table)
     except InputError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -171,11 +172,14 @@ def _put(source: Source, override: str, location: str) -> None:
         return
     holder: Any = source.data
     for depth, key in enumerate(path[:-1]):
-        if isinstance(holder, dict) and not isinstance(holder.get(key), dict | list):
-            holder[key] = {}
+        inner = _item(holder, key)
+        if isinstance(holder, dict) and not isinstance(inner, dict | list):
+            inner = {}
             _forget_locations(source, path[: depth + 1])
             source._locations[path[: depth + 1]] = location
-        holder = _item(holder, key)
+        if isinstance(inner, dict | list):
+            holder[key] = inner = copy.copy(inner)  # an alias puts the same one in other places, which keep theirs
+        holder = inner
     if isinstance(holder, dict) or _item(holder, path[-1]) is not None:
         holder[path[-1]] = value
         _forget_locations(source, path)

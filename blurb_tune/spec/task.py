@@ -58,7 +58,7 @@ class TaskSpec(SpecModel):
         "[all kinds](own-data.md#which-kind-of-task)"
     )
     labels: Annotated[list[LabelName], Field(min_length=1)] | None = Field(
-        None, description="all labels, the positive one of two last; null: those of train, sorted"
+        None, description="all labels, the positive one of two last, classes with an order in it; null: those of train, sorted"
     )
     label_center: float | None = Field(
         None, description="of a regression, whose scores are learned as (score - center) / scale; null: the mean of train"

@@ -53,9 +53,10 @@ class Kind(ABC):
     nobody has chosen. word_field: which of the task's texts is given as words, for each of which the model says something;
     None where it says one thing of the whole. splits_text: that text is written as one, and `read_texts` splits it.
     has_labels: labels are names, of which `Task.labels` has all. least_labels: how many of them there are at least.
-    can_leave_out: `Task.left_out` means something to its metrics. smooths_labels: it has a `smoothed_loss`.
-    stratum: by what examples are divided evenly among train and dev, None where they are not. problem_type: what Hugging
-    Face's configs call it, None for words. added: the columns that `answers` adds to those of a table.
+    orders_labels: the order of `Task.labels` counts. can_leave_out: `Task.left_out` means something to its metrics.
+    smooths_labels: it has a `smoothed_loss`. stratum: by what examples are divided evenly among train and dev, None where
+    they are not. problem_type: what Hugging Face's configs call it, None for words. added: the columns that `answers` adds to
+    those of a table.
 
     Shapes below: n examples, with m labels as `features.Encoded` has them: one for each example, or for each word.
     """
@@ -70,6 +71,7 @@ class Kind(ABC):
     splits_text: ClassVar[bool] = False
     has_labels: ClassVar[bool] = True
     least_labels: ClassVar[int] = 2
+    orders_labels: ClassVar[bool] = False
     can_leave_out: ClassVar[bool] = False
     smooths_labels: ClassVar[bool] = False
     stratum: ClassVar[str | None] = "label"

@@ -94,6 +94,16 @@ def test_what_has_no_curves_of_whole_runs_is_refused_before_it_runs(tmp_path: Pa
     assert not (tmp_path / "curves").exists()
 
 
+def test_curves_do_not_replace_what_the_task_reads(tmp_path: Path) -> None:
+    spec, table = tmp_path / "small.yaml", tmp_path / "small.csv"
+    table.write_text("text,label\n" + "".join(f"note {number},{number % 2}\n" for number in range(40)))
+    spec.write_text(SPEC.replace("demo", "{kind: classification, train: small.csv, text: text, label: label, folds: 4}"))
+    before = table.read_bytes()
+    code, output = call("record", spec, "--to", tmp_path)
+    assert (code, f"{table}:thetaskreadsthisfile" in "".join(output.split())) == (2, True), output
+    assert table.read_bytes() == before
+
+
 @pytest.mark.ray
 def test_a_sweep_is_recorded_unstopped_and_replayed(tmp_path: Path) -> None:
     spec = tmp_path / "small.yaml"

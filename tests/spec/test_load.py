@@ -221,6 +221,16 @@ def test_what_anchors_repeat_may_stand_under_a_key_of_its_own(tmp_path: Path) ->
     assert (spec.space.epochs, spec.space.batch_size, spec.space.learning_rate) == (2, 8, 1e-4)
 
 
+def test_an_override_changes_one_of_the_places_that_an_alias_repeats(tmp_path: Path) -> None:
+    text = (
+        MINIMAL + "x-depth: &depth [{low: 0, high: 6}]\nspace: {freeze_depth: &same {low: 0, high: 6}, reinit_count: *same}\n"
+    )
+    loaded = load_spec(write(tmp_path, text + "x-more: *depth\n"), ["space.freeze_depth.high=3", "x-more.0.high=2"])
+    space = loaded.valid().space
+    assert (space.freeze_depth.high, space.reinit_count.high) == (3, 6)
+    assert (loaded.source.data["x-more"], loaded.source.data["x-depth"]) == ([{"low": 0, "high": 2}], [{"low": 0, "high": 6}])
+
+
 def test_sections_that_are_one_by_an_anchor_are_judged_each(tmp_path: Path) -> None:
     text = MINIMAL + "search: &a {seed: 1, epochs: 2}\nspace: *a\n"
     assert [p.split(";")[0] for p in problems(tmp_path, text)] == [

@@ -34,9 +34,14 @@ def infer_labels(task: Task, rows: Sequence[Row]) -> tuple[str, ...]:
 
 def with_aliases(task: Task, rows: Sequence[Row]) -> Task:
     """The task with the labels that it reads those of the rows as, where these are written in another way."""
-    found = task.kind.aliases(dict.fromkeys([*task.labels, *_labels(task, rows)]))
+    written = list(dict.fromkeys(_labels(task, rows)))
+    names = [label for label in written if label not in task.label_aliases]
+    if names and len(written) == len(names) + 1:  # one index alone, such as a `0` among tags, may be a name itself
+        names = written
+    found = task.kind.aliases(dict.fromkeys([*task.labels, *names]))
+    aliases = {alias: found.get(label, label) for alias, label in task.label_aliases.items()}
     labels = tuple(dict.fromkeys(found.get(label, label) for label in task.labels))
-    return replace(task, labels=labels, label_aliases={**task.label_aliases, **found})
+    return replace(task, labels=labels, label_aliases={**aliases, **found})
 
 
 def check_labels(task: Task, rows: Sequence[Row], location: str) -> list[Problem]:
@@ -55,7 +60,8 @@ def check_enough(task: Task, rows: Sequence[Row | Problem], location: str) -> li
 
 
 def check_inferred(task: Task, rows: Sequence[Row], location: str) -> list[Problem]:
-    """What speaks against labels that nobody has listed: they are numbers, or one looks like a misspelling of another.
+    """What speaks against labels that nobody has listed: they are numbers, their order counts and is not known, or one looks
+    like a misspelling of another.
 
     A misspelling is rare beside the label that it is one letter from, and is reported with its rows.
     """
@@ -65,6 +71,9 @@ def check_inferred(task: Task, rows: Sequence[Row], location: str) -> list[Probl
             f"holds numbers such as {scores[0]}; did you mean `kind: regression`? If they are classes, list them in `labels`"
         )
         return [NamedProblem(location, f"{task.label_field!r} {what}", "label")]
+    if _lacks_order(task):
+        what = f"the order of {join_limited(task.labels)} cannot be told from their names; list them in order"
+        return [NamedProblem(location, what, "labels")]
     locations: dict[str, list[str]] = {}
     for row in rows:
         for label in dict.fromkeys(_labels(task, [row])):
@@ -80,6 +89,11 @@ def check_inferred(task: Task, rows: Sequence[Row], location: str) -> list[Probl
         for label, meant in rare.items()
         for location in locations[label]
     ]
+
+
+def _lacks_order(task: Task) -> bool:
+    """Whether the order of labels counts that are no numbers; of two it is the same from either end."""
+    return task.kind.orders_labels and len(task.labels) > _OF_TWO and not all(map(_NUMBER.fullmatch, task.labels))
 
 
 def _meant(label: str, counts: Mapping[str, int]) -> str | None:
@@ -117,7 +131,7 @@ def note_labels(task: Task, counts: Mapping[str, int], reported: Sequence[str] =
     if absent := [label for label in task.labels if _plain(label) in _NOT_AVAILABLE and label not in task.left_out]:
         yield f"taken as labels: {join_limited(map(repr, absent))}; rows without a label have to be left out"
     yield from task.kind.notes_on_labels(task)
-    if len(task.labels) >= _MANY_NUMBERS and all(map(_NUMBER.fullmatch, task.labels)):
+    if len(task.labels) >= _MANY_NUMBERS and not task.kind.orders_labels and all(map(_NUMBER.fullmatch, task.labels)):
         yield f"all {len(task.labels)} labels are numbers, read as names; with `regression` or `ordinal` their order counts"
     if alone := [label for label in task.labels if counts.get(label) == 1 and label not in reported]:
         yield f"labels with one train {'word' if task.per_token else 'example'} alone: {join_limited(map(repr, alone))}"

@@ -7,6 +7,7 @@ counted, and nobody is shown them.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,10 +82,13 @@ def _check_targets(found: Sequence[DataSet], target: Path, *, force: bool) -> No
     if fault := fault_of_folder(target):
         raise InputError([Problem(str(target), fault)])
     problems = []
+    sources = [path for data_set in found for path in (data_set.folder, *itertools.chain(*data_set.files.values()))]
     for data_set in found:
         folder = target / data_set.task.data_set.folder
-        if folder.exists() and folder.resolve() == data_set.folder.resolve():
-            problems.append(Problem(str(folder), "this is the source itself; name another folder with --to"))
+        held = [path for path in sources if path.resolve().is_relative_to(folder.resolve())]
+        if held:
+            what = "is the source itself" if held[0].resolve() == folder.resolve() else f"holds {held[0]}, which is read"
+            problems.append(Problem(str(folder), f"this {what}; name another folder with --to"))
         elif folder.exists() and not force:
             problems.append(Problem(str(folder), "this is there already; --force replaces it"))
     if problems:

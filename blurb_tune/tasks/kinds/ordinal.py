@@ -32,6 +32,7 @@ class Ordinal(Classification):
         Metric("mae", lower_is_better=True),
     )
     default_metric = "quadratic_kappa"
+    orders_labels = True
     can_leave_out = False
 
     def formulas(self, task: Task, *columns: Array) -> Formulas:

@@ -78,7 +78,8 @@ class TokenClassification(Kind):
         return in_iobes(labels)
 
     def notes_on_labels(self, task: Task) -> Iterator[str]:
-        if read := [f"{name} as {tag}" for name, tag in task.label_aliases.items() if not name.isdecimal()]:
+        indices = {(str(index), tag) for index, tag in enumerate(task.labels)}
+        if read := [f"{name} as {tag}" for name, tag in task.label_aliases.items() if (name, tag) not in indices]:
             yield f"tags of another scheme are read as those of IOBES: {join_limited(read)}"
         inside = [label for label in task.labels if label != OUTSIDE]
         if inside and all(label.startswith("I-") for label in inside):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from blurb_tune.core.errors import BlurbTuneError, did_you_mean
 from blurb_tune.core.paths import expand_home
 from blurb_tune.spec.dimensions import duplicates
 from blurb_tune.spec.task import TaskSpec
+from blurb_tune.tasks.data_set import plain_name
 from blurb_tune.tasks.examples import normalize_label
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds import KINDS, MULTI_LABEL, find_kind
@@ -36,7 +37,7 @@ def custom_source(spec: TaskSpec, base: Path) -> DataSource:
         metric=spec.metric or kind.default_metric,
         description="a custom task",
         max_length=spec.max_length,
-        labels=tuple(map(normalize_label, spec.labels or _flags(spec))),
+        labels=tuple(map(normalize_label, _label_names(spec))),
         label_aliases=_numbers_of(spec, kind),
         scores=ScoreScale(None, spec.label_center, spec.label_scale),
         left_out=tuple(map(normalize_label, spec.left_out)),
@@ -59,7 +60,13 @@ def custom_source(spec: TaskSpec, base: Path) -> DataSource:
 
 def _flags(spec: TaskSpec) -> tuple[str, ...]:
     """The columns with 0 and 1, one for each label; none where one column has the label."""
-    return () if isinstance(spec.label, str) else tuple(spec.label)
+    return () if isinstance(spec.label, str) else tuple(dict.fromkeys(spec.label))
+
+
+def _label_names(spec: TaskSpec) -> Sequence[str]:
+    """Those that are listed; the columns of flags where none are, or, which is a fault, not as many."""
+    flags, labels = _flags(spec), spec.labels or ()
+    return labels if labels and len(flags) in (0, len(labels)) else flags
 
 
 def _numbers_of(spec: TaskSpec, kind: Kind) -> Mapping[str, str]:
@@ -173,6 +180,8 @@ def _kind_faults(spec: TaskSpec, kind: Kind) -> Iterator[tuple[str, str]]:
             yield key, f"this is of scores, of which {kind.name} has none"
     if _flags(spec) and kind != MULTI_LABEL:
         yield "label", f"columns with 0 and 1 are of a {MULTI_LABEL.name} task, but `kind` is {kind.name}"
+    else:
+        yield from _flag_faults(spec)
     usable = kind.usable_metrics
     if spec.metric in {metric.name for metric in kind.metrics if metric.lower_is_better}:
         yield "metric", f"{spec.metric!r} cannot be maximized; expected one of: {', '.join(usable)}"
@@ -185,3 +194,16 @@ def _kind_faults(spec: TaskSpec, kind: Kind) -> Iterator[tuple[str, str]]:
     if spec.left_out and not kind.can_leave_out:
         usable_kinds = [known.name for known in KINDS.values() if known.can_leave_out]
         yield "left_out", f"labels are left out of the F1 of {' and '.join(usable_kinds)} alone"
+
+
+def _flag_faults(spec: TaskSpec) -> Iterator[tuple[str, str]]:
+    """What is wrong with columns of 0 and 1, and with labels that are listed for them, which name them in their order."""
+    flags, labels = _flags(spec), spec.labels
+    if len(flags) not in (0, len(spec.label)):
+        yield "label", f"columns must differ, but {next(duplicates(spec.label))!r} stands more than once"
+    elif flags and labels and len(labels) != len(flags):
+        yield "labels", f"expected one for each of the {len(flags)} columns in `label`, but got {len(labels)}"
+    elif flags and labels:
+        for column, label in zip(flags, labels, strict=True):
+            if plain_name(label) != plain_name(column) and plain_name(label) in map(plain_name, flags):
+                yield "labels", f"expected them in the order of the columns in `label`, but {label!r} stands for {column!r}"

@@ -12,9 +12,17 @@ from hypothesis import strategies as st
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.checking.label_checks import check_enough, check_inferred, check_labels, infer_labels, note_labels
+from blurb_tune.tasks.checking.label_checks import (
+    check_enough,
+    check_inferred,
+    check_labels,
+    infer_labels,
+    note_labels,
+    with_aliases,
+)
 from blurb_tune.tasks.examples import NamedProblem, Row
 from blurb_tune.tasks.kind import Kind
+from blurb_tune.tasks.kinds.named_labels import label_index
 from blurb_tune.tasks.task import Task
 
 
@@ -203,8 +211,41 @@ def test_numbers_with_decimals_ask_for_a_regression() -> None:
     assert problem.what.startswith("'label' holds numbers such as 0.5; did you mean `kind: regression`?")
 
 
-def test_many_whole_numbers_are_noted() -> None:
+def test_an_order_that_counts_is_not_made_up() -> None:
+    what = "the order of high, low, medium cannot be told from their names; list them in order"
+    for labels, expected in (
+        (("high", "low", "medium"), [NamedProblem("t", what, "labels")]),
+        (("0", "1", "2", "10"), []),
+        (("no", "yes"), []),  # of which a kappa is the same from either end
+    ):
+        assert check_inferred(_task(kinds.ORDINAL, labels=labels), _rows(*labels), "t") == expected
+        assert check_inferred(_task(labels=labels), _rows(*labels), "t") == []
+
+
+INDICES: list[tuple[tuple[str, ...], list[Any], list[str], str | None]] = [
+    (("B-D", "I-D", "O"), [0, 1, 2], ["B-D", "I-D", "O"], None),
+    (("B-D", "I-D", "O"), ["0", "2"], ["B-D", "O"], None),
+    (("B-D", "I-D", "O"), [0, 1, 2, "O"], ["B-D", "I-D", "O", "O"], None),
+    (("B-D", "I-D", "O"), ["B-D", "I-D", "0"], ["B-D", "I-D", "O"], "0 as O"),
+    (("B-D", "L-D", "O", "U-D"), [0, 1, 2, 3], ["B-D", "E-D", "O", "S-D"], "L-D as E-D, U-D as S-D"),
+    (("D-B", "D-I", "o"), [0, 1, 2], ["B-D", "I-D", "O"], "D-B as B-D, D-I as I-D, o as O"),
+]
+
+
+@pytest.mark.parametrize(("labels", "written", "expected", "note"), INDICES)
+def test_indices_stand_for_the_tags_that_are_listed(
+    labels: tuple[str, ...], written: list[Any], expected: list[str], note: str | None
+) -> None:
+    numbers = {str(index): label for index, label in enumerate(labels)}
+    task = with_aliases(_task(kinds.TOKEN_CLASSIFICATION, labels=labels, label_aliases=numbers), _rows(written))
+    assert [task.labels[label_index(task, tag)] for tag in written] == expected
+    notes = [found.partition(": ")[2] for found in note_labels(task, {}) if "another scheme" in found]
+    assert notes == ([note] if note else [])
+
+
+def test_many_whole_numbers_are_noted_where_their_order_does_not_count() -> None:
     task = replace(_task(), labels=("0", "1", "2", "3", "4"))
     assert "all 5 labels are numbers, read as names; with `regression` or `ordinal` their order counts" in list(
         note_labels(task, {})
     )
+    assert list(note_labels(replace(task, kind=kinds.ORDINAL), {})) == ["labels in train: 0 0, 1 0, 2 0, 3 0, 4 0"]

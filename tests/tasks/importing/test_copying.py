@@ -231,6 +231,19 @@ def test_what_is_there_is_replaced_only_when_told_so(tmp_path: Path) -> None:
     assert _problems(source, tmp_path, force=True) == [f"{source}: this is the source itself; name another folder with --to"]
 
 
+def test_a_folder_that_holds_what_is_read_is_not_replaced(tmp_path: Path) -> None:
+    originals, target, links = write(tmp_path / "blurb" / "GAD" / "raw", ROWS["gad"]), tmp_path / "blurb", tmp_path / "GAD"
+    links.mkdir()
+    for file in originals.iterdir():
+        (links / file.name).symlink_to(file)
+    for source in (originals, links):
+        for force in (False, True):
+            (problem,) = _problems(source, target, GAD, force=force)
+            assert problem.startswith(f"{target}/GAD: this holds {source}")
+            assert problem.endswith(", which is read; name another folder with --to")
+    assert sorted(file.name for file in originals.iterdir()) == ["dev.json", "test.json", "train.json"]
+
+
 def test_what_is_no_source_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a folder with files"):
         find_data_sets(tmp_path / "nowhere")

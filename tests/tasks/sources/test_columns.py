@@ -6,7 +6,7 @@ import pytest
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.tasks import kinds
-from blurb_tune.tasks.examples import Row
+from blurb_tune.tasks.examples import NamedProblem, Row
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.sources.columns import coerce_columns, join_flags, join_words
 from blurb_tune.tasks.task import Task
@@ -87,6 +87,7 @@ def test_a_column_of_flags_that_is_not_there_is_told_once() -> None:
     assert str(problem) == "t: there is no column 'coughs'; did you mean 'cough'?"
 
 
+KEYS = [("text", "word"), ("label", "tag")]
 WORDS = [("1", "Down", "B"), ("1", "syndrome", "I"), ("2", "He", "O"), ("2", "rests", "O")]
 
 
@@ -111,6 +112,48 @@ def test_words_of_which_nothing_says_the_sentence_are_told_once() -> None:
     assert problem.what.startswith(
         "each row holds one word; name the column that says to which sentence it belongs in `sentence`"
     )
+
+
+@pytest.mark.parametrize("word", ["[", "[3H]thymidine", "[3]", "10\xa0mg"])
+def test_a_word_may_look_like_a_list_and_hold_what_is_no_blank(word: str) -> None:
+    cells = [("1", "of", "O"), ("1", word, "B"), ("2", "It", "O")]
+    rows: list[Row | Problem] = [Row(f"t:{n}", {"sentence": s, "text": w, "label": t}) for n, (s, w, t) in enumerate(cells)]
+    first, second = join_words(_task(kinds.TOKEN_CLASSIFICATION), rows, "t")
+    assert isinstance(first, Row)
+    assert isinstance(second, Row)
+    assert (first.values["text"], first.values["label"], second.values["text"]) == (["of", word], ["O", "B"], ["It"])
+
+
+@pytest.mark.parametrize(
+    ("word", "tag", "faults"),
+    [
+        ("10 mg", "O", ['`text` must be one word, as in most rows, but got "10 mg"']),
+        ("", "O", ['`text` must be one word, as in most rows, but got ""']),
+        ("mg", "B-Body part", ['`label` must be one tag, as in most rows, but got "B-Body part"']),
+        (None, None, [f"`{name}` must be one {what}, as in most rows, but got null" for name, what in KEYS]),
+    ],
+)
+@pytest.mark.parametrize(("column", "named"), [("sentence", None), ("number", "number"), ("number", None)])
+def test_one_odd_cell_makes_no_sentences_of_the_other_words(
+    column: str, named: str | None, word: str | None, tag: str | None, faults: list[str]
+) -> None:
+    rows: list[Row | Problem] = [Row(f"t:{n}", {column: str(n // 10), "text": "word", "label": "O"}) for n in range(40)]
+    rows[25] = Row("t:25", {column: "2", "text": word, "label": tag})
+    *problems, last = join_words(_task(kinds.TOKEN_CLASSIFICATION), rows, "t", named)
+    if column == "number" and named is None:
+        assert isinstance(problems[0], NamedProblem)
+        assert (problems[0].key, last) == ("sentence", Problem("t:25", "; ".join(faults)))
+    else:
+        assert problems[0] == Problem("t:25", "; ".join(faults))
+        assert [len(row.values["text"]) for row in (*problems[1:], last) if isinstance(row, Row)] == [10, 10, 9, 10]
+
+
+def test_short_sentences_with_a_tag_for_each_word_are_no_single_words() -> None:
+    cells = [("gout", "B"), ("asthma", "B"), ("chest pain", "B I")] * 10
+    rows: list[Row | Problem] = [Row(f"t:{n}", {"sent": str(n), "text": w, "label": t}) for n, (w, t) in enumerate(cells)]
+    assert join_words(_task(kinds.TOKEN_CLASSIFICATION), rows, "t") == rows
+    told = [row for row in join_words(_task(kinds.TOKEN_CLASSIFICATION), rows, "t", "sent") if isinstance(row, Problem)]
+    assert [problem.where for problem in told] == [f"t:{n}" for n in range(2, 30, 3)]
 
 
 def test_sentences_and_texts_stay_as_they_are() -> None:

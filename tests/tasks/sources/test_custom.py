@@ -181,6 +181,35 @@ def test_faults_of_a_regression(folder: Path, settings: dict[str, Any], expected
     assert problem == f"s.yaml:6: {expected}"
 
 
+@pytest.mark.parametrize(
+    ("columns", "labels", "expected"),
+    [
+        (["key", "other"], None, []),
+        (["key", "other"], ["key", "Other"], []),
+        (["key", "other"], ["fever", "cough"], []),
+        (
+            ["key", "other"],
+            ["Other", "key"],
+            [
+                "s.yaml:6: task.labels: expected them in the order of the columns in `label`, but 'Other' stands for 'key'",
+                "s.yaml:6: task.labels: expected them in the order of the columns in `label`, but 'key' stands for 'other'",
+            ],
+        ),
+        (["key", "other"], ["cough"], ["s.yaml:6: task.labels: expected one for each of the 2 columns in `label`, but got 1"]),
+        (["key", "key"], None, ["s.yaml:4: task.label: columns must differ, but 'key' stands more than once"]),
+        (["key", "key"], ["a", "b"], ["s.yaml:4: task.label: columns must differ, but 'key' stands more than once"]),
+    ],
+)
+def test_labels_that_are_columns_are_listed_in_their_order(
+    folder: Path, columns: list[str], labels: list[str] | None, expected: list[str]
+) -> None:
+    settings = {"kind": "multi-label", "label": columns, "labels": labels, "check_machine": False}
+    if expected:
+        assert problems_of(folder, **settings) == expected
+    else:
+        assert plan_of(folder, **settings).task.labels == tuple(labels or columns)
+
+
 def test_words_to_tag_stand_in_one_column(folder: Path) -> None:
     (problem,) = problems_of(folder, kind="token classification", text=["note", "other"], check_machine=False)
     assert problem == "s.yaml:3: task.text: words to tag stand in one column, but two are named"
