@@ -96,13 +96,16 @@ class Kind(ABC):
         """
         return cell
 
-    def read_column(self, cells: Sequence[str], *, separator: str | None, labels: Sequence[str]) -> Sequence[str]:
-        """The cells of the label's column as `read_cell` reads them, by what all of them show.
+    def read_column(
+        self, cells: Sequence[str], *, separator: str | None, labels: Sequence[str]
+    ) -> tuple[Sequence[str], str | None]:
+        """The cells of the label's column as `read_cell` reads them, by what all of them show, and the separator in them.
 
-        separator: what stands between labels, None where nobody has said. labels: those that are known. Raises ValueError
-        with what must be written otherwise where the column can be read in more ways than one.
+        separator: what stands between labels, or before decimals; None where nobody has said, nor train has shown it. labels:
+        those that are known. Raises ValueError with what must be written otherwise where the column can be read in more ways
+        than one.
         """
-        return cells
+        return cells, None
 
     @abstractmethod
     def expected(self, task: Task) -> str:
@@ -265,7 +268,7 @@ class Kind(ABC):
 
     @abstractmethod
     def trivial_loss(self, task: Task, labels: Array, words: Words | None) -> float:
-        """The loss of the best constant outputs."""
+        """`mean_loss` of the best constant outputs."""
 
     def undefined_score(self, labels: Array) -> float:
         """What a metric counts for that constant predictions alone leave undefined."""

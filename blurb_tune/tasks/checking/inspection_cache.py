@@ -59,7 +59,7 @@ def _read_entry(source: DataSource, digest: str, entry: Path, inspect: Inspect) 
 
     try:
         known = json.loads((read_entry(entry) or {})[_FILE].read_bytes())
-        labels, aliases, center, unit = known["task"]
+        labels, aliases, center, unit, separator = known["task"]
         (trained, train), (held_out, dev) = known["examples"]
         folds, notes, sample = tuple(map(tuple, known["folds"])), tuple(known["notes"]), tuple(known["sample"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -67,7 +67,7 @@ def _read_entry(source: DataSource, digest: str, entry: Path, inspect: Inspect) 
     scores = replace(source.task.scores, center=center, unit=unit)
     task = replace(source.task, labels=tuple(labels), label_aliases=aliases, scores=scores)
     splits = KnownExamples(trained, train, lambda: read().train), KnownExamples(held_out, dev, lambda: read().dev)
-    return Inspection(replace(source, task=task), TaskData(*splits, folds), (), notes, digest, sample)
+    return Inspection(replace(source, task=task, separator=separator), TaskData(*splits, folds), (), notes, digest, sample)
 
 
 def _read_again(source: DataSource, digest: str, inspect: Inspect) -> TaskData:
@@ -85,7 +85,7 @@ def _write_entry(found: Inspection, source: DataSource, splits: FileSplits, fold
         return found
     task, train, dev = found.source.task, _known_examples(found.data.train), _known_examples(found.data.dev)
     finding = {
-        "task": [task.labels, dict(task.label_aliases), task.scores.center, task.scores.unit],
+        "task": [task.labels, dict(task.label_aliases), task.scores.center, task.scores.unit, found.source.separator],
         "examples": [[len(part), part.digest] for part in (train, dev)],
         "folds": found.data.folds,
         "notes": found.notes,

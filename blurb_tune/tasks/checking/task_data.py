@@ -35,7 +35,7 @@ from blurb_tune.tasks.checking.label_checks import (
 from blurb_tune.tasks.checking.parsing import parse
 from blurb_tune.tasks.checking.splitting import cut_dev, cut_folds
 from blurb_tune.tasks.examples import Example, NamedProblem, Row, join_limited
-from blurb_tune.tasks.sources.data_source import DataSource
+from blurb_tune.tasks.sources.data_source import DataSource, Table
 from blurb_tune.tasks.sources.splits import TUNING_SPLITS, Split
 from blurb_tune.tasks.task import Task
 
@@ -69,7 +69,7 @@ def load_test(source: DataSource, selection: SelectionMade) -> tuple[Example, ..
         raise BlurbTuneError("the test split is read when the search is over and its winner is named, not before")
     if not source.has_test:
         raise BlurbTuneError(f"{source.describe()}: there is no test split")
-    examples, problems = parse(source.task, source.rows("test")[0], source.splits.location("test"))
+    examples, problems = parse(source.task, source.read("test").rows, source.splits.location("test"))
     if problems:
         raise InputError(problems)
     return tuple(examples)
@@ -78,26 +78,28 @@ def load_test(source: DataSource, selection: SelectionMade) -> tuple[Example, ..
 def _look(source: DataSource) -> Inspection:
     try:
         problems = [*source.splits.problems(), *_conflicts(source)]
-        splits = [split for split in TUNING_SPLITS if source.splits.has(split)]
-        tables = {split: source.rows(split) for split in splits} if "train" in splits else {}
+        if not source.splits.has("train"):
+            return Inspection(source, problems=tuple(problems))
+        tables: dict[Split, Table] = {"train": source.read("train")}
+        source, label_problems = _by_train(source, tables["train"])
+        if source.splits.has("dev"):
+            tables["dev"] = source.read("dev")
     except InputError as error:
         return Inspection(source, problems=error.problems)
     except BlurbTuneError as error:
         return Inspection(source, problems=(Problem(source.describe(), str(error)),))
-    train_rows = tables["train"][0] if tables else []
-    source, label_problems = _with_labels(source, train_rows)
     problems += label_problems
     if source.is_custom:
-        problems += check_enough(source.task, train_rows, source.splits.location("train"))
+        problems += check_enough(source.task, tables["train"].rows, source.splits.location("train"))
     # With a fault in the labels as a whole every row would be a problem of its own.
     judged = replace(source.task, labels=()) if label_problems else source.task
     examples: dict[Split, list[Example]] = {"train": [], "dev": []}
-    for split, (rows, _) in tables.items():
-        examples[split], faults = parse(judged, rows, source.splits.location(split))
+    for split, table in tables.items():
+        examples[split], faults = parse(judged, table.rows, source.splits.location(split))
         problems += faults
     if problems or source.task.label_field in source.task.fields:  # of which the spec's own faults tell
         return Inspection(source, problems=tuple(problems))
-    digest = joint_digest(digest for _, digest in tables.values())
+    digest = joint_digest(table.digest for table in tables.values())
     return _inspect_examples(source, examples["train"], examples["dev"], digest)
 
 
@@ -108,11 +110,12 @@ def _conflicts(source: DataSource) -> list[Problem]:
     return [NamedProblem(source.describe(), what, key) for key, value in asked.items() if value and source.splits.has("dev")]
 
 
-def _with_labels(source: DataSource, rows: Sequence[Row | Problem]) -> tuple[DataSource, list[Problem]]:
-    """The source with the labels that the rows of train hold, where nobody named them."""
+def _by_train(source: DataSource, train: Table) -> tuple[DataSource, list[Problem]]:
+    """The source with what train shows of all splits where nobody has said it: the separator and the labels."""
+    source = replace(source, separator=train.separator)
     if not source.is_custom:
         return source, []
-    task, found = source.task, [row for row in rows if isinstance(row, Row)]
+    task, found = source.task, [row for row in train.rows if isinstance(row, Row)]
     is_listed = bool(task.labels)
     task = with_aliases(replace(task, labels=task.labels or infer_labels(task, found)), found)
     problems = check_labels(task, found, source.splits.location("train"))

@@ -84,7 +84,8 @@ def read_rows(data_set: DataSet, split: Split) -> list[Row | Problem]:
         names = " and ".join(file.name for file in files)
         raise InputError([Problem(str(data_set.folder), f"{names} both hold the {split} split; leave one of them here")])
     rows = as_blurb(task, [row for file in files for row in _read_rows(task, file)])
-    return coerce_columns(task, join_words(task, rows, str(files[0])), str(files[0]))
+    read, _ = coerce_columns(task, join_words(task, rows, str(files[0])), str(files[0]))
+    return read
 
 
 def _folders(source: Path) -> Iterator[Path]:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from blurb_tune.core.errors import Problem
-from blurb_tune.tasks.examples import Row, is_list
+from blurb_tune.tasks.examples import Row, is_list, short_repr
 from blurb_tune.tasks.task import Task
 
 Rows = list[Row | Problem]
-# BLUE's labels of a sentence: `0_0,1_1,...,9_0`, the number of a hallmark and whether it has it.
-_HALLMARKS = re.compile(r"\d+_[01](?:,\d+_[01])*")
+# BLUE's labels of a sentence: the number of each hallmark and whether the sentence has it.
+_HALLMARKS = re.compile(",".join(rf"{index}_[01]" for index in range(10)))
 
 
 def as_blurb(task: Task, rows: Rows) -> Rows:
@@ -53,26 +53,39 @@ def _biosses(rows: Rows) -> Rows:
 def _hoc(rows: Rows) -> Rows:
     """BLUE's sentences with the labels of each, joined to the documents that their ids begin with (`123_s4`)."""
     found = [row for row in rows if isinstance(row, Row)]
-    column = next(
-        (name for name in ("labels", "label") if found and _HALLMARKS.fullmatch(str(found[0].values.get(name)))), None
-    )
-    if column is None or "index" not in found[0].values:
+    label = next((name for name in ("labels", "label") if any(_has_hallmarks(row, name) for row in found)), None)
+    text = next((name for name in ("sentence1", "sentence") if any(name in row.values for row in found)), None)
+    if label is None or text is None:
         return rows
+    problems: list[Problem] = []
     documents: dict[str, list[Row]] = {}
-    for row in found:
-        documents.setdefault(str(row.values["index"]).partition("_")[0], []).append(row)
-    return [
-        *(row for row in rows if isinstance(row, Problem)),
-        *(_document(name, part, column) for name, part in documents.items()),
-    ]
+    for row in rows:
+        if isinstance(row, Problem):
+            problems.append(row)
+        elif fault := _sentence_fault(row, text, label):
+            problems.append(Problem(row.location, fault))
+        else:
+            documents.setdefault(str(row.values["index"]).partition("_")[0], []).append(row)
+    return [*problems, *(_document(name, sentences, text, label) for name, sentences in documents.items())]
 
 
-def _document(name: str, sentences: Sequence[Row], column: str) -> Row:
-    text = next(key for key in ("sentence1", "sentence") if key in sentences[0].values)
-    flags = [[int(part[-1]) for part in str(row.values[column]).split(",")] for row in sentences]
-    label = [max(found) for found in zip(*flags, strict=False)]
-    joined = " ".join(str(row.values[text]) for row in sentences)
-    return Row(sentences[0].location, {"id": name, "sentence": joined, "label": label})
+def _has_hallmarks(row: Row, label: str) -> bool:
+    return _HALLMARKS.fullmatch(str(row.values.get(label))) is not None
+
+
+def _sentence_fault(row: Row, text: str, label: str) -> str | None:
+    if absent := [name for name in ("index", text) if name not in row.values]:
+        return f"`{absent[0]}` is missing"
+    if not _has_hallmarks(row, label):
+        what = "must have all ten hallmarks, as in 0_0,1_0,2_1,...,9_0"
+        return f"`{label}` {what}, but got {short_repr(row.values.get(label))}"
+    return None
+
+
+def _document(name: str, sentences: Sequence[Row], text: str, label: str) -> Row:
+    flags = [[int(part[-1]) for part in row.values[label].split(",")] for row in sentences]
+    values = {"id": name, "sentence": " ".join(str(row.values[text]) for row in sentences)}
+    return Row(sentences[0].location, {**values, "label": [max(found) for found in zip(*flags, strict=True)]})
 
 
 def _each(

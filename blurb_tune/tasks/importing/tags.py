@@ -23,7 +23,7 @@ def with_tags(task: Task, rows: Sequence[Row], file: str) -> tuple[Task, list[st
     Of entities of several types those of the task's are kept. Raises InputError where none of them is.
     """
     values = [found for row in rows if is_list(found := row.values.get(task.label_field))]
-    counts = Counter(tag for tags in values for tag in tags if isinstance(tag, str) and tag not in task.labels)
+    counts = Counter(tag for tags in values for tag in tags if isinstance(tag, str) and tag and tag not in task.labels)
     parts = {tag: (tag[0], tag[2:]) for tag in counts if tag[0] in _IN_IOB and tag[1:2] in ("", "-")}
     if task.labels != _PLAIN_TAGS or not parts:
         return task, []

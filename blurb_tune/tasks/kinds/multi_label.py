@@ -51,12 +51,14 @@ class MultiLabel(Kind):
         items = read_list(cell, LIKE_LABELS, "labels with semicolons")
         return items if items is not None else [name for part in cell.split(LABEL_SEPARATOR) if (name := part.strip())]
 
-    def read_column(self, cells: Sequence[str], *, separator: str | None, labels: Sequence[str]) -> Sequence[str]:
-        """With semicolons for bars or commas, where the column shows that these stand between labels."""
-        separator = separator or next((mark for mark in _OTHER_SEPARATORS if _separates(mark, cells, labels)), LABEL_SEPARATOR)
-        if separator == LABEL_SEPARATOR:
-            return cells
-        return [cell if cell.lstrip().startswith("[") else json.dumps(_parts(cell, separator)) for cell in cells]
+    def read_column(
+        self, cells: Sequence[str], *, separator: str | None, labels: Sequence[str]
+    ) -> tuple[Sequence[str], str | None]:
+        """As lists where bars or commas are known to stand between labels, or the column shows it."""
+        separator = separator or next((mark for mark in _OTHER_SEPARATORS if _separates(mark, cells, labels)), None)
+        if separator is None or separator == LABEL_SEPARATOR:
+            return cells, separator
+        return [cell if cell.lstrip().startswith("[") else json.dumps(_parts(cell, separator)) for cell in cells], separator
 
     def expected(self, task: Task) -> str:
         if not task.labels:

@@ -58,20 +58,22 @@ class Regression(Kind):
     def read_cell(self, cell: str, *, is_label: bool) -> Any:
         return float(cell) if _NUMBER.fullmatch(cell) else cell
 
-    def read_column(self, cells: Sequence[str], *, separator: str | None, labels: Sequence[str]) -> Sequence[str]:
-        """Numbers with a decimal comma are read where one of them shows that it divides no thousands."""
+    def read_column(
+        self, cells: Sequence[str], *, separator: str | None, labels: Sequence[str]
+    ) -> tuple[Sequence[str], str | None]:
+        """Numbers with a decimal comma are read where it is known, or one of them shows, that it divides no thousands."""
         commas = [cell for cell in cells if "," in cell]
         if (
             not commas
             or not all(_DECIMAL_COMMA.fullmatch(cell.strip()) for cell in commas)
             or any("." in cell for cell in cells)
         ):
-            return cells
-        if all(_THOUSANDS.fullmatch(cell.strip()) for cell in commas):
+            return cells, None
+        if separator != "," and all(_THOUSANDS.fullmatch(cell.strip()) for cell in commas):
             raise ValueError(
                 f"has numbers like {commas[0]!r}, whose comma may divide thousands or decimals; write a point or none"
             )
-        return [cell.replace(",", ".") for cell in cells]
+        return [cell.replace(",", ".") for cell in cells], ","
 
     def expected(self, task: Task) -> str:
         return "a number from {:g} to {:g}".format(*task.scores.limits) if task.scores.limits else "a finite number"

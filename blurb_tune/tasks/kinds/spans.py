@@ -179,10 +179,9 @@ class Spans(Kind):
         return [np.zeros(2)]
 
     def trivial_loss(self, task: Task, labels: Array, words: Words | None) -> float:
-        """The mean logarithm of the number of words."""
+        """The mean logarithm of the number of words that are read, of the examples that teach something."""
         assert words is not None, "the shapes have been checked"
-        sizes = np.diff(words.offsets)
-        return float(np.log(sizes[sizes > 0]).mean())
+        return self.mean_loss(task, np.zeros((np.count_nonzero(words.is_read), 2)), labels, words)
 
 
 def _answer(label: Any) -> tuple[str, int | None] | None:
@@ -217,11 +216,11 @@ def _best_span(logits: Array) -> tuple[int, int]:
     """The first and the last word, at most so many, with the highest sum of logits, (words, 2)."""
     if not len(logits) or not np.isfinite(logits).any():
         return -1, -1
-    sums = logits[:, _START, None] + logits[None, :, _END]
-    apart = np.arange(len(logits))[None, :] - np.arange(len(logits))[:, None]
-    sums = np.where((apart >= 0) & (apart < _LONGEST_ANSWER), sums, -np.inf)
-    start, end = np.unravel_index(int(sums.argmax()), sums.shape)
-    return int(start), int(end)
+    ends = np.pad(logits[:, _END], (0, _LONGEST_ANSWER - 1), constant_values=-np.inf)
+    # Of each first word the ends from it on: a row is a start, a column how many words the end stands behind it.
+    sums = logits[:, _START, None] + np.lib.stride_tricks.sliding_window_view(ends, _LONGEST_ANSWER)
+    start, behind = np.unravel_index(int(sums.argmax()), sums.shape)
+    return int(start), int(start + behind)
 
 
 SPANS = Spans()

@@ -192,8 +192,9 @@ class TokenClassification(Kind):
         return list(np.eye(task.outputs))
 
     def trivial_loss(self, task: Task, labels: Array, words: Words | None) -> float:
-        """The entropy of the tags."""
-        return entropy(np.bincount(labels, minlength=task.outputs))
+        """The entropy of the tags of words that are read."""
+        read = labels if words is None else labels[words.is_read]
+        return entropy(np.bincount(read, minlength=task.outputs))
 
     def shuffled(
         self, task: Task, metric: str, columns: Sequence[Array], draws: int, generator: np.random.Generator

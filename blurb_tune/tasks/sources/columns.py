@@ -22,25 +22,25 @@ _BLANK = re.compile(r"[ \t\r\n]")
 _FLAGS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 
-def coerce_columns(task: Task, rows: Rows, file: str, *, separator: str | None = None) -> Rows:
-    """The rows with what their cells mean to the task's kind.
+def coerce_columns(task: Task, rows: Rows, file: str, *, separator: str | None = None) -> tuple[Rows, str | None]:
+    """The rows with what their cells mean to the task's kind, and the separator that the label's column shows.
 
-    separator: what stands between the labels of a cell, None where the column may tell. A column that can be read in more ways
-    than one is a Problem in place of its rows.
+    separator: what stands between the labels of a cell, or before decimals; None where the column may tell. A column that can
+    be read in more ways than one is a Problem in place of its rows.
     """
     name = task.label_field
     found = [row for row in rows if isinstance(row, Row)]
     cells = {index: value for index, row in enumerate(found) if isinstance(value := row.values.get(name), str)}
     try:
-        read = task.kind.read_column(list(cells.values()), separator=separator, labels=task.labels)
+        read, shown = task.kind.read_column(list(cells.values()), separator=separator, labels=task.labels)
     except ValueError as error:
-        return [NamedProblem(file, f"{name!r} {error}", "label"), *(row for row in rows if isinstance(row, Problem))]
+        return [NamedProblem(file, f"{name!r} {error}", "label"), *(row for row in rows if isinstance(row, Problem))], None
     changed = dict(zip(cells, read, strict=True))
     values = iter(
         replace(row, values={**row.values, name: changed[index]}) if index in changed else row
         for index, row in enumerate(found)
     )
-    return [coerce_cells(task, next(values)) if isinstance(row, Row) else row for row in rows]
+    return [coerce_cells(task, next(values)) if isinstance(row, Row) else row for row in rows], shown
 
 
 def join_flags(rows: Rows, columns: Sequence[str], name: str, file: str) -> Rows:

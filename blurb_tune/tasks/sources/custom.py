@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from blurb_tune.tasks.sources.splits import SPLITS, FileSplits, HubSplits, Split
 from blurb_tune.tasks.task import ScoreScale, Task
 
 # With a fault in one of these there are no data to look at.
-KEYS_OF_DATA = ("", "kind", *SPLITS, "hub", "columns", "folds", "dev_share")
+_KEYS_OF_DATA = ("", "kind", *SPLITS, "hub", "columns", "encoding", "folds", "dev_share")
 
 
 def custom_source(spec: TaskSpec, base: Path) -> DataSource:
@@ -112,6 +112,11 @@ def check_custom_task(spec: TaskSpec, base: Path = Path()) -> Iterator[tuple[str
             yield key, "this cuts dev from train, but `dev` names a file; leave one of them out"
 
 
+def has_data(spec: TaskSpec, faults: Iterable[tuple[str, str]]) -> bool:
+    """Whether there are data to look at in spite of these faults, those of `check_custom_task`."""
+    return not any(key in _KEYS_OF_DATA for key, _ in faults) and find_kind(spec.kind).fault_of_texts(spec.text) is None
+
+
 def _splits(spec: TaskSpec, base: Path, task: Task) -> Splits:
     if spec.hub is not None:
         return HubSplits(spec.hub.removeprefix(PREFIX), "hub", needs_dev=False)
@@ -146,14 +151,16 @@ def _file_faults(spec: TaskSpec, base: Path) -> Iterator[tuple[str, str]]:
 def _endings(spec: TaskSpec) -> tuple[str, ...]:
     """How the names of files may end."""
     with suppress(BlurbTuneError):  # of which `kind` tells
-        return (*FORMATS, *(() if find_kind(spec.kind).word_field is None else CONLL_ENDINGS))
+        kind = find_kind(spec.kind)
+        return (*FORMATS, *(CONLL_ENDINGS if kind.word_field is not None and not kind.splits_text else ()))
     return tuple(FORMATS)
 
 
 def _is_encoding(name: str) -> bool:
+    """Whether it is an encoding of text: each reads and writes zeros, unlike `hex` (of bytes) and `idna` (of hosts)."""
     try:
-        b"".decode(name)
-    except LookupError:
+        bytes(64).decode(name).encode(name)  # for no bytes at all Python would not look the name up
+    except (LookupError, ValueError):
         return False
     return True
 

@@ -12,13 +12,22 @@ from pathlib import Path
 
 from blurb_tune.core.errors import Problem
 from blurb_tune.core.paths import expand_home
-from blurb_tune.tasks.examples import NamedProblem, Row
+from blurb_tune.tasks.examples import NamedProblem
 from blurb_tune.tasks.sources import hub_data
-from blurb_tune.tasks.sources.columns import coerce_columns, join_flags, join_words
+from blurb_tune.tasks.sources.columns import Rows, coerce_columns, join_flags, join_words
 from blurb_tune.tasks.sources.splits import SPLITS, BuiltInSplits, FileSplits, HubSplits, NoSplits, Split, Splits
 from blurb_tune.tasks.task import Task
 
 DATA_VARIABLE = "BLURB_DATA_DIR"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a split. digest: the SHA-256 of its content in hex. separator: that of its labels, as `columns` has it."""
+
+    rows: Rows
+    digest: str
+    separator: str | None
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,8 @@ class DataSource:
 
     is_custom: a custom task, where cells of text may stand for numbers and lists, and dev may be cut from train. dev_share:
     share of train that becomes dev then, None where nobody said. folds: of a cross-validation, 0 without one. flags: columns
-    with 0 and 1 that stand for one of labels. separator, sentence: as `columns` has them.
+    with 0 and 1 that stand for one of labels. separator, sentence: as `columns` has them; where nobody named the separator, an
+    inspection takes that of train.
     """
 
     task: Task
@@ -44,16 +54,16 @@ class DataSource:
         """There is a test split; it is not opened."""
         return self.splits.has("test")
 
-    def rows(self, split: Split) -> tuple[list[Row | Problem], str]:
-        """The rows of a split, and the SHA-256 of its content in hex."""
-        rows, digest = self.splits.read(split)
+    def read(self, split: Split) -> Table:
+        """The rows of a split as the task's kind reads them."""
+        (rows, digest), separator = self.splits.read(split), self.separator
         if self.flags:
             rows = join_flags(rows, self.flags, self.task.label_field, self.splits.location(split))
         if self.is_custom or isinstance(self.splits, HubSplits):
             location = self.splits.location(split)
             rows = join_words(self.task, rows, location, self.sentence)
-            rows = coerce_columns(self.task, rows, location, separator=self.separator)
-        return rows, digest
+            rows, separator = coerce_columns(self.task, rows, location, separator=separator)
+        return Table(rows, digest, separator)
 
     def describe(self) -> str:
         return self.splits.describe()

@@ -10,7 +10,7 @@ from blurb_tune.spec.source import KeyPath
 from blurb_tune.spec.task import TaskSpec
 from blurb_tune.tasks.blurb.definitions import find_task
 from blurb_tune.tasks.examples import NamedProblem
-from blurb_tune.tasks.sources.custom import KEYS_OF_DATA, check_custom_task, custom_source
+from blurb_tune.tasks.sources.custom import check_custom_task, custom_source, has_data
 from blurb_tune.tasks.sources.data_source import DataSource, find_source
 
 
@@ -23,7 +23,7 @@ def spec_source(loaded: LoadedSpec) -> tuple[DataSource | None, list[Problem]]:
     if isinstance(task, TaskSpec):
         faults = list(check_custom_task(task, loaded.base))
         problems = [source.problem(("task", key) if key else ("task",), what) for key, what in faults]
-        found = None if any(key in KEYS_OF_DATA for key, _ in faults) else custom_source(task, loaded.base)
+        found = custom_source(task, loaded.base) if has_data(task, faults) else None
         if loaded.spec.data is not None:
             problems.append(source.problem(("data",), "this is for named tasks; a mapping names its files in `task`"))
         return found, problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -85,8 +85,8 @@ def read_conll(content: bytes, file: str, words: str, tags: str, layout: Layout 
     """The sentences of a file with a word and its tag a line, and a blank line behind each sentence.
 
     Columns have a tab between them, or blanks in a line without tabs; no other white space divides a line, as words may hold
-    it. Of more than two columns the first and the last are read; `-DOCSTART-` lines are skipped. `words` and `tags` name the
-    columns of the rows; a row's location is the line that it begins on.
+    it. Of more than two columns the first and the last are read; `-DOCSTART-` lines are skipped, and comments before a
+    sentence. `words` and `tags` name the columns of the rows; a row's location is the line of its first word.
     """
     sentence: list[list[str]] = []
     begin, is_whole = 0, True
@@ -96,6 +96,8 @@ def read_conll(content: bytes, file: str, words: str, tags: str, layout: Layout 
             is_whole = False
             continue
         cells = _columns(line)
+        if not sentence and _is_comment(line, cells):
+            continue
         if cells and not cells[0].startswith("-DOCSTART-"):
             if len(cells) == 1:
                 yield Problem(f"{file}:{number}", f"expected a word and its tag, but got {short_repr(cells[0])}")
@@ -106,6 +108,11 @@ def read_conll(content: bytes, file: str, words: str, tags: str, layout: Layout 
             if is_whole:
                 yield Row(f"{file}:{begin}", {words: [c[0] for c in sentence], tags: [c[-1] for c in sentence]})
             sentence, is_whole = [], True
+
+
+def _is_comment(line: str, cells: Sequence[str]) -> bool:
+    """`# text = ...` as CoNLL-U has it, or `# id 7` and `domain=en` behind a tab; `# O` is a word and its tag."""
+    return line.startswith("# ") and ("=" in cells[2:] or "=" in cells[-1])
 
 
 def _columns(line: str) -> list[str]:

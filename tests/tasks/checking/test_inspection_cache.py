@@ -35,6 +35,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "folds": {"kind": "classification", "label": "class", "folds": 3},
     "regression": {"kind": "regression", "label": "score"},
     "multi-label": {"kind": "multi-label", "label": "several", "labels": ["b", "a"]},
+    "bars": {"kind": "multi-label", "label": "barred"},
     "tags": {"kind": "token classification", "label": "tags", "dev_share": 0.3},
 }
 
@@ -50,10 +51,11 @@ def folder(tmp_path: Path) -> Path:
     path.mkdir()
     for name, start in {"train": 0, "dev": 90}.items():
         rows = [
-            f"note {n},{'yes' if n % 3 else 'no'},{n / 7},{'a;b' if n % 2 else 'b'},{'O I' if n % 4 else 'B O'}"
+            f"note {n},{'yes' if n % 3 else 'no'},{n / 7},{'a;b' if n % 2 else 'b'},{'O I' if n % 4 else 'B O'},"
+            f"{('a', 'b', 'a|b')[n % 3]}"
             for n in range(start, start + 30)
         ]
-        (path / f"{name}.csv").write_text("\n".join(["note,class,score,several,tags", *rows]) + "\n")
+        (path / f"{name}.csv").write_text("\n".join(["note,class,score,several,tags,barred", *rows]) + "\n")
     os.mkfifo(path / "test.csv")
     return path
 
@@ -130,7 +132,7 @@ def test_tokens_are_found_without_a_row_and_made_from_the_rows_where_there_are_n
 
 def _fault(folder: Path) -> None:
     with (folder / "train.csv").open("a") as file:
-        file.write("note,,,,\n")
+        file.write("note,,,,,\n")
 
 
 @pytest.mark.parametrize(

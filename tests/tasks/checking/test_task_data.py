@@ -340,6 +340,42 @@ def test_a_table_without_a_header_is_told_once_and_read_with_its_columns_named(t
     assert len(found.data.train) + len(found.data.dev) == 20
 
 
+@pytest.mark.parametrize("has_cache", [False, True])
+def test_what_train_shows_of_commas_holds_for_dev_and_test(tmp_path: Path, has_cache: bool) -> None:
+    """Each of the other splits would leave it open by itself."""
+    write_csv(tmp_path / "train.csv", [f"{number % 4},{125 * (number % 8):03}" for number in range(40)])
+    for name, start in (("dev", 40), ("test", 60)):
+        write_csv(tmp_path / f"{name}.csv", ["1,125", "2,250"], start)
+    source = own(tmp_path, dev="dev.csv", test="test.csv", kind="regression")
+    for _ in range(2):
+        found = inspect(source, cache=tmp_path / "cache" if has_cache else None)
+        assert found.problems == ()
+        assert found.data is not None
+        assert [e.label for e in found.data.dev] == [e.label for e in load_test(found.source, SELECTION)] == [1.125, 2.25]
+
+
+def test_what_stands_between_labels_in_train_does_so_in_dev_and_test(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["cough", "fever", "cough|fever"] * 4)
+    write_csv(tmp_path / "dev.csv", ["cough", "cough|fever"], 20)
+    write_csv(tmp_path / "test.csv", ["cough|fever", "cough|sneeze"], 30)
+    found = inspect(own(tmp_path, dev="dev.csv", test="test.csv", kind="multi-label"))
+    assert found.problems == ()
+    assert found.source.task.labels == ("cough", "fever")
+    assert found.data is not None
+    assert [e.label for e in found.data.dev] == [(1, 0), (1, 1)]
+    with pytest.raises(InputError) as error:
+        load_test(found.source, SELECTION)
+    assert [problem.what for problem in error.value.problems] == ['unknown label "sneeze"; expected one of: cough, fever']
+
+
+def test_labels_of_train_tell_what_stands_between_them_in_dev(tmp_path: Path) -> None:
+    write_csv(tmp_path / "train.csv", ["cough", "fever"] * 6)
+    write_csv(tmp_path / "dev.csv", ["cough", "cough,fever"], 20)
+    found = inspect(own(tmp_path, dev="dev.csv", kind="multi-label"))
+    assert found.data is not None
+    assert [e.label for e in found.data.dev] == [(1, 0), (1, 1)]
+
+
 def test_columns_of_flags_are_the_labels(tmp_path: Path) -> None:
     rows = "".join(f"note {number},{number % 2},{int(number % 3 == 0)}\n" for number in range(20))
     (tmp_path / "train.csv").write_text("note,cough,fever\n" + rows)

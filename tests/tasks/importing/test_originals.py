@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from blurb_tune.core.errors import InputError
 from blurb_tune.tasks.blurb.definitions import TASKS
 from blurb_tune.tasks.importing.copying import import_data_sets
 from blurb_tune.tasks.importing.foreign import find_data_sets
@@ -80,3 +81,33 @@ def test_blue_s_name_of_ddi_is_known(tmp_path: Path) -> None:
         (folder / f"{split}.tsv").write_text(ORIGINALS["ddi"][1])
     ((found,), strangers) = find_data_sets(tmp_path)
     assert (found.task.name, strangers) == ("ddi", [])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            f"index\tsentence1\tlabels\n12_s0\tIt grows.\t{_FLAGS}\n12_s1\tIt spreads.\t\n13_s0\tNo.\t0_0,1_0\n",
+            [
+                ':3: `labels` must have all ten hallmarks, as in 0_0,1_0,2_1,...,9_0, but got ""',
+                ':4: `labels` must have all ten hallmarks, as in 0_0,1_0,2_1,...,9_0, but got "0_0,1_0"',
+            ],
+        ),
+        (
+            f"index\tsentence1\tlabels\n12_s0\tIt grows.\t\n12_s1\tIt spreads.\t{_NONE}\n",
+            [':2: `labels` must have all ten hallmarks, as in 0_0,1_0,2_1,...,9_0, but got ""'],
+        ),
+        (f"key\tsentence1\tlabels\n12_s0\tIt grows.\t{_FLAGS}\n", [":2: `index` is missing"]),
+        (f"index\ttext\tlabels\n12_s0\tIt grows.\t{_FLAGS}\n", [": there is no column 'sentence'"]),
+    ],
+)
+def test_faults_of_blue_s_documents_are_told_with_their_rows(content: str, expected: list[str], tmp_path: Path) -> None:
+    for split in SPLITS:
+        (tmp_path / f"{split}.tsv").write_text(ORIGINALS["hoc"][1])
+    (tmp_path / "dev.tsv").write_text(content)
+    found, _ = find_data_sets(tmp_path, TASKS["hoc"])
+    with pytest.raises(InputError) as error:
+        import_data_sets(found, tmp_path / "blurb", lambda what: None)
+    told = [str(problem).removeprefix(f"{tmp_path}/dev.tsv") for problem in error.value.problems]
+    assert all(text.startswith(start) for text, start in zip(told, expected, strict=False))
+    assert len(told) >= len(expected)

@@ -59,7 +59,10 @@ def test_several_types_of_which_none_is_the_task_s_are_refused() -> None:
     assert problem.what.endswith("expected Disease, or plain tags B, I and O")
 
 
-def test_tags_that_are_none_stay_to_be_told() -> None:
-    rows = [Row("t:1", {"id": "1", "tokens": ["w"], "ner_tags": ["X"]})]
+@pytest.mark.parametrize("tag", ["X", ""])
+def test_tags_that_are_none_stay_to_be_told(tag: str) -> None:
+    rows = [Row("t:1", {"id": "1", "tokens": ["w"], "ner_tags": [tag]})]
     task, remarks = with_tags(TASKS["ncbi-disease"], rows, "t")
     assert (task, remarks) == (TASKS["ncbi-disease"], [])
+    _, (problem,) = parse(task, rows, "t")
+    assert problem.where == "t:1"

@@ -123,6 +123,19 @@ def test_there_is_a_level_that_runs_must_leave(sample: Sample) -> None:
         assert level.noise_bound >= level.score
 
 
+@pytest.mark.parametrize("max_length", [64, 9], ids=["whole texts", "cut texts"])
+def test_the_trivial_loss_is_that_of_the_best_constant_outputs(sample: Sample, max_length: int) -> None:
+    task = sample.task
+    encoded = encode(sample.examples, load_tokenizer(describe_model("tiny")), max_length, task)
+
+    def loss(output: np.ndarray) -> float:
+        outputs = np.broadcast_to(output, (len(encoded.labels), task.outputs))
+        return evaluate(task, outputs, encoded.labels, encoded.words).loss
+
+    best = scipy.optimize.minimize(loss, np.zeros(task.outputs))
+    assert task.kind.trivial_loss(task, encoded.labels, encoded.words) == pytest.approx(best.fun, rel=1e-6)
+
+
 def test_what_is_trained_on_is_the_loss_that_is_reported(sample: Sample) -> None:
     task, encoded = sample.task, sample.encoded
     rows = np.arange(len(encoded))

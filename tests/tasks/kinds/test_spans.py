@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
 from blurb_tune.models.catalog import describe_model
 from blurb_tune.models.encoder import load_tokenizer
@@ -13,7 +17,7 @@ from blurb_tune.tasks import kinds
 from blurb_tune.tasks.encoding.features import encode
 from blurb_tune.tasks.examples import Example
 from blurb_tune.tasks.ragged import Words
-from blurb_tune.tasks.scoring.metrics import evaluate
+from blurb_tune.tasks.scoring.metrics import TrivialPredictor, evaluate
 from blurb_tune.tasks.task import Task
 
 TASK = Task(
@@ -101,3 +105,42 @@ def test_an_answer_that_is_cut_off_is_missed_and_teaches_nothing() -> None:
     whole = _evaluated([[9.0, 0.0], [0.0, 9.0], [0.0, 0.0], [9.0, 9.0]], labels, [2, 2], unread=(3,))
     assert whole.metrics["exact_match"] == 0.5
     assert whole.loss == pytest.approx(np.log(1 + np.exp(-9.0)))
+
+
+def test_words_that_are_not_read_do_not_raise_the_trivial_loss() -> None:
+    """Of 250 words of which 100 are read, guessing costs log 100."""
+    tokens = np.where(np.arange(250) < 100, np.arange(250), -1).astype(np.int32)
+    words, labels = Words(np.array([0, 250]), tokens), np.zeros((250, 2), dtype=np.int64)
+    labels[3] = 1
+    trivial = TrivialPredictor.of(TASK, labels, labels, words, words)
+    assert trivial.train_loss == pytest.approx(np.log(100))
+    assert trivial.train_loss == evaluate(TASK, np.zeros((250, 2)), labels, words).loss
+
+
+def _best_of_all(logits: np.ndarray) -> tuple[int, int]:
+    """By all pairs of words, as the formula has it; of equal sums the first start, then the first end."""
+    pairs = [(i, j) for i in range(len(logits)) for j in range(i, min(i + 30, len(logits)))]
+    sums = [logits[i, 0] + logits[j, 1] for i, j in pairs]
+    return pairs[sums.index(max(sums))]
+
+
+@pytest.mark.parametrize("words", [1, 2, 29, 30, 31, 90])
+@given(data=st.data())
+@settings(max_examples=15)
+def test_the_best_span_is_that_of_all_pairs(words: int, data: st.DataObject) -> None:
+    """With few values, so that ties come often, and with words that are not read, not all of them at the end."""
+    outputs = data.draw(npst.arrays(np.float32, (words, 2), elements=st.sampled_from([-2.0, -0.5, 0.0, 0.5, 2.0])))
+    is_read = data.draw(npst.arrays(np.bool_, words).filter(np.any))
+    tokens = np.where(is_read, 1, -1).astype(np.int32)
+    predicted, _ = TASK.kind.columns(TASK, outputs, np.zeros((words, 2)), Words(np.array([0, words]), tokens))
+    assert tuple(predicted[0]) == _best_of_all(np.where(is_read[:, None], outputs, -np.inf))
+
+
+def test_the_memory_of_a_long_context_grows_with_its_words_not_with_their_square() -> None:
+    words = 2000
+    logits = np.random.default_rng(0).normal(size=(words, 2))
+    tracemalloc.start()
+    TASK.kind.columns(TASK, logits, np.zeros((words, 2)), Words(np.array([0, words]), np.ones(words, dtype=np.int32)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2000 * words  # bytes; a matrix of all pairs alone has 16,000 for each word

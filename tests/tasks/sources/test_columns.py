@@ -18,12 +18,16 @@ def _task(kind: Kind, *labels: str) -> Task:
 
 def _read(kind: Kind, *cells: str, labels: tuple[str, ...] = (), separator: str | None = None) -> list[object]:
     rows: list[Row | Problem] = [Row(f"t:{index}", {"text": "a", "label": cell}) for index, cell in enumerate(cells)]
-    read = coerce_columns(_task(kind, *labels), rows, "t", separator=separator)
+    read, _ = coerce_columns(_task(kind, *labels), rows, "t", separator=separator)
     return [row.values["label"] if isinstance(row, Row) else str(row) for row in read]
 
 
 def test_decimal_commas_are_read_where_one_shows_that_it_is_none_of_thousands() -> None:
     assert _read(kinds.REGRESSION, "3,0", "1,25", "2", "0,125") == [3.0, 1.25, 2.0, 0.125]
+
+
+def test_commas_in_doubt_are_decimal_where_that_is_known() -> None:
+    assert _read(kinds.REGRESSION, "1,250", "2,000", "3", separator=",") == [1.25, 2.0, 3.0]
 
 
 def test_commas_that_may_be_of_thousands_are_told_once() -> None:
@@ -62,7 +66,7 @@ def test_a_list_of_texts_is_one_text() -> None:
         Row("t:1", {"text": ["We tried.", "It did."], "label": "yes"}),
         Row("t:2", {"text": [], "label": "no"}),
     ]
-    first, second = coerce_columns(_task(kinds.CLASSIFICATION), rows, "t")
+    (first, second), _ = coerce_columns(_task(kinds.CLASSIFICATION), rows, "t")
     assert isinstance(first, Row)
     assert first.values["text"] == "We tried. It did."
     assert second == rows[1]

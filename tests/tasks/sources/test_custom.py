@@ -113,6 +113,10 @@ FAULTS: list[tuple[dict[str, Any], list[str]]] = [
         {"train": "notes.xlsx"},
         ["s.yaml:2: task.train: expected a file that ends with .csv, .tsv, .json, .jsonl, .parquet, but got 'notes.xlsx'"],
     ),
+    (
+        {"kind": "squad", "text": ["note", "other"], "train": "notes.txt"},
+        ["s.yaml:2: task.train: expected a file that ends with .csv, .tsv, .json, .jsonl, .parquet, but got 'notes.txt'"],
+    ),
     ({"dev": "./notes.csv"}, ["s.yaml:6: task.dev: './notes.csv' is the train file already"]),
     ({"dev": "notes.csv"}, ["s.yaml:6: task.dev: 'notes.csv' is the train file already"]),
     ({"hub": "owner/notes"}, ["s.yaml:2: task.train: the hub data set has its own splits; leave this out, or `hub`"]),
@@ -210,9 +214,29 @@ def test_labels_that_are_columns_are_listed_in_their_order(
         assert plan_of(folder, **settings).task.labels == tuple(labels or columns)
 
 
-def test_words_to_tag_stand_in_one_column(folder: Path) -> None:
-    (problem,) = problems_of(folder, kind="token classification", text=["note", "other"], check_machine=False)
-    assert problem == "s.yaml:3: task.text: words to tag stand in one column, but two are named"
+@pytest.mark.parametrize("check_machine", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "text", "expected"),
+    [
+        ("token classification", ["note", "other"], "words to tag stand in one column, but two are named"),
+        ("squad", "note", "expected two columns: of the question, and of the text with its answer"),
+    ],
+)
+def test_a_kind_has_its_number_of_columns(folder: Path, kind: str, text: object, expected: str, check_machine: bool) -> None:
+    (problem,) = problems_of(folder, kind=kind, text=text, check_machine=check_machine)
+    assert problem == f"s.yaml:3: task.text: {expected}"
+
+
+@pytest.mark.parametrize("name", ["latin_one", "ansi", "hex", "rot13", "idna", "undefined"])
+def test_what_is_no_encoding_of_texts_is_told(folder: Path, name: str) -> None:
+    (problem,) = problems_of(folder, encoding=name)
+    assert problem.startswith(f"s.yaml:6: task.encoding: unknown encoding {name!r}; expected one such as utf-8")
+
+
+@pytest.mark.parametrize("name", ["latin_1", "UTF-16", "utf-32-be", "cp500", "utf_7", "big5", "iso2022_jp"])
+def test_encodings_of_texts_are_read(folder: Path, name: str) -> None:
+    (folder / "notes.csv").write_bytes((folder / "notes.csv").read_text().encode(name))
+    assert plan_of(folder, encoding=name).train_examples == 24
 
 
 def test_everything_wrong_is_told_at_once_in_the_order_of_the_lines(folder: Path) -> None:

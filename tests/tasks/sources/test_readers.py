@@ -248,6 +248,36 @@ def test_the_begin_of_a_document_is_no_word(line: str) -> None:
     assert list(read_conll(f"{line}\na\tO\n".encode(), "t", "w", "t")) == [Row("t:2", {"w": ["a"], "t": ["O"]})]
 
 
+@pytest.mark.parametrize(
+    "comments",
+    [
+        "# id f423\tdomain=en\n",
+        "# id f423 domain=en\n",
+        "# text = Down syndrome is rare\n",
+        "# newpar id = p1\n# sent_id = 1\n# text = a=b\n",
+    ],
+)
+def test_comments_before_a_sentence_are_no_words(comments: str) -> None:
+    lines = comments.count("\n")
+    assert list(read_conll(f"{comments}a\tO\n\n{comments}b\tB\n".encode(), "t", "w", "t")) == [
+        Row(f"t:{lines + 1}", {"w": ["a"], "t": ["O"]}),
+        Row(f"t:{2 * lines + 3}", {"w": ["b"], "t": ["B"]}),
+    ]
+
+
+@pytest.mark.parametrize("sign", ["# O", "#\tO", "# # B-NP O", "# NN O", "# = O", "#\tCase=Nom\tO"])
+def test_a_number_sign_is_a_word(sign: str) -> None:
+    for lines, expected in ((f"{sign}\na O", ["#", "a"]), (f"a O\n{sign}", ["a", "#"])):
+        (row,) = read_conll(lines.encode(), "t", "w", "t")
+        assert isinstance(row, Row)
+        assert row.values["w"] == expected
+
+
+def test_within_a_sentence_nothing_is_a_comment() -> None:
+    (row,) = read_conll(b"a\tO\n# 4\tx=y\n", "t", "w", "t")
+    assert row == Row("t:1", {"w": ["a", "# 4"], "t": ["O", "x=y"]})
+
+
 @given(st.lists(st.lists(st.sampled_from([*_WHITE, "a"]), max_size=5).map("".join), min_size=1, max_size=5))
 def test_no_white_space_splits_a_record_in_two(texts: list[str]) -> None:
     records = [{"a": text, "b": "x"} for text in texts]
