@@ -212,6 +212,11 @@ class SweepRecord:
         return self.started
 
     @property
+    def is_searching(self) -> bool:
+        """Neither a winner, or that there is none, nor a spent budget has ended the search."""
+        return self.selection is None and self.no_result is None and self.budget_spent is None
+
+    @property
     def has_models(self) -> bool:
         """The model is an axis of the search: strategies are told apart by model."""
         return len(self.header.models) > 1

@@ -67,8 +67,7 @@ class SweepState:
     @property
     def is_searching(self) -> bool:
         """There may be more to decide."""
-        record = self.record
-        return record.selection is None and record.no_result is None and record.budget_spent is None
+        return self.record.is_searching
 
     def complete_seeds(self, configuration_id: str) -> int:
         """Seeds of a configuration that have a result of every fold."""
