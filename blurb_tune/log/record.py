@@ -118,9 +118,9 @@ class SweepRecord:
                 self._groups.pop(event.configuration, None)
             case ev.Measured():
                 measured = self.trials[event.trial]
-                self.train_seconds -= measured.train_seconds
-                measured.measurements.append(event.measurement)
-                self.train_seconds += measured.train_seconds
+                self.train_seconds -= measured.added_seconds
+                measured.measure(event)
+                self.train_seconds += measured.added_seconds
             case ev.PruneDecided():
                 self.trials[event.trial].prunes.append(event)
             case ev.TrialEnded():
