@@ -202,7 +202,10 @@ def report(
         Path | None,
         typer.Option("--to", help="file to write", show_default="report.html in the folder; other formats are printed"),
     ] = None,
-    figures: Annotated[Path | None, typer.Option("--figures", help="folder to write each figure to, as PNG and SVG")] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", help="folder to write each figure to, as PNG and SVG; with --watch once, at its end"),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="renew the page while the sweep runs; it loads itself again")] = False,
     every: Annotated[float, typer.Option("--every", min=1.0, help="seconds between two looks of --watch")] = 5.0,
     opens: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,

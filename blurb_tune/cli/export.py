@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
 from blurb_tune.cli.program import program
 from blurb_tune.cli.sweep_files import write_everything
@@ -31,6 +32,10 @@ def export_command(
     """Export a model, send it on, and say which it is. What several runs are worth as one goes into the sweep's report."""
     console = Console(stderr=True)
     with console.status("loading PyTorch") as status:
+
+        def say(words: str) -> None:
+            status.update(Text(words))
+
         onward.check()
         from blurb_tune.release.export import export
 
@@ -42,14 +47,14 @@ def export_command(
             method=method,
             onnx=onward.onnx,
             again=onward.leaves,
-            say=status.update,
+            say=say,
         )
         if done.combination is not None:
-            status.update("writing the report")
+            say("writing the report")
             for fault in write_everything(SweepRecord.read(paths.events), paths):
                 print(fault, file=sys.stderr)
         try:
-            sent = onward.send(paths, done, status.update)
+            sent = onward.send(paths, done, say)
         except BlurbTuneError as error:
             raise BlurbTuneError(f"{error}:\n  {_command(paths, done, method, onward)}") from None
     if as_json:

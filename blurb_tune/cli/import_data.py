@@ -26,7 +26,7 @@ def import_command(source: Path, target: Path, task: str | None, *, force: bool)
         found, strangers = find_data_sets(source, _find_task(task) if task else None)
     except OSError as error:
         raise InputError([Problem(str(error.filename or source), f"cannot be read: {error.strerror}")]) from None
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("", total=len(found) * len(SPLITS))
 

@@ -38,7 +38,7 @@ def print_tasks(*, as_json: bool = False) -> None:
         table.add_column(name, no_wrap=True)
     for task in TASKS.values():
         sizes = "/".join(str(size) for size in task.data_set.published.values())
-        table.add_row(task.name, task.data_set.blurb_type or "-", task.metric, sizes, _data(task))
+        table.add_row(task.name, task.data_set.blurb_type or "-", task.metric, sizes, Text(_data(task)))
     console = Console(highlight=False)
     console.print(table)
     console.print()

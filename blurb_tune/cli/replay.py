@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
@@ -65,7 +66,7 @@ def replay_command(
     if to is not None:
         _check_free(to, arenas)
     found = []
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     for index, arena in enumerate(arenas):
         replays = list(_replays(arena, shuffles, seed, slots))
         found += [(arena.curves.name, replay) for replay in replays]
@@ -145,7 +146,7 @@ def _replays(arena: Arena, shuffles: int | None, seed: int, slots: int) -> Itera
     console = Console(stderr=True)
     rounds = arena.shuffles(shuffles, seed, slots)
     yield from track(
-        rounds, f"{arena.curves.name}:", shuffles, console=console, transient=True, disable=not console.is_terminal
+        rounds, escape(f"{arena.curves.name}:"), shuffles, console=console, transient=True, disable=not console.is_terminal
     )
 
 

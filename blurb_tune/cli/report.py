@@ -119,14 +119,14 @@ def _write(source: _Folder, wanted: Wanted) -> None:
         else:
             _write_to(lambda to: write_atomically(to, text), wanted.to)
             print(wanted.to)
-    if wanted.figures is not None:
-        _write_to(lambda folder: [print(file) for file in write_figures(source.record, folder)], wanted.figures)
+    _write_figures(source, wanted)
     if wanted.opens:
         webbrowser.open((wanted.to or source.page).resolve().as_uri())
 
 
 def _watch(source: _Folder, wanted: Wanted, every: float) -> ExitCode:
-    """A page that loads itself again; the last one, of a sweep that has ended or that nobody watches any more, does not."""
+    """A page that loads itself again; the last one, of a sweep that has ended or that nobody watches any more, does not. With
+    it come the figures."""
     is_first = True
     try:
         while True:
@@ -139,13 +139,16 @@ def _watch(source: _Folder, wanted: Wanted, every: float) -> ExitCode:
                     webbrowser.open((wanted.to or source.page).resolve().as_uri())
                 is_first = False
             if not runs:
-                print(f"the sweep is {source.record.status}")
-                return ExitCode.DONE
+                break
             time.sleep(max(every, _REST * (time.monotonic() - started)))
     except KeyboardInterrupt:
         if not is_first:
             _write_page(source, wanted, 0.0, quiet=True)
+            _write_figures(source, wanted)
         raise
+    _write_figures(source, wanted)
+    print(f"the sweep is {source.record.status}")
+    return ExitCode.DONE
 
 
 def _write_page(source: _Folder, wanted: Wanted, renewed_every: float, *, quiet: bool = False) -> None:
@@ -153,6 +156,11 @@ def _write_page(source: _Folder, wanted: Wanted, renewed_every: float, *, quiet:
     _write_to(lambda to: write_page(source.record, source.provenance, to, renewed_every), to)
     if not quiet:
         print(to)
+
+
+def _write_figures(source: _Folder, wanted: Wanted) -> None:
+    if wanted.figures is not None:
+        _write_to(lambda folder: [print(file) for file in write_figures(source.record, folder)], wanted.figures)
 
 
 def _check_begun(source: _Folder) -> None:

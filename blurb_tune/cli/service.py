@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from blurb_tune.cli.program import program
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
@@ -41,9 +42,8 @@ def list_command(address: str | None, storage: str | None, *, as_json: bool) -> 
     for name in ("id", "owner", "state", "progress", "best", "age", "left"):
         table.add_column(name, no_wrap=True)
     for sweep in sweeps:
-        table.add_row(
-            sweep["id"], sweep["owner"], sweep["state"], _percent(sweep), _best(sweep), _age(sweep), _time_left(sweep)
-        )
+        cells = (sweep["id"], sweep["owner"], sweep["state"], _percent(sweep), _best(sweep), _age(sweep), _time_left(sweep))
+        table.add_row(*map(Text, cells))
     Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
@@ -66,9 +66,9 @@ def status_command(sweep_id: str, address: str | None, storage: str | None, *, a
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, text in rows.items():
         if text:
-            grid.add_row(f"[bold]{name}[/]", text)
+            grid.add_row(Text(name, style="bold"), Text(text))
     for event in found["events"]:
-        grid.add_row(time.strftime("%H:%M:%S", time.localtime(event["time"])), event["text"])
+        grid.add_row(time.strftime("%H:%M:%S", time.localtime(event["time"])), Text(event["text"]))
     Console(highlight=False).print(grid)
 
 
@@ -143,7 +143,7 @@ def show_findings(findings: Sequence[Mapping[str, str]], *, only_faults: bool = 
     for finding in findings:
         if not only_faults or finding["level"] == "warning":
             cure = f"; {finding['cure']}" if finding["cure"] else ""
-            console.print(f"{_SIGNS[finding['level']]} {finding['what']}{cure}")
+            console.print(_SIGNS[finding["level"]], Text(f"{finding['what']}{cure}"))
 
 
 def _percent(sweep: Mapping[str, Any]) -> str:

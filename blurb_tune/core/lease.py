@@ -79,7 +79,12 @@ class Lease:
     that come at once, each sees the other (writes are seen by later reads, as in S3 and on NFS after a close), and the lower
     name goes first. Whether another is alive is judged by its claim changing, not by anybody's clock.
 
-    lost: called once, from another thread, when somebody else has taken the lease because this driver was silent for too long.
+    A write that takes effect late may bring back a claim that another has deleted meanwhile, to take the lease. So a driver
+    whose renewal comes later than others wait looks who else holds it, and gives up where the write itself took that long:
+    another may have come and gone.
+
+    lost: called once, from another thread, when somebody else has taken the lease because this driver was silent for too long,
+    or may have.
     """
 
     def __init__(self, storage: Storage, *, lost: Callable[[], None] = lambda: None, patience: float = PATIENCE):
@@ -91,27 +96,31 @@ class Lease:
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        """Raises BlurbTuneError when another driver is alive, and OSError where the storage does not answer.
+        """Raises BlurbTuneError when another driver is alive, and OSError where the storage does not answer in time.
 
         It waits for as long as a silent driver is given.
         """
         self._write()
         self._thread.start()
         try:
-            self._wait_for_others()
+            looked = self._wait_for_others()
+            self._holds = True
+            self._write()
+            if self._is_long_since(looked):
+                raise TimeoutError(f"writing a claim took longer than {self._patience:.0f} s")
         except BaseException:  # after a Ctrl-C too
             self._give_back()
             raise
-        self._holds = True
-        self._write()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._give_back()
 
-    def _wait_for_others(self) -> None:
+    def _wait_for_others(self) -> float:
+        """When there was no other left."""
         seen: dict[str, tuple[Claim, float]] = {}
         has_told = False
+        looked = _now()
         while others := self._others():
             for name, claim in others.items():
                 before, since = seen.setdefault(name, (claim, time.monotonic()))
@@ -128,6 +137,8 @@ class Lease:
                     _logger.warning("waiting up to %.0f s for the driver on %s to be alive or not", self._patience, claim.host)
                     has_told = True
             time.sleep(min(0.5, self._patience / 10))
+            looked = _now()
+        return looked
 
     def _others(self) -> dict[str, Claim]:
         found = {}
@@ -144,15 +155,34 @@ class Lease:
         self._storage.write(self._name, claim.to_json())
 
     def _renew(self) -> None:
+        renewed = _now()
         while not self._stop.wait(self._patience / _RENEWALS):
             try:
+                looked = _now()
                 if self._holds and self._name not in self._storage.names():
-                    self._holds = False
-                    self._lost()
+                    self._lose()
                     return
+                if self._is_long_since(looked):
+                    continue  # what it has been told may not be so any more
                 self._write()
+                others = self._others() if self._is_long_since(renewed) else {}
+                if self._holds and (self._is_long_since(looked) or any(claim.holds for claim in others.values())):
+                    self._lose()
+                    return
+                if not others:
+                    renewed = looked
             except OSError as error:  # a storage that is away for everybody takes the lease from nobody
                 _logger.debug("the lease could not be renewed: %s", error)
+
+    def _is_long_since(self, when: float) -> bool:
+        """Long enough for another to take this driver for dead."""
+        return _now() - when > self._patience
+
+    def _lose(self) -> None:
+        self._holds = False
+        self._lost()
+        with suppress(OSError):
+            self._storage.delete(self._name)
 
     def _give_back(self) -> None:
         self._stop.set()
@@ -160,6 +190,11 @@ class Lease:
             self._thread.join(self._patience)
         with suppress(OSError):
             self._storage.delete(self._name)
+
+
+def _now() -> float:
+    """In seconds, of a clock that goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _boot() -> str:

@@ -229,7 +229,7 @@ class TrialReport:
 
     outcome and reason are set on the last report only. error is the remote traceback of an errored trial, cause what made it
     so, worker the `node:pid` that ran it, where a node is `host/` and the beginning of Ray's id. stopped_early: it ended
-    before its last step, since its dev score no longer improved.
+    before its last step, since its dev score no longer improved. resumed_seconds: see `log.events.Measured`.
     """
 
     measurement: Measurement | None = None
@@ -239,6 +239,7 @@ class TrialReport:
     worker: str = ""
     cause: Cause = Cause.MACHINE
     stopped_early: bool = False
+    resumed_seconds: float = 0.0
 
 
 def node_of(worker: str) -> str:

@@ -56,6 +56,7 @@ class Slot:
         self._prefixes = environment.prefixes()
         self._measured: list[Measurement] = []
         self._past: deque[Measurement] = deque()
+        self._resumed_seconds = 0.0
         self._halt = HaltWatch(environment.halt)
         self._pulses = PulseSender(environment.halt, _worker())
         self._timer = Timer(environment.checkpoints.seconds if environment.checkpoints else math.inf)
@@ -91,7 +92,8 @@ class Slot:
             self._finish_trial()
         elif not self._past:
             self._save_if_due()
-        return {REPORT: dataclasses.replace(report, worker=_worker()), "done": report.outcome is not None}
+        report = dataclasses.replace(report, worker=_worker(), resumed_seconds=self._resumed_seconds)
+        return {REPORT: report, "done": report.outcome is not None}
 
     def cleanup(self) -> None:
         self._log.flush()
@@ -112,7 +114,7 @@ class Slot:
     def _take_up(self) -> FineTuning:
         """The trial from its newest checkpoint, or from its beginning."""
         self._timer.restart()
-        self._measured, self._past = [], deque()
+        self._measured, self._past, self._resumed_seconds = [], deque(), 0.0
         run, checkpoints = self._fine_tuning(), self._environment.checkpoints
         if checkpoints is None:
             return run
@@ -125,6 +127,7 @@ class Slot:
             checkpoint, self._measured = found
             run.resume(checkpoint)
             self._past = deque(self._measured)
+            self._resumed_seconds = checkpoint.facts["train_seconds"] + checkpoint.facts["eval_seconds"]
             _logger.info("it goes on from step %d", checkpoint.facts["steps"])
         return run
 

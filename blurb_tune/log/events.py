@@ -146,9 +146,13 @@ class TrialStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Measured(Event):
+    """resumed_seconds: of training and evaluation up to the checkpoint from which this attempt goes on; earlier ones spent
+    them, and the measurement's seconds contain them. 0 for an attempt from scratch, and in logs of before."""
+
     kind = "measured"
     trial: str
     measurement: Measurement
+    resumed_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,9 +118,9 @@ class SweepRecord:
                 self._groups.pop(event.configuration, None)
             case ev.Measured():
                 measured = self.trials[event.trial]
-                self.train_seconds -= measured.train_seconds
-                measured.measurements.append(event.measurement)
-                self.train_seconds += measured.train_seconds
+                self.train_seconds -= measured.added_seconds
+                measured.measure(event)
+                self.train_seconds += measured.added_seconds
             case ev.PruneDecided():
                 self.trials[event.trial].prunes.append(event)
             case ev.TrialEnded():
@@ -210,6 +210,11 @@ class SweepRecord:
         if self.started is None:
             raise LookupError("the event log does not start with sweep_started")
         return self.started
+
+    @property
+    def is_searching(self) -> bool:
+        """Neither a winner, or that there is none, nor a spent budget has ended the search."""
+        return self.selection is None and self.no_result is None and self.budget_spent is None
 
     @property
     def has_models(self) -> bool:

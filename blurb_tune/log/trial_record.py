@@ -28,6 +28,8 @@ class TrialRecord:
     their driver or by a machine's fault are not among them.
     losses: how many in a row ended by a machine's fault without having come farther than those before. farthest: optimizer
     steps that earlier attempts reached. stopped_early: it ended before its last step, since its dev score no longer improved.
+    resumed_seconds: of `train_seconds`, those up to the checkpoint from which this attempt goes on. known_seconds: what the
+    measurements of earlier attempts came to.
     """
 
     trial_id: str
@@ -41,6 +43,8 @@ class TrialRecord:
     hangs: int = 0
     losses: int = 0
     farthest: int = 0
+    resumed_seconds: float = 0.0
+    known_seconds: float = 0.0
     measurements: list[Measurement] = field(default_factory=list)
     prunes: list[ev.PruneDecided] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -63,8 +67,14 @@ class TrialRecord:
         self.errors = before.errors + (cause is not None and cause not in (Cause.MEMORY, Cause.HANG))
         self.losses = before.losses_with_this if is_error and before.by_machine else before.losses
         self.farthest = max(before.farthest, before.steps)
-        ended = before.started + before.train_seconds if before.ended is None else before.ended
+        self.known_seconds = max(before.known_seconds, before.train_seconds)
+        ended = before.started + before.own_seconds if before.ended is None else before.ended
         self.earlier = (*before.earlier, Attempt(before.started, ended, before.outcome, before.worker))
+
+    def measure(self, event: ev.Measured) -> None:
+        """Take in a measurement, be it one that an earlier attempt made and this one only says once more."""
+        self.measurements.append(event.measurement)
+        self.resumed_seconds = event.resumed_seconds
 
     def end(self, event: ev.TrialEnded) -> None:
         """Take in how the attempt ended."""
@@ -112,8 +122,18 @@ class TrialRecord:
 
     @property
     def train_seconds(self) -> float:
-        """Training and dev evaluation, without starting up."""
+        """Training and dev evaluation, without starting up; up to a checkpoint, those of the attempts before."""
         return self.last.train_seconds + self.last.eval_seconds if self.last else 0.0
+
+    @property
+    def own_seconds(self) -> float:
+        """Of `train_seconds`, those of this attempt."""
+        return max(0.0, self.train_seconds - self.resumed_seconds)
+
+    @property
+    def added_seconds(self) -> float:
+        """What this attempt adds to the training of all: its own, and what its checkpoint shows that no measurement had."""
+        return self.own_seconds + max(0.0, self.resumed_seconds - self.known_seconds)
 
     @property
     def is_running(self) -> bool:

@@ -57,7 +57,8 @@ def check_values(event: Event) -> None:
                 known = build_dataclass(_Known, item)
                 _check_configuration(known.values)
                 expect(all(map(math.isfinite, known.objectives)), "objectives: expected numbers")
-        case Measured(measurement=measurement):
+        case Measured(measurement=measurement, resumed_seconds=seconds):
+            expect(0 <= seconds < math.inf, f"resumed_seconds: expected 0 or more, but got {seconds}")
             expect(not math.isinf(measurement.dev_score), "dev_score: expected a number or none, but got an infinity")
             expect(measurement.step >= 0, f"step: expected 0 or more, but got {measurement.step}")
         case PruneDecided() | TrialEnded():

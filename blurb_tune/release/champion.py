@@ -13,7 +13,7 @@ _NOT_BETTER = {
     Verdict.NONE: "no recipe has a result",
     Verdict.ALONE: "there is no vanilla fine-tuning to compare it with",
     Verdict.VANILLA: "vanilla fine-tuning itself has won, and nothing shows that it is better than the rest",
-    Verdict.WORSE: "it is worse than vanilla fine-tuning on fresh seeds",
+    Verdict.WORSE: "it is worse than vanilla fine-tuning on {seeds}",
     Verdict.UNDECIDED: "it is not shown to be better than vanilla fine-tuning",
     Verdict.UNDECIDABLE: "its seeds are too few to show that it is better than vanilla fine-tuning",
 }
@@ -30,7 +30,8 @@ def why_no_champion(record: SweepRecord, trial: str) -> str:
         return "it is not one of the winner's runs"
     verdict = answer_of(record).verdict
     if evidence is None or run is None or verdict is not Verdict.BETTER:
-        return _NOT_BETTER[verdict]
+        is_confirmed = evidence is not None and evidence.is_confirmed
+        return _NOT_BETTER[verdict].format(seeds="fresh seeds" if is_confirmed else "the seeds of the search")
     if run.outcome is not None and run.outcome.is_failed:
         return f"this run counts as failed ({run.outcome})"
     pair = tested_pair(record)

@@ -91,9 +91,14 @@ def _recipe(record: SweepRecord, evidence: Evidence, verdict: Verdict) -> str:
     if evidence.comparison is None or evidence.reference is None:
         return f"{_capital(what)} did best{so_far}: {mean} ({over}); {_failures(winner, None)}."
     reference, difference = evidence.reference, evidence.comparison.difference
+    worse = (
+        "did best in the search, and is worse than vanilla fine-tuning on fresh seeds"
+        if evidence.is_confirmed
+        else "did best by the sweep's objective and failed runs, but its mean is lower than vanilla's"
+    )
     head = {
         Verdict.BETTER: "is better than vanilla fine-tuning",
-        Verdict.WORSE: "did best in the search, and is worse than vanilla fine-tuning on fresh seeds",
+        Verdict.WORSE: worse,
         Verdict.UNDECIDED: f"did best{so_far}, but it is not shown to be better than vanilla fine-tuning",
         Verdict.UNDECIDABLE: f"did best{so_far}, but whether it is better than vanilla fine-tuning cannot be decided yet",
     }[verdict]

@@ -78,7 +78,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """configuration: whose numbers these are, which opens on demand. is_best: the winner. is_muted: not to be compared."""
+    """configuration: whose numbers these are, which opens on demand. is_best: the winner, or shown to be
+    better than vanilla. is_muted: not to be compared."""
 
     cells: Sequence[Cell]
     configuration: str = ""

@@ -141,9 +141,11 @@ def _test_disagrees(record: SweepRecord, evidence: Evidence | None) -> str:
 
 def _few_test_items(record: SweepRecord, evidence: Evidence | None) -> str:
     pair = tested_pair(record)
-    if pair is None or math.isnan(pair[0].interval[0] + pair[1].interval[0]) or is_separated(*pair):
+    if pair is None or math.isnan(pair[0].interval[0] + pair[1].interval[0]):
         return ""
     winner, reference = pair
+    if is_separated(winner, reference) or is_separated(reference, winner):
+        return ""
     decimals = supported_decimals([winner.summary, reference.summary])
     ahead = signed(winner.summary.mean - reference.summary.mean, decimals)
     return (

@@ -31,7 +31,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Winner and reference over the confirmation seeds. comparison: of the two, None without a reference."""
+    """Winner and reference over the confirmation seeds. comparison: of the two, None while one of them has no result."""
 
     winner: GroupResult
     reference: GroupResult | None
@@ -89,14 +89,15 @@ def claims_of(record: SweepRecord) -> list[Claim]:
 def confirmation_of(record: SweepRecord) -> Confirmation | None:
     """None while no confirmation run of the winner has a result."""
     selection = record.selection
-    if selection is None or not _confirmed_scores(record, selection.configuration):
+    scores = _confirmed_scores(record, selection.configuration) if selection else {}
+    if selection is None or not scores:
         return None
     winner = record.group(selection.configuration, record.confirmations_of(selection.configuration))
     if selection.reference is None:
         return Confirmation(winner, None, None)
     reference = record.group(selection.reference, record.confirmations_of(selection.reference))
-    scores = _confirmed_scores(record, selection.configuration), _confirmed_scores(record, selection.reference)
-    return Confirmation(winner, reference, compare(*scores))
+    of_reference = _confirmed_scores(record, selection.reference)
+    return Confirmation(winner, reference, compare(scores, of_reference) if of_reference else None)
 
 
 def shares_of_variance(record: SweepRecord, name: str) -> VarianceShares | None:

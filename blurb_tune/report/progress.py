@@ -155,7 +155,7 @@ class Progress:
         mean = sum(planned) / len(planned) if planned else 1.0
         to_come = max((header.configurations or 0) - len(planned), 0) * mean * header.trials_per_configuration
         is_over = record.selection is not None or record.no_result is not None
-        total, done = sum(planned) * header.trials_per_configuration + to_come, to_come if is_over else 0.0
+        total, done = sum(planned) * header.trials_per_configuration + to_come, 0.0 if record.is_searching else to_come
         for name, of in record.configurations.items():
             is_settled = of.state is not None or is_over
             runs = header.trials_per_configuration if is_settled else sum(trial.is_final for trial in record.trials_of(name))
@@ -182,8 +182,8 @@ class Progress:
         )
 
     def total(self) -> int | None:
-        """How many trials the sweep will have had at its end, as `planned_trials` counts them."""
-        return planned_trials(self.record)
+        """How many trials the sweep will have had at its end, as `expected_trials` counts them."""
+        return expected_trials(self.record)
 
     def seconds_left(self, now: float) -> float | None:
         """About how long the sweep will take from `now` (seconds since the epoch); None while there is nothing to go by.
@@ -226,7 +226,7 @@ class Progress:
 
 
 def planned_trials(record: SweepRecord) -> int | None:
-    """How many trials a sweep will have had at its end; None while the number of configurations is not known.
+    """How many trials the whole plan has; None while the number of configurations is not known.
 
     A configuration that has ended counts with the trials it had: it may have been given up before its last seed.
     """
@@ -235,6 +235,19 @@ def planned_trials(record: SweepRecord) -> int | None:
         return None
     ended = len(record.configurations) - len(record.open_configurations)
     searched = record.trials_of_ended_configurations + max(header.configurations - ended, 0) * header.trials_per_configuration
-    selection = record.selection
-    confirmed = 0 if record.no_result else 1 if selection and not selection.reference else 2  # winner and vanilla
-    return searched + confirmed * len(header.confirmation_seeds) * max(1, header.folds)
+    return searched + _fresh_trials(record)
+
+
+def expected_trials(record: SweepRecord) -> int | None:
+    """How many trials a sweep will have had at its end: those of the plan, but once the search has ended, be it by a budget,
+    no more than have begun, and the confirmation."""
+    if record.started is None or record.is_searching:
+        return planned_trials(record)
+    return record.searched + _fresh_trials(record)
+
+
+def _fresh_trials(record: SweepRecord) -> int:
+    """Those that confirm winner and vanilla."""
+    header, selection = record.header, record.selection
+    sides = 0 if record.no_result else 1 if selection and not selection.reference else 2
+    return sides * len(header.confirmation_seeds) * max(1, header.folds)

@@ -243,7 +243,7 @@ def _warm_start(record: SweepRecord) -> dict[str, Any]:
             warm.append(trial)
         seen.add(trial.worker)
     setup = [t.setup_seconds for t in warm]
-    beyond = [t.ended - t.started - t.train_seconds for t in warm if t.ended is not None]
+    beyond = [t.ended - t.started - t.own_seconds for t in warm if t.ended is not None]
     return {
         "trials": len(warm),
         "setup_seconds_median": median(setup) if warm else None,

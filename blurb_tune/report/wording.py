@@ -45,7 +45,9 @@ def interval(bounds: tuple[float, float], decimals: int) -> str:
 
 
 def more_or_less(value: float, decimals: int) -> str:
-    """A difference in words, such as `0.05 more`, `0.02 less` or `the same`."""
+    """A difference in words, such as `0.05 more`, `0.02 less` or `the same`; a dash where it is undefined."""
+    if not math.isfinite(value):
+        return UNKNOWN
     text = number(abs(value), decimals)
     return "the same" if not float(text) else f"{text} {'more' if value > 0 else 'less'}"
 

@@ -67,8 +67,7 @@ class SweepState:
     @property
     def is_searching(self) -> bool:
         """There may be more to decide."""
-        record = self.record
-        return record.selection is None and record.no_result is None and record.budget_spent is None
+        return self.record.is_searching
 
     def complete_seeds(self, configuration_id: str) -> int:
         """Seeds of a configuration that have a result of every fold."""
@@ -99,10 +98,11 @@ class SweepState:
             case ev.TrialStarted():
                 self.running.setdefault(event.configuration, set()).add(event.trial)
                 self.histories[event.trial] = []
+                self.setup_seconds.pop(event.trial, None)
             case ev.Measured():
                 trial = self.record.trials[event.trial]
-                if len(trial.measurements) == 1:
-                    self.setup_seconds[event.trial] = event.time - trial.started - trial.train_seconds
+                if event.trial not in self.setup_seconds and trial.own_seconds:
+                    self.setup_seconds[event.trial] = max(0.0, event.time - trial.started - trial.own_seconds)
                 progress = event.measurement.step / self._steps(latest_attempt(self.record, trial))
                 self.histories[event.trial].append((progress, event.measurement))
             case ev.TrialEnded():

@@ -116,7 +116,9 @@ class Sweep:
             return Continue()
         decision: Decision = Continue()
         if report.measurement is not None:
-            self._log.append(ev.Measured(trial=trial_id, measurement=report.measurement))
+            self._log.append(
+                ev.Measured(trial=trial_id, measurement=report.measurement, resumed_seconds=report.resumed_seconds)
+            )
             self._faults.mark_sound(report.worker)
             if report.outcome is None:
                 decision = self._decide(trial)

@@ -12,7 +12,7 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.advice import failed_runs
 from blurb_tune.report.hyperparameters import searched_settings, settings_in_words
-from blurb_tune.report.progress import planned_trials
+from blurb_tune.report.progress import expected_trials
 from blurb_tune.tracking.description import describe
 from blurb_tune.tracking.run_data import ATTEMPT, NOTE, ROLE, SWEEP_ID, TRIAL_ID, USER, DataSet, Point, RunUpdate
 
@@ -117,8 +117,8 @@ class RunBuilder:
         return f"{configuration_id} " + ", ".join(filter(None, (self.record.label(configuration_id), settings)))
 
     def _progress(self) -> str:
-        ended, planned = sum(self.record.outcome_counts().values()), planned_trials(self.record)
-        return f"{ended} of {planned} trials" if planned is not None else f"{ended} trials"
+        ended, expected = sum(self.record.outcome_counts().values()), expected_trials(self.record)
+        return f"{ended} of {expected} trials" if expected is not None else f"{ended} trials"
 
     def _start_sweep(self, event: ev.SweepStarted) -> None:
         update = self._update(None)

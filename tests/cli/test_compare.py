@@ -37,6 +37,17 @@ def test_the_terminal_has_every_table(folders: list[str]) -> None:
     assert max(map(len, lines)) <= 120
 
 
+def test_sweeps_that_have_just_begun_are_compared_as_far_as_they_go(tmp_path: Path) -> None:
+    folders = []
+    for name in ("a", "b"):
+        sweep = written(name, {"c0": (VANILLA, {})}, seeds=(0, 1), finished=False)
+        sweep.start("c0", 0)
+        folders.append(str(in_folder(sweep, tmp_path / name)))
+    done = CliRunner().invoke(app, ["compare", *folders])
+    assert done.exit_code == ExitCode.DONE, done.output
+    assert "a and b have not ended: the numbers are those so far." in " ".join(done.stdout.split())
+
+
 def test_a_narrow_terminal_breaks_no_word(folders: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blurb_tune.cli.compare._PLAIN_WIDTH", 60)
     done = CliRunner().invoke(app, ["compare", *folders])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,14 @@ def test_for_people_there_is_a_table_and_a_verdict() -> None:
     assert "in 4/4 replays" in output
 
 
-def test_a_spec_decides() -> None:
+def test_a_spec_decides_and_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    for kind in ("csv", "json"):
+        shutil.copy(CURVES / f"ddi-minilm.{kind}", tmp_path / f"ddi [red].{kind}")
     code, output = call(
-        "replay", CURVES / "ddi-minilm.csv", "--set", "pruning.race=none", "--set", "pruning.instability=false"
+        "replay", tmp_path / "ddi [red].csv", "--set", "pruning.race=none", "--set", "pruning.instability=false"
     )
     assert code == 0
+    assert output.startswith("ddi [red]: ")
     assert "Evaluations: 1,140 of 1,140 (100%)" in output
 
 

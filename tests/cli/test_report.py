@@ -163,7 +163,8 @@ def test_watch_renews_the_page_until_the_sweep_has_ended(tmp_path: Path) -> None
 
 def test_who_ends_the_watch_leaves_a_page_that_does_not_renew(tmp_path: Path) -> None:
     paths = write_log(tmp_path, small_sweep())
-    command = [sys.executable, "-m", "blurb_tune", "report", str(tmp_path), "--watch"]
+    figures = tmp_path / "figures"
+    command = [sys.executable, "-m", "blurb_tune", "report", str(tmp_path), "--watch", "--figures", str(figures)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for_text(paths.report, " data-renew=")
@@ -172,6 +173,16 @@ def test_who_ends_the_watch_leaves_a_page_that_does_not_renew(tmp_path: Path) ->
     finally:
         process.kill()
     assert " data-renew=" not in paths.report.read_text()
+    assert (figures / "seeds.png").is_file()
+
+
+def test_a_watch_of_a_sweep_that_has_ended_writes_the_figures_too(paths: SweepPaths, tmp_path: Path) -> None:
+    done = report(paths.root, "--watch", "--figures", tmp_path / "figures")
+    assert done.exit_code == ExitCode.DONE
+    lines = done.stdout.splitlines()
+    assert (lines[0], lines[-1]) == (str(paths.report), "the sweep is finished")
+    assert str(tmp_path / "figures" / "seeds.png") in lines
+    assert (tmp_path / "figures" / "seeds.png").is_file()
 
 
 def test_a_sweep_that_ends_has_its_report(paths: SweepPaths) -> None:

@@ -94,8 +94,13 @@ def test_killed_processes_change_no_number_and_do_not_reach_the_users_view(
     record = run_sweep(plan, paths, listeners=[kill])
     assert len(killed) == 3
     assert scores(record) == scores(whole)
-    lost = [event for event, _ in read_events(paths.events) if isinstance(event, ev.TrialEnded) and event.retry]
-    assert len(lost) == 3
+    events = [event for event, _ in read_events(paths.events)]
+    assert sum(isinstance(event, ev.TrialEnded) and event.retry for event in events) == 3
+    assert any(event.resumed_seconds for event in events if isinstance(event, ev.Measured)), "they went on"
+    assert all(event.setup_seconds >= 0 for event in events if isinstance(event, ev.TrialEnded))
+    again = sum(trial.train_seconds - trial.own_seconds for trial in record.trials.values())
+    assert again > 0
+    assert record.train_seconds <= sum(trial.train_seconds for trial in record.trials.values()) + again
     assert not (paths.root / "checkpoints").exists()
     assert "raylet" not in capfd.readouterr().out
 

@@ -80,6 +80,7 @@ VALUES: dict[str, tuple[str, str, Any, str]] = {
     "no measurement": ("measured", "measurement", 5, "measurement: expected an object, but got 5"),
     "half a measurement": ("measured", "measurement.step", ..., "measurement: lacks 'step'"),
     "a metric of text": ("measured", "measurement.extra", {"mse": "x"}, "extra: mse: expected a number, but got 'x'"),
+    "time given back": ("measured", "resumed_seconds", -1.0, "resumed_seconds: expected 0 or more, but got -1.0"),
     "no trial": ("measured", "trial", ..., "lacks 'trial'"),
     "a trial of numbers": ("measured", "trial", 5, "trial: expected text, but got 5"),
     "no moment": ("measured", "time", {"float": "nan"}, "time: expected seconds since the epoch, but got nan"),

@@ -52,6 +52,7 @@ def swept(
         (swept(test=(0.8, 0.8)), "the test split does not support it"),
         (swept(fresh=(0.4, 0.8), test=(0.8, 0.4)), "the test split does not support it"),
         (swept(fresh=(0.8, 0.4), test=(0.4, 0.8)), "it is worse than vanilla fine-tuning on fresh seeds"),
+        (swept(HIGH, LOW, test=(0.8, 0.4)), "it is worse than vanilla fine-tuning on the seeds of the search"),
         (swept(other=MIXED, test=(0.4, 0.8)), "it is not shown to be better"),
         (swept(LOW[:2], HIGH[:2], test=(0.4, 0.8)), "its seeds are too few"),
         (swept(test=(0.4, 0.8), status="interrupted"), "it is not shown to be better"),

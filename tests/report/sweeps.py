@@ -54,12 +54,12 @@ class SweepWriter:
         self._add(ev.TrialStarted, trial=trial, configuration=configuration, seed=seed, attempt=attempt, fold=fold)
         return trial
 
-    def measure(self, trial: str, epoch: int, score: float) -> None:
+    def measure(self, trial: str, epoch: int, score: float, **details: Any) -> None:
         self.now += 2.5
         values = {"dev_loss": 1.0, "train_loss": 1.0, "grad_norm": 1.0, "prediction_spread": 0.5, "learning_rate": 5e-5}
         seconds = {"train_seconds": 2.0 * epoch, "eval_seconds": 0.5 * epoch}
         measurement = Measurement(step=10 * epoch, epoch=float(epoch), dev_score=score, **values, **seconds)
-        self._add(ev.Measured, trial=trial, measurement=measurement)
+        self._add(ev.Measured, trial=trial, measurement=measurement, **details)
 
     def want_pruned(self, trial: str, rule: str, outcome: Outcome, *, spared: bool = False) -> None:
         reason = f"{rule} says so"

@@ -14,7 +14,10 @@ from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report.answer import Answer, Verdict, answer_of
 from blurb_tune.report.caveats import Caveat
+from blurb_tune.report.claims import confirmation_of
 from blurb_tune.report.evidence import evidence_of
+from blurb_tune.report.provenance import Provenance
+from blurb_tune.report.report_files import report_text
 from tests.report.sweeps import NAN, SweepWriter, sweeps
 
 LOW = [0.50, 0.52, 0.54, 0.56, 0.58, 0.60, 0.62, 0.64]
@@ -139,6 +142,32 @@ def test_fresh_seeds_decide_and_need_no_correction() -> None:
     assert open_still.verdict is Verdict.UNDECIDED
 
 
+@pytest.mark.parametrize("errored", [0, 4], ids=["vanilla's fresh runs are to come", "all of vanilla's fresh runs errored"])
+def test_while_vanilla_has_no_fresh_result_the_seeds_of_the_search_speak(errored: int) -> None:
+    sweep = run({"vanilla": LOW, "good": HIGH}, confirmed={"good": HIGH[:4]})
+    for seed in FRESH[:errored]:
+        sweep.trial("vanilla", seed, [], Outcome.ERRORED, error="OSError: gone")
+    record = sweep.finish() if errored else sweep.record
+    evidence, confirmation = evidence_of(record), confirmation_of(record)
+    assert evidence is not None
+    assert confirmation is not None
+    assert (evidence.is_confirmed, evidence.winner.n) == (False, 8)
+    assert (confirmation.winner.n, confirmation.comparison) == (4, None)
+    found = answer_of(record)
+    assert found.verdict is (Verdict.BETTER if errored else Verdict.UNDECIDED)
+    assert "0.87 on dev (the mean of 8 seeds) against 0.57 of vanilla, 0.30 more" in found.recipe
+    assert "confirmed on 4 fresh seeds of it, which" in report_text(record, Provenance(), "md")
+
+
+def test_a_winner_by_its_worst_seed_may_have_the_lower_mean_without_a_fresh_seed() -> None:
+    vanilla = [0.60, *(0.95 + seed / 1000 for seed in range(9))]
+    found = answer({"vanilla": vanilla, "steady": [0.70 + seed / 1000 for seed in range(10)]}, objective="worst")
+    assert found.verdict is Verdict.WORSE
+    assert "but its mean is lower than vanilla's: pearson 0.70 on dev (the mean of 10 seeds) against 0.92" in found.recipe
+    assert "fresh" not in found.recipe
+    assert "By 10 seeds of the search" in found.sureness
+
+
 def test_vanilla_may_win_and_the_closest_rival_is_named() -> None:
     found = answer({"vanilla": HIGH, "a": LOW, "b": NEAR})
     assert found.verdict is Verdict.VANILLA
@@ -213,6 +242,18 @@ def test_few_test_items_cannot_separate() -> None:
     found = answer(TUNED_SCORES, settings=UNTUNED, tested={"a": [0.55] * 8, "vanilla": [0.5] * 8}, **NOTES)
     assert found.kind is Caveat.FEW_TEST_ITEMS
     assert found.caveat.startswith("The 20 test items cannot separate these two: their difference there, +0.050,")
+
+
+def test_a_test_that_is_clearly_lost_is_not_called_too_small() -> None:
+    sweep = run({"vanilla": [0.2, *HIGH[1:]], "a": LOW}, objective="worst")
+    sweep.select("a", "vanilla")
+    for name, score in (("a", 0.5), ("vanilla", 0.97)):
+        for seed in range(8):
+            sweep.test(f"{name}-s{seed}", score, (score - 0.02, score + 0.02))
+    found = answer_of(sweep.finish())
+    assert found.verdict is Verdict.WORSE
+    assert "it is 0.500 against 0.970 (−0.470)" in found.sureness
+    assert "cannot separate" not in " ".join((found.caveat, *found.others))
 
 
 def test_vanilla_stopped_early_is_no_fair_reference() -> None:

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 
 from blurb_tune.core.pulse import Pulse
 from blurb_tune.core.trial import Outcome
+from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.report import trial_groups
-from blurb_tune.report.progress import Counts, Progress, Work
+from blurb_tune.report.progress import Counts, Progress, Work, planned_trials
+from blurb_tune.report.status import status_of
 from blurb_tune.report.trial_groups import Group
 from tests.report.sweeps import SweepWriter, large_sweep, small_sweep, sweeps
 
@@ -205,6 +207,33 @@ def test_the_total_counts_the_confirmation_of_winner_and_vanilla() -> None:
     assert total() == 2 + 2 * 3
     sweep.select("c0", None)
     assert total() == 2 + 3
+
+
+def test_what_a_spent_budget_leaves_out_is_not_to_come() -> None:
+    sweep = SweepWriter(seeds=(0, 1, 2), configurations=200, confirmation_seeds=[7, 8], slots=1)
+    for name in ("c0", "c1"):
+        sweep.configuration(name, epochs=1)
+        sweep.trial(name, 0, [0.5])
+    last = sweep.start("c0", 1)
+    assert progress_of(sweep).total() == 200 * 3 + 4
+    sweep._add(ev.BudgetSpent, budget="trials", reason="3 trials have begun")
+    assert progress_of(sweep).total() == 3 + 4, "no trial begins but those of the confirmation"
+    sweep.measure(last, 1, 0.5)
+    sweep.end(last, Outcome.COMPLETED)
+    for name in ("c0", "c1"):
+        sweep.end_configuration(name, "INCOMPLETE")
+    assert done_and_total(sweep) == (600, 600 + 4)
+    sweep.select("c1", "c0")
+    progress = progress_of(sweep)
+    took, ended = progress.record.seconds_of_ended_trials()
+    assert progress.seconds_left(sweep.now) == pytest.approx(4 * took / ended)
+    for name in ("c0", "c1"):
+        for seed in (7, 8):
+            sweep.trial(name, seed, [0.5])
+    record = sweep.finish()
+    status = status_of(progress_of(sweep), sweep.now)
+    assert (status["progress"], status["trials"]["total"]) == (1.0, 7)
+    assert planned_trials(record) == 198 * 3 + 3 + 4, "what the caveat of the budget compares with"
 
 
 def done_and_total(sweep: SweepWriter) -> tuple[float, float]:

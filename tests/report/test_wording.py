@@ -42,6 +42,7 @@ def test_numbers_have_true_minus_signs_and_no_negative_zero() -> None:
     assert wording.number(math.nan, 2) == wording.interval((math.nan, 1.0), 2) == wording.p_value(math.nan) == "–"
     assert wording.interval((-0.021, 0.3), 2) == "−0.02 to +0.30"
     assert [wording.more_or_less(value, 2) for value in (0.25, -0.25, 0.001)] == ["0.25 more", "0.25 less", "the same"]
+    assert [wording.more_or_less(value, 2) for value in (math.nan, math.inf)] == ["–", "–"]
     assert [wording.p_value(p) for p in (1.0, 0.0432, 0.00031, 2e-5)] == ["1.0", "0.043", "0.00031", "2e-05"]
     assert [wording.percent(share) for share in (0.0, 0.123, 0.004, math.nan)] == ["0 %", "12 %", "0.4 %", "–"]
     assert [wording.duration(s) for s in (3.21, 45, 200, 7500, math.nan)] == ["3.2 s", "45 s", "3 min 20 s", "2 h 05 min", "–"]

@@ -68,12 +68,13 @@ def _sureness(comparison: SweepComparison) -> str:
         f"{better} that a strategy is better, {worse} that it is worse"
     )
     said += f"; {len(undecided)} cannot be decided with so few seeds." if undecided else "."
-    if comparison.confirmations:
-        held = sum(of.comparison is not None and of.comparison.is_significant for of in comparison.confirmations)
-        said += (
-            f" {plural(len(comparison.confirmations), 'sweep')} ran winner and vanilla on fresh seeds, which confirms "
-            f"{held or 'none'} of them."
-        )
+    fresh = [of for of in comparison.confirmations if of.comparison is not None]
+    if fresh:
+        held = sum(verdict(of) == "better" for of in fresh)
+        refuted = [f"{of.winner.name} {of.label} of {of.sweep.label}" for of in fresh if verdict(of) == "worse"]
+        found = f"confirms {held or 'none'} of them"
+        found += f" and refutes {join_with_and(refuted, _MOST_NAMED)}" if refuted else ""
+        said += f" {plural(len(fresh), 'sweep')} ran winner and vanilla on fresh seeds, which {found}."
     return said
 
 

@@ -15,7 +15,7 @@ from blurb_tune.stats.comparison import Comparison, compare_all
 @dataclass(frozen=True)
 class Confirmed:
     """Winner and vanilla of one sweep over its confirmation seeds, on dev. comparison: with Holm's correction over the sweeps
-    that are compared; None without vanilla."""
+    that are compared; None without a result of vanilla."""
 
     sweep: Sweep
     label: str
@@ -42,7 +42,7 @@ def confirmations_of(sweeps: Sequence[Sweep]) -> tuple[Confirmed, ...]:
     found = [(sweep, of) for sweep in sweeps if (of := confirmation_of(sweep.record)) is not None]
     pairs = {}
     for sweep, of in found:
-        if of.reference is not None:
+        if of.reference is not None and of.comparison is not None:
             record = sweep.record
             sides = [record.seed_scores(record.confirmations_of(g.name)).get(g.name, {}) for g in (of.winner, of.reference)]
             pairs[sweep.label] = sides[0], sides[1]

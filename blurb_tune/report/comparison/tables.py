@@ -10,7 +10,7 @@ from blurb_tune.report.blocks import Cell, Column, Group, Row, Table
 from blurb_tune.report.comparison.pools import Setting
 from blurb_tune.report.comparison.sweep_comparison import Row as Strategy
 from blurb_tune.report.comparison.sweep_comparison import SweepComparison
-from blurb_tune.report.comparison.text import cell, column_of, decimals_of, place_of, row_name
+from blurb_tune.report.comparison.text import cell, column_of, decimals_of, place_of, row_name, verdict
 from blurb_tune.report.wording import UNKNOWN, interval, number, p_value, percent, signed, supported_decimals
 from blurb_tune.results.groups import GroupResult
 from blurb_tune.stats.comparison import ALPHA, Comparison
@@ -53,8 +53,10 @@ def sweeps_table(comparison: SweepComparison) -> Table:
     return Table("sweeps", "The sweeps", columns, [Group("", rows)])
 
 
-def matrix_table(comparison: SweepComparison) -> Table:
-    """Models and strategies down, tasks across."""
+def matrix_table(comparison: SweepComparison) -> Table | None:
+    """Models and strategies down, tasks across; None while no trial has ended."""
+    if not comparison.rows:
+        return None
     decimals = decimals_of(comparison)
     columns = tuple(dict.fromkeys(column_of(row) for row in comparison.rows))
     found = {(row.pool.model, row.label, column_of(row)): row for row in comparison.rows}
@@ -125,7 +127,7 @@ def _claim(row: Strategy) -> Row:
         *_failures(row.entry.result),
         Cell.of(f"{needed:,}" if needed else UNKNOWN, needed),
     ]
-    return Row(cells, is_best=found.is_significant)
+    return Row(cells, is_best=verdict(row) == "better")
 
 
 def confirmed_table(comparison: SweepComparison) -> Table | None:
@@ -142,7 +144,7 @@ def confirmed_table(comparison: SweepComparison) -> Table | None:
             *(Cell(str(winner.n), winner.n), *_mean_and_std(winner, decimals), *_failures(winner)),
             *(Cell.of(number(mean, decimals), mean), *compared),
         ]
-        rows.append(Row(cells, is_best=found is not None and found.is_significant))
+        rows.append(Row(cells, is_best=verdict(of) == "better"))
     columns = (
         Column("sweep", "sweep", is_number=False, is_key=True),
         Column("task", "task", is_number=False),

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from blurb_tune.core.numbers import compact, plural
 from blurb_tune.core.trial import STRATEGY_NAMES, Configuration
+from blurb_tune.report.comparison.fresh import Confirmed
 from blurb_tune.report.comparison.pools import Pool, Setting
 from blurb_tune.report.comparison.sweep_comparison import Row, SweepComparison
 from blurb_tune.report.hyperparameters import title_of
@@ -34,11 +35,11 @@ def decimals_of(comparison: SweepComparison) -> Mapping[Setting, int]:
     }
 
 
-def verdict(row: Row) -> str:
+def verdict(of: Row | Confirmed) -> str:
     """`better` or `worse` than vanilla where that is significant, else empty."""
-    if row.comparison is None or not row.comparison.is_significant:
+    if of.comparison is None or not of.comparison.is_significant:
         return ""
-    return "better" if row.comparison.difference > 0 else "worse"
+    return "better" if of.comparison.difference > 0 else "worse"
 
 
 def cell(row: Row, decimals: int) -> str:

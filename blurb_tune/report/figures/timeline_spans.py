@@ -43,7 +43,7 @@ def spans_of(record: SweepRecord) -> list[Span]:
             kind = "errored" if attempt.outcome is None else kind_of(attempt.outcome)
             found.append((attempt.started, max(attempt.started, attempt.ended), number, kind, attempt.worker, trial))
         kind = "running" if trial.outcome is None else kind_of(trial.outcome)
-        ended = trial.started + trial.train_seconds if trial.ended is None else trial.ended
+        ended = trial.started + trial.own_seconds if trial.ended is None else trial.ended
         found.append((trial.started, max(trial.started, ended), trial.attempt, kind, trial.worker, trial))
     found.sort(key=lambda item: (item[0], item[5].trial_id, item[2]))
     free: list[float] = []

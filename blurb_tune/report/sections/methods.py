@@ -79,7 +79,7 @@ def _sentences(record: SweepRecord, provenance: Provenance, figures: Set[str]) -
         )
     found = confirmation_of(record)
     if found is not None:
-        reference = " and of vanilla" if found.reference is not None else ""
+        reference = " and of vanilla" if found.comparison is not None else ""
         seeds = plural(len(header.confirmation_seeds), "fresh seed")
         yield f"The winner was confirmed on {seeds} of it{reference}, which no decision had seen", []
     if record.tests:

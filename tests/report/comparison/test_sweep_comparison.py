@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blurb_tune.core.trial import Outcome
+from blurb_tune.report.blocks import Table
 from blurb_tune.report.claims import claims_of
 from blurb_tune.report.comparison import SweepComparison, compare_sweeps
+from blurb_tune.report.comparison.answer import answer_of
+from blurb_tune.report.comparison.comparison_report import report_of
 from blurb_tune.report.comparison.formats import FORMATS
+from blurb_tune.report.comparison.tables import claims_table, confirmed_table
 from blurb_tune.stats.multiple import holm
 from tests.report.comparison.examples import FREEZE, REINIT, SAME, VANILLA, numbered, sweeps_of, written
 from tests.report.sweeps import SweepWriter, model_sweep, sweeps
@@ -117,22 +122,25 @@ def test_more_than_fifteen_strategies_are_families() -> None:
     assert best.entry.result.objective == max(objectives)
 
 
-def test_confirmations_are_corrected_over_the_sweeps() -> None:
-    def confirming(name: str, task: str, level: float) -> SweepWriter:
-        sweep = written(
-            name,
-            {"c0": (VANILLA, numbered(0.1, 0.2)), "c1": (FREEZE, numbered(0.8, 0.9))},
-            task=task,
-            finished=False,
-            confirmation_seeds=list(range(100, 106)),
-        )
-        sweep.select("c1", "c0")
-        for seed in range(100, 106):
-            sweep.trial("c0", seed, [0.1 + (seed * 7 % 5) / 1000])
+def confirming(name: str, task: str, level: float, *, winner: str = "c1", outcome: Outcome = Outcome.COMPLETED) -> SweepWriter:
+    """Vanilla (c0) and freeze 2 (c1, at this level on fresh seeds). outcome: of vanilla's fresh runs."""
+    sweep = written(
+        name,
+        {"c0": (VANILLA, numbered(0.1, 0.2)), "c1": (FREEZE, numbered(0.8, 0.9))},
+        task=task,
+        finished=False,
+        confirmation_seeds=list(range(100, 106)),
+    )
+    sweep.select(winner, "c0" if winner != "c0" else None)
+    for seed in range(100, 106):
+        sweep.trial("c0", seed, [0.1 + (seed * 7 % 5) / 1000], outcome)
+        if winner == "c1":
             sweep.trial("c1", seed, [level + (seed * 3 % 5) / 1000])
-        sweep.finish()
-        return sweep
+    sweep.finish()
+    return sweep
 
+
+def test_confirmations_are_corrected_over_the_sweeps() -> None:
     comparison = compare_sweeps(sweeps_of(confirming("a", "biosses", 0.8), confirming("b", "ddi", 0.1)))
     first, second = (of.comparison for of in comparison.confirmations)
     assert first is not None
@@ -141,6 +149,50 @@ def test_confirmations_are_corrected_over_the_sweeps() -> None:
     assert first.p_holm == pytest.approx(2 * first.p)
     assert first.is_significant
     assert not second.is_significant
+
+
+def test_fresh_seeds_confirm_what_is_better_and_refute_what_is_worse() -> None:
+    comparison = compare_sweeps(
+        sweeps_of(
+            confirming("a", "biosses", 0.8),
+            confirming("b", "ddi", 0.0),
+            confirming("vanilla-won", "hoc", 0.8, winner="c0"),
+            confirming("vanilla-errored", "gad", 0.8, outcome=Outcome.ERRORED),
+        )
+    )
+    assert [of.comparison is not None for of in comparison.confirmations] == [True, True, False, False]
+    table = confirmed_table(comparison)
+    assert table is not None
+    assert [row.is_best for row in table.rows] == [True, False, False, False]
+    said = "2 sweeps ran winner and vanilla on fresh seeds, which confirms 1 of them and refutes c1 freeze 2 of b."
+    assert answer_of(comparison).sureness.endswith(said)
+
+
+def test_what_is_worse_than_vanilla_is_not_marked_as_best() -> None:
+    scores = {
+        "c0": (VANILLA, numbered(0.1, 0.2, 0.3, 0.2, 0.1)),
+        "c1": (FREEZE, numbered(0.8, 0.9, 0.7, 0.8, 0.9)),
+        "c2": (REINIT, numbered(-0.8, -0.9, -0.7, -0.8, -0.9)),
+    }
+    comparison = compare_sweeps(sweeps_of(written("a", scores), written("b", scores, task="ddi")))
+    assert all(row.comparison and row.comparison.is_significant for row in comparison.claims)
+    table = claims_table(comparison)
+    assert table is not None
+    assert [row.is_best for row in table.rows] == [True, False] * 2
+    assert "★ the winner" not in FORMATS["html"](comparison), "no row of a comparison is one sweep's winner"
+
+
+def test_sweeps_of_which_no_trial_has_ended_are_compared_in_every_format() -> None:
+    begun = [written(name, {"c0": (VANILLA, {})}, seeds=(0, 1), finished=False) for name in ("a", "b")]
+    for sweep in begun:
+        sweep.start("c0", 0)
+    comparison = compare_sweeps(sweeps_of(*begun))
+    assert comparison.rows == ()
+    assert {
+        block.name for section in report_of(comparison).sections for block in section.blocks if isinstance(block, Table)
+    } == {"sweeps"}
+    for form in FORMATS.values():
+        assert form(comparison)
 
 
 def test_a_complete_set_of_tests_has_the_published_blurb_score() -> None:

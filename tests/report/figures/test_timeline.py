@@ -127,6 +127,18 @@ def test_an_attempt_that_ended_with_its_driver_is_as_long_as_it_is_known_to_have
     assert attempt.ended - attempt.started == pytest.approx(2.5)
 
 
+def test_an_attempt_that_goes_on_from_a_checkpoint_is_as_long_as_it_trained_itself() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=1)
+    trial = sweep.start(sweep.configuration("c0"), 0)
+    sweep.measure(trial, 1, 0.1)
+    for attempt in (2, 3):
+        sweep.resume()
+        sweep.start("c0", 0, attempt=attempt)
+        sweep.measure(trial, 1, 0.1, resumed_seconds=2.5)
+        sweep.measure(trial, 2, 0.1, resumed_seconds=2.5)
+    assert [span.ended - span.started for span in spans_of(sweep.record)] == pytest.approx([2.5] * 3)
+
+
 def test_what_stopping_saved_is_the_epochs_that_were_not_run() -> None:
     """An epoch takes 2.5 s. c0-s1 was stopped after 1 of 4; c1 after the first of its two seeds."""
     sweep = SweepWriter(seeds=(0, 1), configurations=2)
