@@ -29,7 +29,7 @@ from blurb_tune.execution.pulses import PulseWatch
 from blurb_tune.execution.remote import Prepared, precision_of, prepare
 from blurb_tune.execution.shares import SlotShare
 from blurb_tune.execution.slot_settings import SlotSettings
-from blurb_tune.execution.sweep_folder import check_folder, first_event, storage_of, write_spec
+from blurb_tune.execution.sweep_folder import check_folder, first_event, storage_of, tell_earlier, write_spec
 from blurb_tune.execution.trainable import TrialActor
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
@@ -150,10 +150,9 @@ def _open(
     elif check_folder(plan, paths) is None:
         write_spec(plan, paths)
         log.append(first_event(plan, facts, slots, precision_of(plan.spec, prepared), prepared.notes))
-        if plan.earlier:
-            log.append(ev.WarmStarted(configurations=[of for sweep in plan.earlier for of in sweep.configurations]))
     else:
         log.append(ev.SweepResumed(slots=slots, versions=versions()))
+    tell_earlier(plan, paths, log)
     past = [event for event, _ in read_events(paths.events)]
     return Sweep(plan.spec, facts, log, past, study=study, nodes=count_nodes())
 
