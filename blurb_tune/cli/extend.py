@@ -84,13 +84,17 @@ def plan_in_force(paths: SweepPaths) -> tuple[Plan, dict[str, Any]]:
     settings: dict[str, Any] = {}
     for event in find_events(paths.events, ev.SweepExtended):
         settings |= event.settings
-    return make_plan(load_spec(paths.spec, _overrides(settings), is_kept=True)), settings
+    return _plan(paths, settings), settings
+
+
+def _plan(paths: SweepPaths, settings: Mapping[str, Any]) -> Plan:
+    return make_plan(load_spec(paths.spec, _overrides(settings), is_kept=True), purpose="resume")
 
 
 def _larger(
     paths: SweepPaths, settings: Mapping[str, Any], changes: Mapping[str, Any], errored_again: bool
 ) -> tuple[Plan, ev.SweepExtended]:
-    plan = make_plan(load_spec(paths.spec, _overrides({**settings, **changes}), is_kept=True))
+    plan = _plan(paths, {**settings, **changes})
     had = SweepRecord.read(paths.events).header.confirmation_seeds
     new = confirmation_seeds(max(0, plan.spec.confirm - len(had)), {*had, *plan.spec.seeds})
     return plan, ev.SweepExtended(

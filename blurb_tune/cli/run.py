@@ -74,7 +74,7 @@ def run_spec(
     """
     started = time.monotonic()
     view.on_phase("checking the spec, its data and this machine")
-    plan = make_plan(load_spec(spec, overrides, prefix=prefix))
+    plan = make_plan(load_spec(spec, overrides, prefix=prefix), purpose="resume")
     # Ray takes seconds to import, which a mistake in the spec should not have to wait for.
     view.on_phase("loading Ray")
     from blurb_tune.execution.storage_session import storage_session

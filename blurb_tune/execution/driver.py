@@ -29,12 +29,14 @@ from blurb_tune.execution.pulses import PulseWatch
 from blurb_tune.execution.remote import Prepared, precision_of, prepare
 from blurb_tune.execution.shares import SlotShare
 from blurb_tune.execution.slot_settings import SlotSettings
-from blurb_tune.execution.sweep_folder import check_folder, first_event, storage_of, write_spec
+from blurb_tune.execution.sweep_folder import check_folder, first_event, storage_of, tell_earlier, write_spec
 from blurb_tune.execution.trainable import TrialActor
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import EventLog, read_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan
+from blurb_tune.search.study import ConfigurationStudy
+from blurb_tune.search.study_mirror import mirrored
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.sweep.sweep import Sweep
 
@@ -80,7 +82,8 @@ def run_sweep(
         with EventLog(paths.events, paths.lock, is_lost=is_lost) as log:
             for listener in listeners:
                 log.observe(listener)
-            sweep = _open(plan, paths, log, prepared, slots, extension)
+            study = ConfigurationStudy(plan.spec, prepared.facts.blocks)
+            sweep = _open(plan, paths, log, prepared, slots, extension, study)
             settings = _settings(plan, paths, prepared, sweep.record.header)
             if settings.weights is not None and plan.spec.keep_weights == "winner":
                 log.observe(WeightsCleanup(settings.weights, sweep.record).on_event)
@@ -99,8 +102,9 @@ def run_sweep(
                 finally:
                     abandon()
 
+            url, name = plan.spec.tracking.study_url, sweep.record.header.sweep_id
             try:
-                with ClusterWatch(leave):
+                with ClusterWatch(leave), mirrored(study.study, url, name, log.observe):
                     is_done = _run(plan, sweep, prepared, settings, slots, interrupted, onlooker)
             finally:
                 if lost.is_set():
@@ -136,6 +140,7 @@ def _open(
     prepared: Prepared,
     slots: int,
     extension: ev.SweepExtended | None,
+    study: ConfigurationStudy,
 ) -> Sweep:
     facts = prepared.facts
     if extension is not None:
@@ -145,12 +150,11 @@ def _open(
     elif check_folder(plan, paths) is None:
         write_spec(plan, paths)
         log.append(first_event(plan, facts, slots, precision_of(plan.spec, prepared), prepared.notes))
-        if plan.earlier:
-            log.append(ev.WarmStarted(configurations=[of for sweep in plan.earlier for of in sweep.configurations]))
     else:
         log.append(ev.SweepResumed(slots=slots, versions=versions()))
+    tell_earlier(plan, paths, log)
     past = [event for event, _ in read_events(paths.events)]
-    return Sweep(plan.spec, facts, log, past, nodes=count_nodes())
+    return Sweep(plan.spec, facts, log, past, study=study, nodes=count_nodes())
 
 
 def _settings(plan: Plan, paths: SweepPaths, prepared: Prepared, header: ev.SweepStarted) -> SlotSettings:

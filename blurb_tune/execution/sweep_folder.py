@@ -17,7 +17,7 @@ from blurb_tune.core.seeds import confirmation_seeds
 from blurb_tune.core.storage import FolderStorage, Storage, is_object_store, open_storage
 from blurb_tune.core.versions import versions
 from blurb_tune.log import events as ev
-from blurb_tune.log.event_log import find_events, read_events
+from blurb_tune.log.event_log import EventLog, find_events, read_events
 from blurb_tune.preflight import Plan
 from blurb_tune.spec.documents import dump
 from blurb_tune.spec.source import read_source
@@ -47,9 +47,16 @@ def storage_of(uri: str | None, paths: SweepPaths) -> Storage:
 def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:
     """The first event of the sweep in the folder, None for a new folder.
 
-    Raises InputError when the folder holds a sweep of another spec or data, or something that is no sweep, or when nothing
-    can be written to it.
+    Raises InputError when the folder holds a sweep of another spec or data, or something that is no sweep, when nothing can be
+    written to it, or when the sampler has yet to hear of earlier sweeps that cannot be read.
     """
+    first = _first_event(plan, paths)
+    if plan.earlier_problems and not _knows_earlier(paths):
+        raise InputError(plan.earlier_problems)
+    return first
+
+
+def _first_event(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:
     if fault := fault_of_folder(paths.root):
         raise InputError([Problem(str(paths.root), fault)])
     if not paths.root.exists():
@@ -67,6 +74,18 @@ def check_folder(plan: Plan, paths: SweepPaths) -> ev.SweepStarted | None:
     if (larger[-1] if larger else first).spec_digest != plan.digest:
         raise InputError([Problem(str(paths.root), f"holds a sweep of another spec ({_difference(plan, paths)})")])
     return first
+
+
+def _knows_earlier(paths: SweepPaths) -> bool:
+    """Whether the log has what earlier sweeps tell the sampler, or the sampler has begun without."""
+    events = read_events(paths.events) if paths.events.exists() else ()
+    return any(isinstance(event, ev.WarmStarted | ev.ConfigurationSuggested) for event, _ in events)
+
+
+def tell_earlier(plan: Plan, paths: SweepPaths, log: EventLog) -> None:
+    """Log once what earlier sweeps tell the sampler: a driver that was lost behind its first event has not come to it."""
+    if plan.earlier and not _knows_earlier(paths):
+        log.append(ev.WarmStarted(configurations=[of for sweep in plan.earlier for of in sweep.configurations]))
 
 
 def _difference(plan: Plan, paths: SweepPaths) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from blurb_tune.core.errors import BlurbTuneError, Problem
 from blurb_tune.core.paths import expand_home
@@ -28,6 +29,8 @@ from blurb_tune.tasks.sources.data_source import DataSource
 from blurb_tune.tasks.sources.named import attach_spec_lines, spec_source
 from blurb_tune.tasks.task import Task
 
+Purpose = Literal["start", "resume", "export"]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -37,6 +40,7 @@ class Plan:
     train_examples and dev_examples: None where the data have not been looked at and nobody published them; with folds, those
     of the smallest. has_test: there is a test split; None where nobody has looked. max_epochs and max_steps: of all trials
     together, if nothing is pruned. notes: non-fatal findings about the data. earlier: what sweeps before it tell the sampler.
+    earlier_problems: why some of them cannot be read, of a plan to resume; without them no sweep can begin.
     digest: of everything that decides the numbers. base: the folder that files of the spec are relative to.
     warnings: what is amiss and keeps nothing from starting. data_digest: of train and dev, empty where nobody has looked.
     settings_digest: of what trials have in common besides.
@@ -59,6 +63,7 @@ class Plan:
     digest: str
     base: Path
     warnings: tuple[str, ...] = ()
+    earlier_problems: tuple[Problem, ...] = ()
     data_digest: str = ""
     settings_digest: str = ""
 
@@ -72,12 +77,15 @@ class Plan:
         return self.configurations * len(self.spec.seeds) * max(1, self.source.folds)
 
 
-def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
+def make_plan(loaded: LoadedSpec, *, check_machine: bool = True, purpose: Purpose = "start") -> Plan:
     """Check a spec against task, model, data, and (with `check_machine`) weights, data files, GPUs and tracking server.
+
+    purpose: to `resume` what may have begun, whose log has what earlier sweeps told it, these need not be there any more; to
+    `export`, what runs trials need besides is not asked for: GPUs, storage, tracking server, earlier sweeps.
 
     Raises InputError with every problem of the spec and of what it names.
     """
-    spec = loaded.spec
+    spec, for_trials = loaded.spec, purpose != "export"
     problems, warnings = list(loaded.problems), list[str]()
     data, faults = spec_source(loaded)
     models = describe_models(loaded, problems)
@@ -99,17 +107,17 @@ def make_plan(loaded: LoadedSpec, *, check_machine: bool = True) -> Plan:
         for info in models.values():
             problems += check_files(loaded, info, found)
     problems += check_grid(loaded)
-    problems += check_addresses(loaded, warnings, check_machine=check_machine)
-    problems += check_storage(loaded, check_machine)
-    if check_machine:
+    problems += check_addresses(loaded, warnings, check_machine=check_machine and for_trials)
+    problems += check_storage(loaded, check_machine and for_trials)
+    if check_machine and for_trials:
         problems += check_gpus(loaded)
-    earlier = []
-    if found is not None and has_all_models:
-        earlier = list(_earlier(loaded, found.source.task, models, problems))
-    if problems or found is None or not has_all_models:
-        raise loaded.error(problems)
+    earlier, unread = list[Earlier](), list[Problem]()
+    if found is not None and has_all_models and for_trials:
+        earlier = list(_earlier(loaded, found.source.task, models, unread))
+    if problems or found is None or not has_all_models or (unread and purpose == "start"):
+        raise loaded.error([*problems, *unread])
     plan = _plan(spec, found, models, loaded.base, earlier)
-    return replace(plan, warnings=tuple(filter(None, warnings)))
+    return replace(plan, warnings=tuple(filter(None, warnings)), earlier_problems=tuple(unread))
 
 
 def _earlier(loaded: LoadedSpec, task: Task, models: Mapping[str, ModelInfo], problems: list[Problem]) -> Iterator[Earlier]:

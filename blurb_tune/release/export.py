@@ -80,7 +80,7 @@ def export(
         several = None if known is None else _combination(known, record)
         return _find_exported(to, record, choice if method is Method.SINGLE else several, onnx=onnx)
     say("checking the spec and its data")
-    plan = make_plan(load_spec(paths.spec, is_kept=True))
+    plan = make_plan(load_spec(paths.spec, is_kept=True), purpose="export")
     with new_folder(to) as folder:
         models = RunModels(plan, paths, record, choice.trial, say)
         if method is Method.SINGLE:

@@ -65,8 +65,8 @@ def read_curves(path: Path) -> CurveSet:
         rest = len(problems) - _MOST_PROBLEMS
         more = [Problem(str(path), f"{rest:,} more problems are not listed")] if rest > 0 else []
         raise InputError([*problems[:_MOST_PROBLEMS], *more])
-    score = about["trivial_score"]
-    level = TrivialLevel(score, about.get("noise_bound", score), about["trivial_loss"])
+    score, bound = about["trivial_score"], about.get("noise_bound")
+    level = TrivialLevel(score, score if bound is None else bound, about["trivial_loss"])
     models = about.get("models")
     only = models[0] if isinstance(models, list) and len(models) == 1 else "recorded"
     model = visible(str(about.get("model") or only))
@@ -146,19 +146,18 @@ def _read_about(path: Path, problems: list[Problem]) -> dict[str, Any]:
         problems.append(Problem(str(path), f"expected an object with {', '.join(KEYS)}"))
         return {}
     for key in KEYS[:3]:
-        kind, what = (str, "text") if key == "metric" else (int | float, "a number")
         value = about.get(key)
+        what, is_right = ("text", isinstance(value, str)) if key == "metric" else ("a number", _is_number(value))
         if key not in about:
             problems.append(Problem(str(path), f"lacks {key!r}{_near(key, about)}"))
-        elif not isinstance(value, kind) or isinstance(value, bool) or (key != "metric" and not _is_finite(value)):
+        elif not is_right:
             problems.append(Problem(str(path), f"{key}: expected {what}, but got {value!r}"))
     bound, score = about.get("noise_bound"), about.get("trivial_score")
-    is_bound = isinstance(bound, int | float) and _is_finite(bound)
-    if bound is not None and isinstance(score, int | float) and not (is_bound and bound >= score):
+    if bound is not None and (not _is_number(bound) or (_is_number(score) and bound < score)):
         problems.append(Problem(str(path), f"noise_bound: expected a number from trivial_score on, but got {bound!r}"))
     return about
 
 
-def _is_finite(number: Any) -> bool:
-    """Also of a whole number, which can be larger than any float."""
-    return bool(abs(number) <= sys.float_info.max)
+def _is_number(value: Any) -> bool:
+    """One that is finite; a whole number can be larger than any float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

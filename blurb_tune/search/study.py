@@ -13,8 +13,6 @@ from typing import Any, Literal
 import optuna
 from optuna.trial import TrialState
 
-from blurb_tune.core.errors import BlurbTuneError
-from blurb_tune.core.secrets import resolve
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Configuration
 from blurb_tune.search.combinations import Combinations, count_kinds, count_of_each, planned_configurations
@@ -23,6 +21,7 @@ from blurb_tune.search.sampling import nth_not_skipped, sample
 from blurb_tune.search.space import SearchSpace
 from blurb_tune.spec.schema import SweepSpec
 
+CONFIGURATION = "configuration"  # user attribute of a trial whose parameters have all been drawn
 _TRIES = 30
 Direction = Literal["minimize", "maximize"]
 _DIRECTIONS: Mapping[str, Sequence[Direction]] = {"pareto": ["maximize", "minimize"]}  # mean and standard deviation
@@ -44,17 +43,18 @@ class ConfigurationStudy:
     seed of its own, so a study that is replayed from the log goes on as if it had never stopped. No configuration is
     suggested twice.
 
+    The study is in memory alone: no database has to answer before a trial can start.
+
     blocks: the number of encoder blocks by model name, in the spec's order.
     """
 
-    def __init__(self, spec: SweepSpec, blocks: Mapping[str, int], study_name: str):
+    def __init__(self, spec: SweepSpec, blocks: Mapping[str, int]):
         self._search = spec.search
         self._space = SearchSpace(spec.space, blocks)
         self._spec_space, self._blocks = spec.space, blocks
         self._max_failed_share = spec.max_failed_share
         self.planned = planned_configurations(spec.space, blocks, spec.search.sampler, spec.search.configurations)
-        storage = spec.tracking.study_url and resolve(spec.tracking.study_url)
-        self._study = _create_study(storage, study_name, _DIRECTIONS.get(spec.objective, ["maximize"]))
+        self._study = optuna.create_study(directions=_DIRECTIONS.get(spec.objective, ["maximize"]))
         kinds = sum(count_kinds(spec.space, limit) for limit in blocks.values())
         self._turn, self._most_vanilla, self._vanilla = max(1, kinds), count_of_each(spec.space), Counter[str]()
         self._trials: dict[str, optuna.trial.Trial] = {}
@@ -97,7 +97,7 @@ class ConfigurationStudy:
         self._study.sampler = optuna.samplers.RandomSampler(seed=0)  # of which nothing is asked
         trial = self._study.ask()
         self._space.suggest(trial)
-        trial.set_user_attr("configuration", "from an earlier sweep")
+        trial.set_user_attr(CONFIGURATION, "from an earlier sweep")
         trial.set_constraint("failed_share", failed_share - self._max_failed_share)
         self._study.tell(trial, list(values))
 
@@ -131,7 +131,7 @@ class ConfigurationStudy:
         self._trials[configuration_id] = trial
         self._seen.add(configuration)
         self._vanilla[configuration.model] += configuration.strategy.is_vanilla
-        trial.set_user_attr("configuration", configuration_id)
+        trial.set_user_attr(CONFIGURATION, configuration_id)
         return Suggestion(configuration_id, dict(trial.params), configuration)
 
     def _enqueue(self, number: int, attempt: int) -> None:
@@ -180,15 +180,3 @@ class ConfigurationStudy:
         names = self._space.parameter_names
         request = Request(self._search.seed, number, attempt, self.planned, startup, names)
         return SAMPLERS[self._search.sampler].make(request)
-
-
-def _create_study(storage: str | None, name: str, directions: Sequence[Direction]) -> optuna.Study:
-    """A study in `storage`, in memory for None; one of the same name is rebuilt from the log. Raises BlurbTuneError."""
-    if storage is None:
-        return optuna.create_study(directions=directions, study_name=name)
-    try:
-        if name in optuna.get_all_study_names(storage):
-            optuna.delete_study(study_name=name, storage=storage)
-        return optuna.create_study(directions=directions, study_name=name, storage=storage)
-    except Exception as error:  # SQLAlchemy and its drivers raise types of their own
-        raise BlurbTuneError(f"tracking.study_url: Optuna cannot use this database ({type(error).__name__})") from error

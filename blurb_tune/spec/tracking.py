@@ -26,5 +26,6 @@ class TrackingSpec(SpecModel):
         "alias `champion` where fresh seeds or the test split support it; null: nothing is registered",
     )
     study_url: str | None = Field(
-        None, description="database that mirrors the Optuna study, for its dashboard; null: in memory, remade from the log"
+        None,
+        description="database that mirrors the Optuna study, for its dashboard; null: none. One that is away stops no sweep",
     )

@@ -200,8 +200,8 @@ class Race:
 def rerun(race: Race, rounds: Mapping[str, Sequence[tuple[float, int]]], *, out: Collection[str]) -> dict[str, Verdict]:
     """Feed a new race with what is known already, look by look, as if its plan had been in force all the time.
 
-    rounds: by configuration, for each replicate in order its score and its failed runs. out: configurations that do not take
-    part. Returns the verdicts.
+    rounds: by configuration, for each replicate in order its score and its failed runs; those behind a loss count where it is
+    reopened. out: configurations that do not take part. Returns the verdicts.
     """
     for name in rounds:
         race.enter(name)
@@ -211,7 +211,7 @@ def rerun(race: Race, rounds: Mapping[str, Sequence[tuple[float, int]]], *, out:
     lost: dict[str, Verdict] = {}
     for replicate in range(max(map(len, rounds.values()), default=0)):
         for name, results in rounds.items():
-            if name not in lost and replicate < len(results):
+            if replicate < len(results):
                 value, failed = results[replicate]
                 for _ in range(failed):
                     race.fail(name)

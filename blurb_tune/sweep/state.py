@@ -147,12 +147,19 @@ class SweepState:
         self.taken_back = stopped.keys() - by_pruner - lost.keys()
         self.made_up = {cid: verdict for cid, verdict in lost.items() if cid not in stopped}
         for cid, configuration in self.record.configurations.items():
+            of_incomplete_seeds = self._failed(cid).total() - sum(failed for _, failed in rounds[cid])
+            for _ in range(of_incomplete_seeds):
+                self.race.fail(cid)
             if configuration.state is not None and not configuration.is_out:
                 self.race.finish(cid)
 
+    def _failed(self, configuration_id: str) -> Counter[int]:
+        """The failed runs of a configuration by seed."""
+        return Counter(t.seed for t in self.record.trials_of(configuration_id) if t.outcome and t.outcome.is_failed)
+
     def _results(self, configuration_id: str) -> list[tuple[float, int]]:
         """The complete seeds of a configuration in the order of the race: score, and failed runs."""
-        failed = Counter(t.seed for t in self.record.trials_of(configuration_id) if t.outcome and t.outcome.is_failed)
+        failed = self._failed(configuration_id)
         return [
             (math.fsum(scores) / len(scores), failed[seed])
             for seed, scores in self._seeds_done[configuration_id].items()

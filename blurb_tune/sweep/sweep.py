@@ -58,7 +58,7 @@ class Sweep:
         """nodes: of the cluster, of which one can be broken."""
         self._spec, self._log = spec, log
         self.record = SweepRecord.of(past[:1])
-        self._study: Study = study or ConfigurationStudy(spec, facts.blocks, study_name=self.record.header.sweep_id)
+        self._study: Study = study or ConfigurationStudy(spec, facts.blocks)
         self._state = SweepState(spec, facts, self.record, self._study, steps)
         self._agenda = Agenda(spec, facts, self.record, self._state.runs)
         self._configurations = ConfigurationDecisions(self._state, self._agenda, log)

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import optuna
 import psutil
 import pytest
 import yaml
@@ -71,6 +72,15 @@ def test_a_sweep_measures_on_ray_what_one_process_measures(sweep: tuple[Plan, Sw
             expected = alone.advance().measurement
             assert expected is not None
             assert (measured.train_loss, measured.dev_loss) == (expected.train_loss, expected.dev_loss)
+
+
+def test_the_study_is_in_the_database_of_the_spec_while_the_sweep_runs(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    settings: dict[str, Any] = {"seeds": 1, "space": SPEC["space"] | {"strategy": ["vanilla"]}, "tracking": {"study_url": url}}
+    record = run_sweep(plan_of(tmp_path, **settings), SweepPaths(tmp_path / "out"))
+    (trial,) = optuna.load_study(study_name=record.header.sweep_id, storage=url).trials
+    assert trial.user_attrs == {"configuration": "c000"}
+    assert trial.value == record.result_of("c000").objective
 
 
 def test_slots_are_warm_after_their_first_trial(sweep: tuple[Plan, SweepPaths]) -> None:

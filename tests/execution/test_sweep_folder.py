@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -10,10 +11,14 @@ import yaml
 
 from blurb_tune.core.errors import InputError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.execution.sweep_folder import default_folder, owner, write_spec
+from blurb_tune.execution.sweep_folder import check_folder, default_folder, first_event, owner, tell_earlier, write_spec
+from blurb_tune.log import events as ev
+from blurb_tune.log.event_log import EventLog, find_events
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.service.package import package
 from blurb_tune.spec import load_spec
+from tests.log.test_record import suggested
+from tests.sweep.simulation import FACTS
 
 NAME = "models/of/mine"  # which is no hub id
 
@@ -111,3 +116,56 @@ def test_the_owner_is_whoever_submitted_else_whoever_runs_it(monkeypatch: pytest
 
     monkeypatch.setattr(getpass, "getuser", nameless)
     assert owner() == ""
+
+
+def warm_plan(folder: Path) -> Plan:
+    """To resume, by a spec that begins with what the folder `old` beside it holds."""
+    loaded = load_spec({"task": "demo", "model": "tiny", "search": {"warm_start": ["old"]}, "base": str(folder)})
+    return make_plan(loaded, check_machine=False, purpose="resume")
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """An earlier sweep, which has begun."""
+    paths = SweepPaths(tmp_path / "old")
+    paths.root.mkdir()
+    plan = make_plan(load_spec({"task": "demo", "model": "tiny"}), check_machine=False)
+    with EventLog(paths.events, paths.lock) as log:
+        log.append(first_event(plan, FACTS, 1, "fp32", []))
+    return paths.root
+
+
+@pytest.mark.parametrize(
+    ("known", "is_told"),
+    [
+        ([], True),
+        ([ev.SweepResumed(slots=1)], True),
+        ([ev.WarmStarted(configurations=[])], False),
+        ([suggested("c000")], False),
+    ],
+)
+def test_the_log_has_once_what_earlier_sweeps_tell_whenever_its_first_driver_was_lost(
+    tmp_path: Path, old: Path, known: list[ev.Event], is_told: bool
+) -> None:
+    """And where it has them, they are not needed any more."""
+    plan, paths = warm_plan(tmp_path), SweepPaths(tmp_path / "new")
+    paths.root.mkdir()
+    with EventLog(paths.events, paths.lock) as log:
+        for event in [first_event(plan, FACTS, 1, "fp32", []), *known]:
+            log.append(event)
+        for _ in range(2):
+            tell_earlier(plan, paths, log)
+    assert len(find_events(paths.events, ev.WarmStarted)) == is_told + sum(isinstance(e, ev.WarmStarted) for e in known)
+    shutil.rmtree(old)
+    assert check_folder(warm_plan(tmp_path), paths) is not None
+
+
+def test_without_an_earlier_sweep_nothing_begins(tmp_path: Path) -> None:
+    plan, paths = warm_plan(tmp_path), SweepPaths(tmp_path / "new")
+    with pytest.raises(InputError, match=r"search\.warm_start\[0\]: .*/old is no sweep's folder"):
+        check_folder(plan, paths)
+    paths.root.mkdir()
+    with EventLog(paths.events, paths.lock) as log:
+        log.append(first_event(plan, FACTS, 1, "fp32", []))
+    with pytest.raises(InputError, match=r"search\.warm_start\[0\]: .*/old is no sweep's folder"):
+        check_folder(plan, paths)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from blurb_tune.core import background_copy
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.storage import FolderStorage, Storage
 from blurb_tune.log import events as ev
@@ -23,7 +24,7 @@ def grow(log: Path, lines: int, size: int = 100) -> None:
 @pytest.fixture(autouse=True)
 def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror, "_SEGMENT_BYTES", 1000)
-    monkeypatch.setattr(mirror, "_SECONDS_BETWEEN_COPIES", 0.05)
+    monkeypatch.setattr(background_copy, "_SECONDS_BETWEEN_COPIES", 0.05)
 
 
 def test_what_is_copied_comes_back_whatever_the_driver_that_wrote_it(storage: Storage, tmp_path: Path) -> None:

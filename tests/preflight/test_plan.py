@@ -8,16 +8,16 @@ import pytest
 import yaml
 
 from blurb_tune.core.errors import InputError
-from blurb_tune.preflight import Plan, make_plan
+from blurb_tune.preflight import Plan, Purpose, make_plan
 from blurb_tune.spec import load_spec
 
 MINIMAL = {"task": "demo", "model": "tiny"}
 
 
-def plan_of(tmp_path: Path, *, check_machine: bool = True, **settings: Any) -> Plan:
+def plan_of(tmp_path: Path, *, check_machine: bool = True, purpose: Purpose = "start", **settings: Any) -> Plan:
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump(MINIMAL | settings))
-    return make_plan(load_spec(file), check_machine=check_machine)
+    return make_plan(load_spec(file), check_machine=check_machine, purpose=purpose)
 
 
 def problems_of(tmp_path: Path, **settings: Any) -> list[str]:
@@ -316,3 +316,22 @@ def test_a_folder_to_start_from_that_holds_no_sweep_is_named_with_its_line(tmp_p
     assert len(problems) == 2
     assert all("is no sweep's folder; expected one with events.jsonl" in problem for problem in problems)
     assert "nowhere" in problems[0]
+
+
+def test_what_only_trials_need_is_not_asked_for_in_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_TOKEN", raising=False)
+    (tmp_path / "in-the-way").touch()
+    settings: dict[str, Any] = {
+        "resources": {"gpus": 64},
+        "storage": "in-the-way/kept",
+        "tracking": {
+            "uri": "https://${NO_TOKEN}@mlflow.invalid",
+            "study_url": "postgresql://me:${NO_TOKEN}@db.invalid/studies",
+        },
+        "search": {"warm_start": ["gone"]},
+    }
+    asked_for = problems_of(tmp_path, **settings)
+    assert len(asked_for) == 5
+    assert plan_of(tmp_path, purpose="export", **settings).earlier == ()
+    with pytest.raises(InputError, match="there is no model 'gone'"):
+        plan_of(tmp_path, purpose="export", **settings | {"model": "gone"})

@@ -53,6 +53,14 @@ def test_a_folder_that_is_there_goes_to_the_hub_as_it_is(won: Sweep, exported: P
     assert {file.name: file.read_bytes() for file in exported.iterdir()} == before
 
 
+def test_a_machine_without_what_the_trials_needed_exports_all_the_same(won: Sweep, tmp_path: Path) -> None:
+    needs = "resources: {gpus: 64}\ntracking: {uri: 'https://${NO_TOKEN}@mlflow.invalid'}\nsearch: {warm_start: [gone]}\n"
+    won.paths.spec.write_text(f"name: quick\ntask: demo\nmodel: tiny\n{needs}")
+    result = call(won.paths.root, "--to", tmp_path / "model")
+    assert result.exit_code == ExitCode.FAILED
+    assert f"the weights of {BEST} cannot be read" in result.stderr, "of which this sweep has none"
+
+
 def test_python_goes_on_by_the_same_call(won: Sweep, exported: Path, hub: Hub) -> None:
     hub.refusal = 403
     with pytest.raises(BlurbTuneError, match="from which the same export goes on"):

@@ -44,6 +44,11 @@ def problems(file: Path) -> list[str]:
         (ABOUT | {"reference": {"a": 1}}, "reference {'a': 1} is no configuration of the table"),
         (ABOUT | {"trivial_loss": 10**400}, "trivial_loss: expected a number, but got 1000"),
         (ABOUT | {"noise_bound": 10**400}, "noise_bound: expected a number from trivial_score on"),
+        (ABOUT | {"noise_bound": True}, "noise_bound: expected a number from trivial_score on, but got True"),
+        (
+            ABOUT | {"noise_bound": "x", "trivial_score": None},
+            "noise_bound: expected a number from trivial_score on, but got 'x'",
+        ),
         (ABOUT | {"metric": ["pearson"]}, "metric: expected text, but got ['pearson']"),
     ],
 )
@@ -72,6 +77,14 @@ def test_within_the_noise_a_run_has_failed_unless_its_train_loss_has_left_the_tr
     rows = ["a,0,1,10,0.99,1.0,0.3", "b,0,1,10,0.9,1.0,0.3"]
     curves = read_curves(write(tmp_path, rows, about=ABOUT | {"noise_bound": 0.4}))
     assert [curves.end_of(name, 0, "final")[0] for name in "ab"] == [Outcome.COLLAPSED, Outcome.COMPLETED]
+
+
+@pytest.mark.parametrize("key", ["noise_bound", "reference", "models", "model", "task"])
+def test_null_is_as_if_the_key_were_not_there(tmp_path: Path, key: str) -> None:
+    about = {name: value for name, value in ABOUT.items() if name != key}
+    without, null = (read_curves(write(tmp_path, about=given)) for given in (about, about | {key: None}))
+    assert repr(vars(null)) == repr(vars(without))
+    assert null.level.noise_bound == 0.0
 
 
 def test_a_run_whose_loss_is_not_finite_has_diverged(tmp_path: Path) -> None:

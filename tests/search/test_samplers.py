@@ -32,7 +32,7 @@ def make_study(sampler: str, objective: str = "mean", planned: int = PLANNED, se
             "search": {"sampler": sampler, "configurations": planned, "seed": seed},
         }
     )  # fmt: skip
-    return ConfigurationStudy(spec, BLOCKS, "sweep")
+    return ConfigurationStudy(spec, BLOCKS)
 
 
 def values_of(configuration: Configuration, objective: str) -> list[float]:

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.seeds import derive
 from blurb_tune.core.trial import Configuration
 from blurb_tune.search.combinations import Combinations, count
@@ -30,13 +28,13 @@ SPACES: dict[str, dict[str, Any]] = {
 }
 
 
-def make_spec(space: dict[str, Any], storage: str | None = None, **search: Any) -> SweepSpec:
-    data = {"name": "s", "task": "demo", "model": "tiny", "space": space, "search": search, "tracking": {"study_url": storage}}
+def make_spec(space: dict[str, Any], **search: Any) -> SweepSpec:
+    data = {"name": "s", "task": "demo", "model": "tiny", "space": space, "search": search}
     return SweepSpec.model_validate(data)
 
 
 def make_study(space: dict[str, Any], blocks: Mapping[str, int] = BLOCKS, **search: Any) -> ConfigurationStudy:
-    return ConfigurationStudy(make_spec(space, **search), blocks, "sweep")
+    return ConfigurationStudy(make_spec(space, **search), blocks)
 
 
 def value_of(configuration: Configuration) -> float:
@@ -267,27 +265,6 @@ def test_the_share_of_failed_runs_makes_a_configuration_infeasible() -> None:
         return low / 125
 
     assert share_of_failing_half(constrained=True) < share_of_failing_half(constrained=False) - 0.2
-
-
-def in_storage(url: str) -> Callable[[], ConfigurationStudy]:
-    return lambda: ConfigurationStudy(make_spec({"epochs": [1, 2]}, storage=url), BLOCKS, "sweep")
-
-
-def test_a_study_in_a_database_is_made_anew_from_the_log(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/optuna.db"
-    for _ in range(2):
-        study = in_storage(url)()
-        suggestion = study.ask()
-        assert suggestion is not None
-        finish(study, suggestion)
-    assert len(optuna.load_study(study_name="sweep", storage=url).trials) == 1
-
-
-def test_a_database_that_cannot_be_used_is_told_without_its_password() -> None:
-    with pytest.raises(BlurbTuneError) as error:
-        in_storage("postgresql://user:secret@127.0.0.1:1/none")()
-    assert "tracking.study_url" in str(error.value)
-    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])

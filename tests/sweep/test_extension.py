@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from blurb_tune.core.trial import Outcome, TrialConfig, TrialReport
 from blurb_tune.execution.cleanup import WeightsCleanup, weights_name
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
-from blurb_tune.replay.simulator import MemoryLog, simulate
+from blurb_tune.replay.simulator import Behavior, MemoryLog, simulate
 from blurb_tune.spec.schema import SweepSpec
+from blurb_tune.sweep.facts import SweepFacts
+from blurb_tune.sweep.race import FAILURES
 from blurb_tune.sweep.sweep import Sweep
 from tests.sweep.simulation import FACTS, report
 from tests.sweep.test_confirmation import header_of, spec_of
@@ -32,22 +35,22 @@ def noisy(trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
     yield 1.0, report(5, score, outcome=Outcome.COMPLETED)
 
 
-def run(spec: SweepSpec, past: list[ev.Event], slots: int = 1) -> MemoryLog:
+def run(spec: SweepSpec, past: list[ev.Event], behave: Behavior = noisy, facts: SweepFacts = FACTS) -> MemoryLog:
     log = MemoryLog(past)
-    sweep = Sweep(spec, FACTS, log, list(log.events))
-    simulate(sweep, noisy, slots=slots)
+    sweep = Sweep(spec, facts, log, list(log.events))
+    simulate(sweep, behave)
     assert sweep.is_finished
     sweep.select()
     sweep.close(interrupted=False, started=0.0)
     return log
 
 
-def grown(log: MemoryLog, spec: SweepSpec, configurations: int) -> MemoryLog:
+def grown(log: MemoryLog, spec: SweepSpec, configurations: int, **settings: Any) -> MemoryLog:
     seeds = header_of(spec).confirmation_seeds
     extended = ev.SweepExtended(
         spec_digest="larger", seeds=spec.seeds, configurations=configurations, confirmation_seeds=seeds
     )
-    return run(spec, [*log.events, extended])
+    return run(spec, [*log.events, extended], **settings)
 
 
 def outcome_of(record: SweepRecord) -> dict[str, Any]:
@@ -145,6 +148,25 @@ def test_a_spent_budget_is_lifted() -> None:
     assert record.budget_spent is None
     assert all(configuration.state == "COMPLETE" for configuration in record.configurations.values())
     assert len(record.trials) == 24
+
+
+def test_a_fold_that_failed_counts_also_where_the_budget_ended_within_its_seed() -> None:
+    failing = ("c001", 3, 0)
+
+    def behave(trial: TrialConfig) -> Iterator[tuple[float, TrialReport]]:
+        has_failed = (trial.configuration_id, trial.seed, trial.fold) == failing
+        yield 1.0, report(5, -0.1, 1.99, Outcome.COLLAPSED) if has_failed else report(5, 0.5, outcome=Outcome.COMPLETED)
+
+    settings: dict[str, Any] = {"behave": behave, "facts": replace(FACTS, folds=2, train_examples=(64, 64))}
+    plan: dict[str, Any] = {"seeds": 5, "max_failed_share": 0.0, "pruning": {"control_share": 0.0}}
+    whole = spec_of(**plan)
+    header = replace(header_of(whole), folds=2)
+    at_once = run(whole, [header], **settings)
+    runs = [(e.configuration, e.seed, e.fold) for e in at_once.events if isinstance(e, ev.TrialStarted)]
+    ends_there = spec_of(**plan, budget={"trials": runs.index(failing) + 1})
+    record = SweepRecord.of(grown(run(ends_there, [header], **settings), whole, 6, **settings).events)
+    assert outcome_of(record) == outcome_of(SweepRecord.of(at_once.events))
+    assert outcome_of(record)["out"] == {"c001": (FAILURES, 4)}
 
 
 def test_the_weights_of_confirmation_runs_outlast_an_extension(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from blurb_tune.spec.pruning import RaceSpec
-from blurb_tune.sweep.race import FAILURES, RACE, Race, tolerated_failures
+from blurb_tune.sweep.race import FAILURES, RACE, Race, rerun, tolerated_failures
 
 
 def entered(replicates: int, names: str = "abc", tolerated: int = 0, **settings: object) -> Race:
@@ -123,3 +123,15 @@ def test_the_spec_says_when_looks_are_taken(settings: dict[str, object], looks: 
 @pytest.mark.parametrize(("share", "runs", "expected"), [(0.0, 10, 0), (0.1, 10, 1), (0.3, 10, 3), (0.2, 4, 0), (1.0, 5, 5)])
 def test_tolerated_runs_are_whole_runs(share: float, runs: int, expected: int) -> None:
     assert tolerated_failures(share, runs) == expected
+
+
+def test_what_is_known_from_behind_a_loss_counts_once_it_is_reopened() -> None:
+    race = Race(RaceSpec(), 5, 0)
+    good = [(score, 0) for score in GOOD]
+    bad = [(score, failed) for score, failed in zip(BAD, (0, 0, 0, 1, 1), strict=True)]
+    lost = rerun(race, {"a": good, "b": good, "c": bad}, out=())
+    assert {name: verdict.replicates for name, verdict in lost.items()} == {"c": 3}
+    race.reopen("c", is_exempt=True)
+    (verdict,) = race.verdicts()
+    assert (verdict.rule, verdict.replicates) == (FAILURES, 5)
+    assert verdict.reason.startswith("2 of its runs failed")
