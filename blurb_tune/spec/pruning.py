@@ -26,7 +26,7 @@ class MedianPruner(SpecModel):
     """Worse than the median of the other configurations after as many seeds."""
 
     kind: Literal["median"] = "median"
-    n_startup_trials: Startup = Field(5, description="configurations that end before any is stopped")
+    n_startup_trials: Startup = Field(5, description="other configurations with as many seeds before one is stopped")
     n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
     interval_steps: Positive = Field(1, description="seeds between two pruning checks")
 
@@ -36,7 +36,7 @@ class PercentilePruner(SpecModel):
 
     kind: Literal["percentile"] = "percentile"
     percentile: Annotated[float, Field(gt=0, lt=100)] = Field(25.0, description="the best so many percent run on")
-    n_startup_trials: Startup = Field(5, description="configurations that end before any is stopped")
+    n_startup_trials: Startup = Field(5, description="other configurations with as many seeds before one is stopped")
     n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
     interval_steps: Positive = Field(1, description="seeds between two pruning checks")
 
@@ -56,17 +56,22 @@ class HyperbandPruner(SpecModel):
 
     kind: Literal["hyperband"] = "hyperband"
     min_resource: Positive = Field(1, description="seeds after which the first rung is, of the most aggressive bracket")
-    max_resource: Positive | Literal["auto"] = Field("auto", description="seeds of a whole configuration")
+    max_resource: Positive | Literal["auto"] = Field(
+        "auto", description="seeds of a whole configuration; auto: those of the spec"
+    )
     reduction_factor: Annotated[int, Field(ge=2)] = Field(3, description="one in so many passes a rung")
 
 
 class PatientPruner(SpecModel):
-    """The median pruner, asked only about a configuration whose objective has been below its best for some seeds."""
+    """The median pruner, asked only about a configuration whose objective has been below its best for some seeds.
+
+    The best is that of two seeds or more: a single one has no spread.
+    """
 
     kind: Literal["patient"] = "patient"
     patience: Count = Field(2, description="seeds below its best before the median decides")
     min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="a fall by less is none")
-    n_startup_trials: Startup = Field(5, description="configurations that end before any is stopped")
+    n_startup_trials: Startup = Field(5, description="other configurations with as many seeds before one is stopped")
     n_warmup_steps: Count = Field(2, description="seeds after which a configuration can first be stopped")
 
 

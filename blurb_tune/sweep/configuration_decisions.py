@@ -23,9 +23,7 @@ class ConfigurationDecisions:
 
     def ask_stock_pruner(self, configuration_id: str) -> None:
         """Stop a configuration if the stock pruner of the spec, where there is one, says so."""
-        spec, configuration = self._state.spec, self._record.configurations[configuration_id]
-        is_exempt = configuration.configuration.strategy.is_vanilla and spec.pruning.keep_vanilla
-        if configuration.stopped is not None or is_exempt or not self._agenda.queue.has(configuration_id):
+        if not self._state.is_judged(configuration_id) or not self._agenda.queue.has(configuration_id):
             return
         decision = self._state.pruning.judge(configuration_id)
         if isinstance(decision, Prune):

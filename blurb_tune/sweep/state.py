@@ -48,7 +48,7 @@ class SweepState:
         self.runs = self.runs_of(spec.seeds)
         self._runs_per_seed = max(1, facts.folds)
         self.race = self._new_race()
-        self.pruning = ConfigurationPruning(spec.pruning.pruner)
+        self.pruning = ConfigurationPruning(spec.pruning.pruner, len(spec.seeds))
         self.running: dict[str, set[str]] = {}
         self.out: set[str] = set()
         self.taken_back: set[str] = set()
@@ -77,6 +77,12 @@ class SweepState:
         """Whether a trial or configuration, if it is to be stopped, goes on as one of the control group."""
         share = derive_share(self.spec.search.seed, "control", self.record.header.spec_digest, name)
         return share < self.spec.pruning.control_share
+
+    def is_judged(self, configuration_id: str) -> bool:
+        """Whether a stock pruner may stop a configuration."""
+        configuration = self.record.configurations[configuration_id]
+        is_exempt = configuration.configuration.strategy.is_vanilla and self.spec.pruning.keep_vanilla
+        return configuration.stopped is None and not is_exempt
 
     def apply(self, event: ev.Event) -> None:
         """Take an event in, the record first. Raises LookupError when it cannot follow from those before it."""
@@ -191,7 +197,8 @@ class SweepState:
         scores.append(self.facts.trivial_score if is_failed else score)
         if len(scores) == self._runs_per_seed:
             self.race.score(cid, math.fsum(scores) / len(scores))
-            self.pruning.report(cid, self.complete_seeds(cid), self.record.result_of(cid).objective)
+            objective = self.record.result_of(cid).objective
+            self.pruning.report(cid, self.complete_seeds(cid), objective, is_judged=self.is_judged(cid))
 
     def _steps_by_size(self, trial: TrialConfig) -> int:
         return total_steps(self.facts.train_examples[trial.fold or 0], trial.configuration)

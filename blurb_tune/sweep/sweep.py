@@ -231,7 +231,7 @@ class Sweep:
             if configuration.state is None and not configuration.is_out and self._state.is_searching:
                 self._agenda.push_missing(cid)
         last = next((event for event in reversed(past) if not isinstance(event, ev.SweepResumed | ev.SweepEnded)), None)
-        if isinstance(last, ev.TrialEnded):
+        if isinstance(last, ev.TrialEnded) and not last.retry:
             self._configurations.ask_stock_pruner(self.record.trials[last.trial].configuration_id)
         if self._state.is_looking:
             self._configurations.stop_losers()

@@ -19,9 +19,16 @@ class DynamicFreezing(Technique):
     """In each step, of all T tensors the floor(share * T) that moved least when they last learned rest.
 
     SlimFit (Ardakani et al. 2023, arXiv 2305.18513). Tensors are those of more than one dimension and the weights of norms,
-    as far as they are not frozen; biases learn on. How far one moved is the mean of |(before - after) / before| over its
-    elements, where one that was 0 counts as 0. A tensor that rests keeps its value; one that has not learned yet has a large
-    random one.
+    as far as they are not frozen and no other technique lets them rest; biases learn on. How far one moved is the mean of
+    |(before - after) / before| over its elements, where one that was 0 counts as 0. A tensor that rests keeps its value; one
+    that has not learned yet has a large random one.
+
+    A turn can leave nothing to measure: the first rate of a warm-up is 0, a gradient may be 0 or too small to change a weight,
+    and a tensor of zeros, such as LoRA's B at first, has no relative change. The value is a tenth of it then: the tensor comes
+    behind those that had no turn yet and before those that have learned, and one that never learns does not stay in front.
+
+    While the learning rate rises, the values rise with it: what learned early in a warm-up, at a small rate, would else rest
+    for having been early, and not for having moved least. (The authors train without a warm-up.)
 
     Measured are `frozen_share`, the share of the elements that rested of all that learn, and `gradient_mb_saved`, the memory
     of the gradients that were not there, in MB: means over the steps so far.
@@ -43,7 +50,7 @@ class DynamicFreezing(Technique):
             open_high=True,
         ),
     )
-    after = ("freeze", "reinit")
+    after = ("freeze", "reinit", "unfreeze", "lora")
     excludes = ("bitfit",)
     dynamic_freeze: float
 
@@ -55,28 +62,43 @@ class DynamicFreezing(Technique):
         self._distances = _NOT_YET * (1 + subject.generator(self.name).uniform(len(self._tensors)))
         self._elements, self._before = sum(p.numel() for p in learning.values()), dict[str, torch.Tensor]()
         self._totals = torch.zeros(2, dtype=torch.float64)  # steps, and elements that rested in them
+        self._rate = 0.0  # the highest learning rate of the last step
 
-    def resting(self) -> Collection[str]:
+    def resting(self, others: Collection[str]) -> Collection[str]:
         names = list(self._tensors)
-        count = int(self.dynamic_freeze * len(names))
-        return {names[index] for index in self._distances.argsort(stable=True)[:count].tolist()}
+        ranked = [index for index in self._distances.argsort(stable=True).tolist() if names[index] not in others]
+        return {names[index] for index in ranked[: int(self.dynamic_freeze * len(ranked))]}
 
     def before_update(self, rates: Mapping[str, float]) -> None:
-        self._before = {name: p.detach().clone() for name, p in self._tensors.items() if p.grad is not None}
+        last, self._rate = self._rate, max(rates.values())
+        if self._rate > last > 0:
+            self._distances *= self._rate / last
+        tensors = self._tensors.items()
+        self._before = {name: p.detach().clone() for name, p in tensors if p.grad is not None and p.grad.any()}
         self._totals[0] += 1
         self._totals[1] += sum(p.numel() for p in self._tensors.values() if not p.requires_grad)
 
     def after_step(self) -> None:
         for index, (name, parameter) in enumerate(self._tensors.items()):
-            if (before := self._before.get(name)) is not None:
-                moved = ((before - parameter.detach()) / before).abs()
-                self._distances[index] = moved.masked_fill(before == 0, 0.0).mean().item()
+            if parameter.requires_grad:
+                self._distances[index] = self._moved(name) or self._distances[index] / 10
+
+    def _moved(self, name: str) -> float:
+        """How far a tensor moved in this step; 0 where there was nothing to measure."""
+        if (before := self._before.get(name)) is None:
+            return 0.0
+        moved = ((before - self._tensors[name].detach()) / before).abs()
+        return moved.masked_fill(before == 0, 0.0).mean().item()
 
     def state(self) -> dict[str, torch.Tensor]:
-        return {"distances": self._distances, "totals": self._totals}
+        import torch
+
+        rate = torch.tensor(self._rate, dtype=torch.float64)
+        return {"distances": self._distances, "totals": self._totals, "rate": rate}
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         self._distances, self._totals = state["distances"].clone(), state["totals"].clone()
+        self._rate = state["rate"].item()
 
     def report(self) -> dict[str, float]:
         steps, rested = self._totals.tolist()

@@ -222,8 +222,11 @@ class Technique:
     def before_step(self, step: int) -> None:
         """Called before the forward pass of step 1, 2, ..."""
 
-    def resting(self) -> Collection[str]:
-        """The parameters that stay as they are in the step that has begun: they have no gradient, and their moments rest."""
+    def resting(self, others: Collection[str]) -> Collection[str]:
+        """The parameters that stay as they are in the step that has begun: they have no gradient, and their moments rest.
+
+        others: those that the techniques before it let rest.
+        """
         return ()
 
     def after_backward(self) -> None:

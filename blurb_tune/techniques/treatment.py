@@ -70,7 +70,9 @@ class Treatment:
     def before_step(self, step: int) -> None:
         for technique in self._techniques:
             technique.before_step(step)
-        resting = {name for technique in self._techniques for name in technique.resting()}
+        resting = set[str]()
+        for technique in self._techniques:
+            resting.update(technique.resting(resting))
         if resting != self._resting:
             self._resting = resting
             for name, parameter in self._learning.items():

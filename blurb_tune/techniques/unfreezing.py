@@ -37,7 +37,7 @@ class GradualUnfreezing(Technique):
     def before_step(self, step: int) -> None:
         self._step = step
 
-    def resting(self) -> Collection[str]:
+    def resting(self, others: Collection[str]) -> Collection[str]:
         layers = self._subject.layers
         joined = int((self._step - 1) / (self.unfreeze_epochs * self._subject.steps_per_epoch))
         return {name for name in layers.refs if layers.layer_of(name).level < layers.blocks + 1 - joined}

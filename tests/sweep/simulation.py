@@ -48,18 +48,20 @@ def usual(trial: TrialConfig) -> list[TrialReport]:
     return [*ends, report(5, scores[-1], outcome=Outcome.COMPLETED)]
 
 
+def header_of(spec: SweepSpec, folds: int = 0) -> ev.SweepStarted:
+    return ev.SweepStarted(
+        sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", models={"tiny": 6},
+        objective=spec.objective, score=spec.score, seeds=spec.seeds, configurations=4,
+        trivial_score=FACTS.trivial_score, slots=1, versions={}, folds=folds,
+    )  # fmt: skip
+
+
 def open_log(paths: SweepPaths, spec: SweepSpec, folds: int) -> EventLog:
     log = EventLog(paths.events, paths.lock)
     if paths.events.stat().st_size:
         log.append(ev.SweepResumed(slots=1))
         return log
-    log.append(
-        ev.SweepStarted(
-            sweep_id="s-1", name="s", spec_digest="d", task="demo", metric="pearson", models={"tiny": 6},
-            objective=spec.objective, score=spec.score, seeds=spec.seeds, configurations=4,
-            trivial_score=FACTS.trivial_score, slots=1, versions={}, folds=folds,
-        )
-    )  # fmt: skip
+    log.append(header_of(spec, folds))
     return log
 
 

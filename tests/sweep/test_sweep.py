@@ -187,7 +187,7 @@ def test_a_sweep_goes_on_as_if_its_driver_had_never_died(tmp_path: Path) -> None
         changed = {k: v for k, v in results(folder).items() if v != results(whole)[k]}
         # A trial that errors only in its first attempt may have been lost in that attempt: it then has no error to show.
         assert changed == {}
-        assert len(results(folder)) == 12
+        assert results(folder).keys() == results(whole).keys()
 
 
 def test_a_log_cut_off_anywhere_can_be_taken_up(tmp_path: Path) -> None:
