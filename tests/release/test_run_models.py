@@ -31,8 +31,8 @@ def make_models(tmp_path: Path) -> MakeModels:
         (tmp_path / f"{split}.csv").write_text("\n".join(["note,label", *rows]) + "\n")
 
     def make(precision: str, metric: str = "accuracy", gpus: int = 0) -> RunModels:
-        task = {"train": "train.csv", "dev": "dev.csv", "text": "note", "label": "label", "kind": "classification"}
-        spec = {"task": task, "model": "tiny", "metric": metric, "resources": {"gpus": gpus}}
+        task = {"train": "train.csv", "dev": "dev.csv", "text": "note", "label": "label", "labels": ["common", "rare"]}
+        spec = {"task": task | {"kind": "classification"}, "model": "tiny", "metric": metric, "resources": {"gpus": gpus}}
         (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
         sweep = Sweep(SweepPaths(tmp_path / f"{precision}-{metric}-{gpus}"))
         sweep.start(precision=precision, metric=metric)
@@ -49,7 +49,7 @@ def make_models(tmp_path: Path) -> MakeModels:
 def answers(models: RunModels, wrong: int) -> np.ndarray:
     """Logits that are right about all examples of dev but so many, those of the rare class first."""
     labels = models.dev.labels.copy()
-    order = np.argsort(labels != models.plan.task.labels.index("rare"), kind="stable")
+    order = np.argsort(labels == models.plan.task.labels.index("common"), kind="stable")
     labels[order[:wrong]] = 1 - labels[order[:wrong]]
     return np.eye(2, dtype=np.float32)[labels] * 8 - 4
 
