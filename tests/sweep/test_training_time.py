@@ -53,6 +53,7 @@ def test_what_is_said_once_more_counts_once(checkpoint: float, trained: float) -
         ]
     )  # fmt: skip
     sweep = Sweep(spec, FACTS, log, log.events)
+    log.now = 1000.0
     simulate(sweep, behave, tell_time=lambda now: setattr(log, "now", 1000.0 + now))
     (trial,) = sweep.record.trials.values()
     assert (trial.attempt, trial.outcome, trial.train_seconds) == (2, Outcome.COMPLETED, 40.0)
