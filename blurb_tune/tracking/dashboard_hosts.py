@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 
+# MLflow's own, in whose place come those that are set.
 _DEFAULTS = (
     *(f"{host}{port}" for host in ("localhost", "127.0.0.1", "0.0.0.0") for port in ("", ":*")),
     *("[::1]", "[[]::1]:*", "192.168.*", "10.*", *(f"172.{number}.*" for number in range(16, 32)), "fc00:*", "fd00:*"),
