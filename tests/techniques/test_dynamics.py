@@ -63,20 +63,6 @@ def test_as_many_rest_as_the_share_says_and_those_that_moved_least(per_token, wa
     assert distances.keys() == set(names), "each has learned at some time"
 
 
-def test_an_interruption_in_a_warm_up_changes_nothing():
-    slot, axes = Slot("bert", False), {"epochs": 6, "warmup_share": 0.4, "dynamic_freeze": SHARE}
-    trial = slot.start(**axes)
-    trial.advance()
-    trial.advance()
-    saved = trial.checkpoint()
-    expected = trial.advance().measurement.dev_loss
-    state = {name: value.clone() for name, value in trial._treatment.state().items()}
-    resumed = slot.start(**axes)
-    resumed.resume(saved)
-    assert resumed.advance().measurement.dev_loss == expected
-    assert all(torch.equal(value, state[name]) for name, value in resumed._treatment.state().items())
-
-
 def test_biases_learn_in_every_step(per_token):
     weights = follow(Slot("bert", per_token), dynamic_freeze=0.9)
     biases = {name for name in weights[0] if name.endswith("bias")}
