@@ -27,9 +27,6 @@ class DynamicFreezing(Technique):
     and a tensor of zeros, such as LoRA's B at first, has no relative change. The value is a tenth of it then: the tensor comes
     behind those that had no turn yet and before those that have learned, and one that never learns does not stay in front.
 
-    While the learning rate rises, the values rise with it: what learned early in a warm-up, at a small rate, would else rest
-    for having been early, and not for having moved least. (The authors train without a warm-up.)
-
     Measured are `frozen_share`, the share of the elements that rested of all that learn, and `gradient_mb_saved`, the memory
     of the gradients that were not there, in MB: means over the steps so far.
     """
@@ -62,7 +59,6 @@ class DynamicFreezing(Technique):
         self._distances = _NOT_YET * (1 + subject.generator(self.name).uniform(len(self._tensors)))
         self._elements, self._before = sum(p.numel() for p in learning.values()), dict[str, torch.Tensor]()
         self._totals = torch.zeros(2, dtype=torch.float64)  # steps, and elements that rested in them
-        self._rate = 0.0  # the highest learning rate of the last step
 
     def resting(self, others: Collection[str]) -> Collection[str]:
         names = list(self._tensors)
@@ -70,9 +66,6 @@ class DynamicFreezing(Technique):
         return {names[index] for index in ranked[: int(self.dynamic_freeze * len(ranked))]}
 
     def before_update(self, rates: Mapping[str, float]) -> None:
-        last, self._rate = self._rate, max(rates.values())
-        if self._rate > last > 0:
-            self._distances *= self._rate / last
         tensors = self._tensors.items()
         self._before = {name: p.detach().clone() for name, p in tensors if p.grad is not None and p.grad.any()}
         self._totals[0] += 1
@@ -91,14 +84,10 @@ class DynamicFreezing(Technique):
         return moved.masked_fill(before == 0, 0.0).mean().item()
 
     def state(self) -> dict[str, torch.Tensor]:
-        import torch
-
-        rate = torch.tensor(self._rate, dtype=torch.float64)
-        return {"distances": self._distances, "totals": self._totals, "rate": rate}
+        return {"distances": self._distances, "totals": self._totals}
 
     def load(self, state: Mapping[str, torch.Tensor]) -> None:
         self._distances, self._totals = state["distances"].clone(), state["totals"].clone()
-        self._rate = state["rate"].item()
 
     def report(self) -> dict[str, float]:
         steps, rested = self._totals.tolist()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 
 import pytest
@@ -46,12 +45,9 @@ def test_as_many_rest_as_the_share_says_and_those_that_moved_least(per_token, wa
     pairs = list(pairwise(weights))
     if warmup:
         assert not moved(*pairs.pop(0)), "the first rate is 0"
-    rising = math.ceil(warmup * len(weights[1:]))
-    for step, (before, after) in enumerate(pairs, start=1):
-        if 1 < step <= rising:  # the rate is step / rising of the highest, and what has learned before counts accordingly
-            distances = {name: distance * step / (step - 1) for name, distance in distances.items()}
+    for step, (before, after) in enumerate(pairs):
         active = [name for name in names if name in moved(before, after)]
-        assert len(active) == len(names) - count, f"step {step}"
+        assert len(active) == len(names) - count, f"step {step + 1}"
         rested = [name for name in names if name not in active]
         known = [distances[name] for name in rested if name in distances]
         if all(name in distances for name in active):
