@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 
 from rich.console import Console
 
@@ -96,5 +97,5 @@ def _answers(address: str) -> bool:
     try:
         with _OPENER.open(f"{address}/health", timeout=_ANSWER_SECONDS) as answer:
             return bool(answer.status == 200)
-    except OSError:
+    except (OSError, HTTPException):  # another program may have got the port, and speak another language
         return False

@@ -56,6 +56,22 @@ def test_no_proxy_is_asked_for_a_server_of_this_machine(tmp_path: Path, monkeypa
         pass
 
 
+def test_what_speaks_no_http_is_not_the_server(tmp_path: Path) -> None:
+    """As where another program has got the port meanwhile: Ray's greet with bytes of HTTP/2."""
+    port = free_port()
+    script = f"""
+import socket
+listener = socket.create_server(("127.0.0.1", {port}))
+for answer in (bytes([64, 64, 64, 254]), b"HTTP/1.0 200 OK\\r\\n\\r\\n"):
+    connection = listener.accept()[0]
+    connection.recv(1000)
+    connection.sendall(answer)
+    connection.close()
+"""
+    with serving([sys.executable, "-c", script], os.environ, address_of("127.0.0.1", port), "the server"):
+        pass
+
+
 def test_a_server_that_ends_says_why() -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('no model')"]
     with (
