@@ -17,7 +17,8 @@ from blurb_tune.training.engines.cut import starting_above, states_at
 from blurb_tune.training.engines.lengths import split_by_length
 from blurb_tune.training.engines.states import States
 
-# What a further part of a batch costs beside its arithmetic, in tokens. Chosen, not measured.
+# What a further part of a batch costs beside its arithmetic, in tokens. On a CPU 8 to 64 take as long within 7 %, and one part
+# for all 1.6 times as long (MiniLM, BIOSSES in batches of 16). A GPU's is chosen, not measured.
 _COST_OF_A_PART = {"cpu": 24.0, "cuda": 4096.0}
 
 
