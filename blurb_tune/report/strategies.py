@@ -216,4 +216,4 @@ def _notes(record: SweepRecord, claims: Sequence[Claim]) -> Iterator[str]:
         yield "Vanilla has no result yet." if has_vanilla else "There is no vanilla in this sweep to compare with."
     undecided = [claim.comparison.first_decidable for claim in claims if not claim.comparison.is_decidable]
     if undecided and None not in undecided:
-        yield f"Where p is a dash, cannot decide before n = {max(filter(None, undecided))} seeds of each."
+        yield f"Where p is a dash, the test cannot decide before n = {max(filter(None, undecided))} seeds of each."

@@ -82,7 +82,7 @@ def test_p_is_a_dash_where_so_few_seeds_can_decide_nothing() -> None:
             sweep.trial(name, seed, [0.1 * seed + depth])
     table = strategies_table(sweep.finish())
     assert cells(table, "c1")["p"].text == "–"
-    assert "Where p is a dash, cannot decide before n = 4 seeds of each." in table.notes
+    assert "Where p is a dash, the test cannot decide before n = 4 seeds of each." in table.notes
 
 
 def test_each_model_is_a_group_without_its_name_in_every_row() -> None:
