@@ -79,6 +79,12 @@ class Repository:
             return folder, files
         return self.download(wanted(files), revision), files
 
+    def remember(self, folder: Path, revision: str) -> None:
+        """Have the snapshot in `folder` found in the cache as a revision of another name. The hub need not know it."""
+        reference = folder.parent.parent / "refs" / revision
+        reference.parent.mkdir(exist_ok=True)
+        reference.write_text(folder.name)
+
     def download_file(self, name: str) -> Path:
         """A file of the main branch: from the cache, whatever the hub has by now, else downloaded."""
         from huggingface_hub import hf_hub_download, try_to_load_from_cache

@@ -23,6 +23,7 @@ from ray.exceptions import AuthenticationError
 from ray.tune.execution import class_cache
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
+from blurb_tune.core.garbage import no_garbage_collection
 from blurb_tune.execution.forkserver import fork_server
 from blurb_tune.execution.local import count_cpus, job_config, lean_ray, override_attribute, ray_folder, token_setting
 from blurb_tune.spec.schema import SweepSpec
@@ -78,7 +79,9 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
             logging.getLogger("ray.tune.tune").setLevel(logging.CRITICAL)
             yield
         finally:
-            ray.shutdown()
+            # Ray ends the process where its worker is gone and another thread, as it collects garbage, gives a reference back.
+            with no_garbage_collection():
+                ray.shutdown()
 
 
 @contextmanager

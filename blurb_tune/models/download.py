@@ -13,6 +13,8 @@ from blurb_tune.models.model_folder import CONFIG, WEIGHTS_INDEX, check_folder, 
 
 # The hub's own bot, which offers a safetensors copy of pickled weights as a pull request.
 _CONVERSION_AUTHOR = "SFconvertbot"
+# What its request is called in the cache, where those of others may lie, too.
+_CONVERSION = "blurb-tune-conversion"
 _FILES = [
     CONFIG,
     "model*.safetensors",
@@ -33,9 +35,12 @@ def hub_config(hub_id: str) -> Path:
 
 
 def check_hub_weights(hub_id: str) -> None:
-    """Raise BlurbTuneError unless the weights are in the cache or on the hub as safetensors. Downloads nothing."""
-    if _cached_snapshot(hub_id) is None:
+    """Raise BlurbTuneError unless usable weights are in the cache, or safetensors on the hub. Downloads nothing."""
+    cached = _cached_snapshot(hub_id)
+    if cached is None:
         _weights_revision(hub_id)
+    else:
+        check_folder(cached)
 
 
 def hub_snapshot(hub_id: str) -> Path:
@@ -43,20 +48,22 @@ def hub_snapshot(hub_id: str) -> Path:
 
     Raises BlurbTuneError when the hub does not answer, has no such model, has it in pickled form only, or not complete.
     """
-    cached = _cached_snapshot(hub_id)
-    if cached is not None:
-        return cached
-    revision = _weights_revision(hub_id)
-    with _model(hub_id) as repository:
-        folder = repository.download(_FILES, revision)
+    folder = _cached_snapshot(hub_id)
+    if folder is None:
+        revision = _weights_revision(hub_id)
+        with _model(hub_id) as repository:
+            folder = repository.download(_FILES, revision)
+            if revision != "main":
+                repository.remember(folder, _CONVERSION)
     check_folder(folder)
     return folder
 
 
 def _cached_snapshot(hub_id: str) -> Path | None:
-    """The main branch as it lies in the cache, if every file of the weights, and a tokenizer, are there."""
-    folder = Repository(hub_id, "model").find_cached(_FILES)
-    return folder if folder is not None and has_model(folder) else None
+    """The main branch, or its conversion, in the cache, if every file of the weights, and a tokenizer, are there."""
+    repository = Repository(hub_id, "model")
+    folders = (repository.find_cached(_FILES, revision) for revision in ("main", _CONVERSION))
+    return next((folder for folder in folders if folder is not None and has_model(folder)), None)
 
 
 def _weights_revision(hub_id: str) -> str:

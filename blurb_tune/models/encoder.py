@@ -30,7 +30,7 @@ from blurb_tune.models.catalog import ModelInfo, check_weights
 from blurb_tune.models.download import hub_snapshot
 from blurb_tune.models.families import family_of
 from blurb_tune.models.layers import Part, is_in, layer_map
-from blurb_tune.models.model_folder import is_cased_without_config
+from blurb_tune.models.model_folder import TOKENIZER_CONFIG, is_cased_without_config
 from blurb_tune.models.tiny import build_tiny, tiny_tokenizer
 
 _Misshapen = Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
@@ -73,6 +73,8 @@ def load_pretrained(info: ModelInfo) -> Pretrained:
             )
     except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         raise _refusal(info, f"the weights in {folder} cannot be loaded: {error}") from error
+    except (KeyError, TypeError, ArithmeticError, AssertionError) as error:  # what its config makes of transformers' own code
+        raise _refusal(info, f"no model can be made of the config in {folder}: {error!r}") from error
     misshapen = {name: (tuple(found), tuple(expected)) for name, found, expected in report["mismatched_keys"]}
     try:
         return _as_pretrained(model, frozenset(report["missing_keys"]), misshapen)
@@ -120,7 +122,7 @@ def load_tokenizer(info: ModelInfo) -> PreTrainedTokenizerBase:
     folder = _folder(info)
     try:
         with silence():
-            return AutoTokenizer.from_pretrained(
+            tokenizer = AutoTokenizer.from_pretrained(
                 folder,
                 config=_config(info, folder),
                 trust_remote_code=False,
@@ -129,6 +131,11 @@ def load_tokenizer(info: ModelInfo) -> PreTrainedTokenizerBase:
             )
     except Exception as error:  # tokenizers raises bare exceptions, transformers KeyErrors, for a file that is not as expected
         raise BlurbTuneError(f"the tokenizer of model {info.name!r} in {folder} cannot be loaded: {error}") from error
+    if tokenizer.pad_token_id is None:
+        raise BlurbTuneError(
+            f"the tokenizer of model {info.name!r} has no padding token; name it as `pad_token` in {folder / TOKENIZER_CONFIG}"
+        )
+    return tokenizer
 
 
 def _config(info: ModelInfo, folder: Path) -> PreTrainedConfig:
@@ -173,6 +180,11 @@ def _checkpoint_blocks(model: PreTrainedModel) -> None:
     enable({"use_reentrant": False})
     # The embeddings' output would require a gradient, which frozen blocks would then be run twice for.
     model.disable_input_require_grads()
+
+
+def recomputes_blocks(model: torch.nn.Module) -> bool:
+    """Whether the model was built with gradient checkpointing."""
+    return any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
 
 
 def _keep_in_fp32(module: torch.nn.Module) -> None:

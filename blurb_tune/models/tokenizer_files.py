@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +38,8 @@ def check_tokenizer(folder: Path, rows: int | None) -> None:
     if (folder / TOKENIZER).is_file():
         largest, lacks_unknown = _of_tokenizer(folder / TOKENIZER)
     elif (folder / VOCABULARY).is_file():
-        tokens = read_file(folder / VOCABULARY).decode("utf-8", "replace").splitlines()
+        text = read_file(folder / VOCABULARY).decode("utf-8", "replace")
+        tokens = list(io.StringIO(text, newline=None))  # str.splitlines would split tokens such as U+2028, too
         largest, lacks_unknown = len(tokens) - 1, _UNKNOWN not in map(str.strip, tokens)
     else:
         return
@@ -51,12 +53,18 @@ def check_tokenizer(folder: Path, rows: int | None) -> None:
 
 
 def unknown_share(folder: Path, texts: Sequence[str]) -> float:
-    """The share of the words of texts that the tokenizer in a folder has nothing for; 0 where its files alone do not tell."""
+    """The share of the words of texts that the tokenizer in a folder has nothing for; 0 where its files alone do not tell.
+
+    Raises BlurbTuneError for a tokenizer.json that the installed `tokenizers` cannot read.
+    """
     from tokenizers import Tokenizer  # which describing a model does not need
 
     if not (folder / TOKENIZER).is_file():
         return 0.0
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    except Exception as error:  # it raises bare exceptions
+        raise BlurbTuneError(f"{folder / TOKENIZER} is no tokenizer that can be read: {error}") from None
     names = (getattr(tokenizer.model, "unk_token", None), _UNKNOWN, "<unk>")
     unknown: int | None = next(
         (number for name in names if name and (number := tokenizer.token_to_id(name)) is not None), None

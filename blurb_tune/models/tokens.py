@@ -21,7 +21,8 @@ def add_tokens(pretrained: Pretrained, tokenizer: PreTrainedTokenizerBase, token
     split into until now. All other rows stay as they are, and so does a token that the tokenizer has already. Frozen
     embeddings leave the new rows at their means.
 
-    Raises BlurbTuneError for a token that the tokenizer makes nothing of, and where it has more tokens than the encoder.
+    Raises BlurbTuneError for a token that the tokenizer makes nothing of, where it has more tokens than the encoder, and where
+    it gives a new token the number of another one.
     """
     name = f"{family_of(pretrained.family).token_table}.weight"
     table = pretrained.weights[name]
@@ -34,6 +35,8 @@ def add_tokens(pretrained: Pretrained, tokenizer: PreTrainedTokenizerBase, token
     if not means:
         return pretrained
     numbers = tokenizer.convert_tokens_to_ids(list(means))
+    if taken := set(numbers) & set(known.values()):
+        raise BlurbTuneError(f"the tokenizer's numbers have gaps: a new token gets number {min(taken)}, which another one has")
     # A table is often padded to a round number of rows: new tokens take those first.
     grown = np.zeros((max(len(table), *(number + 1 for number in numbers)), table.shape[1]), dtype=table.dtype)
     grown[: len(table)] = table

@@ -40,6 +40,9 @@ class Vocabulary:
         is_used = np.zeros(len(table), dtype=bool)
         # Where positions start behind the number of the padding token, it has to stay the same.
         is_used[0 if family.padded_positions else pad_token_id : pad_token_id + 1] = True
+        padding_row = pretrained.config.get("pad_token_id")  # which learns nothing, also where the tokenizer has another
+        if padding_row is not None:
+            is_used[padding_row] = True
         for array in ids:
             is_used[array] = True
         return cls(parameter, table, np.flatnonzero(is_used))
@@ -51,7 +54,7 @@ class Vocabulary:
     def compact(self, pretrained: Pretrained) -> Pretrained:
         """The encoder with the used rows alone, and the padding token's number among them."""
         pad = pretrained.config.get("pad_token_id")
-        known = {} if pad is None else {"pad_token_id": int(self.renumber(np.array([pad]))[0])}
+        known = {} if pad is None else {"pad_token_id": int(self.renumber(np.array([pad % len(self.table)]))[0])}
         return replace(
             pretrained,
             config={**pretrained.config, "vocab_size": len(self.used), **known},

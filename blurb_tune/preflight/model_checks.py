@@ -23,10 +23,9 @@ def check_files(loaded: LoadedSpec, info: ModelInfo, found: Inspection | None) -
     """Whether a model's weights are there, and then whether its tokenizer knows the words of the data."""
     try:
         check_weights(info)
+        yield from _check_words(loaded, info, found)
     except BlurbTuneError as error:
         yield loaded.source.problem(_model_paths(loaded)[info.name], str(error))
-    else:
-        yield from _check_words(loaded, info, found)
 
 
 def _check_words(loaded: LoadedSpec, info: ModelInfo, found: Inspection | None) -> Iterator[Problem]:

@@ -157,7 +157,7 @@ class KeptSweep:
         from blurb_tune.report.status import last_events
 
         found: list[Event] = []
-        for line in self._log_tail().splitlines():
+        for line in self._log_tail().split("\n"):  # not at what else str.splitlines takes for an end, which stands in texts
             with suppress(ValueError):
                 found.append(from_line(line))
         return last_events(found, most)

@@ -6,10 +6,8 @@ section 10.3.2): 1e-5 is a number, `no` a text. Keys that `<<` merges, which 1.2
 
 from __future__ import annotations
 
-import gc
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,18 +122,6 @@ def construct(node: yaml.Node, locate: Locate) -> Any:
 def dump(data: Mapping[str, Any]) -> str:
     """Plain data as YAML that `compose` and `construct` read as the same. Raises yaml.YAMLError for other data."""
     return str(yaml.dump(dict(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Without the garbage collector, which finds nothing among 100,000 new nodes and takes three quarters of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def shorten(text: str) -> str:

@@ -12,9 +12,10 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypeAliasType
 
 from blurb_tune.core.errors import InputError, Problem, did_you_mean
+from blurb_tune.core.garbage import no_garbage_collection
 from blurb_tune.core.paths import expand_home, whole_address, whole_path
 from blurb_tune.spec.dimensions import DIMENSION_TAGS, MAX_NUMBER
-from blurb_tune.spec.documents import no_garbage_collection, shorten
+from blurb_tune.spec.documents import shorten
 from blurb_tune.spec.earlier import modernize
 from blurb_tune.spec.pruning import PRUNERS
 from blurb_tune.spec.schema import SweepSpec

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from blurb_tune.core.errors import InputError, Problem
+from blurb_tune.core.garbage import no_garbage_collection
 from blurb_tune.core.secrets import redact
 from blurb_tune.spec.documents import (
     MAX_BYTES,
@@ -21,7 +22,6 @@ from blurb_tune.spec.documents import (
     construct,
     dump,
     is_beyond,
-    no_garbage_collection,
     shorten,
 )
 from blurb_tune.spec.plain import plain_data

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 
 from blurb_tune.core.seeds import derive
+from blurb_tune.models.encoder import recomputes_blocks
 from blurb_tune.training.engines.dropout import Masks
 
 
@@ -15,7 +16,8 @@ class RandomState:
     """What dropout and techniques draw from in one trial, derived from its seed.
 
     On a CPU, dropout draws from the trial's masks. On a GPU it takes torch's global generator, as whatever else draws does on
-    either; that is lent the trial's state for as long as the trial trains.
+    either; that is lent the trial's state for as long as the trial trains. So it does where blocks are computed again in the
+    backward pass, for which torch's generator alone is set back.
     """
 
     def __init__(self, seed: int, device: torch.device):
@@ -30,7 +32,7 @@ class RandomState:
     def lent_to(self, model: torch.nn.Module) -> Iterator[None]:
         """Within, `model` and whatever draws from torch's global generator have the trial's random numbers."""
         devices = [self._device] if self._device.type == "cuda" else []
-        masks = nullcontext() if devices else self.masks.within(model)
+        masks = nullcontext() if devices or recomputes_blocks(model) else self.masks.within(model)
         with torch.random.fork_rng(devices=devices), masks:
             self._set_global(self._state)
             self._is_lent = True

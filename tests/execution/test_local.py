@@ -162,3 +162,32 @@ def test_the_driver_imports_nothing_that_its_trials_have_imported() -> None:
     code = "import sys, blurb_tune.execution.driver; print({'torch', 'transformers', 'mlflow'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "set()\n", done.stderr
+
+
+WITH_GARBAGE = """
+import gc, threading
+import ray
+from blurb_tune.execution.cluster import ray_cluster
+from tests.sweep.simulation import make_spec
+
+def leave_garbage():
+    while references:
+        knot = [references.pop()]
+        knot.append(knot)
+
+gc.set_threshold(10)
+with ray_cluster(make_spec()):
+    name = ray.put(0).binary()
+    references = [ray.ObjectRef(name) for _ in range(1_000_000)]
+    thread = threading.Thread(target=leave_garbage, daemon=True)
+    thread.start()
+print(len(references))
+"""
+
+
+@pytest.mark.ray
+def test_what_another_thread_leaves_behind_does_not_end_the_process() -> None:
+    """Ray ends the driver where a reference is given back once its worker is gone; a collection may do so at any moment."""
+    done = subprocess.run([sys.executable, "-c", WITH_GARBAGE], cwd=HOME, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
+from blurb_tune.models.encoder import recomputes_blocks
 from blurb_tune.models.families import family_of
 from blurb_tune.tasks.encoding.features import Encoded
 from blurb_tune.training.engines.dropout import Masks
@@ -38,7 +39,6 @@ def make_engine(model: PreTrainedModel, pad_token_id: int, masks: Masks) -> Engi
     """
     family = family_of(model.config.model_type)
     is_on_cpu = next(model.parameters()).device.type == "cpu"
-    recomputes = any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
-    if is_on_cpu and family.layout is not None and not recomputes:
+    if is_on_cpu and family.layout is not None and not recomputes_blocks(model):
         return PackedEngine(model, family, masks)
     return PaddedEngine(model, family, pad_token_id)
