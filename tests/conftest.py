@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +22,14 @@ settings.load_profile("default")
 
 # Tiny models are fastest on one thread; more would spin against each other and against the servers that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# Looking for garbage among all that tests import takes a tenth of their time.
+gc.set_threshold(20_000)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -130,7 +130,7 @@ def _watch(source: _Folder, wanted: Wanted, every: float) -> ExitCode:
     is_first = True
     try:
         while True:
-            started = time.monotonic()
+            started, is_quick = time.monotonic(), not is_first  # the first page's time is that of imports
             has_news = source.read()
             runs = source.record.status == "running"
             if source.record.started is not None and (has_news or is_first):
@@ -140,7 +140,7 @@ def _watch(source: _Folder, wanted: Wanted, every: float) -> ExitCode:
                 is_first = False
             if not runs:
                 break
-            time.sleep(max(every, _REST * (time.monotonic() - started)))
+            time.sleep(max(every, _REST * (time.monotonic() - started) if is_quick else 0))
     except KeyboardInterrupt:
         if not is_first:
             _write_page(source, wanted, 0.0, quiet=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -77,11 +78,7 @@ def _of_samples(first: _Floats, second: _Floats, studentized: bool) -> _Floats:
     n, m = first.size, second.size
     pool = np.concatenate([first, second])
     pool = pool - pool.mean()
-    if math.comb(n + m, n) <= _MOST_ENUMERATED:
-        chosen = np.array(list(itertools.combinations(range(n + m), n)))
-    else:
-        chosen = np.argsort(np.random.default_rng(0).random((_DRAWS, n + m)), axis=1)[:, :n]
-        chosen[0] = np.arange(n)
+    chosen = _choices(n, m)
     sums = pool[chosen].sum(axis=1)
     differences: _Floats = sums / n - (pool.sum() - sums) / m
     if not studentized or n == m or min(n, m) < 2:
@@ -96,16 +93,34 @@ def _of_samples(first: _Floats, second: _Floats, studentized: bool) -> _Floats:
     return np.divide(differences, scale, out=np.zeros_like(scale), where=scale > 0)
 
 
+@lru_cache(maxsize=16)
+def _choices(n: int, m: int) -> NDArray[np.int64]:
+    """The positions of the first sample's scores in each relabeling, (relabelings, n), the identity first; read-only."""
+    if math.comb(n + m, n) <= _MOST_ENUMERATED:
+        chosen = np.array(list(itertools.combinations(range(n + m), n)))
+    else:
+        chosen = np.argsort(np.random.default_rng(0).random((_DRAWS, n + m)), axis=1)[:, :n]
+        chosen[0] = np.arange(n)
+    chosen.flags.writeable = False
+    return chosen
+
+
 def _of_pairs(differences: _Floats) -> _Floats:
     """The mean of the differences under each exchange within pairs, the identity first."""
-    n = differences.size
+    means: _Floats = _signs(differences.size) @ differences / differences.size
+    return means
+
+
+@lru_cache(maxsize=16)
+def _signs(n: int) -> _Floats:
+    """What each exchange within n pairs makes of their differences, (exchanges, n), the identity first; read-only."""
     if 2**n <= _MOST_ENUMERATED:
         signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
     else:
         signs = np.random.default_rng(0).choice((1.0, -1.0), size=(_DRAWS, n))
         signs[0] = 1.0
-    means: _Floats = signs @ differences / n
-    return means
+    signs.flags.writeable = False
+    return signs
 
 
 def wilcoxon_p(scores: Sequence[float], reference: Sequence[float], *, alternative: Alternative = "two-sided") -> float:

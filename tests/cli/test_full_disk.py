@@ -56,8 +56,9 @@ def test_a_sweep_goes_on_once_there_is_room_for_its_log_and_then_for_its_plot(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Weights and MLflow's store go elsewhere: what they take of the disk, and when, would be chance.
-    space = {"strategy": ["vanilla", {"freeze_depth": 1}], "epochs": 9}
-    write_spec(tmp_path, seeds=1, space=space, pruning={"instability": False}, final_test=False)
+    # Measuring often fills the log.
+    space, training = {"strategy": ["vanilla", {"freeze_depth": 1}]}, {"eval_every": 16}
+    write_spec(tmp_path, seeds=1, space=space, training=training, pruning={"instability": False}, final_test=False)
     paths = SweepPaths(disk.folder / "out")
     store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.core.pulse import Onlooker, Pulse
 from blurb_tune.core.storage import FolderStorage
 from blurb_tune.core.trial import Configuration, Measurement, TrialConfig
 from blurb_tune.execution.checkpoints import Checkpoints
@@ -25,11 +26,7 @@ from blurb_tune.log.record import SweepRecord
 from blurb_tune.training.checkpoint import Checkpoint
 from tests.execution.test_driver import SPEC, plan_of
 
-LONG: dict[str, Any] = {
-    "space": SPEC["space"] | {"epochs": 8},
-    "recovery": {"checkpoint_minutes": 0},
-    "final_test": False,
-}
+LONG: dict[str, Any] = {"seeds": 1, "space": SPEC["space"] | {"epochs": 8}, "final_test": False}
 MEASURED = Measurement(1, 0.5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 4, {"f1": float("nan")})
 
 
@@ -80,8 +77,8 @@ def test_the_newest_whole_checkpoint_of_the_trial_itself_is_used(tmp_path: Path,
 def test_killed_processes_change_no_number_and_do_not_reach_the_users_view(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    plan = plan_of(tmp_path, **LONG)
-    whole = run_sweep(plan, SweepPaths(tmp_path / "whole"))
+    whole = run_sweep(plan_of(tmp_path, **LONG, recovery={"checkpoint_minutes": None}), SweepPaths(tmp_path / "whole"))
+    plan = plan_of(tmp_path, **LONG, recovery={"checkpoint_minutes": 0})
     killed: list[int] = []
 
     def kill(event: ev.Event) -> None:
@@ -111,19 +108,17 @@ def test_an_interrupted_sweep_leaves_a_checkpoint_in_the_middle_of_an_epoch(tmp_
     """An epoch of this data lasts longer than the patience of whoever interrupts."""
     training = SPEC["training"] | {"eval_every": 10**6}
     space = SPEC["space"] | {"epochs": 600}
-    plan = plan_of(tmp_path, training=training, space=space, final_test=False, recovery={"checkpoint_minutes": 0.1})
-    paths, interrupted, when = SweepPaths(tmp_path / "out"), threading.Event(), []
+    plan = plan_of(tmp_path, training=training, space=space, final_test=False, recovery={"checkpoint_minutes": 10})
+    paths, interrupted = SweepPaths(tmp_path / "out"), threading.Event()
 
-    def stop_after_the_first() -> None:
-        while not list((paths.root / "checkpoints").rglob("*.safetensors")):
-            time.sleep(0.1)
-        when.append(time.time())
-        interrupted.set()
+    class Impatient(Onlooker):
+        def on_pulses(self, pulses: Sequence[Pulse]) -> None:
+            if any(pulse.step for pulse in pulses):
+                interrupted.set()
 
-    threading.Thread(target=stop_after_the_first, daemon=True).start()
-    record = run_sweep(plan, paths, interrupted=interrupted)
+    record = run_sweep(plan, paths, interrupted=interrupted, onlooker=Impatient())
     assert record.status == "interrupted"
     assert not any(trial.measurements for trial in record.trials.values())
-    newest = max((paths.root / "checkpoints").rglob("*.safetensors"), key=lambda file: file.stat().st_mtime)
-    assert newest.stat().st_mtime > when[0]
-    assert 0 < int(newest.stem) < 600 * 6
+    left = [int(file.stem) for file in (paths.root / "checkpoints").rglob("*.safetensors")]
+    assert left
+    assert all(0 < step < 600 * 6 for step in left)

@@ -160,8 +160,11 @@ def test_who_asks_for_nonsense_gets_nothing(server: str, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_nobody_outlives_the_server_or_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However it ends."""
+    """However it ends; what it has imported by then does not matter."""
     monkeypatch.delenv(ADDRESS, raising=False)
+    for name in ("torch", "transformers"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(HOME)]))
     code = (
         "import os, sys; from blurb_tune.execution.forkserver import fork_server\n"
         "with fork_server(): print(os.environ['BLURB_TUNE_FORK_SERVER'], flush=True); sys.stdin.read()"

@@ -174,11 +174,12 @@ def leave_garbage():
     while references:
         knot = [references.pop()]
         knot.append(knot)
+        sum(range(500))
 
 gc.set_threshold(10)
 with ray_cluster(make_spec()):
     name = ray.put(0).binary()
-    references = [ray.ObjectRef(name) for _ in range(1_000_000)]
+    references = [ray.ObjectRef(name) for _ in range(200_000)]
     thread = threading.Thread(target=leave_garbage, daemon=True)
     thread.start()
 print(len(references))

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-import ray
 from ray.experimental.internal_kv import _internal_kv_list
 
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.pulse import Onlooker, Pulse
+from blurb_tune.execution.cluster import ray_cluster
 from blurb_tune.execution.driver import run_sweep
 from blurb_tune.execution.halt import Halt
 from blurb_tune.execution.pulses import PulseSender, PulseWatch
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
 from tests.execution.test_driver import SPEC, plan_of
+from tests.sweep.simulation import make_spec
 
 pytestmark = pytest.mark.ray
 
@@ -60,9 +61,8 @@ def test_a_sweep_tells_its_phases_and_what_its_trials_do_and_logs_none_of_it(tmp
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    yield
-    ray.shutdown()
+    with ray_cluster(make_spec()):
+        yield
 
 
 @pytest.mark.usefixtures("cluster")

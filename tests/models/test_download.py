@@ -15,6 +15,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 OWNER_MODEL = "lab/encoder"
 MAIN, CONVERTED = "a" * 40, "b" * 40
@@ -148,6 +151,9 @@ def test_the_hub_s_own_conversion_stands_in_for_pickled_weights(hub, ask, files)
     assert ask("check_weights(model)") == "None"
     assert ask("(hub_snapshot(model.hub_id) / 'model.safetensors').stat().st_size") == str(len(files["model.safetensors"]))
     assert any("refs%2Fpr%2F3" in path for path in hub.asked)
+    hub.asked.clear()
+    assert "snapshots" in ask("(check_weights(model), hub_snapshot(model.hub_id))", HF_HUB_OFFLINE="1")
+    assert hub.asked == [], "a complete cache asks nobody"
 
 
 def test_a_conversion_by_anybody_else_is_not_trusted(hub, ask, files):
@@ -157,6 +163,21 @@ def test_a_conversion_by_anybody_else_is_not_trusted(hub, ask, files):
     assert message.startswith("refused: model 'lab/encoder' has no safetensors weights on the hub")
     assert "hf download lab/encoder --local-dir model" in message
     assert ask("hub_snapshot(model.hub_id)") == message
+    fetch = "__import__('huggingface_hub').snapshot_download(model.hub_id, revision='refs/pr/3') and check_weights(model)"
+    assert ask(fetch) == message, "nor where somebody has it in the cache"
+
+
+def test_what_is_refused_is_refused_in_the_cache_too(hub, ask, files, tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(files["model.safetensors"])
+    weights = load_file(tmp_path / "model.safetensors")
+    name = next(name for name, tensor in weights.items() if name.endswith("query.weight"))
+    hub.revisions = {MAIN: files | {"model.safetensors": to_bytes({**weights, name: weights[name].to(torch.int8)})}}
+    expected = f"the weights are quantized ({name} is I8)"
+    assert expected in ask("hub_snapshot(model.hub_id)")
+    hub.asked.clear()
+    assert expected in ask("hub_snapshot(model.hub_id)")
+    assert expected in ask("check_weights(model)")
+    assert not any("safetensors" in path for path in hub.asked)
 
 
 def test_no_such_model(ask):

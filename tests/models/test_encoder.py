@@ -15,6 +15,7 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
     AutoModelForTokenClassification,
+    PreTrainedTokenizerFast,
 )
 from transformers.utils import logging as hf_logging
 
@@ -368,6 +369,29 @@ def test_a_config_with_values_of_the_wrong_kind_is_refused(random_model, save):
     config.write_text(json.dumps({**json.loads(config.read_text()), "hidden_dropout_prob": "much"}))
     with pytest.raises(BlurbTuneError, match=r"cannot be loaded: .*hidden_dropout_prob"):
         load_pretrained(info)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("hidden_act", "geluu", "geluu"),
+        ("num_attention_heads", 0, "ZeroDivisionError"),
+        ("pad_token_id", 10**6, "Padding_idx"),
+    ],
+)
+def test_a_config_of_which_no_model_can_be_made_is_refused(random_model, save, key, value, said):
+    info = save(random_model("bert"))
+    config = info.path / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), key: value}))
+    with pytest.raises(InputError, match=rf"no model can be made of the config in .*{said}"):
+        load_pretrained(info)
+
+
+def test_a_tokenizer_that_cannot_pad_is_refused(random_model, save):
+    info = save(random_model("bert"))
+    PreTrainedTokenizerFast(tokenizer_file=str(info.path / "tokenizer.json"), unk_token="[UNK]").save_pretrained(info.path)
+    with pytest.raises(BlurbTuneError, match=r"has no padding token; name it as `pad_token` in .*tokenizer_config.json"):
+        load_tokenizer(info)
 
 
 def test_a_broken_tokenizer_is_refused(random_model, save):

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -105,14 +106,21 @@ def test_no_block_is_dropped_in_silence(info):
     assert message.endswith("num_hidden_layers is 2, but the weights have 3 blocks")
 
 
-def advised(message):
-    """What the command that a message prints does, run as it stands in a shell."""
-    command = shlex.split(message.splitlines()[1])
-    assert command[:2] == ["python", "-c"]
-    subprocess.run([sys.executable, "-W", "ignore", *command[1:]], check=True)
+@pytest.fixture
+def advised(monkeypatch):
+    """What the command that a message prints does, as a shell splits it, in this process."""
+
+    def run(message):
+        python, option, code, *arguments = shlex.split(message.splitlines()[1])
+        assert (python, option) == ("python", "-c")
+        monkeypatch.setattr(sys, "argv", [option, *arguments])
+        with warnings.catch_warnings(action="ignore"):
+            exec(code, {})
+
+    return run
 
 
-def test_a_prefix_of_all_names_is_told_and_can_be_taken_off(info):
+def test_a_prefix_of_all_names_is_told_and_can_be_taken_off(info, advised):
     expected, file = load_pretrained(info).weights, info.path / "model.safetensors"
     save_file({f"module.{name}": tensor for name, tensor in load_file(file).items()}, file, {"format": "pt"})
     message = refusal(info)
@@ -124,7 +132,7 @@ def test_a_prefix_of_all_names_is_told_and_can_be_taken_off(info):
 @pytest.mark.parametrize(
     ("key", "name"), [("model_state_dict", "plain"), ("state_dict", 'it\'s a "model" $HOME'), (None, 'it\'s a "model" $HOME')]
 )
-def test_the_advice_works_for_checkpoints_of_a_training_and_for_any_folder(info, random_model, key, name):
+def test_the_advice_works_for_checkpoints_of_a_training_and_for_any_folder(info, random_model, advised, key, name):
     expected = load_pretrained(info).weights
     weights = {f"module.{name}": tensor for name, tensor in random_model("bert").state_dict().items()}
     (info.path / "model.safetensors").unlink()
@@ -134,7 +142,7 @@ def test_the_advice_works_for_checkpoints_of_a_training_and_for_any_folder(info,
     assert load_pretrained(moved).weights.keys() == expected.keys()
 
 
-def test_shards_that_are_pickled_are_converted_together(info, random_model):
+def test_shards_that_are_pickled_are_converted_together(info, random_model, advised):
     expected = load_pretrained(info).weights
     (info.path / "model.safetensors").unlink()
     weights = list(random_model("bert").state_dict().items())
@@ -175,6 +183,18 @@ def test_a_tokenizer_without_a_token_for_unknown_words_is_told(info):
     values["model"] |= {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {"[CLS]": 0, "word": 1}}
     file.write_text(json.dumps(values))
     assert "the tokenizer has no token for unknown words" in refusal(info)
+
+
+def test_a_vocabulary_may_hold_whatever_else_ends_a_line(info):
+    """As that of the Chinese BERT: a token is a line of the file, and U+2028 and U+0085 are tokens."""
+    for file in info.path.glob("tokenizer*"):
+        file.unlink()
+    rows = json.loads((info.path / "config.json").read_text())["vocab_size"]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "\u2028", "\x85", *(f"w{number}" for number in range(7, rows))]
+    (info.path / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    check_weights(info)
+    (info.path / "vocab.txt").write_text("\r\n".join([*tokens, "more"]), encoding="utf-8", newline="")
+    assert f"tokens up to number {rows}, but the weights have {rows} rows" in refusal(info)
 
 
 def test_a_tokenizer_that_git_lfs_has_not_fetched_is_told(info):
@@ -311,3 +331,7 @@ def test_a_tokenizer_that_knows_few_words_of_the_data_is_told_at_the_model_s_lin
     (problem,) = caught.value.problems
     assert problem.where == f"{tmp_path}/s.yaml:6"
     assert "of the words of train are unknown to its tokenizer" in problem.what
+    newer = json.loads((info.path / "tokenizer.json").read_text()) | {"pre_tokenizer": {"type": "Newest"}}
+    (info.path / "tokenizer.json").write_text(json.dumps(newer))
+    with pytest.raises(InputError, match=r"s.yaml:6: .*tokenizer.json is no tokenizer that can be read: data did not match"):
+        make_plan(load_spec(tmp_path / "s.yaml"))

@@ -255,6 +255,16 @@ def test_no_tokens_change_nothing(kind):
     assert tokenizer.get_vocab() == PLAIN[kind].get_vocab()
 
 
+def test_a_vocabulary_with_a_gap_is_refused():
+    """As of a vocab.txt in which a line is there twice: the number of a new token would be that of the last one."""
+    known = {**tiny_tokenizer().get_vocab()}
+    last = max(known, key=known.__getitem__)
+    tokenizer = BertTokenizer(vocab={**known, last: known[last] + 1})
+    pretrained = make_pretrained("bert", vocab_size=len(known) + 1)
+    with pytest.raises(BlurbTuneError, match=f"a new token gets number {len(known)}, which another one has"):
+        add_tokens(pretrained, tokenizer, ["@GENE$"])
+
+
 def test_a_token_of_nothing_is_refused(kind):
     pretrained, tokenizer = new(kind)
     with pytest.raises(BlurbTuneError, match="the tokenizer makes nothing of the token ''"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,18 @@ def test_a_compact_table_has_the_rows_in_use_and_that_of_padding(family: str) ->
     assert all(compact.weights[name] is array for name, array in pretrained.weights.items() if name != vocabulary.parameter)
     if family_of(family).padded_positions:
         assert compact.config["pad_token_id"] == pad, "positions start behind it"
+
+
+@pytest.mark.parametrize("padding_row", [0, 59, -1])
+def test_the_row_that_learns_nothing_stays_the_config_s(padding_row: int) -> None:
+    """Also where the tokenizer pads with another token, and no text has that one."""
+    pretrained = make_pretrained("bert", pad_token_id=padding_row % 60)
+    pretrained = replace(pretrained, config={**pretrained.config, "pad_token_id": padding_row})
+    vocabulary = Vocabulary.of(pretrained, [IDS], 5)
+    assert set(vocabulary.used) == {*IDS.tolist(), 5, padding_row % 60}
+    model = build_classifier(vocabulary.compact(pretrained), 3)
+    table = model.get_submodule("bert.embeddings.word_embeddings")
+    assert vocabulary.used[table.padding_idx] == padding_row % 60
 
 
 def test_weights_are_written_back_with_all_rows() -> None:

@@ -11,11 +11,11 @@ import torch
 from transformers import PreTrainedModel
 
 from blurb_tune.core.trial import Configuration
-from blurb_tune.models.encoder import Pretrained, build_classifier
+from blurb_tune.models.encoder import Pretrained, build_classifier, restore_weights
 from blurb_tune.models.layers import LayerMap, layer_map
 from blurb_tune.tasks.kind import Kind
 from blurb_tune.tasks.kinds import CLASSIFICATION
-from blurb_tune.techniques.treatment import Treatment
+from blurb_tune.techniques.treatment import Treatment, restore_modules
 from blurb_tune.training.parameter_groups import parameter_groups
 from blurb_tune.training.preparation import prepare
 from tests.models import encoders
@@ -109,8 +109,13 @@ def per_token(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def subject(family: str, per_token: bool) -> Subject:
-    return make_subject(family, per_token)
+def subject(family: str, per_token: bool, shared_subjects: dict[tuple[str, bool], Subject]) -> Subject:
+    """Set back as a slot does for each trial: what a test adds to the modules itself stays, and is for `new_subject`."""
+    shared = shared_subjects[family, per_token]
+    restore_modules(shared.model)
+    restore_weights(shared.model, shared.pretrained)
+    shared.model.train()
+    return Subject(shared.model, layer_map(shared.model), shared.pretrained)
 
 
 @pytest.fixture
@@ -120,7 +125,7 @@ def new_subject() -> Callable[..., Subject]:
 
 @pytest.fixture(scope="session")
 def shared_subjects() -> dict[tuple[str, bool], Subject]:
-    """One of each family and kind for tests that only look at settings, whatever the weights are."""
+    """One of each family and kind, in whatever state the last test has left it."""
     return {(family, per_token): make_subject(family, per_token) for family in FAMILIES for per_token in (False, True)}
 
 

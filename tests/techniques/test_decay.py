@@ -196,7 +196,8 @@ def test_decay_rates_out_of_range(subject):
 
 
 @pytest.mark.parametrize("requires_grad", [True, False])
-def test_an_unknown_parameter_raises_even_when_frozen(subject, requires_grad):
+def test_an_unknown_parameter_raises_even_when_frozen(new_subject, family, per_token, requires_grad):
+    subject = new_subject(family, per_token)
     subject.treat()
     subject.model.base_model.adapter = torch.nn.Linear(2, 2).requires_grad_(requires_grad)
     with pytest.raises(BlurbTuneError, match="adapter"):

@@ -46,7 +46,8 @@ def test_what_block_1_reads_is_frozen_with_it(new_subject, per_token, family, pa
     assert not subject.model.get_parameter(parameter).requires_grad
 
 
-def test_with_all_blocks_frozen_the_top_one_goes_on_giving_the_same(subject):
+def test_with_all_blocks_frozen_the_top_one_goes_on_giving_the_same(new_subject, family, per_token):
+    subject = new_subject(family, per_token)
     subject.treat(freeze_depth=4)
     outputs = []
     top = subject.model.get_submodule(subject.layers.block_modules(4)[0])
@@ -89,7 +90,8 @@ def test_depths_out_of_range(subject):
         assert subject.changed(before) <= before.keys() - subject.pretrained.weights.keys(), "the head alone"
 
 
-def test_an_unknown_parameter_raises(subject):
+def test_an_unknown_parameter_raises(new_subject, family, per_token):
+    subject = new_subject(family, per_token)
     treatment = subject.treat(freeze_depth=1)
     subject.model.base_model.adapter = torch.nn.Linear(2, 2)
     with pytest.raises(BlurbTuneError, match="adapter"):

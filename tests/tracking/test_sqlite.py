@@ -2,62 +2,83 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
-from blurb_tune.tasks.encoding.cache import CACHE_VARIABLE
 from blurb_tune.tracking.addresses import tracking_uri
 from blurb_tune.tracking.delivery import Delivery, deliver
 from blurb_tune.tracking.server import dashboard_command
 from blurb_tune.tracking.sqlite import copy_of, ensure_store, follow_move
 from tests.tracking.conftest import EXPERIMENT, Sweep, look
 
-# Opens a store as MLflow does, or as a delivery does, and dies at one of the statements by which its tables are made.
-_KILLED = """
+# For each line of its input, a process opens a store as MLflow does, or a delivery does, and dies at one of the statements by
+# which its tables are made. What they import is imported once.
+_KILLER = """
 import os, signal, sys
 from pathlib import Path
+import mlflow.store.tracking.sqlalchemy_store
+from mlflow.tracking import MlflowClient
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-
-left = int(sys.argv[2])
-
-@event.listens_for(Engine, "before_cursor_execute")
-def count(connection, cursor, statement, *rest):
-    global left
-    if statement.split()[0] in ("CREATE", "ALTER", "INSERT", "UPDATE"):
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.tasks.encoding.cache import CACHE_VARIABLE
 from blurb_tune.tracking.delivery import deliver
 
-file = Path(sys.argv[1])
-if sys.argv[3] == "delivery":
-    deliver(SweepPaths(file.parent), f"sqlite:///{file}", "x")
-else:
-    from mlflow.tracking import MlflowClient
-    MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments()
+def die(file, statement, maker, cache):
+    left = int(statement)
+    os.chdir(Path(file).parent)
+    os.environ[CACHE_VARIABLE] = cache
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def count(connection, cursor, statement, *rest):
+        nonlocal left
+        if statement.split()[0] in ("CREATE", "ALTER", "INSERT", "UPDATE"):
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    if maker == "delivery":
+        deliver(SweepPaths(Path(file).parent), f"sqlite:///{file}", "x")
+    else:
+        MlflowClient(tracking_uri=f"sqlite:///{file}").search_experiments()
+
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            die(*line.rstrip().split(chr(9)))
+        finally:
+            os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
+KilledAt = Callable[[int, Path, str], None]
 
 
-def killed_at(statement: int, file: Path, maker: str) -> None:
-    command = [sys.executable, "-c", _KILLED, str(file), str(statement), maker]
-    with tempfile.TemporaryDirectory() as no_cache:
-        environment = os.environ | {CACHE_VARIABLE: no_cache}
-        done = subprocess.run(command, capture_output=True, check=False, cwd=file.parent, env=environment)
-    assert done.returncode == -signal.SIGKILL
+@pytest.fixture(scope="module")
+def killed_at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KilledAt]:
+    """Have a process end at a statement to `file`, by `MLflow` or a `delivery`."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", _KILLER], **pipes) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def kill(statement: int, file: Path, maker: str) -> None:
+            no_cache = str(tmp_path_factory.mktemp("cache"))
+            process.stdin.write("\t".join((str(file), str(statement), maker, no_cache)) + "\n")
+            process.stdin.flush()
+            assert int(process.stdout.readline()) == -signal.SIGKILL
+
+        yield kill
 
 
 def files_of(folder: Path) -> set[str]:
@@ -65,7 +86,7 @@ def files_of(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("statement", [1, 8, 40, 200])
-def test_a_store_that_is_half_made_is_made_anew(sweep: Sweep, statement: int) -> None:
+def test_a_store_that_is_half_made_is_made_anew(sweep: Sweep, killed_at: KilledAt, statement: int) -> None:
     """As a driver left it that was killed in MLflow's first migration; with some of them MLflow would never go on."""
     sweep.small()
     file = sweep.paths.mlflow_store
@@ -78,7 +99,7 @@ def test_a_store_that_is_half_made_is_made_anew(sweep: Sweep, statement: int) ->
 
 
 @pytest.mark.parametrize("statement", [1, 40])
-def test_a_delivery_that_is_killed_leaves_no_half_store(sweep: Sweep, statement: int) -> None:
+def test_a_delivery_that_is_killed_leaves_no_half_store(sweep: Sweep, killed_at: KilledAt, statement: int) -> None:
     sweep.small()
     file = sweep.paths.mlflow_store
     killed_at(statement, file, "delivery")
@@ -88,7 +109,7 @@ def test_a_delivery_that_is_killed_leaves_no_half_store(sweep: Sweep, statement:
     assert files_of(sweep.paths.root) == {"mlflow.db"}
 
 
-def test_a_store_elsewhere_is_made_whole_and_never_replaced(sweep: Sweep, tmp_path: Path) -> None:
+def test_a_store_elsewhere_is_made_whole_and_never_replaced(sweep: Sweep, killed_at: KilledAt, tmp_path: Path) -> None:
     sweep.small()
     shared = tmp_path / "shared.db"
     killed_at(8, shared, "MLflow")

@@ -74,6 +74,19 @@ def brief(pretrained: Pretrained, few_data: TrainingData) -> Runner:
     return Runner(pretrained, few_data)
 
 
+def test_what_is_computed_again_drops_what_it_has_dropped_before(pretrained: Pretrained, few_data: TrainingData) -> None:
+    """Gradient checkpointing changes no number of a trial: each block's gradients are of the masks of its forward pass."""
+    found = []
+    for recomputes in (False, True):
+        runner = Runner(pretrained, few_data)
+        runner.model = build_classifier(pretrained, few_data.task.outputs, gradient_checkpointing=recomputes)
+        runner.model.gradient_checkpointing = True  # all but the blocks are as with it
+        found.append([numbers(report) for report in runner.run(CONFIGURATION)])
+    for kept, recomputed in zip(*found, strict=True):
+        assert recomputed.pop("extra") == pytest.approx(kept.pop("extra"), rel=1e-3)
+        assert recomputed == pytest.approx(kept, rel=1e-3)
+
+
 def test_a_trial_measures_once_an_epoch_and_ends_with_an_outcome(runner: Runner) -> None:
     reports = runner.run(CONFIGURATION)
     assert [r.measurement.epoch for r in reports if r.measurement] == [1.0, 2.0, 3.0]

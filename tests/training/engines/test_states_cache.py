@@ -102,7 +102,7 @@ def _make(folder: Path, started: str) -> float:
 
 
 def test_processes_of_a_node_make_an_entry_together_once(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
         values = pool.starmap(_make, [(tmp_path / "states", str(tmp_path / "started"))] * 4)
     assert len(set(values)) == 1
     assert (tmp_path / "started").read_text() == "x"
