@@ -51,10 +51,12 @@ for name in "${nodes[@]:1}"; do
     "${step[@]}" --nodelist="$name" "${node[@]}" --address "$head:$port" &
     steps+=($!)
 done
-# The sweep counts its slots when it starts.
+# The sweep counts its slots when it starts. To ask takes seconds of the head's cores, on which Ray starts.
 until [ "$(ray status --address "$head:$port" 2> /dev/null | grep -c '^ *1 node_')" -ge "${#nodes[@]}" ]; do
-    kill -0 "${steps[@]}"
-    sleep 1
+    for i in "${!steps[@]}"; do
+        kill -0 "${steps[i]}" 2> /dev/null || { echo "slurm.sh: Ray has ended on ${nodes[i]}; its reason stands above" >&2; exit 1; }
+    done
+    sleep 5
 done
 
 blurb-tune run "$spec" --set "cluster=$head:$port" --set "storage=$storage" "${@:2}" &

@@ -105,8 +105,9 @@ def open_command(sweep_id: str, address: str | None, storage: str | None) -> Non
 def prune_command(address: str | None, storage: str | None, *, days: float, yes: bool, dry_run: bool) -> ExitCode:
     """Remove what nobody needs, once it has been shown."""
     uri = settings(address, storage).storage
+    place = open_storage(uri) if uri else None
     caches = [folder for folder in (cache_folder(), states_folder(), work_folder()) if folder]
-    found = list(leftovers(open_storage(uri) if uri else None, caches, days))
+    found = list(leftovers(place, caches, days))
     for leftover in found:
         print(f"{leftover.size / 1e6:9.1f} MB  {leftover.storage.uri}: {leftover.why}")
     total = sum(leftover.size for leftover in found)
@@ -115,11 +116,8 @@ def prune_command(address: str | None, storage: str | None, *, days: float, yes:
         return ExitCode.DONE
     if not (yes or is_wanted("Remove all of it?")):
         return ExitCode.INTERRUPTED
-    for leftover in found:
-        try:
-            remove(leftover)
-        except OSError as error:
-            raise BlurbTuneError(f"{leftover.storage.uri} cannot be removed: {error}") from None
+    for leftover in remove(found, place, caches, days):
+        print(f"kept: {leftover.storage.uri}, which has changed meanwhile")
     return ExitCode.DONE
 
 

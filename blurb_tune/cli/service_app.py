@@ -211,7 +211,9 @@ def register(app: typer.Typer) -> None:
     @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune prune --storage s3://team/sweeps --dry-run"))
     def prune(
         storage: StorageUri = None,
-        days: Annotated[float, typer.Option(min=0, help="caches of this machine that nobody has used for so long")] = 30.0,
+        days: Annotated[
+            float, typer.Option(min=0, help="since a cache of this machine was used, or an unfinished `submit` wrote")
+        ] = 30.0,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="show it, remove nothing")] = False,
     ) -> None:

@@ -58,6 +58,9 @@ class Storage(Protocol):
     def sizes(self) -> dict[str, int]:
         """Bytes of each file, by name."""
 
+    def last_write(self) -> float | None:
+        """When the newest file was written, as time.time() counts; None where there is none."""
+
     def folders(self) -> list[str]:
         """What stands before the first slash of names, sorted."""
 
@@ -118,12 +121,16 @@ class FolderStorage:
         return sorted(self.sizes())
 
     def sizes(self) -> dict[str, int]:
-        found = {}
+        return {path.relative_to(self.root).as_posix(): stat.st_size for path, stat in self._stats()}
+
+    def last_write(self) -> float | None:
+        return max((stat.st_mtime for _, stat in self._stats()), default=None)
+
+    def _stats(self) -> Iterator[tuple[Path, os.stat_result]]:
         for path in self.root.rglob("*"):
             with suppress(FileNotFoundError):  # removed meanwhile
                 if path.is_file() and not path.name.startswith("."):
-                    found[path.relative_to(self.root).as_posix()] = path.stat().st_size
-        return found
+                    yield path, path.stat()
 
     def folders(self) -> list[str]:
         if not self.root.is_dir():
@@ -195,6 +202,9 @@ class ObjectStorage:
     def sizes(self) -> dict[str, int]:
         infos = self._infos(recursive=True)
         return {info.path.removeprefix(f"{self._root}/"): int(info.size) for info in infos if info.is_file}
+
+    def last_write(self) -> float | None:
+        return max((info.mtime_ns / 1e9 for info in self._infos(recursive=True) if info.is_file), default=None)
 
     def folders(self) -> list[str]:
         return sorted(info.base_name for info in self._infos(recursive=False) if not info.is_file)

@@ -7,7 +7,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,14 +35,14 @@ class Finding:
 
 def examine(storage: str | None, client: Mapping[str, str], gpus: float, tracking: str | None) -> list[dict[str, Any]]:
     """All findings, as plain data. client: the versions of whoever submits. gpus: of a trial."""
-    findings = [*_nodes(storage, client), *_resources(gpus), *_security()]
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    findings = [*_nodes(alive, storage, client), *_resources([node["Resources"] for node in alive], gpus), *_security()]
     if tracking is not None:
         findings += _tracking(tracking)
     return [asdict(finding) for finding in findings]
 
 
-def _nodes(storage: str | None, client: Mapping[str, str]) -> Iterator[Finding]:
-    alive = [node for node in ray.nodes() if node["Alive"]]
+def _nodes(alive: Sequence[Mapping[str, Any]], storage: str | None, client: Mapping[str, str]) -> Iterator[Finding]:
     token = f".blurb-tune-{uuid.uuid4().hex}"
     fault = None
     if storage is None:
@@ -115,14 +115,14 @@ def _look_at_node(storage: str | None, token: str) -> dict[str, Any]:
     }
 
 
-def _resources(gpus: float) -> Iterator[Finding]:
-    have = ray.cluster_resources()
-    yield Finding("ok", f"{have.get('CPU', 0):g} CPUs, {have.get('GPU', 0):g} GPUs")
-    if gpus and have.get("GPU", 0) < min(gpus, 1):
-        yield Finding(
-            "fault", f"a trial asks for {gpus:g} GPU, and there is none", "add GPU nodes, or set resources.gpus to 0"
-        )
-    objects = have.get("object_store_memory", 0)
+def _resources(nodes: Sequence[Mapping[str, float]], gpus: float) -> Iterator[Finding]:
+    """nodes: what each has. gpus: of a trial, which runs on one of them and takes at least a CPU."""
+    cpus, all_gpus, objects = (sum(node.get(kind, 0) for node in nodes) for kind in ("CPU", "GPU", "object_store_memory"))
+    yield Finding("ok", f"{cpus:g} CPUs, {all_gpus:g} GPUs")
+    if not any(node.get("CPU", 0) >= 1 and node.get("GPU", 0) >= gpus for node in nodes):
+        asked, cure = ("a CPU", "") if gpus == 0 else (f"a CPU and {gpus:g} GPU", ", or lower resources.gpus")
+        cure = f"add such nodes, or wait until they are up{cure}"
+        yield Finding("fault", f"a trial asks for {asked}, which no node has", cure)
     if objects < _LEAST_OBJECTS:
         yield Finding(
             "warning",

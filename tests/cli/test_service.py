@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from blurb_tune.cli import service
 from blurb_tune.cli.app import app
 from blurb_tune.cli.service import show_findings
 from blurb_tune.core.errors import ExitCode
@@ -58,3 +59,20 @@ def test_list_shows_owners_as_they_are(storage: Path) -> None:
 def test_findings_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     show_findings([{"level": "fault", "what": what, "cure": "free [some] memory"} for what in ERRORS])
     assert capsys.readouterr().out.splitlines() == [f"fault   {what}; free [some] memory" for what in ERRORS]
+
+
+def test_prune_keeps_what_is_submitted_while_it_asks(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BLURB_CACHE_DIR", "BLURB_TUNE_WORK"):
+        monkeypatch.setenv(name, str(storage / "none"))
+    sweep = KeptSweep(open_storage(str(storage)), "new-1a2b3c4d")
+    sweep.storage.write("submitted/spec.yaml", b"task: demo")
+
+    def submit(question: str) -> bool:
+        sweep.submit(Submission(sweep.id, "new", "ada", time.time()))
+        return True
+
+    monkeypatch.setattr(service, "is_wanted", submit)
+    done = CliRunner().invoke(app, ["prune", "--days", "0", "--storage", str(storage)])
+    assert done.exit_code == ExitCode.DONE, done.output
+    assert done.stdout.splitlines()[-1] == f"kept: {sweep.storage.uri}, which has changed meanwhile"
+    assert sweep.storage.names() == ["submitted/spec.yaml", "sweep.json"]

@@ -38,6 +38,14 @@ def test_launcher_files_are_what_ray_up_takes(name: str) -> None:
         assert config[f"{key}_commands"] == [f"~/blurb-tune/cluster/node.sh {command}"]
 
 
+@pytest.mark.parametrize("name", ["aws.yaml", "gcp.yaml"])
+def test_all_workers_of_the_launcher_are_there_before_a_sweep_counts_its_slots(name: str) -> None:
+    config = prepare_config(yaml.safe_load((CLUSTER / name).read_text()))
+    workers = [node for kind, node in config["available_node_types"].items() if kind != config["head_node_type"]]
+    assert sum(node["min_workers"] for node in workers) == config["max_workers"] > 0
+    assert all(node["min_workers"] == node["max_workers"] for node in workers)
+
+
 def _ray_starts() -> list[str]:
     """Every `ray start ...` in the files that are shipped."""
     compose = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())
@@ -102,6 +110,14 @@ def test_a_job_has_the_same_cluster() -> None:
     assert job["spec"]["rayClusterSpec"] == cluster["spec"]
     assert cluster["spec"]["authOptions"] == {"mode": "token", "secretName": "blurb-tune"}
     assert cluster["spec"]["rayVersion"] == ray.__version__
+
+
+def test_no_cluster_of_kuberay_waits_for_trials_to_grow() -> None:
+    """A sweep counts its slots when it starts."""
+    [cluster] = KUBERNETES["raycluster.yaml"]
+    assert not cluster["spec"].get("enableInTreeAutoscaling")
+    for group in cluster["spec"]["workerGroupSpecs"]:
+        assert group["replicas"] == group["minReplicas"] == group["maxReplicas"] > 0
 
 
 def _pods(node: Any) -> list[dict[str, Any]]:

@@ -98,6 +98,16 @@ def test_a_job_that_is_interrupted_before_its_driver_runs_is_queued_again(tmp_pa
     assert _requeued(tmp_path) == [f"requeue {JOB}"]
 
 
+@pytest.mark.parametrize("lost", ["--head", "--address"])
+def test_a_job_ends_when_ray_does_not_come_up_on_one_of_its_nodes(tmp_path: Path, lost: str) -> None:
+    others = RAY["ray"].replace("one two", "one")
+    with running_job(tmp_path, SLURM | {"ray": f'if [[ "$*" == "start "*" {lost} "* ]]; then exit 1; fi\n{others}'}) as job:
+        assert job.wait(timeout=60) == 1
+    name = {"--head": "one", "--address": "two"}[lost]
+    assert f"Ray has ended on {name};" in (tmp_path / "job.log").read_text()
+    assert not _requeued(tmp_path)
+
+
 @pytest.mark.parametrize("code", [0, 1, 2, 3])
 def test_a_job_ends_as_its_driver_does(tmp_path: Path, code: int) -> None:
     with running_job(tmp_path, SLURM | RAY | {"blurb-tune": f'echo "$*" > driver.log; exit {code}'}) as job:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_a_file_is_there_whole_or_not_at_all(storage: Storage) -> None:
     assert len(storage.read("big")) == 9_000_000
     with pytest.raises(FileNotFoundError), storage.reading("nothing"):
         pass
+
+
+def test_the_newest_write_is_known(storage: Storage) -> None:
+    assert storage.last_write() is None
+    before = time.time()
+    storage.write("a/b", b"1")
+    written = storage.last_write()
+    assert written is not None
+    assert before - 1 <= written <= time.time() + 1, "in an object store whole seconds"
+    assert storage.child("a").last_write() == written
 
 
 def test_two_writers_of_one_name_leave_one_whole_file(storage: Storage) -> None:
