@@ -25,7 +25,7 @@ def notify(sweep: KeptSweep, end: End) -> None:
     if not address:
         return
     try:
-        body = json.dumps(sweep.status() | {"end": asdict(end)}).encode()
+        body = json.dumps(sweep.status(is_over=True) | {"end": asdict(end)}).encode()
         request = urllib.request.Request(resolve(address), body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=_PATIENCE).close()
     except (OSError, ValueError, HTTPException, BlurbTuneError) as error:

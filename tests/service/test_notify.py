@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from blurb_tune.core.lease import Lease
 from blurb_tune.core.storage import open_storage
 from blurb_tune.service.kept_sweeps import End, KeptSweep, Submission
 from blurb_tune.service.notify import notify
@@ -45,6 +47,17 @@ def answering(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/", taken
         thread.join(30)
+
+
+def test_the_end_is_sent_while_the_driver_still_holds_the_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as (address, taken):
+        sweep = sweep_that_notifies(tmp_path, address)
+        with Lease(sweep.storage.child("claims"), patience=5):
+            assert sweep.status()["state"] != "finished"
+            notify(sweep, END)
+    sent = json.loads(taken[0])
+    assert (sent["state"], sent["code"], sent["end"]["code"]) == ("finished", 0, 0)
+    assert capsys.readouterr().out == ""
 
 
 def test_what_speaks_no_http_is_told_and_ends_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
