@@ -113,7 +113,7 @@ def main() -> None:
         stack.enter_context(node(root, "third", 1, ray))
         ip("link", "set", "bt-first", "up")
         print("first worker healed, a third one joined")
-        while (now := status())["state"] in ("running", "starting"):
+        while (now := status())["state"] in ("running", "starting", "ending"):
             time.sleep(3)
         print(f"{now['state']}: {now['trials']}")
         print(sweep.judge(whole.numbers()))

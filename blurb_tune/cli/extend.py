@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from blurb_tune.cli.live import open_view
-from blurb_tune.cli.run import SweepRun
+from blurb_tune.cli.run import SweepRun, keep
 from blurb_tune.cli.view import View
 from blurb_tune.core.errors import ExitCode, InputError, Problem, did_you_mean
 from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.seeds import confirmation_seeds, more_seeds
 from blurb_tune.log import events as ev
-from blurb_tune.log.event_log import find_events
+from blurb_tune.log.event_log import find_events, has_events
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
 from blurb_tune.spec import load_spec
 from blurb_tune.spec.budget import BudgetSpec, budget_fault
 from blurb_tune.spec.schema import SweepSpec
 from blurb_tune.tracking.target import spec_of
+
+if TYPE_CHECKING:
+    from blurb_tune.execution.storage_session import StorageSession
 
 _ONLY = {"winner", "vanilla"}
 
@@ -33,7 +35,8 @@ _ONLY = {"winner", "vanilla"}
 class Growth:
     """What is asked for, None for what stays: seeds of each configuration, configurations and confirmation seeds, each in
     all; `key=value` settings of the budget, or `none`; whether the seeds are for winner and vanilla alone; whether trials that
-    errored run again; settings that change no number, by key path. prefix: of their names in messages."""
+    errored run again; settings that change no number, by key path. prefix: of their names in messages. request: see
+    `SweepExtended`."""
 
     seeds: int | None = None
     configurations: int | None = None
@@ -43,38 +46,40 @@ class Growth:
     errored_again: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = field(default="--", compare=False)
+    request: str = field(default="", compare=False)
 
 
 def extend_command(
-    paths: SweepPaths, growth: Growth, *, quiet: bool, as_json: bool, interrupted: threading.Event | None = None
+    paths: SweepPaths, growth: Growth, *, quiet: bool, as_json: bool, keeping: StorageSession | None = None
 ) -> ExitCode:
-    """Make the plan of a sweep larger, run what it lacks, and show it. Returns the exit code."""
+    """Make the plan of a sweep larger, run what it lacks, and show it. Returns the exit code. keeping: see `keep`."""
     console = Console(quiet=quiet or as_json)
     with open_view(console, str(paths.root)) as view:
-        run = extend_sweep(paths, growth, view, interrupted)
+        run = extend_sweep(paths, growth, view, keeping)
     return run.show(console, quiet=quiet, as_json=as_json)
 
 
-def extend_sweep(paths: SweepPaths, growth: Growth, view: View, interrupted: threading.Event | None = None) -> SweepRun:
-    """Make the plan of a sweep larger, and run what it lacks; `view` is open.
+def extend_sweep(paths: SweepPaths, growth: Growth, view: View, keeping: StorageSession | None = None) -> SweepRun:
+    """Make the plan of a sweep larger, and run what it lacks; `view` is open. keeping: see `keep`.
 
     Without anything to grow by, it goes on with the plan in force. Raises InputError with all that is wrong at once.
     """
-    from blurb_tune.execution.storage_session import storage_session
     from blurb_tune.execution.sweep_folder import check_folder
 
     started = time.monotonic()
-    with storage_session(spec_of(paths).storage, paths, interrupted) as keeping:
+    with keep(spec_of(paths).storage, paths, keeping) as session:
         view.on_phase("checking the plan")
+        if not has_events(paths.events):
+            raise InputError([Problem(str(paths.root), "the event log of this sweep is empty: nothing has run yet")])
         before, settings = plan_in_force(paths)
         check_folder(before, paths)
         changes = _changes(before.spec, SweepRecord.read(paths.events), growth)
         plan, extension = before, None
         if changes or growth.errored_again:
-            plan, extension = _larger(paths, settings, changes, growth.errored_again)
+            plan, extension = _larger(paths, settings, changes, growth)
         if changes:
             view.say("Larger plan: " + "; ".join(_changes_in_words(before.spec, plan.spec, changes)))
-        run = SweepRun(plan, paths, started, view, extension=extension, keeping=keeping)
+        run = SweepRun(plan, paths, started, view, extension=extension, keeping=session)
         run.run()
     return run
 
@@ -92,7 +97,7 @@ def _plan(paths: SweepPaths, settings: Mapping[str, Any]) -> Plan:
 
 
 def _larger(
-    paths: SweepPaths, settings: Mapping[str, Any], changes: Mapping[str, Any], errored_again: bool
+    paths: SweepPaths, settings: Mapping[str, Any], changes: Mapping[str, Any], growth: Growth
 ) -> tuple[Plan, ev.SweepExtended]:
     plan = _plan(paths, {**settings, **changes})
     had = SweepRecord.read(paths.events).header.confirmation_seeds
@@ -103,7 +108,8 @@ def _larger(
         configurations=plan.configurations,
         confirmation_seeds=[*had, *new],
         settings=dict(changes),
-        errored_again=errored_again,
+        errored_again=growth.errored_again,
+        request=growth.request,
     )
 
 

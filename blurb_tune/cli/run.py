@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -50,12 +50,12 @@ def run_command(
     *,
     quiet: bool,
     as_json: bool,
-    interrupted: threading.Event | None = None,
+    keeping: StorageSession | None = None,
 ) -> ExitCode:
-    """Run a sweep and show it, until `interrupted` is set. Returns the exit code."""
+    """Run a sweep and show it. Returns the exit code. keeping: see `keep`."""
     console = Console(quiet=quiet or as_json)
     with open_view(console, str(file)) as view:
-        run = run_spec(file, overrides, output, view, interrupted)
+        run = run_spec(file, overrides, output, view, keeping)
     return run.show(console, quiet=quiet, as_json=as_json)
 
 
@@ -64,28 +64,35 @@ def run_spec(
     overrides: Sequence[str],
     output: Path | None,
     view: View,
-    interrupted: threading.Event | None = None,
+    keeping: StorageSession | None = None,
     *,
     prefix: str = "--set ",
 ) -> SweepRun:
     """Check a spec, a file or what one would hold, and run what its folder lacks of it; `view` is open.
 
-    prefix: see `load_spec`. Raises InputError with everything that is wrong, and BlurbTuneError when the sweep cannot begin.
+    keeping: see `keep`. prefix: see `load_spec`. Raises InputError with everything that is wrong, and BlurbTuneError when the
+    sweep cannot begin.
     """
     started = time.monotonic()
     view.on_phase("checking the spec, its data and this machine")
     plan = make_plan(load_spec(spec, overrides, prefix=prefix), purpose="resume")
     # Ray takes seconds to import, which a mistake in the spec should not have to wait for.
     view.on_phase("loading Ray")
-    from blurb_tune.execution.storage_session import storage_session
     from blurb_tune.execution.sweep_folder import check_folder, default_folder
 
     paths = SweepPaths(output or default_folder(plan))
-    with storage_session(plan.spec.storage, paths, interrupted) as keeping:
+    with keep(plan.spec.storage, paths, keeping) as session:
         check_folder(plan, paths)
-        run = SweepRun(plan, paths, started, view, keeping=keeping)
+        run = SweepRun(plan, paths, started, view, keeping=session)
         run.run()
     return run
+
+
+def keep(uri: str | None, paths: SweepPaths, keeping: StorageSession | None) -> AbstractContextManager[StorageSession | None]:
+    """What keeps the storage `uri` in step with a sweep: `keeping` of a caller who has the lease, else one that takes it."""
+    from blurb_tune.execution.storage_session import storage_session
+
+    return storage_session(uri, paths) if keeping is None else nullcontext(keeping)
 
 
 class SweepRun:

@@ -22,9 +22,9 @@ from blurb_tune.core.versions import versions
 from blurb_tune.service.client import Service
 from blurb_tune.service.prune import leftovers, remove, work_folder
 from blurb_tune.service.settings import settings
+from blurb_tune.service.states import OVER
 from blurb_tune.tasks.encoding.cache import cache_folder, states_folder
 
-OVER = {"finished", "no result", "failed", "stopped", "paused", "interrupted", "lost"}
 POLL_SECONDS = 3.0
 _WIDE = 200  # where nobody looks on, nothing is cut
 _SIGNS = {"ok": "[green]ok[/]     ", "warning": "[yellow]warning[/]", "fault": "[red]fault[/]  "}

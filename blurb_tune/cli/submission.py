@@ -13,7 +13,7 @@ from typing import Any
 
 from blurb_tune.cli.plan import print_plan
 from blurb_tune.cli.program import program
-from blurb_tune.cli.service import OVER, POLL_SECONDS, is_wanted, show_findings
+from blurb_tune.cli.service import POLL_SECONDS, is_wanted, show_findings
 from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
 from blurb_tune.core.secrets import holds_secret, redact
 from blurb_tune.core.versions import versions
@@ -23,14 +23,11 @@ from blurb_tune.service.client import Service
 from blurb_tune.service.kept_sweeps import Submission, user
 from blurb_tune.service.package import package
 from blurb_tune.service.settings import Settings, settings
+from blurb_tune.service.states import HALTS, OVER
 from blurb_tune.spec import load_spec
 
-_CODES = {
-    "finished": ExitCode.DONE,
-    "no result": ExitCode.NO_RESULT,
-    "failed": ExitCode.FAILED,
-    "lost": ExitCode.CLUSTER_LOST,
-}
+# Where no driver has left one: it was called off before it began, or what it left cannot be read. All others were lost.
+_CODES = {"stopped": ExitCode.INTERRUPTED, "paused": ExitCode.INTERRUPTED, "failed": ExitCode.FAILED}
 
 
 def submit_command(
@@ -96,12 +93,12 @@ def ask_command(
     service = Service(settings(address, storage))
     arguments = changes(sets) if command == "change" else {}
     before = service.ask("status", id=sweep_id)
-    if before["state"] in OVER and command in ("stop", "pause"):
+    if before["state"] in OVER and command in HALTS:
         raise InputError([Problem(sweep_id, f"this sweep is {before['state']} already")])
-    service.ask("ask", id=before["id"], command=command, by=user(), arguments=arguments)
-    if before["state"] in OVER:  # which only a new driver can follow
-        return _drive_again(service, before, as_json=as_json)
-    if before["state"] == "pending":
+    after = service.ask("ask", id=before["id"], command=command, by=user(), arguments=arguments)
+    if after["state"] in OVER and command not in HALTS:  # which only a new driver can follow
+        return _drive_again(service, after, as_json=as_json)
+    if before["state"] == "pending" and command in HALTS:
         _stop_pending(service, before["id"])
     found = service.ask("status", id=before["id"])
     if as_json:
@@ -120,12 +117,11 @@ def resume_command(sweep_id: str, address: str | None, storage: str | None, *, w
     if before["state"] in ("finished", "no result"):
         cure = f"make it larger with `{program()} change {before['id']} --set seeds=...`"
         raise InputError([Problem(sweep_id, f"this sweep is {before['state']}; {cure}")])
-    service.ask("forget", id=before["id"])
     return _drive_again(service, before, as_json=as_json, wait=wait)
 
 
 def _drive_again(service: Service, before: Mapping[str, Any], *, as_json: bool, wait: bool = False) -> ExitCode:
-    place = service.ask("status", id=before["id"])["folder"].removesuffix(f"/{before['id']}")
+    place = service.ask("forget", id=before["id"])["folder"].removesuffix(f"/{before['id']}")
     job = service.drive(before["id"], place, {"BLURB_TUNE_OWNER": before["owner"] or user()})
     if as_json:
         print(json.dumps({"id": before["id"], "job": job}, indent=2))
@@ -155,7 +151,7 @@ def _follow(service: Service, sweep_id: str, job: str, last_end: float | None = 
             state = found["state"]
             has_begun = has_begun or state not in OVER or found["ended"] not in (None, last_end)
             if has_begun and state in OVER:
-                return _CODES.get(state, ExitCode.INTERRUPTED) if found["code"] is None else ExitCode(found["code"])
+                return _CODES.get(state, ExitCode.CLUSTER_LOST) if found["code"] is None else ExitCode(found["code"])
             silent = silent + 1 if state == "pending" or not has_begun else 0
             if silent and (message := service.jobs.fault(job)):
                 raise BlurbTuneError(f"{sweep_id}: its driver could not be started: {message}")

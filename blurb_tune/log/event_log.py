@@ -102,6 +102,11 @@ def find_events(path: Path, kind: type[E]) -> list[E]:
     return found
 
 
+def has_events(path: Path) -> bool:
+    """Whether the log is there and holds something: a driver may end between making the file and its first event."""
+    return path.exists() and next(read_events(path), None) is not None
+
+
 def _open(path: Path) -> BinaryIO:
     try:
         return open_file(path)

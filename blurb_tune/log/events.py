@@ -103,7 +103,8 @@ class SweepExtended(Event):
     """The plan is larger from now on: each field is that of `SweepStarted`, of the larger plan.
 
     Configurations that had all their seeds have more to run, and a winner, a spent budget or the lack of a result are no more.
-    settings: what has changed in the spec, by key path. errored_again: trials that errored for good run once more.
+    settings: what has changed in the spec, by key path. errored_again: trials that errored for good run once more. request:
+    the name of the one that this follows, by which a later driver that still finds it knows; empty where nobody left one.
     """
 
     kind = "sweep_extended"
@@ -113,6 +114,7 @@ class SweepExtended(Event):
     confirmation_seeds: list[int]
     settings: dict[str, Any] = field(default_factory=dict)
     errored_again: bool = False
+    request: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from typing import Any
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.storage import Storage, open_storage
 from blurb_tune.service.kept_sweeps import PAYLOAD, KeptSweep, Request, Submission, Sweeps
+from blurb_tune.service.states import HALTS
 
 QUESTION, ANSWER = "BLURB_TUNE_QUESTION", "BLURB_TUNE_ANSWER "
 STORAGE = "BLURB_TUNE_STORAGE"
@@ -78,8 +79,8 @@ def _status(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:
 
 def _log(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:
     sweep = Sweeps(storage).find(question["id"])
+    status = sweep.status()  # before the text, which is whole once there is no driver
     text, end = sweep.log(question.get("trial"), question.get("start", 0))
-    status = sweep.status()
     return {"id": sweep.id, "text": text, "end": end} | {name: status[name] for name in ("state", "code", "ended")}
 
 
@@ -94,7 +95,7 @@ def _forget(storage: Storage, question: Mapping[str, Any]) -> dict[str, Any]:
     """Take back the requests that nobody has answered: the sweep is to go on."""
     sweep = Sweeps(storage).find(question["id"])
     for name, request in list(sweep.requests()):
-        if request.command in ("stop", "pause"):
+        if request.command in HALTS:
             sweep.answer(name)
     return sweep.status()
 

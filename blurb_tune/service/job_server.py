@@ -64,10 +64,10 @@ class JobServer:
         return printed, message or ""
 
     def fault(self, job: str) -> str:
-        """Why a job has failed; empty where it has not."""
+        """Why a job has failed or was called off; empty where it was not."""
         with self._errors():
             details = self._client.get_job_info(job)
-        return (details.message or "the job failed") if details.status is JobStatus.FAILED else ""
+        return (details.message or "the job failed") if details.status in (JobStatus.FAILED, JobStatus.STOPPED) else ""
 
     def stop(self, sweep_id: str) -> None:
         """Call off all drivers of a sweep that have not begun. (Ray's own stop does nothing to a job that is pending; should

@@ -17,6 +17,7 @@ from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
 from blurb_tune.core.lease import Claim
 from blurb_tune.core.storage import Storage
 from blurb_tune.log.mirror import whole_log
+from blurb_tune.service.states import HALTS, sweep_state
 
 SUBMITTED, ENDED, STATUS = "sweep.json", "ended.json", "status.json"
 PAYLOAD, CLAIMS, CONTROL, LOGS, EVENTS = "submitted", "claims", "control", "logs", "events"
@@ -25,7 +26,7 @@ _LOG = "events.jsonl"
 _SECONDS_ALIVE = 90.0
 _LEFT_OUT = re.compile(rb"\[(\d+) bytes before this are left out\]\n")
 _EXIT_CODES = tuple(int(code) for code in ExitCode)
-COMMANDS = ("stop", "pause", "change", "retry")
+COMMANDS = (*HALTS, "change", "retry")
 
 
 @dataclass(frozen=True)
@@ -96,21 +97,35 @@ class KeptSweep:
         """A request has been followed."""
         self.storage.child(CONTROL).delete(name)
 
-    def end(self, end: End | None) -> None:
-        """Write down how a driver ended; None when the next one begins."""
-        if end is None:
-            self.storage.delete(ENDED)
-        else:
-            self.storage.write(ENDED, json.dumps(asdict(end)).encode())
+    def begin(self) -> None:
+        """A driver takes the sweep up: how the one before it ended holds no longer."""
+        self.storage.write(STATUS, json.dumps(self._json(STATUS) | {"state": "starting"}).encode())
+        self.storage.delete(ENDED)
 
-    def status(self) -> dict[str, Any]:
-        """What `list` and `status` show. code: of its last driver's exit, at the time `ended`; None before."""
+    def end(self, end: End) -> None:
+        """Write down how a driver ended."""
+        self.storage.write(ENDED, json.dumps(asdict(end)).encode())
+
+    def status(self, *, is_over: bool = False) -> dict[str, Any]:
+        """What `list` and `status` show. code: of its last driver's exit, at the time `ended`; None before.
+
+        is_over: it is the driver that asks, which has written its end.
+        """
+        has_driver = not is_over and self.has_driver()  # looked for first: a driver writes its end before it goes
         submission, known, ended = self.submission, self._json(STATUS), self._json(ENDED)
+        has_driver = has_driver or (not ended and self.has_driver())  # the next one takes that away when it has come
+        state = sweep_state(
+            _text(known.get("state")),
+            ended,
+            [request.command for _, request in self.requests()],
+            has_driver=has_driver,
+            was_submitted=submission is not None,
+        )
         return {
             "id": self.id,
             "name": (submission.name if submission else "") or _text(known.get("name")) or self.id,
             "owner": submission.owner if submission else "",
-            "state": self._state(known, ended),
+            "state": state,
             "progress": _number(known.get("progress", 0.0)),
             "best": _best(known.get("best")),
             "metric": _text(known.get("metric")),
@@ -127,18 +142,6 @@ class KeptSweep:
             "folder": self.storage.uri,
             "written": _number(known.get("written")),
         }
-
-    def _state(self, known: dict[str, Any], ended: dict[str, Any]) -> str:
-        asked = next((request.command for _, request in self.requests()), "")
-        if self.has_driver():
-            return {"stop": "stopping", "pause": "pausing"}.get(asked, _text(known.get("state", "starting")))
-        if ended:
-            reason, code = str(ended.get("reason")), str(ended.get("code"))
-            words = {"0": "finished", "3": "no result", "130": "interrupted"}
-            return {"stop": "stopped", "pause": "paused"}.get(reason, words.get(code, "failed"))
-        if not known:
-            return "stopped" if asked == "stop" else "pending"
-        return "lost" if known.get("state") == "running" else _text(known.get("state"))
 
     def has_driver(self) -> bool:
         """Whether a driver has renewed its claim of late, by its own clock."""

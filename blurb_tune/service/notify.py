@@ -6,6 +6,7 @@ import json
 import urllib.request
 from contextlib import suppress
 from dataclasses import asdict
+from http.client import HTTPException
 
 import yaml
 
@@ -24,8 +25,8 @@ def notify(sweep: KeptSweep, end: End) -> None:
     if not address:
         return
     try:
-        body = json.dumps(sweep.status() | {"end": asdict(end)}).encode()
+        body = json.dumps(sweep.status(is_over=True) | {"end": asdict(end)}).encode()
         request = urllib.request.Request(resolve(address), body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=_PATIENCE).close()
-    except (OSError, ValueError, BlurbTuneError) as error:
+    except (OSError, ValueError, HTTPException, BlurbTuneError) as error:
         print(f"nobody could be notified: {redact(str(error))}", flush=True)

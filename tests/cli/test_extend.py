@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from blurb_tune.core.errors import ExitCode
+from blurb_tune.cli.extend import Growth, extend_command
+from blurb_tune.core.errors import ExitCode, InputError
 from blurb_tune.core.paths import SweepPaths
+from blurb_tune.execution import sweep_folder
 from blurb_tune.log import events as ev
 from blurb_tune.log.event_log import read_events
+from blurb_tune.preflight import make_plan
+from blurb_tune.spec import load_spec
 from tests.cli.test_app import invoke
 from tests.learnable import write_spec
 
@@ -61,3 +65,13 @@ def test_a_sweep_grows_from_its_folder_and_nothing_runs_twice(tmp_path: Path, mo
     again = invoke("extend", "../out")
     assert again.exit_code == ExitCode.DONE
     assert "This sweep is finished already" in again.stdout
+
+
+def test_what_has_not_begun_cannot_grow(tmp_path: Path) -> None:
+    write_spec(tmp_path)
+    paths = SweepPaths(tmp_path / "out")
+    paths.root.mkdir()
+    sweep_folder.write_spec(make_plan(load_spec(tmp_path / "small.yaml")), paths)
+    paths.events.touch()
+    with pytest.raises(InputError, match="out: the event log of this sweep is empty: nothing has run yet"):
+        extend_command(paths, Growth(seeds=3), quiet=True, as_json=False)

@@ -35,7 +35,12 @@ def test_the_state_follows_from_what_its_driver_left(storage: Storage) -> None:
         assert (sweep.status()["state"], sweep.status()["progress"]) == ("running", 0.25)
         sweep.ask(Request("stop", "eve"))
         assert sweep.status()["state"] == "stopping"
-    assert sweep.status()["state"] == "lost", "the log says running, and nobody runs it"
+        for name, _ in list(sweep.requests()):
+            sweep.answer(name)
+        for logged in ("finished", "no result", "interrupted"):
+            known(sweep, state=logged)
+            assert sweep.status()["state"] == "ending", "there are tables to write"
+    assert sweep.status()["state"] == "lost", "its driver wrote no end"
     for code, reason, state in (
         (0, "", "finished"),
         (3, "", "no result"),
@@ -46,14 +51,21 @@ def test_the_state_follows_from_what_its_driver_left(storage: Storage) -> None:
     ):
         sweep.end(End(code, "said", reason, time.time()))
         assert (sweep.status()["state"], sweep.status()["message"]) == (state, "said")
-    sweep.end(None)
+    known(sweep, progress=0.5)
+    with Lease(sweep.storage.child("claims"), patience=5):
+        sweep.begin()
+        found = sweep.status()
+        assert (found["state"], found["progress"], found["code"]) == ("starting", 0.5, None)
     assert sweep.status()["state"] == "lost"
 
 
-def test_a_pending_sweep_that_is_stopped_is_stopped(storage: Storage) -> None:
+@pytest.mark.parametrize(("command", "state"), [("stop", "stopped"), ("pause", "paused")])
+def test_a_pending_sweep_that_is_called_off_is_so_whatever_else_was_asked(storage: Storage, command: str, state: str) -> None:
     sweep = submitted(storage, "demo-1")
-    sweep.ask(Request("stop", "eve"))
-    assert sweep.status()["state"] == "stopped"
+    sweep.ask(Request("change", "ada", {"seeds": 9}))
+    assert sweep.status()["state"] == "pending"
+    sweep.ask(Request(command, "eve"))
+    assert sweep.status()["state"] == state
 
 
 def test_requests_come_in_their_order_and_once_and_strangers_are_passed_over(storage: Storage) -> None:
@@ -138,7 +150,7 @@ def test_the_agent_answers_what_the_client_asks(storage: Storage, tmp_path: Path
     assert ask("submit", submission=submission, folder=str(folder))["id"] == "demo-1"
     assert ask("files", id="demo")["files"] == ["submitted/data/train.csv", "submitted/spec.yaml", "sweep.json"]
     assert ask("file", id="demo", name="submitted/spec.yaml") == {"data": "dGFzazogZGVtbw=="}
-    assert ask("ask", id="demo", command="pause", by="eve")["state"] == "pending"
+    assert ask("ask", id="demo", command="pause", by="eve")["state"] == "paused"
     assert ask("forget", id="demo")["state"] == "pending"
     assert list(Sweeps(storage).find("demo").requests()) == []
     with pytest.raises(InputError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,12 @@ from typer.testing import CliRunner
 from blurb_tune.cli import submission
 from blurb_tune.cli.app import app
 from blurb_tune.core.errors import ExitCode
+from blurb_tune.core.lease import Lease
 from blurb_tune.core.storage import open_storage
 from blurb_tune.preflight import make_plan
 from blurb_tune.service import agent
 from blurb_tune.service.client import Service
-from blurb_tune.service.kept_sweeps import End, KeptSweep, Submission
+from blurb_tune.service.kept_sweeps import CLAIMS, STATUS, End, KeptSweep, Submission
 from blurb_tune.service.package import package
 from blurb_tune.service.settings import Settings
 from blurb_tune.spec import load_spec
@@ -113,6 +116,95 @@ def test_who_waits_for_a_resumed_sweep_does_not_take_its_last_end_for_the_new_on
     service.__dict__["jobs"] = Jobs()
     assert submission._follow(service, "demo-1", "job", last_end=1.0) is ExitCode.DONE
     assert looks == ["job"] * 3
+
+
+def test_who_waits_waits_for_the_driver_s_own_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the log's, it writes tables and waits for MLflow; what errored is in its exit code alone."""
+    monkeypatch.setattr(submission, "POLL_SECONDS", 0.05)
+    service, sweep = driven(tmp_path)
+    sweep.storage.write(STATUS, b'{"state": "finished"}')
+    with ThreadPoolExecutor() as pool:
+        with Lease(sweep.storage.child(CLAIMS), patience=5):
+            waits = pool.submit(submission._follow, service, "demo-1", "job")
+            with pytest.raises(TimeoutError):
+                waits.result(0.5)
+            sweep.end(End(1, "", "", 1.0))
+            with pytest.raises(TimeoutError):
+                waits.result(0.3)
+        assert waits.result(30) is ExitCode.FAILED
+
+
+def test_who_waits_for_a_driver_that_leaves_no_end_is_told_that_it_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission, "POLL_SECONDS", 0.05)
+    service, sweep = driven(tmp_path)
+    sweep.storage.write(STATUS, b'{"state": "finished"}')
+    with ThreadPoolExecutor() as pool:
+        with Lease(sweep.storage.child(CLAIMS), patience=5):
+            waits = pool.submit(submission._follow, service, "demo-1", "job")
+            time.sleep(0.5)
+        assert waits.result(30) is ExitCode.CLUSTER_LOST
+
+
+class Jobs:
+    """The job server of a cluster that takes its time, up to 400 looks. called_off, driven: the sweeps it was asked to."""
+
+    def __init__(self) -> None:
+        self.called_off: list[str] = []
+        self.driven: list[str] = []
+        self._looks = 0
+
+    def stop(self, sweep_id: str) -> None:
+        self.called_off.append(sweep_id)
+
+    def drive(self, sweep_id: str, entrypoint: str, environment: dict[str, str]) -> str:
+        self.driven.append(sweep_id)
+        return "job"
+
+    def fault(self, job: str) -> str:
+        self._looks += 1
+        return "nothing begins" if self._looks > 400 else ""
+
+
+@pytest.mark.parametrize(("command", "state"), [("stop", "stopped"), ("pause", "paused")])
+def test_of_a_pending_sweep_the_driver_is_called_off_by_stop_and_pause_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, state: str
+) -> None:
+    jobs = Jobs()
+    monkeypatch.setattr(Service, "jobs", jobs)
+    monkeypatch.setattr(submission, "POLL_SECONDS", 0.05)
+    service, sweep = driven(tmp_path)
+    where = ("demo", "--storage", "store", "--address", "http://head:8265")
+    for arguments in (("change", *where, "--set", "seeds=9"), ("retry", *where)):
+        assert call(*arguments)[0] == ExitCode.DONE
+    assert (sweep.status()["state"], jobs.called_off, jobs.driven) == ("pending", [], [])
+    with ThreadPoolExecutor() as pool:
+        waits = pool.submit(submission._follow, service, "demo-1", "job")
+        time.sleep(0.3)
+        submission.ask_command(command, "demo", "http://head:8265", "store", as_json=False)
+        assert waits.result(30) is ExitCode.INTERRUPTED
+    assert (sweep.status()["state"], jobs.called_off, jobs.driven) == (state, ["demo-1"], [])
+    assert f"this sweep is {state} already" in call(command, *where)[1]
+    assert call("resume", *where)[0] == ExitCode.DONE
+    assert (sweep.status()["state"], jobs.driven) == ("pending", ["demo-1"])
+    assert [request.command for _, request in sweep.requests()] == ["change", "retry"]
+
+
+def test_a_sweep_with_a_driver_gets_no_second_one_and_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = Jobs()
+    monkeypatch.setattr(Service, "jobs", jobs)
+    _, sweep = driven(tmp_path)
+    where = ("demo", "--storage", "store", "--address", "http://head:8265")
+    sweep.storage.write(STATUS, b'{"state": "interrupted"}')
+    with Lease(sweep.storage.child(CLAIMS), patience=5):
+        sweep.begin()
+        code, said = call("resume", *where)
+        assert (code, "this sweep is starting" in said) == (ExitCode.BAD_INPUT, True)
+        for arguments in (("change", *where, "--set", "seeds=9"), ("stop", *where)):
+            assert call(*arguments)[0] == ExitCode.DONE
+    assert (jobs.called_off, jobs.driven) == ([], [])
+    assert [request.command for _, request in sweep.requests()] == ["change", "stop"]
 
 
 def test_files_of_any_size_come_from_a_storage_that_is_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
