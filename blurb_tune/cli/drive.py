@@ -27,6 +27,7 @@ from blurb_tune.service.prune import work_folder
 
 _POLL_SECONDS = 2.0
 _TRACKING = "MLFLOW_TRACKING_URI"
+_ENDING = ("stop", "pause")
 
 
 def drive_command(uri: str, sweep_id: str) -> ExitCode:
@@ -73,10 +74,12 @@ class _Driver:
         self._sweep.end(None)
         growth, message = Growth(), ""
         while True:
-            watch = _Watch(self._sweep)
+            watch = _Watch(self._sweep, self._paths.events)
             watch.start()
             try:
                 code = self._run(growth, watch.interrupted)
+            except KeyboardInterrupt:  # before the log could say so
+                code = ExitCode.INTERRUPTED
             except InputError as error:
                 if growth == Growth():
                     raise
@@ -88,7 +91,7 @@ class _Driver:
             finally:
                 watch.stop()
             asked = watch.asked
-            if asked is None or asked[1].command in ("stop", "pause"):
+            if asked is None or asked[1].command in _ENDING:
                 return code, message, asked
             self._sweep.answer(asked[0])
             try:
@@ -123,10 +126,13 @@ class _Driver:
 
 
 class _Watch:
-    """Looks for requests, and interrupts what runs when there is one."""
+    """Looks for requests, and interrupts what runs when there is one.
 
-    def __init__(self, sweep: KeptSweep):
-        self._sweep = sweep
+    Only a sweep that has a log can be changed: what is asked for before waits for that, unless it is to stop.
+    """
+
+    def __init__(self, sweep: KeptSweep, log: Path):
+        self._sweep, self._log = sweep, log
         self.interrupted = threading.Event()
         self.asked: tuple[str, Request] | None = None
         self._stop = threading.Event()
@@ -146,7 +152,8 @@ class _Watch:
 
     def _look_once(self) -> None:
         with suppress(OSError):  # the storage is away; the next look may find it
-            self.asked = next(self._sweep.requests(), None)
+            asked = self._sweep.requests()
+            self.asked = next((of for of in asked if of[1].command in _ENDING or self._log.exists()), None)
         if self.asked is not None:
             print(f"{self.asked[1].command}, asked for by {self.asked[1].by}", flush=True)
             self.interrupted.set()

@@ -158,10 +158,12 @@ def _raylet_is_quiet() -> Iterator[None]:
 
 @contextmanager
 def _sigterm_is_ours() -> Iterator[None]:
-    """Keep the handler of SIGTERM: ray.init sets its own, in Python and in C++, where it ends the process with a dump."""
+    """Keep the handler of SIGTERM: ray.init sets its own, in Python, where it ends the process with an exit code of Ray's, and
+    in C++, where it ends it with a dump."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        yield
+        with override_attribute(ray._private.utils, "set_sigterm_handler", lambda handler: None):
+            yield
     finally:
         if threading.current_thread() is threading.main_thread():  # else Python has no say in it, and neither has Ray
             signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
