@@ -80,7 +80,7 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
             yield
         finally:
             # Ray ends the process where its worker is gone and another thread, as it collects garbage, gives a reference back.
-            with no_garbage_collection():
+            with no_garbage_collection(), _sigterm_is_ours():
                 ray.shutdown()
 
 
@@ -158,8 +158,11 @@ def _raylet_is_quiet() -> Iterator[None]:
 
 @contextmanager
 def _sigterm_is_ours() -> Iterator[None]:
-    """Keep the handler of SIGTERM: ray.init sets its own, in Python, where it ends the process with an exit code of Ray's, and
-    in C++, where it ends it with a dump."""
+    """Keep the handler of SIGTERM, for which Ray has others.
+
+    `ray.init` sets some in Python, which end the process with exit codes of Ray's and are left out here, and one in C++, which
+    ends it with a dump. `ray.shutdown` leaves none. What is set in C++ stands for some hundredths of a second.
+    """
     handler = signal.getsignal(signal.SIGTERM)
     try:
         with override_attribute(ray._private.utils, "set_sigterm_handler", lambda handler: None):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 import ray
@@ -48,7 +49,7 @@ def test_priorities_are_shares() -> None:
 def test_a_sweep_that_asks_a_slot_for_its_precision_wants_one_and_can_be_interrupted() -> None:
     """Though another has them all, and keeps them from trial to trial until it is asked for some."""
     spec, interrupted = make_spec(), threading.Event()
-    seen: list[tuple[list[str], int]] = []
+    phases: list[str] = []
     with ray_cluster(spec), SlotShare(1.0, 2, 2) as other, SlotShare(1.0, 2, 2) as share:
         trials = placement_group([{"CPU": 1}] * count_cpus())
         assert trials.wait(timeout_seconds=60)
@@ -56,15 +57,16 @@ def test_a_sweep_that_asks_a_slot_for_its_precision_wants_one_and_can_be_interru
         other.announce(2)
         assert other.slots == 2, "one that prepares takes nothing"
 
-        def look() -> None:
-            other.announce(2)
-            seen.append((phases, other.slots))
+        def interrupt_once_it_is_heard() -> None:
+            deadline = time.monotonic() + 30
+            while other.slots == 2 and time.monotonic() < deadline:
+                other.announce(2)
             interrupted.set()
 
-        phases: list[str] = []
-        threading.Timer(1.0, look).start()
+        threading.Thread(target=interrupt_once_it_is_heard).start()
         with pytest.raises(KeyboardInterrupt):
             precision_of(spec, prepared, share, interrupted, phases.append)
-        assert seen == [(["waiting for a slot, which says what precision it has"], 1)]
+        assert phases == ["waiting for a slot, which says what precision it has"]
+        assert other.slots == 1
         remove_placement_group(trials)
         assert precision_of(spec, prepared, share, threading.Event(), phases.append) in ("fp32", "bf16")
