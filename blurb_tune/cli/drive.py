@@ -114,10 +114,15 @@ class _Driver:
         while True:
             with _reaching(self._sweep.storage):
                 session, request = self._take_up()
+            watch = _Watch(self._sweep, session, self._taken)
             try:
                 growth = Growth() if request is None else replace(growth_of(request[1]), request=request[0])
-                with _Watch(self._sweep, session, self._taken) as watch:
+                with watch:
                     code = self._run(growth, session)
+            except KeyboardInterrupt:
+                if not session.interrupted.is_set():
+                    raise
+                code = ExitCode.INTERRUPTED  # before the log could say so
             except InputError as error:
                 if request is None or session.has_logged:
                     raise

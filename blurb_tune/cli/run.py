@@ -32,6 +32,7 @@ from blurb_tune.core.trial import Outcome
 from blurb_tune.log import events as ev
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan, make_plan
+from blurb_tune.report.final_scores import untested_trials
 from blurb_tune.report.summary import summarize
 from blurb_tune.spec import load_spec
 from blurb_tune.tracking.addresses import page_address
@@ -128,7 +129,8 @@ class SweepRun:
             print(f"Warning: {warning}", file=sys.stderr)
         tracking = Tracking(paths, self._plan.spec)
         past = SweepRecord.read(paths.events) if paths.events.exists() else SweepRecord()
-        if past.status == "finished" and self._extension is None:
+        lacks_test = self._plan.spec.final_test and self._plan.has_test and untested_trials(past)
+        if past.status == "finished" and self._extension is None and not lacks_test:
             view.say(f"This sweep is finished already; {paths.root} holds what came of it.")
         else:
             view.begin(f"{self._plan.spec.name}: {self._plan.task.name}, {', '.join(self._plan.models)}", paths.root, past)
@@ -270,12 +272,14 @@ def _exit_code(record: SweepRecord) -> ExitCode:
     if record.status == "interrupted":
         return ExitCode.INTERRUPTED
     errored = [trial for trial in record.trials.values() if trial.is_final and trial.outcome is Outcome.ERRORED]
-    untested = [test for test in record.tests.values() if test.error]
+    tests = (record.tests.get(trial.trial_id) for trial in untested_trials(record))
+    untested = [test for test in tests if test is not None and test.error]
     if errored:
         first = errored[0]
         print(f"{len(errored)} trials errored, the first was {first.trial_id}: {first.reason}\n{first.error}", file=sys.stderr)
     if untested:
-        print(f"{len(untested)} runs not tested, the first was {untested[0].trial}: {untested[0].error}", file=sys.stderr)
+        first_of_them = f"the first was {untested[0].trial}: {untested[0].error}"
+        print(f"{len(untested)} runs not tested, {first_of_them}; the same command again tests them", file=sys.stderr)
     if errored or untested:
         return ExitCode.FAILED
     return ExitCode.DONE if record.no_result is None else ExitCode.NO_RESULT

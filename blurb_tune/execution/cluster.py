@@ -80,7 +80,7 @@ def ray_cluster(spec: SweepSpec, *, patience: float = 0.0, interrupted: threadin
             yield
         finally:
             # Ray ends the process where its worker is gone and another thread, as it collects garbage, gives a reference back.
-            with no_garbage_collection():
+            with no_garbage_collection(), _sigterm_is_ours():
                 ray.shutdown()
 
 
@@ -158,10 +158,15 @@ def _raylet_is_quiet() -> Iterator[None]:
 
 @contextmanager
 def _sigterm_is_ours() -> Iterator[None]:
-    """Keep the handler of SIGTERM: ray.init sets its own, in Python and in C++, where it ends the process with a dump."""
+    """Keep the handler of SIGTERM, for which Ray has others.
+
+    `ray.init` sets some in Python, which end the process with exit codes of Ray's and are left out here, and one in C++, which
+    ends it with a dump. `ray.shutdown` leaves none. What is set in C++ stands for some hundredths of a second.
+    """
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        yield
+        with override_attribute(ray._private.utils, "set_sigterm_handler", lambda handler: None):
+            yield
     finally:
         if threading.current_thread() is threading.main_thread():  # else Python has no say in it, and neither has Ray
             signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)

@@ -66,7 +66,8 @@ def run_sweep(
 
     Listeners hear every event of this driver. The sweep's wall time counts from `started`, a
     time.monotonic(), or else from this call. Raises InputError when the folder holds another sweep or the cluster cannot run
-    the trials; nothing is written then.
+    the trials, KeyboardInterrupt where `interrupted` is set before the cluster, or a slot of it, has answered; nothing is
+    written then.
     """
     if extension is None:
         check_folder(plan, paths)
@@ -75,16 +76,16 @@ def run_sweep(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     patience = _CLUSTER_SECONDS if paths.events.exists() else 0.0
     onlooker.on_phase(f"connecting to the Ray cluster at {plan.spec.cluster}" if plan.spec.cluster else "starting Ray")
-    with ray_cluster(plan.spec, patience=patience, interrupted=interrupted):
-        slots = count_slots(plan.spec)
-        prepared = prepare(plan, count_nodes(), slots, onlooker.on_phase)
+    with ray_cluster(plan.spec, patience=patience, interrupted=interrupted), _share(plan.spec) as share:
+        prepared = prepare(plan, count_nodes(), share.most, onlooker.on_phase)
+        precision = _logged_precision(paths) or precision_of(plan.spec, prepared, share, interrupted, onlooker.on_phase)
         paths.root.mkdir(parents=True, exist_ok=True)
         with EventLog(paths.events, paths.lock, is_lost=is_lost) as log:
             for listener in listeners:
                 log.observe(listener)
             study = ConfigurationStudy(plan.spec, prepared.facts.blocks)
-            sweep = _open(plan, paths, log, prepared, slots, extension, study)
-            settings = _settings(plan, paths, prepared, sweep.record.header)
+            sweep = _open(plan, paths, log, prepared, precision, share.most, extension, study)
+            settings = _settings(plan, paths, precision, sweep.record.header)
             if settings.weights is not None and plan.spec.keep_weights == "winner":
                 log.observe(WeightsCleanup(settings.weights, sweep.record).on_event)
             if settings.checkpoints is not None:
@@ -105,7 +106,7 @@ def run_sweep(
             url, name = plan.spec.tracking.study_url, sweep.record.header.sweep_id
             try:
                 with ClusterWatch(leave), mirrored(study.study, url, name, log.observe):
-                    is_done = _run(plan, sweep, prepared, settings, slots, interrupted, onlooker)
+                    is_done = _run(plan, sweep, prepared, settings, share, interrupted, onlooker)
             finally:
                 if lost.is_set():
                     threading.Event().wait()  # `leave` ends the process
@@ -116,21 +117,26 @@ def run_sweep(
             return sweep.record
 
 
+def _share(spec: SweepSpec) -> SlotShare:
+    """The sweep's share of the cluster that is connected. Raises InputError when not one trial fits."""
+    return SlotShare(spec.priority, count_room(spec), count_slots(spec))
+
+
 def _run(
     plan: Plan,
     sweep: Sweep,
     prepared: Prepared,
     settings: SlotSettings,
-    slots: int,
+    share: SlotShare,
     interrupted: threading.Event,
     onlooker: Onlooker,
 ) -> bool:
     """Search, then the final test; whether both are through."""
     if not sweep.is_finished and not interrupted.is_set():
-        _run_trials(plan.spec, sweep, prepared, settings, slots, interrupted, onlooker)
+        _run_trials(plan.spec, sweep, prepared, settings, share, interrupted, onlooker)
     if sweep.is_finished and plan.spec.final_test:
         onlooker.on_phase("running the final test")
-    return sweep.is_finished and run_final_test(plan, sweep, prepared, settings, interrupted)
+    return sweep.is_finished and run_final_test(plan, sweep, prepared, settings, share, interrupted)
 
 
 def _open(
@@ -138,6 +144,7 @@ def _open(
     paths: SweepPaths,
     log: EventLog,
     prepared: Prepared,
+    precision: str,
     slots: int,
     extension: ev.SweepExtended | None,
     study: ConfigurationStudy,
@@ -149,7 +156,7 @@ def _open(
         log.append(ev.SweepResumed(slots=slots, versions=versions()))
     elif check_folder(plan, paths) is None:
         write_spec(plan, paths)
-        log.append(first_event(plan, facts, slots, precision_of(plan.spec, prepared), prepared.notes))
+        log.append(first_event(plan, facts, slots, precision, prepared.notes))
     else:
         log.append(ev.SweepResumed(slots=slots, versions=versions()))
     tell_earlier(plan, paths, log)
@@ -157,12 +164,18 @@ def _open(
     return Sweep(plan.spec, facts, log, past, study=study, nodes=count_nodes())
 
 
-def _settings(plan: Plan, paths: SweepPaths, prepared: Prepared, header: ev.SweepStarted) -> SlotSettings:
-    """Where the sweep's files go, and the precision that its first event says."""
+def _logged_precision(paths: SweepPaths) -> str:
+    """What the sweep's first event says; empty for a new sweep, and for one that was begun before events said it."""
+    events = read_events(paths.events) if paths.events.exists() else ()
+    return next((event.precision for event, _ in events if isinstance(event, ev.SweepStarted)), "")
+
+
+def _settings(plan: Plan, paths: SweepPaths, precision: str, header: ev.SweepStarted) -> SlotSettings:
+    """Where the sweep's files go, and in what precision its trials run."""
     spec, storage = plan.spec, storage_of(plan.spec.storage, paths)
     checkpoints, hang = spec.recovery.checkpoint_minutes, spec.recovery.hang_minutes
     return SlotSettings(
-        precision=header.precision or precision_of(spec, prepared),
+        precision=precision,
         halt=Halt(f"{header.sweep_id}/{uuid.uuid4().hex}"),
         weights=storage.child("weights") if spec.keeps_weights else None,
         checkpoints=None if checkpoints is None else storage.child("checkpoints"),
@@ -178,7 +191,7 @@ def _run_trials(
     sweep: Sweep,
     prepared: Prepared,
     settings: SlotSettings,
-    slots: int,
+    share: SlotShare,
     interrupted: threading.Event,
     onlooker: Onlooker,
 ) -> None:
@@ -186,12 +199,11 @@ def _run_trials(
     needs = {"CPU": float(spec.resources.cpus), "GPU": float(spec.resources.gpus)}
     actor = tune.with_parameters(TrialActor, shared=(prepared.environment, settings))
     trainable = tune.with_resources(actor, lambda config: slot(needs, config.get(AVOIDED, ())))
-    name = f"{sweep.record.header.sweep_id}-{uuid.uuid4().hex[:8]}"
-    share = SlotShare(name, spec.priority, count_room(spec), slots)
-    with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch, share:
-        if share.others:
-            others = f"{len(share.others)} other sweep{'s' if len(share.others) > 1 else ''}"
-            _logger.warning("the cluster is shared with %s; this one gets %d of %d slots", others, share.slots, slots)
+    share.announce(share.most)
+    if share.others:
+        others = f"{len(share.others)} other sweep{'s' if len(share.others) > 1 else ''}"
+        _logger.warning("the cluster is shared with %s; this one gets %d of %d slots", others, share.slots, share.most)
+    with tempfile.TemporaryDirectory(prefix="blurb-tune-") as scratch:
         searcher, halt = SweepSearcher(sweep, share, needs), settings.halt
         tuner = tune.Tuner(
             trainable,
@@ -199,7 +211,7 @@ def _run_trials(
                 search_alg=searcher,
                 scheduler=SweepScheduler(sweep, searcher, halt, onlooker),
                 num_samples=-1,
-                max_concurrent_trials=slots,
+                max_concurrent_trials=share.most,
                 reuse_actors=True,
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),

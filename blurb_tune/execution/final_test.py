@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 
 import ray
@@ -11,45 +12,52 @@ from blurb_tune.core.errors import BlurbTuneError, InputError
 from blurb_tune.execution.cleanup import drop_weights, weights_name
 from blurb_tune.execution.messages import EndedTrial
 from blurb_tune.execution.remote import Prepared, TestSplit, read_test, test_trial
+from blurb_tune.execution.shares import SlotShare
 from blurb_tune.execution.slot_settings import SlotSettings
 from blurb_tune.log import events as ev
 from blurb_tune.preflight import Plan
+from blurb_tune.report.final_scores import untested_trials
 from blurb_tune.sweep.sweep import Sweep
 
 # A Ctrl-C does not wait for the next result.
 _POLL_SECONDS = 0.5
 
 
-def run_final_test(plan: Plan, sweep: Sweep, prepared: Prepared, settings: SlotSettings, interrupted: threading.Event) -> bool:
+def run_final_test(
+    plan: Plan,
+    sweep: Sweep,
+    prepared: Prepared,
+    settings: SlotSettings,
+    share: SlotShare,
+    interrupted: threading.Event,
+) -> bool:
     """Test what has not been tested yet of the winner's and the reference's trials; whether all of it is done.
 
-    Those of the confirmation seeds, where there are any: the other seeds were part of the choice.
+    Those of the confirmation seeds, where there are any: the other seeds were part of the choice. Where an earlier test
+    failed it is done again: what made it fail may have been mended since.
 
-    In the end only the winner's weights are left, unless the spec keeps all. Raises BlurbTuneError when the test split cannot
-    be read.
+    In the end only the winner's weights are left, and those of trials whose test failed, unless the spec keeps all. Raises
+    BlurbTuneError when the test split cannot be read.
     """
     selection = sweep.select()
     if selection is None or settings.weights is None or not plan.spec.final_test:
         return True
-    names = [name for name in (selection.configuration, selection.reference) if name]
-    trials = [
-        EndedTrial(sweep.config_of(trial), trial.outcome, len(trial.measurements))
-        for name in names
-        for trial in sweep.record.quoted_trials(name)
-        if sweep.record.score(trial) is not None and trial.trial_id not in sweep.record.tests
-    ]
+    record = sweep.record
+    trials = untested_trials(record)
     if trials and plan.has_test:
-        model = sweep.record.configurations[selection.configuration].configuration.model
+        ended = [EndedTrial(sweep.config_of(trial), trial.outcome, len(trial.measurements)) for trial in trials]
+        model = record.configurations[selection.configuration].configuration.model
         test = _test_split(plan, prepared, selection, model)
-        for event in _test_all(plan, prepared, settings, test, trials, interrupted):
+        for event in _test_all(plan, prepared, settings, test, ended, share, interrupted):
             sweep.report_test(event)
         if interrupted.is_set():
             return False
     settings.weights.drop_unfinished()
     if plan.spec.keep_weights == "all":
         return True
-    winners = [*sweep.record.trials_of(selection.configuration), *sweep.record.confirmations_of(selection.configuration)]
-    drop_weights(settings.weights, {weights_name(trial.trial_id, trial.attempt) for trial in winners})
+    winners = [*record.trials_of(selection.configuration), *record.confirmations_of(selection.configuration)]
+    kept = [*winners, *(trial for trial in untested_trials(record) if trial.trial_id in record.tests)]
+    drop_weights(settings.weights, {weights_name(trial.trial_id, trial.attempt) for trial in kept})
     return True
 
 
@@ -69,16 +77,26 @@ def _test_all(
     settings: SlotSettings,
     test: TestSplit,
     trials: list[EndedTrial],
+    share: SlotShare,
     interrupted: threading.Event,
 ) -> Iterator[ev.Tested]:
-    """Each trial's result as it comes in, from as many processes as there is room for, until `interrupted` is set."""
+    """Each trial's result as it comes in, from as many processes as the sweep has slots, until `interrupted` is set.
+
+    A sweep whose share is no slot at all waits for any that is free: a test needs it for a short time only.
+    """
     resources = plan.spec.resources
     tester = ray.remote(test_trial).options(
         num_cpus=resources.cpus, num_gpus=resources.gpus, max_retries=1, retry_exceptions=True
     )
-    running = {tester.remote(prepared.environment, settings, test.encoded, ended): ended.trial.trial_id for ended in trials}
-    while running and not interrupted.is_set():
+    waiting = deque(trials)
+    running: dict[ray.ObjectRef, str] = {}
+    share.announce(len(waiting))
+    while (waiting or running) and not interrupted.is_set():
+        while waiting and len(running) < max(1, share.slots):
+            ended = waiting.popleft()
+            running[tester.remote(prepared.environment, settings, test.encoded, ended)] = ended.trial.trial_id
         done, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
+        share.request_slots(len(waiting) + len(running) - len(done))
         for reference in done:
             trial_id = running.pop(reference)
             try:

@@ -5,6 +5,7 @@ Each entry imports what it enters when it is called; in a process that was forke
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ import ray
 
 from blurb_tune.execution.local import warm_up
 from blurb_tune.execution.phases import Phases
+from blurb_tune.execution.shares import SlotShare
 from blurb_tune.execution.slot_settings import SlotSettings
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from blurb_tune.preflight import Plan
     from blurb_tune.spec.schema import SweepSpec
     from blurb_tune.sweep.facts import SweepFacts
+
+# An interruption does not wait for a slot.
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,12 +74,24 @@ def test_trial(environment: TrialEnvironment, settings: SlotSettings, test: Test
     return testing.test_trial(environment.under(settings), test, ended)
 
 
-def precision_of(spec: SweepSpec, prepared: Prepared) -> str:
-    """What the spec's precision means on a slot of this cluster. It is settled once, for slots may differ."""
+def precision_of(
+    spec: SweepSpec, prepared: Prepared, share: SlotShare, interrupted: threading.Event, hear: Callable[[str], None]
+) -> str:
+    """What the spec's precision means on a slot of this cluster. It is settled once, for slots may differ.
+
+    Other sweeps may have all slots until one of their trials ends. `hear` is told what this waits for. Raises
+    KeyboardInterrupt once `interrupted` is set.
+    """
     if prepared.precision is not None:
         return prepared.precision
+    hear("waiting for a slot, which says what precision it has")
+    share.announce(1)
     on_a_slot = ray.remote(_resolve).options(num_cpus=spec.resources.cpus, num_gpus=spec.resources.gpus)
-    return str(ray.get(on_a_slot.remote(spec)))
+    precision = on_a_slot.remote(spec)
+    while not ray.wait([precision], timeout=_POLL_SECONDS)[0]:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+    return str(ray.get(precision))
 
 
 def _beside_the_driver(

@@ -6,6 +6,7 @@ import json
 import math
 import threading
 import time
+import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,14 +47,18 @@ def shares(total: int, wants: Mapping[str, Want]) -> dict[str, int]:
 class SlotShare:
     """One sweep's view of the shares on its cluster; drivers tell each other through the cluster's own store.
 
-    total: slots of the whole cluster, of this sweep's kind. most: what this one may use at most.
+    A driver has one from the connection to the end of the final test: whatever of it needs a slot says so here, since others
+    keep theirs until somebody asks. total: slots of the whole cluster, of this sweep's kind. most: what this one may use at
+    most.
     """
 
-    def __init__(self, sweep_id: str, priority: float, total: int, most: int):
-        self._name, self._priority, self._total, self._most = sweep_id, priority, total, most
-        self._wanted = most
+    def __init__(self, priority: float, total: int, most: int):
+        self._name = uuid.uuid4().hex
+        self._priority, self._total, self.most = priority, total, most
+        self._wanted = 0
         self._count = 0
         self._seen: dict[str, tuple[int, float]] = {}
+        self._turn = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="shares", daemon=True)
         self.slots = most
@@ -71,8 +76,13 @@ class SlotShare:
             _internal_kv_del(_PREFIX + self._name, namespace=_NAMESPACE)
 
     def request_slots(self, slots: int) -> None:
-        """This sweep could use so many now."""
-        self._wanted = min(slots, self._most)
+        """This sweep could use so many now. The others hear of it within seconds."""
+        self._wanted = min(slots, self.most)
+
+    def announce(self, slots: int) -> None:
+        """The same, at once, as something begins: `slots` is up to date then."""
+        self.request_slots(slots)
+        self._update()
 
     def _look(self) -> None:
         while not self._stop.wait(_POLL_SECONDS):
@@ -80,6 +90,10 @@ class SlotShare:
                 self._update()
 
     def _update(self) -> None:
+        with self._turn:
+            self._exchange()
+
+    def _exchange(self) -> None:
         self._count += 1
         mine = Want(self._priority, self._wanted, self._count)
         _internal_kv_put(_PREFIX + self._name, json.dumps(mine.__dict__), overwrite=True, namespace=_NAMESPACE)
@@ -90,7 +104,7 @@ class SlotShare:
             if name != self._name and data is not None and (want := self._alive(name, data)):
                 wants[name] = want
         self.others = sorted(wants.keys() - {self._name})
-        self.slots = shares(self._total, wants)[self._name] if self.others else self._most
+        self.slots = shares(self._total, wants)[self._name] if self.others else self.most
 
     def _alive(self, name: str, data: bytes) -> Want | None:
         """What another wants, as long as its count grows; no clock but this machine's is asked."""

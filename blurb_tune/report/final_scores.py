@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from blurb_tune.log.record import SweepRecord
+from blurb_tune.log.trial_record import TrialRecord
 from blurb_tune.stats.stability import ScoreSummary, summarize_scores
 
 
@@ -31,16 +32,32 @@ class FinalResult:
 
 def final_results(record: SweepRecord) -> list[FinalResult]:
     """The winner, then its reference; empty while nothing has been tested."""
-    if record.selection is None or not record.tests:
-        return []
-    names = [name for name in (record.selection.configuration, record.selection.reference) if name]
-    return [_result(record, name) for name in names]
+    return [_result(record, name) for name in _names(record)] if record.tests else []
+
+
+def untested_trials(record: SweepRecord) -> list[TrialRecord]:
+    """Those of both whose models have no score on the test split, be it that their test failed."""
+    return [trial for name in _names(record) for trial in _counted_trials(record, name) if not _is_tested(record, trial)]
+
+
+def _names(record: SweepRecord) -> list[str]:
+    """The winner and its reference."""
+    selection = record.selection
+    return [name for name in (selection.configuration, selection.reference) if name] if selection else []
+
+
+def _counted_trials(record: SweepRecord, name: str) -> list[TrialRecord]:
+    return [trial for trial in record.quoted_trials(name) if record.score(trial) is not None]
+
+
+def _is_tested(record: SweepRecord, trial: TrialRecord) -> bool:
+    return trial.trial_id in record.tests and bool(record.tests[trial.trial_id].metrics)
 
 
 def _result(record: SweepRecord, name: str) -> FinalResult:
-    counted = [trial for trial in record.quoted_trials(name) if record.score(trial) is not None]
+    counted = _counted_trials(record, name)
     tests = [record.tests[trial.trial_id] for trial in counted if trial.trial_id in record.tests]
-    found = [(trial, test) for trial, test in ((t, record.tests.get(t.trial_id)) for t in counted) if test and test.metrics]
+    found = [(trial, record.tests[trial.trial_id]) for trial in counted if _is_tested(record, trial)]
     metric = record.header.metric
     # The correlation of constant predictions counts 0, as the trivial predictor's does.
     scores = [0.0 if math.isnan(test.metrics[metric]) else test.metrics[metric] for _, test in found]

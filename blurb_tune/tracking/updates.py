@@ -37,6 +37,7 @@ class RunBuilder:
         self._updates: dict[str | None, RunUpdate] = {}
         self._non_finite: dict[str, set[str]] = {}
         self._ended: set[str] = set()
+        self._untested: set[str] = set()
         self._is_described = True
 
     def apply(self, event: ev.Event) -> None:
@@ -207,6 +208,8 @@ class RunBuilder:
         scores |= {f"other/test_{_safe(name)}": value for name, value in event.metrics.items() if name != metric}
         _add(update, scores, event.time, trial.steps)
         if event.error:
+            self._untested.add(event.trial)
+        if event.trial in self._untested:  # a later test takes back what an earlier one has said
             update.tags |= _tags(test_error=event.error[:_MAX_REASON])
 
     def _end_sweep(self, event: ev.SweepEnded) -> None:

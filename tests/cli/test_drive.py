@@ -39,13 +39,14 @@ class Killed(BaseException):
 
 class Stage:
     """A submitted sweep in a shared folder. runs: what the next drivers' runs do, one after the other; each says whether the
-    sweep is finished then."""
+    sweep is finished then. early: those that end before the log has an event of theirs."""
 
     def __init__(self, folder: Path):
         self.uri = str(folder)
         self.sweep = KeptSweep(open_storage(self.uri), "demo-1")
         self.paths = SweepPaths(folder / "demo-1")
         self.runs: list[Work] = []
+        self.early: set[Work] = {killed_at_once}
         self.sweep.storage.write("submitted/spec.yaml", b"task: demo\nmodel: tiny\nseeds: 2\n")
         self.sweep.submit(Submission("demo-1", "demo", "ada", 0.0))
 
@@ -83,7 +84,7 @@ class Stage:
     ) -> None:
         """The events of a driver as the real one logs them, around one of `runs`."""
         work = self.runs.pop(0)
-        if work is killed_at_once:
+        if work in self.early:
             work(interrupted)
         with EventLog(paths.events, paths.lock, is_lost=is_lost) as log:
             for listener in listeners:
@@ -157,6 +158,19 @@ def test_a_change_that_comes_as_the_sweep_ends_is_followed(stage: Stage) -> None
     assert [len(event.seeds) for event in stage.extensions] == [3]
     assert (stage.waiting, stage.state) == ([], "finished")
     assert "not changed: --seeds: a sweep only grows" in stage.sweep.status()["message"]
+
+
+def test_a_sweep_that_waits_for_a_slot_is_stopped(stage: Stage) -> None:
+    """Before its log has begun."""
+
+    def called_off(interrupted: Flag) -> bool:
+        stage.ask("stop")
+        assert interrupted.wait(30)
+        raise KeyboardInterrupt
+
+    stage.early.add(called_off)
+    assert stage.drive(called_off) is ExitCode.INTERRUPTED
+    assert (stage.waiting, stage.state) == ([], "stopped")
 
 
 def test_a_stop_comes_before_a_change_which_is_left_for_the_next_driver(stage: Stage) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from blurb_tune.core.paths import SweepPaths
 from blurb_tune.core.trial import Outcome
 from blurb_tune.execution.sweep_folder import write_spec
 from blurb_tune.log.event_log import EventLog
-from blurb_tune.log.events import Event
+from blurb_tune.log.events import Event, SweepStarted
 from blurb_tune.log.record import SweepRecord
 from blurb_tune.preflight import Plan
 from blurb_tune.tracking.delivery import Delivery
@@ -53,8 +54,63 @@ def test_trials_without_a_result_and_models_that_could_not_be_tested_are_a_failu
     assert "c000-s0: the weights of c000-s0 cannot be read" in capsys.readouterr().err
 
 
+def test_a_failed_test_of_a_former_winner_is_no_failure() -> None:
+    sweep = SweepWriter(seeds=(0,), configurations=2)
+    for name, score in (("c000", 0.5), ("c001", 0.6)):
+        sweep.configuration(name)
+        trial = sweep.trial(name, 0, [score])
+        sweep.end_configuration(name)
+        sweep.select(name, None)
+        sweep.test(trial, score, **({"error": "out of memory"} if name == "c000" else {}))
+    assert _exit_code(sweep.finish()) is ExitCode.DONE
+
+
 @pytest.fixture
-def _a_sweep_that_fails_in_its_final_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = SimpleNamespace(start=lambda: None, notify=lambda: None, close=lambda seconds: Delivery(0))
+    monkeypatch.setattr("blurb_tune.cli.tracking.TrackingWriter", lambda *_, **__: writer)
+    (tmp_path / "s.yaml").write_text("task: demo\nmodel: tiny\n")
+
+
+@pytest.mark.usefixtures("_no_tracking")
+def test_a_finished_sweep_is_not_run_again_unless_a_test_of_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    runs: list[SweepRecord] = []
+
+    def run_sweep(plan: Plan, paths: SweepPaths, **_: Any) -> None:
+        sweep = SweepWriter(seeds=(0,), configurations=1)
+        name = sweep.configuration("c000")
+        trial = sweep.trial(name, 0, [0.5])
+        sweep.end_configuration(name)
+        sweep.select(name, None)
+        sweep.test(trial, 0.4, error="CUDA error")
+        if runs:
+            sweep.test(trial, 0.4)
+        runs.append(sweep.finish())
+        paths.root.mkdir(exist_ok=True)
+        paths.events.unlink(missing_ok=True)
+        with EventLog(paths.events, paths.lock) as log:
+            for event in sweep.events:
+                log.append(replace(event, spec_digest=plan.digest) if isinstance(event, SweepStarted) else event)
+
+    def run_again() -> tuple[ExitCode, str]:
+        code = run_command(tmp_path / "s.yaml", [], tmp_path / "out", quiet=False, as_json=False)
+        output = capfd.readouterr()
+        return code, output.out + output.err
+
+    monkeypatch.setattr("blurb_tune.execution.driver.run_sweep", run_sweep)
+    code, said = run_again()
+    assert code is ExitCode.FAILED
+    assert "1 runs not tested, the first was c000-s0: CUDA error; the same command again tests them" in said
+    assert run_again()[0] is ExitCode.DONE
+    code, said = run_again()
+    assert (code, len(runs)) == (ExitCode.DONE, 2)
+    assert "This sweep is finished already" in said
+
+
+@pytest.fixture
+def _a_sweep_that_fails_in_its_final_test(_no_tracking: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def run_sweep(plan: Plan, paths: SweepPaths, *, listeners: Sequence[Callable[[Event], None]], **_: Any) -> None:
         sweep = SweepWriter(seeds=(0,), configurations=1)
         name = sweep.configuration("c000")
@@ -72,9 +128,6 @@ def _a_sweep_that_fails_in_its_final_test(tmp_path: Path, monkeypatch: pytest.Mo
         raise BlurbTuneError("the test split cannot be read")
 
     monkeypatch.setattr("blurb_tune.execution.driver.run_sweep", run_sweep)
-    writer = SimpleNamespace(start=lambda: None, notify=lambda: None, close=lambda seconds: Delivery(0))
-    monkeypatch.setattr("blurb_tune.cli.tracking.TrackingWriter", lambda *_, **__: writer)
-    (tmp_path / "s.yaml").write_text("task: demo\nmodel: tiny\n")
 
 
 @pytest.mark.usefixtures("_a_sweep_that_fails_in_its_final_test")

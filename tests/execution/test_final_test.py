@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shutil
 import threading
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_list
 
 from blurb_tune.core.errors import BlurbTuneError
 from blurb_tune.core.paths import SweepPaths
@@ -127,14 +130,19 @@ def test_the_test_split_is_opened_last_and_a_test_that_is_cut_short_goes_on(
 ) -> None:
     plan, paths = copy_of(searched, tmp_path)
     interrupted = threading.Event()
+    wanted: list[int] = []
 
     def stop_in_the_test(event: ev.Event) -> None:
         if isinstance(event, ev.Tested):
             interrupted.set()
+            keys = _internal_kv_list("shares/", namespace=b"blurb_tune")
+            wanted.extend(json.loads(_internal_kv_get(key, namespace=b"blurb_tune"))["slots"] for key in keys)
 
     record = run_sweep(plan, paths, listeners=[stop_in_the_test], interrupted=interrupted)
     assert record.status == "interrupted"
     assert len(record.tests) == 1
+    assert len(wanted) == 1, "other sweeps on the cluster know that this one needs slots"
+    assert wanted[0] > 0
     record = run_sweep(plan, paths)
     assert record.status == "finished"
     assert len(events_of_tests(paths)) == len(record.tests) > 1
@@ -171,6 +179,25 @@ def test_a_trial_whose_weights_are_gone_is_trained_again_to_where_it_ended(
         again = load_weights(FolderStorage(paths.weights), lost)
         assert kept.keys() == again.keys()
         assert all(torch.equal(kept[name], again[name]) for name in kept)
+
+
+def test_a_test_that_failed_is_done_again_with_the_weights_that_are_kept_for_it(
+    searched: tuple[Plan, SweepPaths], tested: tuple[Plan, SweepPaths, SweepRecord], tmp_path: Path
+) -> None:
+    plan, paths = copy_of(searched, tmp_path)
+    # A number that no valid spec has, and that a test stumbles over.
+    training = plan.spec.training.model_copy(update={"eval_batch_size": 0})
+    record = run_sweep(dataclasses.replace(plan, spec=plan.spec.model_copy(update={"training": training})), paths)
+    assert record.status == "finished"
+    assert record.tests.keys() == tested[2].tests.keys()
+    assert all(test.error and not test.metrics for test in record.tests.values())
+    assert [result.missing for result in final_results(record)] == [2, 2]
+
+    record = run_sweep(plan, paths)
+    assert record.status == "finished"
+    assert not any(test.error or test.trained_again for test in record.tests.values())
+    assert {name: test.metrics for name, test in record.tests.items()} == {n: t.metrics for n, t in tested[2].tests.items()}
+    assert {file.name for file in paths.weights.iterdir()} == {file.name for file in tested[1].weights.iterdir()}
 
 
 def test_what_nobody_had_asked_for_and_a_fault_in_the_test_file_lose_nothing(tmp_path: Path) -> None:

@@ -192,3 +192,38 @@ def test_what_another_thread_leaves_behind_does_not_end_the_process() -> None:
     done = subprocess.run([sys.executable, "-c", WITH_GARBAGE], cwd=HOME, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 0
+
+
+SIGNALED = """
+import os, signal, threading
+import ray
+from blurb_tune.execution.cluster import ray_cluster
+from tests.sweep.simulation import make_spec
+
+def send():
+    while not is_connecting.wait(0.01):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+def connect(*arguments):
+    is_connecting.set()
+    thread.join()
+    return worker(*arguments)
+
+heard, stage = set(), "start"
+signal.signal(signal.SIGTERM, lambda *_: heard.add(stage))
+is_connecting, thread, worker = threading.Event(), threading.Thread(target=send), ray._raylet.CoreWorker
+ray._raylet.CoreWorker = connect  # which has a handler in C++ until all is connected
+thread.start()
+with ray_cluster(make_spec()):
+    stage = "run"
+    os.kill(os.getpid(), signal.SIGTERM)
+stage = "end"
+os.kill(os.getpid(), signal.SIGTERM)
+print(sorted(heard))
+"""
+
+
+@pytest.mark.ray
+def test_a_sigterm_is_the_driver_s_also_while_ray_starts_and_when_it_has_stopped() -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNALED], cwd=HOME, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "['end', 'run', 'start']\n"), done.stderr

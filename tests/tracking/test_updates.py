@@ -282,6 +282,14 @@ def test_a_test_score_has_one_name_and_stands_with_its_trial_alone() -> None:
     assert not any("test" in point.name for point in runs[None].points)
 
 
+def test_a_test_that_is_done_again_takes_back_what_the_first_one_said() -> None:
+    failed = ev.Tested(time=9.0, trial="t", examples=20, error="CUDA error")
+    events = [HEADER, suggested("c0"), trial_started("t", "c0", 0, 2.0), measured("t", 5, 0.5, 3.0)]
+    events += [trial_ended("t", Outcome.COMPLETED, 4.0), failed]
+    assert updates_of(events)["t"].tags["test_error"] == "CUDA error"
+    assert updates_of([*events, replace(failed, error="", metrics={"pearson": 0.7})])["t"].tags["test_error"] == ""
+
+
 @pytest.mark.parametrize("name", ["a [click](javascript:alert(1)) b", "<img src=x onerror=alert(1)>", "x | y", "\\] \\["])
 def test_what_a_log_says_is_no_link_and_no_tag_in_the_description(name: str) -> None:
     header = replace(HEADER, models={name: 4, "tiny": 4}, owner=name, task=name)
