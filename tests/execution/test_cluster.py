@@ -20,6 +20,7 @@ from blurb_tune.execution.cluster import (
     _is_here,
     ray_cluster,
 )
+from blurb_tune.execution.local import lean_ray
 from tests.sweep.simulation import make_spec
 
 
@@ -106,9 +107,10 @@ def test_a_trial_has_its_gpus_to_itself_or_a_share_of_one(available: float, want
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[Cluster]:
     """A cluster with a node of 3 CPUs and one GPU, and one of 5 CPUs and two GPUs."""
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 3, "num_gpus": 1, "include_dashboard": False})
-    nodes.add_node(num_cpus=5, num_gpus=2)
-    ray.init(address=nodes.address, log_to_driver=False)
+    with lean_ray(1, is_forked=False):
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 3, "num_gpus": 1, "include_dashboard": False})
+        nodes.add_node(num_cpus=5, num_gpus=2)
+        ray.init(address=nodes.address, log_to_driver=False)
     yield nodes
     ray.shutdown()
     nodes.shutdown()

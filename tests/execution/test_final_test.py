@@ -159,26 +159,25 @@ def test_the_test_split_is_opened_last_and_a_test_that_is_cut_short_goes_on(
 def test_a_trial_whose_weights_are_gone_is_trained_again_to_where_it_ended(
     searched: tuple[Plan, SweepPaths], tested: tuple[Plan, SweepPaths, SweepRecord], tmp_path: Path
 ) -> None:
-    """Bit for bit."""
+    """Bit for bit: what is cut off, and what is not there, but nothing else."""
     expected = {name: test.metrics for name, test in tested[2].tests.items()}
     selection = tested[2].selection
     assert selection is not None
-    lost = f"{selection.configuration}-s0"
-    for folder, is_one in ((tmp_path / "one", True), (tmp_path / "all", False)):
-        plan, paths = copy_of(searched, folder)
-        # Copies: the file that the tensors are mapped from is cut off.
-        kept = {name: tensor.clone() for name, tensor in load_weights(FolderStorage(paths.weights), lost).items()}
-        if is_one:
-            (paths.weights / f"{lost}.safetensors").write_bytes(b"cut off")
-        else:
-            shutil.rmtree(paths.weights)
-        record = run_sweep(plan, paths)
-        assert record.status == "finished"
-        assert {name for name, test in record.tests.items() if test.trained_again} == ({lost} if is_one else expected.keys())
-        assert {name: test.metrics for name, test in record.tests.items()} == expected
-        again = load_weights(FolderStorage(paths.weights), lost)
-        assert kept.keys() == again.keys()
-        assert all(torch.equal(kept[name], again[name]) for name in kept)
+    cut, whole = (f"{selection.configuration}-s{seed}" for seed in range(2))
+    plan, paths = copy_of(searched, tmp_path)
+    # Copies: the file that the tensors are mapped from is cut off.
+    kept = {name: tensor.clone() for name, tensor in load_weights(FolderStorage(paths.weights), cut).items()}
+    for file in paths.weights.iterdir():
+        if file.stem != whole:
+            file.unlink()
+    (paths.weights / f"{cut}.safetensors").write_bytes(b"cut off")
+    record = run_sweep(plan, paths)
+    assert record.status == "finished"
+    assert {name for name, test in record.tests.items() if test.trained_again} == expected.keys() - {whole}
+    assert {name: test.metrics for name, test in record.tests.items()} == expected
+    again = load_weights(FolderStorage(paths.weights), cut)
+    assert kept.keys() == again.keys()
+    assert all(torch.equal(kept[name], again[name]) for name in kept)
 
 
 def test_a_test_that_failed_is_done_again_with_the_weights_that_are_kept_for_it(
@@ -224,7 +223,7 @@ def test_what_nobody_had_asked_for_and_a_fault_in_the_test_file_lose_nothing(tmp
 def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
     task = easy_task(tmp_path)
     task = {name: value for name, value in task.items() if name != "dev"} | {"folds": 3}
-    space = SPEC["space"] | {"strategy": ["vanilla", {"reinit_count": 2}]}
+    space = SPEC["space"] | {"strategy": ["vanilla"]}
     plan, paths = plan_of(tmp_path, task=task, seeds=1, space=space, pruning={}), SweepPaths(tmp_path / "out")
     record = run_sweep(plan, paths)
     assert {trial.fold for trial in record.trials.values()} == {0, 1, 2}
@@ -233,7 +232,8 @@ def test_a_cross_validation_runs_and_is_tested(tmp_path: Path) -> None:
 
 
 def test_the_weights_of_every_run_are_kept_where_the_spec_says_so(tmp_path: Path) -> None:
-    plan, paths = plan_of(tmp_path, keep_weights="all", final_test=False, seeds=1), SweepPaths(tmp_path / "out")
+    settings = {"final_test": False, "seeds": 1, "space": SPEC["space"] | {"epochs": 1}}
+    plan, paths = plan_of(tmp_path, keep_weights="all", **settings), SweepPaths(tmp_path / "out")
     record = run_sweep(plan, paths)
     assert record.tests == {}
     assert {file.stem for file in paths.weights.iterdir()} == set(record.trials)
