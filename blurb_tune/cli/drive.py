@@ -120,7 +120,7 @@ class _Driver:
                 with watch:
                     code = self._run(growth, session)
             except KeyboardInterrupt:
-                if not session.interrupted.is_set():
+                if session.has_logged or not session.interrupted.is_set():  # a signal, which a waiting change does not outlast
                     raise
                 code = ExitCode.INTERRUPTED  # before the log could say so
             except InputError as error:

@@ -270,13 +270,27 @@ def test_a_log_without_an_event_is_begun(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("asked", "state"), [(["change", "pause"], "paused"), (["stop"], "stopped"), ([], "interrupted")])
 def test_a_driver_that_is_ended_by_a_signal_has_not_failed(stage: Stage, asked: list[str], state: str) -> None:
-    def signalled(interrupted: Flag) -> bool:
+    def signaled(interrupted: Flag) -> bool:
         for command in asked:
             stage.ask(command)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        stage.drive(signalled)
+        stage.drive(signaled)
     ended = json.loads((stage.paths.root / "ended.json").read_text())
     assert (ended["code"], stage.state) == (ExitCode.INTERRUPTED, state)
     assert stage.waiting == [command for command in asked if command == "change"]
+
+
+def test_a_signal_ends_a_driver_also_while_it_makes_room_for_a_change(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(interrupted: Flag) -> bool:
+        stage.ask("retry")
+        return until_asked(interrupted)
+
+    def signaled(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("blurb_tune.cli.run.write_everything", signaled)
+    with pytest.raises(KeyboardInterrupt):
+        stage.drive(asked)
+    assert (stage.waiting, stage.state) == (["retry"], "interrupted")
