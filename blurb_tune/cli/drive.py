@@ -198,6 +198,9 @@ class _Session(StorageSession):
 
     def on_event(self, event: Event) -> None:
         self.has_logged = True
+        self.notes.pop("state", None)
+        if isinstance(event, SweepExtended):  # up to the next event, the log's last word is that of the run before
+            self.notes["state"] = "starting"
         super().on_event(event)
 
 

@@ -235,6 +235,19 @@ def test_no_end_is_told_while_the_driver_has_more_to_do(stage: Stage, monkeypatc
     assert (stage.state, stage.sweep.status()["code"]) == ("finished", 0)
 
 
+def test_a_sweep_that_grows_is_not_ending(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(interrupted: Flag) -> bool:
+        seen.append(stage.state)
+        return True
+
+    seen: list[str] = []
+    stage.drive(to_the_end)
+    stage.ask("retry")
+    monkeypatch.setattr(storage_session, "_SECONDS_BETWEEN_STATUS", 60.0)
+    stage.drive(look)
+    assert seen == ["starting"]
+
+
 def test_a_second_driver_leaves_everything_to_the_first(stage: Stage) -> None:
     stage.drive(to_the_end)
     stage.ask("retry")
