@@ -25,9 +25,10 @@ import psutil
 import pytest
 
 from blurb_tune.core.errors import ExitCode
+from blurb_tune.core.storage import open_storage
 from blurb_tune.log.event_log import read_events
 from blurb_tune.log.events import TrialStarted
-from blurb_tune.service.agent import answer
+from blurb_tune.service.kept_sweeps import Sweeps
 from tests.cli.test_app import invoke
 from tests.conftest import require
 from tests.learnable import write_spec
@@ -129,14 +130,15 @@ def call(stack: dict[str, str], tmp_path: Path) -> Call:
 
 
 def until(stack: dict[str, str], sweep_id: str, *states: str) -> dict[str, Any]:
-    """The status once it is one of `states`; in this process, for a command each time would take the sweep's own cores."""
+    """The status once it is one of `states`; from the storage, for a command each time would take the sweep's own cores."""
+    sweep = Sweeps(open_storage(stack["BLURB_TUNE_STORAGE"])).find(sweep_id)
     deadline = time.monotonic() + _PATIENCE
     while True:
-        status = answer({"do": "status", "storage": stack["BLURB_TUNE_STORAGE"], "id": sweep_id})
+        status = sweep.status()
         if status["state"] in states:
             return status
         assert time.monotonic() < deadline, status
-        time.sleep(1)
+        time.sleep(2)
 
 
 @pytest.mark.ray
@@ -144,13 +146,16 @@ def until(stack: dict[str, str], sweep_id: str, *states: str) -> dict[str, Any]:
 def test_a_sweep_is_submitted_paused_resumed_and_fetched(
     call: Call, stack: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What asks the job server is a process of its own; the rest, which asks the storage, is called in this one."""
+    """What asks the job server is a process of its own; the rest, which asks the storage, is called in this one.
+
+    One trial at a time: for two, two processes of each driver would import what trials need.
+    """
     for name in ("BLURB_TUNE_STORAGE", *(name for name in stack if name.startswith("AWS_"))):
         monkeypatch.setenv(name, stack[name])
     monkeypatch.setenv("BLURB_TUNE_CONFIG", str(tmp_path / "none.yaml"))
     monkeypatch.chdir(tmp_path)
-    space = {"strategy": ["vanilla", {"freeze_depth": 1}], "epochs": 6}
-    write_spec(tmp_path, final_test=False, recovery={"checkpoint_minutes": 0.02}, space=space)
+    settings: dict[str, Any] = {"final_test": False, "resources": {"concurrency": 1}, "recovery": {"checkpoint_minutes": 0.02}}
+    write_spec(tmp_path, **settings, space={"strategy": ["vanilla", {"freeze_depth": 1}]})
     assert "fault" not in call("doctor").stdout
     call("submit", "small.yaml", "--set", "name=other", "-y")
     other = json.loads(invoke("list", "--json").stdout)[0]["id"]
