@@ -8,7 +8,7 @@ from blurb_tune.service.kept_sweeps import COMMANDS
 from blurb_tune.service.states import OVER, sweep_state
 
 
-@pytest.mark.parametrize("logged", ["", "starting", "running", *OVER])
+@pytest.mark.parametrize("logged", ["", "starting", "running", *sorted(OVER)])
 @pytest.mark.parametrize("end", [{}, {"code": 0}, {"code": 130, "reason": "stop"}])
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_nothing_is_over_that_has_a_driver(logged: str, end: dict[str, Any], command: str) -> None:
