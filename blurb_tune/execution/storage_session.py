@@ -106,9 +106,7 @@ class StorageSession:
 
 
 @contextmanager
-def storage_session(
-    uri: str | None, paths: SweepPaths, interrupted: threading.Event | None = None
-) -> Iterator[StorageSession | None]:
+def storage_session(uri: str | None, paths: SweepPaths) -> Iterator[StorageSession | None]:
     """Hold the lease of a sweep in the storage `uri`, and have its log here as the storage has it.
 
     None for a sweep that only this machine reaches. Raises BlurbTuneError when another driver is at work on it, or the storage
@@ -118,7 +116,7 @@ def storage_session(
         yield None
         return
     storage = storage_of(uri, paths)
-    session = StorageSession(storage, paths, interrupted or threading.Event())
+    session = StorageSession(storage, paths, threading.Event())
     with ExitStack() as stack:
         try:
             stack.enter_context(Lease(storage.child(CLAIMS), lost=session.lose))
