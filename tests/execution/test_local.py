@@ -211,8 +211,9 @@ def connect(*arguments):
 
 heard, stage = set(), "start"
 signal.signal(signal.SIGTERM, lambda *_: heard.add(stage))
-is_connecting, thread, worker = threading.Event(), threading.Thread(target=send), ray._raylet.CoreWorker
+is_connecting, worker = threading.Event(), ray._raylet.CoreWorker
 ray._raylet.CoreWorker = connect  # which has a handler in C++ until all is connected
+thread = threading.Thread(target=send, daemon=True)
 thread.start()
 with ray_cluster(make_spec()):
     stage = "run"
