@@ -1,7 +1,7 @@
 """What Ray starts as a process of its own: asks the fork server for one in its place. Run as a script, with Ray's arguments.
 
 It stays as long as that process lives, and ends it when it is ended itself. Without a server it becomes Ray's own program, and
-so it does when what was forked falls over its own feet at once.
+so it does when what was forked falls over its own feet at once, unless Ray itself is ending.
 """
 
 from __future__ import annotations
@@ -18,18 +18,27 @@ from pathlib import Path
 
 ADDRESS = "BLURB_TUNE_FORK_SERVER"  # `forkserver.ADDRESS`, without an import
 _SECONDS_TO_BEGIN = 5.0
+_SECONDS_TO_END = 3.0
 # It has been ended by somebody: Ray's own processes exit with the number of a SIGTERM.
 _ENDED = (-signal.SIGKILL, -signal.SIGTERM, signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
     """The exit code."""
-    command, started = [_program(), *arguments], time.monotonic()
+    command, started, raylet = [_program(), *arguments], time.monotonic(), os.getppid()
     code = _run_forked(command)
     fell = code not in (None, 0, *_ENDED) and time.monotonic() - started < _SECONDS_TO_BEGIN
-    if code is None or fell:
+    if code is None or (fell and not _ends(raylet)):
         os.execv(sys.executable, [sys.executable, *command])
     return code if code >= 0 else 128 - code
+
+
+def _ends(parent: int) -> bool:
+    """Whether this process loses its parent within seconds: a raylet that ends takes its processes with it first."""
+    last = time.monotonic() + _SECONDS_TO_END
+    while os.getppid() == parent and time.monotonic() < last:
+        time.sleep(0.05)
+    return os.getppid() != parent
 
 
 def _program() -> str:

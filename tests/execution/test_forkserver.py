@@ -200,6 +200,7 @@ def test_without_a_server_a_process_becomes_ray_s_own(monkeypatch: pytest.Monkey
         with pytest.raises(BecomesError) as caught:
             worker.main(["--x"])
         assert caught.value.args == (own,)
+    monkeypatch.setattr(worker, "_SECONDS_TO_END", 0.1)
     ended = (0, -signal.SIGKILL, -signal.SIGTERM, int(signal.SIGTERM))
     for code, is_own in ((1, True), (-signal.SIGABRT, True), *((code, False) for code in ended)):
         monkeypatch.setattr(worker, "_run_forked", lambda command, code=code: code)
@@ -208,6 +209,21 @@ def test_without_a_server_a_process_becomes_ray_s_own(monkeypatch: pytest.Monkey
                 worker.main(["--x"])
         else:
             assert worker.main(["--x"]) == (code if code >= 0 else 128 - code)
+
+
+def test_a_process_that_ends_with_its_raylet_is_not_replaced(tmp_path: Path) -> None:
+    """It would wait half a minute for a Ray that is gone."""
+    code = (
+        "import os, time; from blurb_tune.execution import worker\n"
+        f"if os.fork(): print(open({str(tmp_path / 'pipe')!r}).read(), flush=True); os._exit(0)\n"
+        f"file = open({str(tmp_path / 'pipe')!r}, 'w')\n"
+        "worker._run_forked = lambda command: (file.write('it has ended'), file.close(), 1)[2]\n"
+        f"ended = worker.main([]); open({str(tmp_path / 'code')!r}, 'w').write(str(ended))"
+    )
+    os.mkfifo(tmp_path / "pipe")
+    done = subprocess.run([sys.executable, "-c", code], cwd=HOME, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "it has ended\n", done.stderr
+    assert (tmp_path / "code").read_text() == "1"
 
 
 def test_it_imports_nothing_from_the_folders_of_script_and_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
