@@ -17,7 +17,7 @@ from typing import Any, Self
 import ray
 from ray._private.authentication import authentication_token_setup
 from ray._private.authentication.authentication_token_setup import AUTH_MODE_ENV_VAR
-from ray._raylet import GcsClient  # type: ignore[attr-defined]
+from ray._raylet import AuthenticationTokenLoader, Config, GcsClient  # type: ignore[attr-defined]
 from ray.core.generated.gcs_pb2 import GcsNodeInfo
 from ray.exceptions import AuthenticationError
 from ray.tune.execution import class_cache
@@ -96,6 +96,9 @@ def _environment(spec: SweepSpec) -> Iterator[None]:
     finally:
         for name in added:
             os.environ.pop(name, None)
+        # Or else the next cluster of this process would have to know a local one's token.
+        Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextmanager

@@ -14,6 +14,8 @@ import psutil
 import pytest
 import ray
 from ray._private import node, services
+from ray._private.authentication.authentication_token_setup import AUTH_MODE_ENV_VAR
+from ray._raylet import AuthenticationMode, Config, get_authentication_mode
 
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.execution.cluster import ray_cluster
@@ -162,6 +164,16 @@ def test_the_driver_imports_nothing_that_its_trials_have_imported() -> None:
     code = "import sys, blurb_tune.execution.driver; print({'torch', 'transformers', 'mlflow'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "set()\n", done.stderr
+
+
+@pytest.mark.ray
+def test_a_local_ray_leaves_its_token_to_no_cluster_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(AUTH_MODE_ENV_VAR, raising=False)
+    Config.initialize("")
+    with ray_cluster(make_spec()):
+        assert get_authentication_mode() == AuthenticationMode.TOKEN
+    assert get_authentication_mode() != AuthenticationMode.TOKEN
+    assert AUTH_MODE_ENV_VAR not in os.environ
 
 
 WITH_GARBAGE = """
