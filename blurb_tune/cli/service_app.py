@@ -164,7 +164,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(rich_help_panel=_PANEL, epilog=examples("blurb-tune retry quickstart-1a"))
     def retry(sweep_id: SweepId, address: Address = None, storage: StorageUri = None, as_json: Json = False) -> None:
-        """Run the trials that errored once more, and nothing else."""
+        """Run the trials that errored, and the final tests that failed, once more, and nothing else."""
         with _service():
             from blurb_tune.cli.submission import ask_command
 
