@@ -24,7 +24,7 @@ settings.load_profile("default")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-# Looking for garbage among all that tests import takes a tenth of their time.
+# At every 700 new objects, which is the default, Python would look for garbage among all that tests import.
 gc.set_threshold(20_000)
 
 

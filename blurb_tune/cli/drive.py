@@ -33,7 +33,7 @@ from blurb_tune.service.driver_log import copy_output
 from blurb_tune.service.kept_sweeps import CLAIMS, DRIVER_LOG, PAYLOAD, End, KeptSweep, Request
 from blurb_tune.service.notify import notify
 from blurb_tune.service.prune import work_folder
-from blurb_tune.service.states import HALTS
+from blurb_tune.service.sweep_state import HALTS
 
 _POLL_SECONDS = 2.0
 _TRACKING = "MLFLOW_TRACKING_URI"

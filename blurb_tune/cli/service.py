@@ -22,7 +22,7 @@ from blurb_tune.core.versions import versions
 from blurb_tune.service.client import Service
 from blurb_tune.service.prune import leftovers, remove, work_folder
 from blurb_tune.service.settings import settings
-from blurb_tune.service.states import OVER
+from blurb_tune.service.sweep_state import OVER
 from blurb_tune.tasks.encoding.cache import cache_folder, states_folder
 
 POLL_SECONDS = 3.0

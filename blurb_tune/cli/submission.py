@@ -23,7 +23,7 @@ from blurb_tune.service.client import Service
 from blurb_tune.service.kept_sweeps import Submission, user
 from blurb_tune.service.package import package
 from blurb_tune.service.settings import Settings, settings
-from blurb_tune.service.states import HALTS, OVER
+from blurb_tune.service.sweep_state import HALTS, OVER
 from blurb_tune.spec import load_spec
 
 # Where no driver has left one: it was called off before it began, or what it left cannot be read. All others were lost.

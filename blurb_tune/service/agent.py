@@ -17,7 +17,7 @@ from typing import Any
 from blurb_tune.core.errors import BlurbTuneError, InputError, Problem
 from blurb_tune.core.storage import Storage, open_storage
 from blurb_tune.service.kept_sweeps import PAYLOAD, KeptSweep, Request, Submission, Sweeps
-from blurb_tune.service.states import HALTS
+from blurb_tune.service.sweep_state import HALTS
 
 QUESTION, ANSWER = "BLURB_TUNE_QUESTION", "BLURB_TUNE_ANSWER "
 STORAGE = "BLURB_TUNE_STORAGE"

@@ -17,7 +17,7 @@ from blurb_tune.core.errors import BlurbTuneError, ExitCode, InputError, Problem
 from blurb_tune.core.lease import Claim
 from blurb_tune.core.storage import Storage
 from blurb_tune.log.mirror import whole_log
-from blurb_tune.service.states import HALTS, sweep_state
+from blurb_tune.service.sweep_state import HALTS, sweep_state
 
 SUBMITTED, ENDED, STATUS = "sweep.json", "ended.json", "status.json"
 PAYLOAD, CLAIMS, CONTROL, LOGS, EVENTS = "submitted", "claims", "control", "logs", "events"

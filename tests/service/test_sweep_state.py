@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from blurb_tune.service.kept_sweeps import COMMANDS
-from blurb_tune.service.states import OVER, sweep_state
+from blurb_tune.service.sweep_state import OVER, sweep_state
 
 
 @pytest.mark.parametrize("logged", ["", "starting", "running", *sorted(OVER)])
